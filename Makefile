@@ -1,0 +1,48 @@
+# `make demo` and `make test` set everything up by themselves: Python 3.11+ and make are enough.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# Aer and NumPy would otherwise fight over the cores with pytest's own processes.
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: demo test lint types unit soak benchmark lock clean
+
+demo: $(STAMP)
+	$(BIN)/qprune prune circuits/digits-6q --budget 0.25 --out out/demo --force
+	$(BIN)/qprune verify out/demo
+
+test: lint types unit
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+unit: $(STAMP)
+	$(BIN)/pytest
+
+soak: $(STAMP)
+	QPRUNE_SOAK=100000 $(BIN)/pytest -m soak -n 2 tests/test_theorems.py
+
+benchmark: $(STAMP)
+	$(BIN)/python -m benchmarks scaling
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "qprune needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; set PYTHON=/path/to/python3.11")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	touch $@
+
+# Writes constraints.txt anew from what pip resolves today.
+lock:
+	rm -rf $(VENV)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	$(BIN)/python -m pip freeze --exclude-editable > constraints.txt
+	touch $(STAMP)
+
+clean:
+	rm -rf $(VENV) out build dist *.egg-info

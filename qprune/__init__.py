@@ -1,0 +1,34 @@
+"""qprune: certified one-shot structured pruning of quantum neural networks (arXiv:2512.24019)."""
+
+from importlib.metadata import version
+
+from qprune.certificate import Certificate
+from qprune.errors import (
+    BundleError,
+    CertificateError,
+    CertificateViolation,
+    OptionError,
+    QpruneError,
+    TaskError,
+)
+from qprune.noise import NoiseCalibration, calibrate
+from qprune.pruning import prune
+from qprune.result import PruneResult
+from qprune.task import Task
+
+__version__ = version("qprune")
+
+__all__ = [
+    "BundleError",
+    "Certificate",
+    "CertificateError",
+    "CertificateViolation",
+    "NoiseCalibration",
+    "OptionError",
+    "PruneResult",
+    "QpruneError",
+    "Task",
+    "TaskError",
+    "calibrate",
+    "prune",
+]

@@ -1,0 +1,149 @@
+"""The command `qprune`: exit 0 on success, 1 if a claim does not hold, 2 for unusable input."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from qprune import __version__
+from qprune.errors import CertificateError, CertificateViolation, QpruneError
+from qprune.noise import calibrate
+from qprune.pruning import prune
+from qprune.representatives import KINDS
+from qprune.result import PruneResult, check_output_folder, plan_actions
+from qprune.strategies import STRATEGIES
+from qprune.task import Task
+from qprune.verify import verify
+
+SUCCESS, VIOLATED, UNUSABLE = 0, 1, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except (CertificateViolation, CertificateError) as error:
+        return _fail(error, VIOLATED)
+    except QpruneError as error:
+        return _fail(error, UNUSABLE)
+    except BrokenPipeError:  # the reader of a pipe has left
+        sys.stderr.close()
+        return SUCCESS
+
+
+def _fail(error: Exception, status: int) -> int:
+    print(f"qprune: {' '.join(str(error).split())}", file=sys.stderr)
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="qprune", description="Certified one-shot pruning of quantum circuits.")
+    parser.add_argument("--version", action="version", version=f"qprune {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    command = commands.add_parser("prune", help="prune a task bundle", description="Prune a task bundle.")
+    command.add_argument("bundle", type=Path, help="folder with circuit.qasm or circuit.qpy, task.json, inputs.csv")
+    command.add_argument("--out", type=Path, help="folder for the result; without it only the table is printed")
+    command.add_argument("--force", action="store_true", help="replace an earlier result in --out")
+    command.add_argument("--tolerance", type=float, help="threshold on d_q of one gate, 0 to √2 (default 0.05)")
+    command.add_argument("--budget", type=float, help="largest proven change of any output; decides what goes")
+    command.add_argument("--noise", type=float, metavar="LAMBDA", help="λ in [0, 1], 1 is noiseless")
+    command.add_argument("--beta", type=float, help="strength β of the deformation (default 1); needs --noise")
+    command.add_argument("--gamma", type=float, help="γ in ε² = ε₀² + γr (default 1); needs --noise")
+    command.add_argument("--aggregate", choices=("rms", "max"), default="rms", help="d_q over the samples")
+    command.add_argument("--representatives", choices=KINDS, default="identity", help="what may stand in for a gate")
+    command.add_argument("--strategy", choices=tuple(STRATEGIES), default="q-iprune", help="order under a budget")
+    command.add_argument("--costs", metavar="JSON", help="cost by gate name, such as '{\"cx\": 20}'")
+    command.add_argument("--prune-encoding", action="store_true", help="gates that an input enters may go too")
+    command.add_argument("--holdout", type=float, default=0.0, help="fraction of samples that selection never sees")
+    command.add_argument("--seed", type=int, default=0, help="seed of the hold-out and of random strategies")
+    command.add_argument("--threads", type=int, default=1, help="threads for Aer (default 1)")
+    command.set_defaults(run=_prune)
+
+    command = commands.add_parser("verify", help="recompute every claim of a result by full simulation")
+    command.add_argument("result", type=Path, help="folder that `qprune prune --out` wrote")
+    command.set_defaults(run=_verify)
+
+    command = commands.add_parser("show", help="print the table and the fate of every gate")
+    command.add_argument("result", type=Path, help="folder that `qprune prune --out` wrote")
+    command.add_argument("--all", action="store_true", help="list kept gates too")
+    command.set_defaults(run=_show)
+    return parser
+
+
+def _prune(options: argparse.Namespace) -> int:
+    noise = None
+    if options.noise is not None:
+        noise = calibrate(
+            options.noise,
+            beta=1.0 if options.beta is None else options.beta,
+            gamma=1.0 if options.gamma is None else options.gamma,
+        )
+    elif options.beta is not None or options.gamma is not None:
+        return _fail(ValueError("--beta and --gamma shape what --noise gives; add --noise λ"), UNUSABLE)
+    if options.out is not None:
+        check_output_folder(options.out, options.force)
+    try:
+        costs = None if options.costs is None else dict(json.loads(options.costs))
+    except (ValueError, TypeError) as error:
+        return _fail(ValueError(f'--costs must be a JSON object such as {{"cx": 20}}: {error}'), UNUSABLE)
+    task = Task.load(options.bundle, holdout=options.holdout, seed=options.seed)
+    result = prune(
+        task,
+        tolerance=options.tolerance,
+        budget=options.budget,
+        noise=noise,
+        aggregate=options.aggregate,
+        representatives=options.representatives,
+        strategy=options.strategy,
+        costs=costs,
+        prune_encoding=options.prune_encoding,
+        seed=options.seed,
+        threads=options.threads,
+        progress=True,
+    )
+    print(result)
+    if options.out is not None:
+        result.save(options.out, overwrite=options.force)
+        print(f"\nwritten to {options.out}: certificate.json, report.txt, before.png, after.png, pruned/")
+    return SUCCESS
+
+
+def _verify(options: argparse.Namespace) -> int:
+    result = PruneResult.load(options.result)
+    print(verify(result.original, result, progress=True))
+    return SUCCESS
+
+
+def _show(options: argparse.Namespace) -> int:
+    result = PruneResult.load(options.result)
+    print(result)
+    print()
+    header = ("gate", "name", "qubits", "role", "action", "d_q", "largest angle", "detail")
+    rows = [
+        (
+            str(entry.index),
+            entry.gate,
+            ",".join(map(str, entry.qubits)),
+            entry.role,
+            entry.action,
+            "" if entry.distance is None else f"{entry.distance:.3g}",
+            "" if entry.angle is None else f"{entry.angle:.3g}",
+            entry.detail,
+        )
+        for entry in result.plan
+        if options.all or entry.action != "keep"
+    ]
+    widths = [max(len(row[j]) for row in (header, *rows)) for j in range(len(header))]
+    for row in (header, *rows):
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    print(", ".join(f"{count} {action}" for action, count in plan_actions(result.plan).items()))
+    return SUCCESS
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,27 @@
+"""The exceptions of qprune; `except QpruneError` catches every one of them."""
+
+from __future__ import annotations
+
+
+class QpruneError(Exception):
+    """Base of everything qprune raises on purpose."""
+
+
+class TaskError(QpruneError, ValueError):
+    """The circuit, observables, inputs or weights cannot be used; the message says what would do."""
+
+
+class OptionError(QpruneError, ValueError):
+    """An option of a public function is out of its range."""
+
+
+class BundleError(QpruneError, ValueError):
+    """A task bundle, a certificate or another file cannot be read or written."""
+
+
+class CertificateError(QpruneError, ValueError):
+    """A certificate is damaged, or belongs to another circuit or task."""
+
+
+class CertificateViolation(QpruneError, AssertionError):
+    """A claim of a certificate does not hold; the message carries the numbers."""

@@ -1,0 +1,250 @@
+"""One forward pass per sample through Aer: the few expectation values that distances and bounds need.
+
+Every distance needs only expectations of Pauli words in the state right before a gate, so they are saved on the way
+of a single statevector run; nothing of size 2^n × 2^n is made and no suffix is ever simulated (THEORY T3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+from qiskit import QuantumCircuit
+from qiskit.circuit import Instruction, Parameter
+from qiskit.circuit.library import UnitaryGate
+from qiskit.quantum_info import Operator, SparsePauliOp
+from qiskit_aer import AerSimulator
+from qiskit_aer.library import SaveExpectationValue  # noqa: F401  (registers the save instructions)
+from tqdm import tqdm
+
+from qprune.errors import TaskError
+from qprune.gates import Site, Word, pauli_label
+from qprune.subgroups import commutes_with, subgroup_of
+from qprune.task import FloatArray, Task, restricted
+
+VARIANCE_TERMS = 4096  # Pauli words of O² up to which Aer is asked for the variance of O
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What the task measures, per sample, in the final state.
+
+    Attributes:
+        means: ⟨O_r⟩ by output and sample, shape (R, M); empty for probabilities.
+        deviations: σ_O or an upper limit of it, shape (R, M).
+        distribution: Outcome probabilities, shape (M, 2^m), outcome bit j from measured qubit j; or None.
+    """
+
+    means: FloatArray
+    deviations: FloatArray
+    distribution: FloatArray | None
+
+
+@dataclass(frozen=True)
+class Prefix:
+    """Expectation values in prefix states, and the outputs of the same run.
+
+    Attributes:
+        values: ⟨P⟩ by distinct saved value and sample, shape (V, M).
+        index: Row of `values` for (site index, Pauli word).
+        outputs: Final outputs.
+    """
+
+    values: FloatArray
+    index: dict[tuple[int, Word], int]
+    outputs: Outputs
+
+    @property
+    def num_expectations(self) -> int:
+        """Expectation values per sample, V: the cost counted by T3."""
+        return len(self.values)
+
+    def expectation(self, site: int, word: Word) -> FloatArray:
+        """⟨P⟩ right before a site, shape (M,)."""
+        return self.values[self.index[site, word]]
+
+
+def forward_pass(
+    task: Task,
+    sites: Sequence[Site],
+    wanted: Sequence[Sequence[Word]],
+    samples: NDArray[np.intp],
+    *,
+    threads: int = 1,
+    progress: bool = False,
+) -> Prefix:
+    """Simulate every sample once and save ⟨φ_k|P|φ_k⟩ for the wanted words P of every site k.
+
+    Args:
+        task: Binds the parameters.
+        sites: The gates in order.
+        wanted: Pauli words per site, on the circuit's qubits.
+        samples: Indices of the samples to run.
+        threads: Threads for Aer. More samples than one run side by side, a single one splits its statevector.
+        progress: Show a progress bar on stderr, where that is a terminal.
+
+    Raises:
+        TaskError: The statevector does not fit into memory.
+
+    Source: THEORY T3.
+    """
+    qubits = sorted({q for site in sites for q in site.qubits} | {q for s in task.output_supports for q in s}) or [0]
+    _check_memory(len(qubits), threads if len(samples) > 1 else 1)
+    builder = _PassBuilder(task, qubits, samples)
+    index: dict[tuple[int, Word], int] = {}
+    still_valid: dict[Word, int] = {}
+    for k, (site, words) in enumerate(zip(sites, wanted, strict=True)):
+        for word in words:
+            if word not in still_valid:
+                still_valid[word] = builder.save_word(word)
+            index[k, word] = still_valid[word]
+        # A value stays what it was until a gate that does not commute with it touches its qubits.
+        group, touched = subgroup_of(site), set(site.qubits)
+        still_valid = {
+            word: row
+            for word, row in still_valid.items()
+            if touched.isdisjoint(q for q, _ in word) or commutes_with(group, {word: 1.0})
+        }
+        builder.append(site.operation, site.qubits)
+    builder.save_outputs()
+    rows = builder.run(threads, progress)
+    values = np.array([[row[f"e{v}"] for row in rows] for v in range(builder.num_saved)]).reshape(-1, len(samples))
+    return Prefix(values, index, _read_outputs(task, rows))
+
+
+def final_outputs(
+    task: Task, sites: Sequence[Site], samples: NDArray[np.intp], *, threads: int = 1, progress: bool = False
+) -> Outputs:
+    """The outputs alone: a plain pass."""
+    return forward_pass(task, sites, [()] * len(sites), samples, threads=threads, progress=progress).outputs
+
+
+class _PassBuilder:
+    """Collects one Aer circuit with a Parameter for each angle that differs between samples."""
+
+    def __init__(self, task: Task, qubits: list[int], samples: NDArray[np.intp]) -> None:
+        self.task, self.samples = task, samples
+        self.place = {q: j for j, q in enumerate(qubits)}
+        self.circuit = QuantumCircuit(len(qubits))
+        self.binds: dict[Parameter, list[float]] = {}
+        self.num_saved = 0
+
+    def append(self, operation: Instruction, qubits: Sequence[int]) -> None:
+        if operation.name in _AER_GATES:
+            self.circuit.append(self._numeric(operation), [self.place[q] for q in qubits], copy=False)
+        elif operation.definition is not None:
+            definition = operation.definition
+            for item in definition.data:
+                self.append(item.operation, [qubits[definition.find_bit(q).index] for q in item.qubits])
+        else:
+            self.circuit.append(UnitaryGate(Operator(operation)), [self.place[q] for q in qubits])
+
+    def _numeric(self, operation: Instruction) -> Instruction:
+        symbolic = [self.task.has_inputs(p) or self.task.has_weights(p) for p in operation.params]
+        if not any(symbolic):
+            return operation
+        bound = operation.copy()
+        bound.params = [self._angle(p) if free else p for p, free in zip(operation.params, symbolic, strict=True)]
+        return bound
+
+    def _angle(self, expression: object) -> float | Parameter:
+        values = self.task.values(expression, self.samples)
+        if values.ndim == 0:
+            return float(values)
+        parameter = Parameter(f"v{len(self.binds)}")
+        self.binds[parameter] = values.tolist()
+        return parameter
+
+    def save_word(self, word: Word) -> int:
+        label, qubits = pauli_label(word)
+        self.circuit.save_expectation_value(
+            SparsePauliOp(label), [self.place[q] for q in qubits], label=f"e{self.num_saved}"
+        )
+        self.num_saved += 1
+        return self.num_saved - 1
+
+    def save_outputs(self) -> None:
+        task = self.task
+        if task.observables is None:
+            self.circuit.save_probabilities([self.place[q] for q in task.measured_qubits], label="probabilities")
+            return
+        for r, (observable, support) in enumerate(zip(task.observables, task.output_supports, strict=True)):
+            if not support:  # a multiple of the identity; read on any qubit
+                support = (next(iter(self.place)),)
+            local = restricted(observable, support)
+            save = self.circuit.save_expectation_value
+            if _wants_variance(task, r):
+                save = self.circuit.save_expectation_value_variance
+            save(local, [self.place[q] for q in support], label=f"o{r}")
+
+    def run(self, threads: int, progress: bool) -> list[dict]:
+        # Fusion gains nothing across saves, and with it Aer 0.17.2 crashes on many saves from 16 qubits on.
+        # Truncation would drop qubits behind our back; what is outside the light cone is dropped before, and counted.
+        simulator = AerSimulator(
+            method="statevector", fusion_enable=False, enable_truncation=False, max_parallel_threads=threads
+        )
+        total = len(self.samples)
+        chunk = max(1, min(256, 2**22 >> self.circuit.num_qubits)) if self.binds else 1
+        rows: list[dict] = []
+        with tqdm(total=total, desc="simulating", unit="sample", disable=None if progress else True) as bar:
+            for start in range(0, total if self.binds else 1, chunk):
+                binds = {p: v[start : start + chunk] for p, v in self.binds.items()}
+                count = min(chunk, total - start)
+                result = simulator.run(
+                    self.circuit,
+                    parameter_binds=[binds] if binds else None,
+                    max_parallel_experiments=threads if count > 1 else 1,
+                ).result()
+                if not result.success:
+                    raise RuntimeError(f"Aer could not simulate the circuit: {result.status}")
+                rows += [experiment.data.to_dict() for experiment in result.results]
+                bar.update(count)
+        # Without input all samples are the same state.
+        return rows if self.binds else rows * total
+
+
+def _read_outputs(task: Task, rows: list[dict]) -> Outputs:
+    if task.observables is None:
+        none = np.zeros((0, len(rows)))
+        return Outputs(none, none, np.array([row["probabilities"] for row in rows]))
+    means, deviations = np.empty((2, len(task.observables), len(rows)))
+    for r, spectrum in enumerate(task.spectra):
+        saved = [row[f"o{r}"] for row in rows]
+        if _wants_variance(task, r):
+            means[r] = [mean for mean, _ in saved]
+            variance = np.array([v for _, v in saved])
+        else:
+            means[r] = saved
+            # ±1: σ² = 1 − ⟨O⟩². Else the Bhatia-Davis limit, which is the same formula for any spectrum.
+            variance = (spectrum.high - means[r]) * (means[r] - spectrum.low)
+        deviations[r] = np.sqrt(np.maximum(variance, 0))
+    return Outputs(means, deviations, None)
+
+
+def _wants_variance(task: Task, r: int) -> bool:
+    observables = task.observables or ()
+    return not task.spectra[r].is_involution and len(observables[r]) ** 2 <= VARIANCE_TERMS
+
+
+def _check_memory(num_qubits: int, copies: int) -> None:
+    needed, available = 16 * 2**num_qubits * copies, psutil.virtual_memory().available
+    if needed > 0.9 * available:
+        raise TaskError(
+            f"a statevector of {num_qubits} qubits{f', {copies} at a time,' if copies > 1 else ''} needs "
+            f"{_size(needed)} of memory and {_size(available)} are free; use fewer threads, a machine with more memory, "
+            "or observables whose light cone has fewer qubits"
+        )
+
+
+def _size(num_bytes: float) -> str:
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if num_bytes < 1024:
+            return f"{num_bytes:.3g} {unit}"
+        num_bytes /= 1024
+    return f"{num_bytes:.3g} PiB"
+
+
+_AER_GATES = frozenset(AerSimulator(method="statevector").operation_names)

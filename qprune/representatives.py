@@ -1,0 +1,198 @@
+"""Candidates for every gate: the identity, Clifford points, medoids of its class (THEORY section 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import pi
+
+import numpy as np
+from qiskit.circuit import Instruction
+
+from qprune.costs import Costs, cost_of
+from qprune.distance import Distances, Expectation, compare_matrices, compare_members
+from qprune.gates import Site, bound_operation, make_site
+from qprune.noise import NoiseCalibration
+from qprune.prefix import Prefix
+from qprune.selection import Candidate
+from qprune.subgroups import (
+    ComplexArray,
+    Subgroup,
+    local_cliffords,
+    matrix_of,
+    subgroup_of,
+    unitary_instructions,
+)
+from qprune.task import FloatArray, Task
+
+KINDS = ("identity", "clifford", "class")
+REPLACEMENT_GAIN = 0.1  # share of its cost that a gate saves when it stays but loses its free parameter
+
+
+def is_prunable(site: Site, prune_encoding: bool) -> bool:
+    """Whether a gate may be replaced: it is in the catalogue, and no input enters unless the user allows it."""
+    return site.family is not None and (site.role != "encoding" or prune_encoding)
+
+
+class CandidateFinder:
+    """Compares gates with their candidates on the prefix states of the selected samples.
+
+    Args:
+        task: Binds the parameters.
+        sites: The gates.
+        prefix: Expectations of the words of every prunable class.
+        calibration: The geometry.
+        aggregate: "rms" (√Σ p_i d²) or "max".
+        costs: As in `prune`.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        sites: Sequence[Site],
+        prefix: Prefix,
+        calibration: NoiseCalibration,
+        aggregate: str,
+        costs: Costs,
+    ) -> None:
+        self.task, self.sites, self.prefix, self.calibration, self.costs = (
+            task,
+            sites,
+            prefix,
+            calibration,
+            costs,
+        )
+        self.aggregate = aggregate
+        self.weights = task.selection_weights()
+        self.comparisons = 0
+
+    def identity(self, k: int) -> Candidate:
+        """The gate disappears."""
+        return self._candidate(k, (), "identity", *self._to_member(k, 0.0))
+
+    def clifford(self, k: int) -> list[Candidate]:
+        """The Clifford members of the class; for SU(4) the products of one-qubit Cliffords."""
+        site, group = self.sites[k], self._group(k)
+        if group.family == "special":
+            return [self._nearest_local_clifford(k)]
+        found = []
+        for t in group.clifford_points():
+            member = group.member(t)
+            if member is not None:
+                label = f"{member[0].name}({t / pi:g}π)" if member[0].params else member[0].name
+                found.append(self._candidate(k, (member,), label, *self._to_member(k, t)))
+        return [c for c in found if len(c.by[0][1]) <= len(site.qubits)]
+
+    def medoids(self, members: Sequence[int], tolerances: FloatArray) -> list[Candidate]:
+        """Fewest members of one class such that each other trainable member is within its ε_k of one of them.
+
+        Greedy set cover: the member that most others could follow comes first. Those others get its parameter.
+        """
+        table = {k: self._to_members(k, members) for k in members if self.sites[k].role == "trainable"}
+        uncovered, found = set(table), []
+        reach = {
+            j: {k for k in table if k != j and self._aggregated(table[k][0])[c] <= tolerances[k]}
+            for c, j in enumerate(members)
+        }
+        while uncovered:
+            best = max(members, key=lambda j: (len(reach[j] & uncovered), self.sites[j].role == "trainable", -j))
+            followers = reach[best] & uncovered
+            if not followers:
+                break
+            c = members.index(best)
+            source = self.sites[best]
+            for k in sorted(followers):
+                distances, turns = table[k]
+                one = Distances(distances.deformed[c], distances.angle[c])
+                label = f"{source.name} of gate {source.origins[0]}"
+                found.append(self._candidate(k, ((source.operation, source.qubits),), label, one, turns[c]))
+            uncovered -= followers | {best}
+        return found
+
+    def _group(self, k: int) -> Subgroup:
+        group = subgroup_of(self.sites[k])
+        if group is None:
+            raise ValueError(f"gate {k} is outside the catalogue")
+        return group
+
+    def _eta(self) -> float:
+        return self.calibration.eta
+
+    def _expectation(self, k: int) -> Expectation:
+        return lambda word: self.prefix.expectation(k, word)
+
+    def _coordinate(self, k: int) -> FloatArray:
+        coordinate = self.sites[k].coordinate
+        if coordinate is None:
+            raise ValueError(f"gate {k} has no group coordinate")
+        return self.task.values(coordinate, self.task.selected)
+
+    def _matrix(self, k: int) -> ComplexArray:
+        site = self.sites[k]
+        return matrix_of(bound_operation(self.task, site.operation), site.qubits)
+
+    def _to_member(self, k: int, target: float) -> tuple[Distances, float]:
+        """Distances from gate k to the member at a coordinate (0 is the identity), and the turn between them."""
+        group = self._group(k)
+        self.comparisons += 1
+        if group.family == "special":
+            relative = self._matrix(k).conj().T
+            return compare_matrices(group, self._expectation(k), relative, self._eta()), _turn(relative)
+        shift = target - self._coordinate(k)
+        turn = float(np.max(_folded(shift, group.period)))
+        return compare_members(group, self._expectation(k), shift, self._eta()), turn
+
+    def _to_members(self, k: int, members: Sequence[int]) -> tuple[Distances, FloatArray]:
+        """Distances from gate k to other gates of its class, arrays (C, M), and turns (C,)."""
+        group = self._group(k)
+        self.comparisons += len(members)
+        if group.family == "special":
+            relatives = [self._matrix(k).conj().T @ self._matrix(j) for j in members]
+            each = [compare_matrices(group, self._expectation(k), v, self._eta()) for v in relatives]
+            stacked = Distances(np.array([d.deformed for d in each]), np.array([d.angle for d in each]))
+            return stacked, np.array([_turn(v) for v in relatives])
+        shifts = np.array([float(self._coordinate(j)) for j in members]) - float(self._coordinate(k))
+        distances = compare_members(group, self._expectation(k), shifts[:, None], self._eta())
+        return distances, _folded(shifts, group.period)
+
+    def _nearest_local_clifford(self, k: int) -> Candidate:
+        group, gate = self._group(k), self._matrix(k)
+        size = len(group.qubits)
+        cliffords = local_cliffords(size)[1:]
+        # The nearest by average overlap is compared in full; overlaps with all 576 on every sample would cost more.
+        best = cliffords[int(np.argmax(np.abs(np.einsum("ij,cij->c", gate.conj(), cliffords))))]
+        by = tuple(unitary_instructions(best, group.qubits, size))
+        self.comparisons += 1
+        relative = gate.conj().T @ best
+        distances = compare_matrices(group, self._expectation(k), relative, self._eta())
+        return self._candidate(k, by, "local Clifford", distances, _turn(relative))
+
+    def _aggregated(self, distances: Distances) -> FloatArray:
+        if self.aggregate == "max":
+            return distances.deformed.max(axis=-1)
+        return np.sqrt(distances.deformed**2 @ self.weights)
+
+    def _candidate(
+        self,
+        k: int,
+        by: tuple[tuple[Instruction, tuple[int, ...]], ...],
+        label: str,
+        distances: Distances,
+        turn: float,
+    ) -> Candidate:
+        site = self.sites[k]
+        cost = cost_of(site, self.costs)
+        after = sum(cost_of(make_site(self.task, op, qubits, site.origins), self.costs) for op, qubits in by)
+        gain = cost - after if not by or after < cost else REPLACEMENT_GAIN * cost
+        angles = np.broadcast_to(distances.angle, (len(self.weights),))
+        return Candidate(k, by, label, float(self._aggregated(distances)), angles, gain, float(turn))
+
+
+def _folded(shift: FloatArray, period: float) -> FloatArray:
+    """|shift| modulo the period, in [0, period/2]."""
+    left = np.mod(shift, period)
+    return np.minimum(left, period - left)
+
+
+def _turn(relative: ComplexArray) -> float:
+    """Rotation angle of an equivalent single-qubit rotation: 2 arccos(|Tr V|/d)."""
+    return float(2 * np.arccos(min(1.0, abs(np.trace(relative)) / len(relative))))

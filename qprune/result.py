@@ -1,0 +1,223 @@
+"""The result of pruning: the smaller circuit, the plan that made it and the certificate."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from qiskit import QuantumCircuit, qpy
+
+from qprune.certificate import Certificate
+from qprune.errors import BundleError
+from qprune.report import draw, save_drawings, table
+from qprune.task import FloatArray, Task, read_circuit, read_json
+
+
+@dataclass(frozen=True)
+class PlanEntry:
+    """What happened to one gate of the original circuit (after decomposition of composite gates).
+
+    Attributes:
+        index: Place in the original.
+        gate: Name.
+        qubits: Qubits in the gate's own order.
+        role: "encoding", "trainable" or "fixed".
+        action: "keep", "remove" or "replace" (approximate, under the bound), or "simplify" (exact).
+        detail: The representative, or the exact simplification.
+        subgroup: The class it was compared in, "" outside the catalogue.
+        distance: d_q to the identity, or to the representative that replaced it; None where it was not compared.
+        angle: Largest undeformed angle θ over the samples, radians; likewise.
+        tolerance: ε_k, or None in budget mode.
+    """
+
+    index: int
+    gate: str
+    qubits: tuple[int, ...]
+    role: str
+    action: str
+    detail: str
+    subgroup: str
+    distance: float | None
+    angle: float | None
+    tolerance: float | None
+
+
+@dataclass(frozen=True)
+class PruneResult:
+    """What `prune` returns.
+
+    Attributes:
+        original: The task that was pruned.
+        flat: Its circuit with composite gates decomposed: what `plan` counts.
+        simplified: The circuit after exact simplification only.
+        task: The pruned network as a task: same ensemble, observables and split.
+        plan: One entry per gate of `flat`.
+        certificate: What is proven and measured.
+        accuracy: Accuracy before and after on the task's labels, None without labels.
+    """
+
+    original: Task
+    flat: QuantumCircuit
+    simplified: QuantumCircuit
+    task: Task
+    plan: tuple[PlanEntry, ...]
+    certificate: Certificate
+    accuracy: tuple[float, float] | None
+
+    @property
+    def circuit(self) -> QuantumCircuit:
+        """The pruned circuit; surviving weights and inputs are free Parameters."""
+        return self.task.circuit
+
+    @property
+    def weights(self) -> FloatArray:
+        """Values of the surviving weights, in the order of `task.weight_params`."""
+        return self.task.weights
+
+    @property
+    def weight_map(self) -> tuple[int | None, ...]:
+        """For each weight of the original its index among the surviving ones, or None."""
+        place = {p: j for j, p in enumerate(self.task.weight_params)}
+        return tuple(place.get(p) for p in self.original.weight_params)
+
+    def __str__(self) -> str:
+        return table(self)
+
+    def __repr__(self) -> str:
+        return (
+            f"PruneResult({self.flat.size()} → {self.circuit.size()} gates, "
+            f"bound {self.certificate.largest_bound:.4g}, measured {self.certificate.largest_measured:.4g})"
+        )
+
+    def draw(self) -> tuple[Any, Any]:
+        """matplotlib figures of the circuit before, with the gates that went coloured, and after."""
+        return draw(self)
+
+    def save(self, folder: str | Path, *, drawings: bool = True, overwrite: bool = False) -> None:
+        """Write everything `load` and `qprune verify` need, and drawings for people; all or nothing.
+
+        Args:
+            folder: Where to; made anew.
+            drawings: Whether to write `before.png` and `after.png`.
+            overwrite: Whether an earlier result in that folder may be replaced.
+
+        Raises:
+            BundleError: The folder exists (without `overwrite`, or with other things in it) or cannot be written.
+        """
+        folder = Path(folder)
+        check_output_folder(folder, overwrite)
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        except OSError as error:
+            raise BundleError(f"cannot write to {folder.parent}: {error.strerror or error}") from error
+        try:
+            self._write(scratch, drawings)
+            scratch.chmod(0o755)
+            if folder.exists():
+                shutil.rmtree(folder)
+            os.replace(scratch, folder)
+        except OSError as error:
+            raise BundleError(f"cannot write to {folder}: {error.strerror or error}") from error
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+    def _write(self, folder: Path, drawings: bool) -> None:
+        self.original.save(folder / "original")
+        self.task.save(folder / "pruned")
+        for name, circuit in (("flat", self.flat), ("simplified", self.simplified)):
+            with open(folder / f"{name}.qpy", "wb") as stream:
+                qpy.dump(circuit, stream)
+        (folder / "certificate.json").write_text(self.certificate.to_json(), encoding="utf-8")
+        plan = {
+            "holdout": [self.original.holdout, self.original.seed],
+            "accuracy": self.accuracy,
+            "plan": [asdict(entry) for entry in self.plan],
+        }
+        (folder / "plan.json").write_text(json.dumps(plan, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        (folder / "report.txt").write_text(f"{self}\n", encoding="utf-8")
+        if drawings:
+            save_drawings(self, folder)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> PruneResult:
+        """Read what `save` wrote. Nothing is checked beyond form: that is what `verify` is for.
+
+        Raises:
+            BundleError: A file is missing or unreadable.
+            CertificateError: The certificate is damaged.
+        """
+        folder = Path(folder)
+        if not (folder / "certificate.json").is_file():
+            raise BundleError(f"{folder} holds no certificate.json; give a folder that `qprune prune --out` wrote")
+        try:
+            text = (folder / "certificate.json").read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise BundleError(f"cannot read {folder / 'certificate.json'}: {error}") from error
+        certificate = Certificate.from_json(text)
+        extra = read_json(folder / "plan.json")
+        try:
+            holdout, seed = extra["holdout"]
+            plan = tuple(_plan_entry(entry) for entry in extra["plan"])
+            accuracy = None if extra["accuracy"] is None else (extra["accuracy"][0], extra["accuracy"][1])
+        except (KeyError, TypeError, ValueError) as error:
+            raise BundleError(f"{folder / 'plan.json'} is damaged: {error!r}") from error
+        original = Task.load(folder / "original", split=None, holdout=holdout, seed=seed)
+        return cls(
+            original=original,
+            flat=_read_qpy(folder / "flat.qpy"),
+            simplified=_read_qpy(folder / "simplified.qpy"),
+            task=_pruned_task(original, folder / "pruned"),
+            plan=plan,
+            certificate=certificate,
+            accuracy=accuracy,
+        )
+
+
+def check_output_folder(folder: Path, overwrite: bool) -> None:
+    """Refuse a folder that a result must not replace, before any long work."""
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise BundleError(f"{folder} is a file; give a folder")
+    if any(folder.iterdir()):
+        if not (folder / "certificate.json").is_file():
+            raise BundleError(f"{folder} holds something else than a qprune result; give a new folder")
+        if not overwrite:
+            raise BundleError(f"{folder} already holds a result; give a new folder, or --force / overwrite=True")
+
+
+def _pruned_task(original: Task, folder: Path) -> Task:
+    """The pruned bundle on the original's ensemble, whatever inputs and weights the smaller circuit has left."""
+    description = read_json(folder / "task.json")
+    try:
+        weights = dict(zip(description["weight_params"], description["weights"], strict=True))
+        return original.with_circuit(read_circuit(folder), weights)
+    except (KeyError, TypeError, ValueError) as error:
+        raise BundleError(f"{folder / 'task.json'} does not fit its circuit: {error!r}") from error
+
+
+def _read_qpy(path: Path) -> QuantumCircuit:
+    try:
+        with open(path, "rb") as stream:
+            return qpy.load(stream)[0]
+    except Exception as error:  # the reader raises many unrelated types
+        raise BundleError(f"cannot read {path}: {' '.join(str(error).split()) or type(error).__name__}") from error
+
+
+def _plan_entry(entry: dict[str, Any]) -> PlanEntry:
+    return PlanEntry(**{**entry, "qubits": tuple(entry["qubits"])})
+
+
+def plan_actions(plan: Sequence[PlanEntry]) -> dict[str, int]:
+    """How many gates each action took."""
+    counts = dict.fromkeys(("keep", "remove", "replace", "simplify"), 0)
+    for entry in plan:
+        counts[entry.action] += 1
+    return counts
