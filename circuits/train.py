@@ -61,9 +61,7 @@ def encode(
     interval: tuple[float, float] = (0.0, np.pi),
 ) -> Data:
     """Split (stratified, seeded), preprocess and scale to angles; every step is fitted on the train split."""
-    split = train_test_split(
-        features, targets, train_size=train, test_size=test, stratify=targets, random_state=SEED
-    )
+    split = train_test_split(features, targets, train_size=train, test_size=test, stratify=targets, random_state=SEED)
     x_train, x_test, y_train, y_test = split
     pipeline = make_pipeline(*steps, MinMaxScaler(interval)).fit(x_train)
     inputs = np.concatenate([pipeline.transform(x_train), pipeline.transform(x_test)])
@@ -330,8 +328,7 @@ BUNDLES: dict[str, Callable[[str], Trained]] = {
         n_qubits=4,
         n_layers=4,
         data=iris,
-        source="scikit-learn iris, classes 1 and 2; four features scaled to [0, pi]; scaling fitted on the "
-        "train split",
+        source="scikit-learn iris, classes 1 and 2; four features scaled to [0, pi]; scaling fitted on the train split",
         labels=("versicolor", "virginica"),
         epochs=60,
     ),
@@ -342,8 +339,7 @@ BUNDLES: dict[str, Callable[[str], Trained]] = {
         n_qubits=6,
         n_layers=5,
         data=digits,
-        source="scikit-learn digits, classes 3 and 6; PCA to 6, scaled to [0, pi]; both fitted on the train "
-        "split",
+        source="scikit-learn digits, classes 3 and 6; PCA to 6, scaled to [0, pi]; both fitted on the train split",
         labels=("digit 3", "digit 6"),
         epochs=40,
     ),

@@ -15,6 +15,7 @@ from qprune.noise import NoiseCalibration, calibrate
 from qprune.pruning import prune
 from qprune.result import PruneResult
 from qprune.task import Task
+from qprune.verify import verify
 
 __version__ = version("qprune")
 
@@ -31,4 +32,5 @@ __all__ = [
     "TaskError",
     "calibrate",
     "prune",
+    "verify",
 ]

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
 from importlib.metadata import version
 from typing import Any
 
@@ -178,6 +179,7 @@ def rows_of(array: FloatArray) -> tuple[tuple[float, ...], ...]:
     return _matrix(array.tolist())
 
 
+@lru_cache
 def package_versions() -> dict[str, str]:
     """Versions of what the numbers depend on."""
     return {name: version(name) for name in VERSIONED}

@@ -7,7 +7,9 @@ of a single statevector run; nothing of size 2^n × 2^n is made and no suffix is
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import psutil
@@ -17,7 +19,7 @@ from qiskit.circuit import Instruction, Parameter
 from qiskit.circuit.library import UnitaryGate
 from qiskit.quantum_info import Operator, SparsePauliOp
 from qiskit_aer import AerSimulator
-from qiskit_aer.library import SaveExpectationValue  # noqa: F401  (registers the save instructions)
+from qiskit_aer.library import SaveExpectationValue
 from tqdm import tqdm
 
 from qprune.errors import TaskError
@@ -111,7 +113,8 @@ def forward_pass(
         builder.append(site.operation, site.qubits)
     builder.save_outputs()
     rows = builder.run(threads, progress)
-    values = np.array([[row[f"e{v}"] for row in rows] for v in range(builder.num_saved)]).reshape(-1, len(samples))
+    keys = [f"e{v}" for v in range(builder.num_saved)]
+    values = np.array([[row[key] for key in keys] for row in rows]).reshape(len(samples), len(keys)).T
     return Prefix(values, index, _read_outputs(task, rows))
 
 
@@ -160,9 +163,9 @@ class _PassBuilder:
 
     def save_word(self, word: Word) -> int:
         label, qubits = pauli_label(word)
-        self.circuit.save_expectation_value(
-            SparsePauliOp(label), [self.place[q] for q in qubits], label=f"e{self.num_saved}"
-        )
+        save = copy(_save_instruction(label))
+        save.label = f"e{self.num_saved}"
+        self.circuit.append(save, [self.place[q] for q in qubits], copy=False)
         self.num_saved += 1
         return self.num_saved - 1
 
@@ -224,6 +227,12 @@ def _read_outputs(task: Task, rows: list[dict]) -> Outputs:
     return Outputs(means, deviations, None)
 
 
+@lru_cache
+def _save_instruction(label: str) -> SaveExpectationValue:
+    """To be copied and labelled: making one anew costs as much as simulating a gate on a dozen qubits."""
+    return SaveExpectationValue(SparsePauliOp(label), "")
+
+
 def _wants_variance(task: Task, r: int) -> bool:
     observables = task.observables or ()
     return not task.spectra[r].is_involution and len(observables[r]) ** 2 <= VARIANCE_TERMS
@@ -234,8 +243,8 @@ def _check_memory(num_qubits: int, copies: int) -> None:
     if needed > 0.9 * available:
         raise TaskError(
             f"a statevector of {num_qubits} qubits{f', {copies} at a time,' if copies > 1 else ''} needs "
-            f"{_size(needed)} of memory and {_size(available)} are free; use fewer threads, a machine with more memory, "
-            "or observables whose light cone has fewer qubits"
+            f"{_size(needed)} of memory and {_size(available)} are free; use fewer threads, a larger machine, or "
+            "observables whose light cone has fewer qubits"
         )
 
 

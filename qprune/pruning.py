@@ -135,7 +135,7 @@ def prune(
         ),
         angle_from_tolerances=_closed_form(sites, chosen, tolerances, budget, aggregate, calibration),
         holdout=_holdout_claim(task, before_held, after_held),
-        versions=package_versions(),
+        versions=dict(package_versions()),
     )
     return PruneResult(
         original=task,

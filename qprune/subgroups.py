@@ -115,6 +115,11 @@ class Subgroup:
         """A on `qubits` (first qubit rightmost), members exp(−itA); SU(2^n) has no single one."""
         return _generator(self.family, self.letters)
 
+    @cached_property
+    def generator_words(self) -> tuple[tuple[Word, float], ...]:
+        """A as (word, coefficient) pairs on the circuit's qubits."""
+        return tuple(sorted(words_of(self.generator, self.qubits).items()))
+
     @property
     def eigenvalues(self) -> tuple[float, ...]:
         """The distinct eigenvalues a_j of A."""
@@ -178,7 +183,13 @@ class Subgroup:
 
 def subgroup_of(site: Site) -> Subgroup | None:
     """The class of a gate: its subgroup on its qubits; None for gates outside the catalogue."""
-    return None if site.family is None else Subgroup(site.family, site.word)
+    return None if site.family is None else _interned(site.family, site.word)
+
+
+@lru_cache(maxsize=65536)
+def _interned(family: str, word: Word) -> Subgroup:
+    """One object per class, so that its derived properties are worked out once."""
+    return Subgroup(family, word)
 
 
 def _ordered(word: Word, letters: str) -> tuple[int, ...]:
@@ -233,18 +244,14 @@ def commute(first: Subgroup | None, second: Subgroup | None) -> bool:
     """
     if first is None or second is None or "special" in (first.family, second.family):
         return False
-    return _sums_commute(_frozen(first.generator, first.qubits), _frozen(second.generator, second.qubits))
+    return _sums_commute(first.generator_words, second.generator_words)
 
 
 def commutes_with(group: Subgroup | None, operator: dict[Word, float]) -> bool:
     """Whether every member of the class commutes with a Hermitian Pauli sum."""
     if group is None or group.family == "special":
         return False
-    return _sums_commute(_frozen(group.generator, group.qubits), tuple(sorted(operator.items())))
-
-
-def _frozen(operator: SparsePauliOp, qubits: tuple[int, ...]) -> tuple[tuple[Word, float], ...]:
-    return tuple(sorted(words_of(operator, qubits).items()))
+    return _sums_commute(group.generator_words, tuple(sorted(operator.items())))
 
 
 @lru_cache(maxsize=65536)
