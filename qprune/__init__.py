@@ -15,7 +15,6 @@ from qprune.noise import NoiseCalibration, calibrate
 from qprune.pruning import prune
 from qprune.result import PruneResult
 from qprune.task import Task
-from qprune.verify import verify
 
 __version__ = version("qprune")
 
@@ -32,5 +31,4 @@ __all__ = [
     "TaskError",
     "calibrate",
     "prune",
-    "verify",
 ]

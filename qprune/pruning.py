@@ -130,7 +130,7 @@ def prune(
         measured=rows_of(deviations(before, after)),
         certified_predictions=_certified(task, theta, before),
         mean_state_error=bounds.mean_state_error(
-            np.array([2 * np.sin(c.angles / 2) for c in chosen]).reshape(len(chosen), -1),
+            np.array([2 * np.sin(c.angles / 2) for c in chosen]).reshape(len(chosen), len(task.selected)),
             task.selection_weights(),
         ),
         angle_from_tolerances=_closed_form(sites, chosen, tolerances, budget, aggregate, calibration),

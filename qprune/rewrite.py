@@ -170,11 +170,14 @@ def _merged(task: Task, first: Site, second: Site) -> tuple[bool, Site | None]:
     group = subgroup_of(first)
     if group is None or first.coordinate is None or second.coordinate is None:
         return False, None
+    pairs = ((first, first.coordinate), (second, second.coordinate))
     total = _constant(first.coordinate + second.coordinate)
     if _is_identity(first, total):
         return True, None
     if (first.role == "encoding") != (second.role == "encoding"):
         return False, None
+    if any(s.role == "trainable" and group.is_identity(float(task.values(c))) for s, c in pairs):
+        return False, None  # it will be removed at no error, and its weight with it
     member = group.member(total)
     if member is None:
         return False, None
