@@ -37,9 +37,9 @@ class Bundle:
         observables: Each a list of (little-endian Pauli label, coefficient).
         weights: Shape (n_weights,), radians unless a weight scales an input.
         inputs: Shape (n_samples, n_inputs); None for a circuit without inputs.
-        targets: Shape (n_samples,), +1 or -1; None without inputs.
+        targets: Shape (n_samples,), +1 or -1, or 0, 1, … with one observable per class; None without inputs.
         n_train: The first `n_train` samples are the train split, the rest the test split.
-        labels: What +1 and -1 stand for, or None.
+        labels: What the numbers in `targets` stand for, or None.
         provenance: How the weights and the data came about.
         extra: Further keys for task.json.
     """
@@ -104,8 +104,17 @@ def outputs(
 
 
 def accuracies(values: NDArray[np.float64], targets: NDArray[np.int64], n_train: int) -> dict[str, float]:
-    """Return train and test accuracy of sign(first observable)."""
-    correct = np.sign(values[:, 0]) == targets
+    """Return train and test accuracy.
+
+    The prediction is the sign of the first observable where targets are +1 or -1, else the number of the largest.
+
+    Args:
+        values: Shape (n_samples, n_observables).
+        targets: As in `Bundle`.
+        n_train: As in `Bundle`.
+    """
+    signs = np.isin(targets, (-1, 1)).all()
+    correct = (np.sign(values[:, 0]) if signs else values.argmax(axis=1)) == targets
     train, test = correct[:n_train], correct[n_train:]
     return {"train_accuracy": float(train.mean()), "test_accuracy": float(test.mean())}
 

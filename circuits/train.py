@@ -24,6 +24,7 @@ from bundle import Bundle
 from numpy.typing import NDArray
 from pennylane import numpy as pnp
 from qiskit import QuantumCircuit
+from qiskit.circuit.library import efficient_su2, zz_feature_map
 from qiskit.quantum_info import SparsePauliOp
 from sklearn import datasets
 from sklearn.decomposition import PCA
@@ -35,6 +36,7 @@ from threadpoolctl import threadpool_limits
 Trained = tuple[Bundle, NDArray[np.float64]]  # a bundle, and the outputs its circuit must have
 
 SEED = 7
+LOGIT_SCALE = 5  # expectation values are at most 1, too small for a softmax to become sure
 ANGLE_DECIMALS = 6  # the rounded angles are the data: training, file and checks see the same numbers
 
 
@@ -43,7 +45,7 @@ class Data(NamedTuple):
 
     Attributes:
         inputs: Shape (n_samples, n_features), radians.
-        targets: Shape (n_samples,), +1 or -1.
+        targets: Shape (n_samples,), +1 or -1, or 0, 1, … with more than two classes.
         n_train: Number of samples in the train split.
     """
 
@@ -83,6 +85,29 @@ def digits() -> Data:
     return encode(images[keep], targets, PCA(6, svd_solver="full"), train=200, test=int(keep.sum()) - 200)
 
 
+def four_digits() -> Data:
+    """Handwritten 0, 1, 2 and 3, eight principal components."""
+    images, digit = datasets.load_digits(return_X_y=True)
+    keep = digit < 4
+    return encode(images[keep], digit[keep], PCA(8, svd_solver="full"), train=200, test=168)
+
+
+def similar_digits() -> Data:
+    """Handwritten 3 (+1) against 8 (-1), ten principal components."""
+    images, digit = datasets.load_digits(return_X_y=True)
+    keep = (digit == 3) | (digit == 8)
+    targets = np.where(digit[keep] == 3, 1, -1)
+    return encode(images[keep], targets, PCA(10, svd_solver="full"), train=200, test=int(keep.sum()) - 200)
+
+
+def wine() -> Data:
+    """Cultivar 1 (+1) against the other two (-1), six principal components of the standardised features."""
+    features, cultivar = datasets.load_wine(return_X_y=True)
+    steps = StandardScaler(), PCA(6, svd_solver="full")
+    interval = np.pi - 0.7, np.pi + 0.7
+    return encode(features, np.where(cultivar == 1, 1, -1), *steps, train=118, test=60, interval=interval)
+
+
 def cancer() -> Data:
     """Benign (+1) against malignant (-1), four principal components of the standardised features."""
     features, benign = datasets.load_breast_cancer(return_X_y=True)
@@ -102,14 +127,14 @@ def pauli_z(qubit: int, n_qubits: int) -> bundle.PauliSum:
     return [("I" * (n_qubits - 1 - qubit) + "Z" + "I" * qubit, 1.0)]
 
 
-def strongly_entangling_qnode(n_qubits: int) -> qml.QNode:
-    """Return the PennyLane classifier (weights, inputs) -> <Z_0>, inputs broadcast over samples."""
+def strongly_entangling_qnode(n_qubits: int, n_outputs: int) -> qml.QNode:
+    """Return the PennyLane classifier (weights, inputs) -> [<Z_0>, <Z_1>, …], inputs broadcast over samples."""
 
     @qml.qnode(qml.device("default.qubit", wires=n_qubits), diff_method="backprop")
-    def network(weights: pnp.tensor, inputs: NDArray[np.float64]) -> pnp.tensor:
+    def network(weights: pnp.tensor, inputs: NDArray[np.float64]) -> list[pnp.tensor]:
         qml.AngleEmbedding(inputs, wires=range(n_qubits), rotation="Y")
         qml.StronglyEntanglingLayers(weights, wires=range(n_qubits))
-        return qml.expval(qml.Z(0))
+        return [qml.expval(qml.Z(wire)) for wire in range(n_outputs)]
 
     return network
 
@@ -132,10 +157,10 @@ def strongly_entangling_circuit(n_qubits: int, n_layers: int) -> QuantumCircuit:
 
 
 def reupload_qnode() -> qml.QNode:
-    """Return the two-qubit data re-uploading classifier (weights, inputs) -> <Z_0>, broadcast over samples."""
+    """Return the two-qubit data re-uploading classifier (weights, inputs) -> [<Z_0>], broadcast over samples."""
 
     @qml.qnode(qml.device("default.qubit", wires=2), diff_method="backprop")
-    def network(weights: pnp.tensor, inputs: NDArray[np.float64]) -> pnp.tensor:
+    def network(weights: pnp.tensor, inputs: NDArray[np.float64]) -> list[pnp.tensor]:
         for layer, block in enumerate(weights):
             for wire, (scale, shift, angle) in enumerate(block):
                 qml.RX(2 * inputs[:, wire], wires=wire)
@@ -145,7 +170,7 @@ def reupload_qnode() -> qml.QNode:
                 qml.CNOT(wires=[1, 0])
             else:
                 qml.CZ(wires=[0, 1])
-        return qml.expval(qml.Z(0))
+        return [qml.expval(qml.Z(0))]
 
     return network
 
@@ -168,13 +193,80 @@ def reupload_circuit(n_layers: int) -> QuantumCircuit:
     return circuit
 
 
+def efficient_su2_qnode(n_qubits: int) -> qml.QNode:
+    """Return the PennyLane classifier (weights, inputs) -> [<Z_0>], broadcast over samples.
+
+    Written out gate by gate: Qiskit's ZZ feature map with neighbours entangled, then its EfficientSU2 ansatz with
+    the qubits entangled in a circle. Weights have shape (n_layers, 2, n_qubits).
+    """
+
+    @qml.qnode(qml.device("default.qubit", wires=n_qubits), diff_method="backprop")
+    def network(weights: pnp.tensor, inputs: NDArray[np.float64]) -> list[pnp.tensor]:
+        x = inputs.T
+        for wire in range(n_qubits):
+            qml.Hadamard(wire)
+            qml.PhaseShift(2 * x[wire], wires=wire)
+        for wire in range(n_qubits - 1):
+            qml.CNOT(wires=[wire, wire + 1])
+            qml.PhaseShift(2 * (np.pi - x[wire]) * (np.pi - x[wire + 1]), wires=wire + 1)
+            qml.CNOT(wires=[wire, wire + 1])
+        for layer, (y_angles, z_angles) in enumerate(weights):
+            if layer:
+                for wire in range(n_qubits):
+                    qml.CNOT(wires=[(wire - 1) % n_qubits, wire])
+            for wire in range(n_qubits):
+                qml.RY(y_angles[wire], wires=wire)
+                qml.RZ(z_angles[wire], wires=wire)
+        return [qml.expval(qml.Z(0))]
+
+    return network
+
+
+def efficient_su2_circuit(n_qubits: int, n_layers: int) -> QuantumCircuit:
+    """Return the same classifier from Qiskit's circuit library, with the bundle's parameter names."""
+    encoding = zz_feature_map(n_qubits, reps=1, entanglement="linear")
+    ansatz = efficient_su2(n_qubits, reps=n_layers - 1, entanglement="circular")
+    inputs, weights = bundle.input_parameters(n_qubits), bundle.weight_parameters(2 * n_qubits * n_layers)
+    encoding.assign_parameters(inputs, inplace=True)
+    ansatz.assign_parameters(weights, inplace=True)
+    return encoding.compose(ansatz)
+
+
+def squared_error(values: pnp.tensor, targets: NDArray[np.int64]) -> pnp.tensor:
+    """Return the mean squared distance of <Z_0> to the label +1 or -1.
+
+    Args:
+        values: Shape (1, n_samples).
+        targets: Shape (n_samples,).
+    """
+    return pnp.mean((values[0] - targets) ** 2)
+
+
+def cross_entropy(values: pnp.tensor, targets: NDArray[np.int64]) -> pnp.tensor:
+    """Return the mean cross-entropy of softmax(LOGIT_SCALE * values) and the labels 0, 1, ….
+
+    Args:
+        values: Shape (n_classes, n_samples).
+        targets: Shape (n_samples,).
+    """
+    logits = LOGIT_SCALE * values
+    chosen = logits[targets, np.arange(len(targets))]
+    return pnp.mean(pnp.log(pnp.sum(pnp.exp(logits), axis=0)) - chosen)
+
+
+LOSS_NAMES = {
+    squared_error: "mean over the batch of (<Z_0> - label)^2",
+    cross_entropy: f"mean over the batch of the cross-entropy of softmax({LOGIT_SCALE} <Z_0>, {LOGIT_SCALE} <Z_1>, …)",
+}
+
+
 def classifier(
     name: str,
     *,
     description: str,
     data: Callable[[], Data],
     source: str,
-    labels: tuple[str, str],
+    labels: tuple[str, ...],
     qnode: qml.QNode,
     circuit: QuantumCircuit,
     shape: tuple[int, ...],
@@ -182,14 +274,18 @@ def classifier(
     batch: int = 20,
     stepsize: float = 0.02,
 ) -> Trained:
-    """Train a classifier on the mean squared distance of <Z_0> to the label, by Adam on mini-batches.
+    """Train a classifier by Adam on mini-batches.
+
+    Two classes, +1 and -1 in this order, are told by the sign of <Z_0> and trained on the squared error; more
+    classes, 0, 1, …, by the largest of <Z_0>, <Z_1>, … and trained on the cross-entropy.
 
     Returns:
-        The bundle, and the QNode's outputs, shape (n_samples, 1).
+        The bundle, and the QNode's outputs, shape (n_samples, n_observables).
     """
+    measure = cross_entropy if len(labels) > 2 else squared_error
 
     def loss(weights: pnp.tensor, x: NDArray[np.float64], y: NDArray[np.int64]) -> pnp.tensor:
-        return pnp.mean((qnode(weights, x) - y) ** 2)
+        return measure(pnp.stack(qnode(weights, x)), y)
 
     rng = np.random.default_rng(SEED)
     inputs, targets, n_train = data()
@@ -200,7 +296,8 @@ def classifier(
         for chosen in np.array_split(rng.permutation(n_train), n_train // batch):
             weights, *_ = optimizer.step(loss, weights, inputs[chosen], targets[chosen])
     weights = np.asarray(weights)
-    values = np.asarray(qnode(weights, inputs))[:, None]
+    values = np.stack(qnode(weights, inputs), axis=-1)
+    classes = range(len(labels)) if len(labels) > 2 else (1, -1)
     record = bundle.provenance(
         name,
         seed=SEED,
@@ -209,19 +306,19 @@ def classifier(
         epochs=epochs,
         batch_size=batch,
         optimizer=f"Adam, step {stepsize}",
-        loss="mean over the batch of (<Z_0> - label)^2",
+        loss=LOSS_NAMES[measure],
         **bundle.accuracies(values, targets, n_train),
     )
     result = Bundle(
         name=name,
         description=description,
         circuit=circuit,
-        observables=[pauli_z(0, circuit.num_qubits)],
+        observables=[pauli_z(qubit, circuit.num_qubits) for qubit in range(values.shape[1])],
         weights=weights.ravel(),
         inputs=inputs,
         targets=targets,
         n_train=n_train,
-        labels={"1": labels[0], "-1": labels[1]},
+        labels={str(value): label for value, label in zip(classes, labels, strict=True)},
         provenance=record,
     )
     return result, values
@@ -309,11 +406,14 @@ def hydrogen(
     return result, np.array([[reached]])
 
 
-def strongly_entangling(name: str, *, n_qubits: int, n_layers: int, **options: object) -> Trained:
+def strongly_entangling(
+    name: str, *, n_qubits: int, n_layers: int, labels: tuple[str, ...], **options: object
+) -> Trained:
     """Train a `classifier` of angle encoding and strongly entangling layers."""
     return classifier(
         name,
-        qnode=strongly_entangling_qnode(n_qubits),
+        labels=labels,
+        qnode=strongly_entangling_qnode(n_qubits, len(labels) if len(labels) > 2 else 1),
         circuit=strongly_entangling_circuit(n_qubits, n_layers),
         shape=(n_layers, n_qubits, 3),
         **options,
@@ -342,6 +442,42 @@ BUNDLES: dict[str, Callable[[str], Trained]] = {
         source="scikit-learn digits, classes 3 and 6; PCA to 6, scaled to [0, pi]; both fitted on the train split",
         labels=("digit 3", "digit 6"),
         epochs=40,
+    ),
+    "digits4-8q": partial(
+        strongly_entangling,
+        description="Tells handwritten 0, 1, 2 and 3 apart: eight principal components as RY angles, four strongly "
+        "entangling layers, the largest of <Z_0> to <Z_3>.",
+        n_qubits=8,
+        n_layers=4,
+        data=four_digits,
+        source="scikit-learn digits, classes 0 to 3, 368 of 720 samples; PCA to 8, scaled to [0, pi]; both fitted on "
+        "the train split",
+        labels=("digit 0", "digit 1", "digit 2", "digit 3"),
+        epochs=60,
+    ),
+    "digits-10q": partial(
+        strongly_entangling,
+        description="Tells a handwritten 3 from an 8: ten principal components as RY angles, four strongly "
+        "entangling layers, <Z_0>.",
+        n_qubits=10,
+        n_layers=4,
+        data=similar_digits,
+        source="scikit-learn digits, classes 3 and 8; PCA to 10, scaled to [0, pi]; both fitted on the train split",
+        labels=("digit 3", "digit 8"),
+        epochs=40,
+    ),
+    "wine-6q": partial(
+        classifier,
+        description="Tells one of three wine cultivars from the others: six principal components through Qiskit's "
+        "ZZ feature map, then its EfficientSU2 ansatz with three rounds of CX in a circle, <Z_0>.",
+        data=wine,
+        source="scikit-learn wine, class 1 against 0 and 2; standardised, PCA to 6, scaled to [pi - 0.7, pi + 0.7]; "
+        "all fitted on the train split",
+        labels=("cultivar 1", "cultivar 0 or 2"),
+        qnode=efficient_su2_qnode(6),
+        circuit=efficient_su2_circuit(6, 4),
+        shape=(4, 2, 6),
+        epochs=60,
     ),
     "cancer-4q": partial(
         strongly_entangling,

@@ -16,6 +16,7 @@ from qprune.representatives import KINDS
 from qprune.result import PruneResult, check_output_folder, plan_actions
 from qprune.strategies import STRATEGIES
 from qprune.task import Task
+from qprune.tradeoff import trade_off
 from qprune.verify import verify
 
 SUCCESS, VIOLATED, UNUSABLE = 0, 1, 2
@@ -108,8 +109,10 @@ def _prune(options: argparse.Namespace) -> int:
     )
     print(result)
     if options.out is not None:
-        result.save(options.out, overwrite=options.force)
-        print(f"\nwritten to {options.out}: certificate.json, report.txt, before.png, after.png, pruned/")
+        result.save(
+            options.out, overwrite=options.force, tradeoff=trade_off(result, costs=costs, threads=options.threads)
+        )
+        print(f"\nwritten to {options.out}: report.html, certificate.json, report.txt, before.png, after.png, pruned/")
     return SUCCESS
 
 

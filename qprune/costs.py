@@ -33,6 +33,8 @@ def cost_of(site: Site, costs: Costs) -> float:
     """
     if costs is None:
         return default_cost(site)
+    if not callable(costs) and not isinstance(costs, Mapping):
+        raise OptionError(f"costs must be a mapping from gate name to cost, or a callable on a Site, got {costs!r}")
     cost = costs(site) if callable(costs) else costs.get(site.name, default_cost(site))
     try:
         value = float(cost)

@@ -14,10 +14,21 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from qiskit import QuantumCircuit
-from qiskit.circuit import CircuitError, Instruction, ParameterExpression
-from qiskit.circuit.library import PauliEvolutionGate, PauliGate, UnitaryGate, get_standard_gate_name_mapping
+from qiskit.circuit import Barrier, CircuitError, Instruction, ParameterExpression
+from qiskit.circuit.library import (
+    DiagonalGate,
+    IGate,
+    PauliEvolutionGate,
+    PauliGate,
+    PermutationGate,
+    StatePreparation,
+    UCGate,
+    UnitaryGate,
+    get_standard_gate_name_mapping,
+)
 from qiskit.quantum_info import Operator, SparsePauliOp
 
+from qprune.errors import TaskError
 from qprune.task import Task
 
 Word = tuple[tuple[int, str], ...]
@@ -80,7 +91,7 @@ CATALOGUE: Mapping[str, Form] = MappingProxyType(
 _STANDARD = {name: gate.base_class for name, gate in get_standard_gate_name_mapping().items() if name in CATALOGUE}
 
 # Not in the catalogue, and better kept whole than taken apart into many gates.
-KEPT_WHOLE = frozenset({"unitary", "state_preparation", "diagonal", "permutation", "multiplexer"})
+KEPT_WHOLE = (UnitaryGate, StatePreparation, DiagonalGate, PermutationGate, UCGate)
 
 
 @dataclass(frozen=True)
@@ -192,6 +203,8 @@ def _single_word(gate: PauliEvolutionGate) -> tuple[str, float] | None:
     operator = gate.operator
     if not isinstance(operator, SparsePauliOp) or len(operator) != 1:
         return None
+    if isinstance(operator.coeffs[0], ParameterExpression):
+        return None
     coefficient = complex(operator.coeffs[0])
     letters = operator.paulis.to_labels()[0][::-1]
     return (letters, coefficient.real) if coefficient.imag == 0 and set(letters) != {"I"} else None
@@ -201,11 +214,17 @@ def _flatten(circuit: QuantumCircuit, qubits: tuple[int, ...]) -> Iterator[tuple
     for item in circuit.data:
         operation = _as_standard(item.operation)
         here = tuple(qubits[circuit.find_bit(q).index] for q in item.qubits)
-        if operation.name == "barrier":
+        if isinstance(operation, Barrier):
             continue
         definition = None
-        if operation.name != "id" and operation.name not in KEPT_WHOLE and _form(operation) is None:
-            definition = operation.definition
+        if not isinstance(operation, (IGate, *KEPT_WHOLE)) and _form(operation) is None:
+            try:
+                definition = operation.definition
+            except (TypeError, ValueError, CircuitError) as error:
+                raise TaskError(
+                    f"gate {operation.name} on qubits {list(here)} cannot be decomposed while it has free parameters "
+                    f"({error}); bind them or write it in elementary gates"
+                ) from error
         if definition is None:
             yield operation, here
         else:
@@ -225,12 +244,15 @@ def circuit_of(task: Task, sites: tuple[Site, ...]) -> QuantumCircuit:
     return circuit
 
 
-def bound_operation(task: Task, operation: Instruction) -> Instruction:
-    """The instruction with its weights as numbers; inputs must not enter."""
+def bound_operation(task: Task, operation: Instruction, sample: int | None = None) -> Instruction:
+    """The instruction with its parameters as numbers; where inputs enter, those of one sample."""
     if not any(isinstance(p, ParameterExpression) for p in operation.params):
         return operation
-    bound = operation.to_mutable() if hasattr(operation, "to_mutable") else operation.copy()
-    bound.params = [float(task.values(p)) if isinstance(p, ParameterExpression) else p for p in operation.params]
+    rows = None if sample is None else np.array([sample])
+    bound = operation.to_mutable()
+    bound.params = [
+        float(task.values(p, rows).reshape(())) if isinstance(p, ParameterExpression) else p for p in operation.params
+    ]
     return bound
 
 

@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import isfinite, sqrt
 from numbers import Real
 from typing import Any
 
 import numpy as np
-from qiskit import QuantumCircuit
-from qiskit.quantum_info import Operator
+from numpy.typing import NDArray
 
 from qprune import bounds
-from qprune.certificate import Certificate, Replaced, circuit_hash, package_versions, rows_of, task_hash
+from qprune.claims import Basis, Measured, accuracy, deviations, make_certificate, plan_of
 from qprune.costs import Costs
 from qprune.errors import OptionError, TaskError
-from qprune.gates import Site, bound_operation, circuit_of, sites_of
+from qprune.gates import Site, Word, circuit_of, sites_of
 from qprune.noise import NoiseCalibration, calibrate
-from qprune.prefix import Outputs, final_outputs, forward_pass
+from qprune.prefix import Outputs, Prefix, final_outputs, forward_pass
 from qprune.representatives import KINDS, CandidateFinder, is_prunable
-from qprune.result import PlanEntry, PruneResult
-from qprune.rewrite import ExactChange, apply, light_cones, simplify
+from qprune.result import PruneResult
+from qprune.rewrite import apply, light_cones, simplify
 from qprune.selection import Candidate, angles_used, within_budget, within_tolerance
 from qprune.strategies import STRATEGIES
 from qprune.subgroups import subgroup_of
 from qprune.task import FloatArray, Task
+from qprune.verified import Compressor, Reduced, remove_verified
 
 DEFAULT_TOLERANCE = 0.05
-HOLDOUT_DELTA = 0.05  # each hold-out statement holds with probability 95 %
+CERTIFY = ("bound", "verified")
 
 
 def prune(
@@ -35,6 +35,8 @@ def prune(
     *,
     tolerance: float | None = None,
     budget: float | None = None,
+    certify: str = "bound",
+    refit: bool = False,
     noise: float | NoiseCalibration | None = None,
     aggregate: str = "rms",
     representatives: str = "identity",
@@ -45,7 +47,7 @@ def prune(
     threads: int = 1,
     progress: bool = False,
 ) -> PruneResult:
-    """Prune a trained circuit once, under a proven error bound.
+    """Prune a trained circuit once, under a proven or an exactly measured error bound.
 
     Exact simplifications come first and are reported apart. Then a gate G_k may be replaced by a representative A of
     its subgroup if d_q = √(2 − 2|Tr[D_η(ρ_k) G_k†A]|), aggregated over the ensemble, is at most ε_k. For every sample
@@ -56,8 +58,12 @@ def prune(
         tolerance: ε₀ in [0, √2], the threshold on d_q of a single gate. Default 0.05 without a budget; with a budget
             no such threshold unless given.
         budget: Largest change allowed on any output of any selected sample, in the observable's unit (total variation
-            for probabilities), ≥ 0. The set of gates with the largest total cost whose proven bound stays within it
-            goes.
+            for probabilities), ≥ 0. The set of gates with the largest total cost that stays within it goes.
+        certify: What must stay within the budget: "bound", the proven bound, known before anything is simulated
+            again; "verified", the exact deviation of every selected sample, measured after every round of removal.
+            Verified says nothing of other inputs: give the task a hold-out for that (T5).
+        refit: With "verified": move the surviving weights to make up for what went (least squares on the original's
+            outputs, no labels), which admits far more. Entangling gates go first, while all rotations can compensate.
         noise: λ in [0, 1] or what `calibrate` returned: deforms the geometry and widens the tolerance.
         aggregate: "rms" (√Σ p_i d²) or "max" over the samples.
         representatives: "identity"; "clifford": also the Clifford points of the class; "class": also medoids of
@@ -67,7 +73,7 @@ def prune(
         costs: Cost by gate name, or a callable on a `Site`; default two-qubit gates 10, rotations 1, rotations about
             Z 0.1. Gates not named keep their default.
         prune_encoding: Whether gates that an input enters may be replaced too.
-        seed: For strategies that draw.
+        seed: For strategies that draw, and for the inputs that refit mixes from the ensemble.
         threads: Threads for Aer; 1 is the safe choice on a busy machine.
         progress: Show progress bars on stderr, where that is a terminal.
 
@@ -81,71 +87,136 @@ def prune(
     Source: THEORY T1, T2, T4, T5; arXiv:2512.24019.
     """
     calibration = calibrate(noise)
-    _check_options(task, tolerance, budget, aggregate, representatives, strategy, threads)
+    _check_options(task, tolerance, budget, aggregate, representatives, strategy, threads, seed)
+    _check_verified(task, tolerance, budget, certify, refit, representatives)
     threshold = DEFAULT_TOLERANCE if tolerance is None and budget is None else tolerance
 
-    original = sites_of(task)
-    sites, exact = simplify(task, original)
-    prunable = [k for k, site in enumerate(sites) if is_prunable(site, prune_encoding)]
-    wanted = [_words(site) if k in set(prunable) else () for k, site in enumerate(sites)]
-    prefix = forward_pass(task, sites, wanted, task.selected, threads=threads, progress=progress)
-
-    tolerances = np.array([_tolerance(site, threshold, calibration) for site in sites])
-    finder = CandidateFinder(task, sites, prefix, calibration, aggregate, costs)
-    candidates = _candidates(finder, prunable, tolerances, representatives)
-    chosen = _select(task, sites, candidates, tolerances, budget, threshold, prefix.outputs, STRATEGIES[strategy](seed))
-
-    replaced_sites = apply(task, sites, {c.site: c.by for c in chosen})
-    final, cancelled = simplify(task, replaced_sites)
+    stage = _Stage(task, calibration, aggregate, costs, prune_encoding, threads, progress)
+    tolerances = np.array([_tolerance(site, threshold, calibration) for site in stage.sites])
+    options = {
+        "tolerance": threshold,
+        "budget": budget,
+        "certify": certify,
+        "refit": refit,
+        "coherence": calibration.coherence,
+        "beta": calibration.beta,
+        "gamma": calibration.gamma,
+        "aggregate": aggregate,
+        "representatives": representatives,
+        "strategy": strategy,
+        "costs": dict(costs) if isinstance(costs, Mapping) else None if costs is None else "callable",
+        "prune_encoding": prune_encoding,
+        "seed": seed,
+    }
+    if certify == "verified" and budget is not None:
+        if refit:
+            compressor = Compressor(task, stage.sites, stage.is_prunable, costs, seed)
+            reduced = compressor.compress(budget, progress=progress)
+        else:
+            reduced = remove_verified(
+                stage.start(), budget, stage.candidates, stage.deviation, STRATEGIES[strategy](seed), progress
+            )
+        return stage.finish(reduced, stage.replacements(reduced), tolerances, options)
+    candidates = _candidates(stage, tolerances, representatives)
+    chosen = _select(stage, candidates, tolerances, budget, STRATEGIES[strategy](seed))
+    final, cancelled = simplify(task, apply(task, stage.sites, {c.site: c.by for c in chosen}))
     pruned = task.with_circuit(circuit_of(task, final))
-    simplified = circuit_of(task, sites)
+    return stage.finish(Reduced(pruned, final, np.nan, frozenset(), cancelled), chosen, tolerances, options, candidates)
 
-    cone = light_cones(task, sites, {c.site for c in chosen if c.removes})
-    theta = np.minimum(angles_used(chosen, cone, (len(task.output_supports), len(task.selected))), np.pi / 2)
-    before, before_held = prefix.outputs, _held_out(task, sites, threads)
-    after = final_outputs(task, final, task.selected, threads=threads, progress=progress)
-    after_held = _held_out(task, final, threads)
-    certificate = Certificate(
-        original_hash=circuit_hash(task.circuit),
-        simplified_hash=circuit_hash(simplified),
-        pruned_hash=circuit_hash(pruned.circuit),
-        task_hash=task_hash(task),
-        options={
-            "tolerance": threshold,
-            "budget": budget,
-            "coherence": calibration.coherence,
-            "beta": calibration.beta,
-            "gamma": calibration.gamma,
-            "aggregate": aggregate,
-            "representatives": representatives,
-            "strategy": strategy,
-            "prune_encoding": prune_encoding,
-            "seed": seed,
-        },
-        outputs=task.output_names,
-        samples=tuple(int(i) for i in task.selected),
-        replaced=tuple(_replaced(task, sites[c.site], c, tolerances, threshold, calibration) for c in chosen),
-        angle=rows_of(theta),
-        bound=rows_of(_bound(task, theta, before)),
-        measured=rows_of(deviations(before, after)),
-        certified_predictions=_certified(task, theta, before),
-        mean_state_error=bounds.mean_state_error(
-            np.array([2 * np.sin(c.angles / 2) for c in chosen]).reshape(len(chosen), len(task.selected)),
-            task.selection_weights(),
-        ),
-        angle_from_tolerances=_closed_form(sites, chosen, tolerances, budget, aggregate, calibration),
-        holdout=_holdout_claim(task, before_held, after_held),
-        versions=dict(package_versions()),
-    )
-    return PruneResult(
-        original=task,
-        flat=circuit_of(task, original),
-        simplified=simplified,
-        task=pruned,
-        plan=_plan(original, sites, exact, cancelled, candidates, chosen, tolerances, threshold),
-        certificate=certificate,
-        accuracy=_accuracy(task, (before, before_held), (after, after_held)),
-    )
+
+class _Stage:
+    """The simplified circuit with its prefix expectations: what every way of choosing starts from."""
+
+    def __init__(
+        self,
+        task: Task,
+        calibration: NoiseCalibration,
+        aggregate: str,
+        costs: Costs,
+        prune_encoding: bool,
+        threads: int,
+        progress: bool,
+    ) -> None:
+        self.task, self.calibration, self.aggregate, self.costs = task, calibration, aggregate, costs
+        self.prune_encoding, self.threads, self.progress = prune_encoding, threads, progress
+        self.original = sites_of(task)
+        self.sites, self.exact = simplify(task, self.original)
+        self.prefix = self._prefix(task, self.sites, progress)
+        self.finder = self._finder(task, self.sites, self.prefix)
+
+    def is_prunable(self, site: Site) -> bool:
+        return is_prunable(site, self.prune_encoding)
+
+    @property
+    def prunable(self) -> list[int]:
+        return [k for k, site in enumerate(self.sites) if self.is_prunable(site)]
+
+    def _prefix(self, task: Task, sites: Sequence[Site], progress: bool) -> Prefix:
+        wanted = [_words(site) if self.is_prunable(site) else () for site in sites]
+        return forward_pass(task, sites, wanted, task.selected, threads=self.threads, progress=progress)
+
+    def _finder(self, task: Task, sites: Sequence[Site], prefix: Prefix) -> CandidateFinder:
+        return CandidateFinder(task, sites, prefix, self.calibration, self.aggregate, self.costs)
+
+    # -- for verified mode ---------------------------------------------------------------------------------------
+
+    def start(self) -> Reduced:
+        return Reduced(self.task.with_circuit(circuit_of(self.task, self.sites)), self.sites, 0.0)
+
+    def candidates(self, reduced: Reduced) -> list[Candidate]:
+        """Every prunable gate of a smaller circuit against the identity, on that circuit's own prefix states."""
+        finder = self._finder(reduced.task, reduced.sites, self._prefix(reduced.task, reduced.sites, False))
+        return [finder.identity(k) for k, site in enumerate(reduced.sites) if self.is_prunable(site)]
+
+    def deviation(self, reduced: Reduced) -> float:
+        """Largest measured change of any output on any selected sample."""
+        after = final_outputs(reduced.task, reduced.sites, self.task.selected, threads=self.threads)
+        return float(deviations(self.prefix.outputs, after).max())
+
+    def replacements(self, reduced: Reduced) -> list[Candidate]:
+        """What a smaller circuit replaced, in terms of the simplified original: gates gone, and weights moved."""
+        weights = {p.name: v for p, v in zip(self.task.weight_params, self.task.weights.tolist(), strict=True)}
+        moved = self.task.with_circuit(self.task.circuit, weights | reduced.weights)
+        found = []
+        for k, site in enumerate(self.sites):
+            if set(site.origins) <= reduced.gone:
+                found.append(self.finder.identity(k))
+            elif site.role == "trainable" and (candidate := self.finder.moved(k, moved)) is not None:
+                found.append(candidate)
+        return found
+
+    # -- the end of every way ------------------------------------------------------------------------------------
+
+    def finish(
+        self,
+        reduced: Reduced,
+        chosen: Sequence[Candidate],
+        tolerances: FloatArray,
+        options: dict[str, Any],
+        compared: Sequence[Candidate] = (),
+    ) -> PruneResult:
+        """Measure, certify, and gather the result."""
+        task = self.task
+        basis = Basis(task, self.sites, tolerances, self.calibration, options)
+        cone = light_cones(task, self.sites, {c.site for c in chosen if c.removes})
+        theta = np.minimum(angles_used(chosen, cone, (len(task.output_supports), len(task.selected))), np.pi / 2)
+        before = Measured(self.prefix.outputs, self._outputs(task, self.sites, task.heldout))
+        pruned = task.with_circuit(reduced.task.circuit, reduced.weights)
+        selected = final_outputs(pruned, reduced.sites, task.selected, threads=self.threads, progress=self.progress)
+        after = Measured(selected, self._outputs(pruned, reduced.sites, task.heldout))
+        compared = compared or [self.finder.identity(k) for k in self.prunable]
+        return PruneResult(
+            original=task,
+            flat=circuit_of(task, self.original),
+            simplified=circuit_of(task, self.sites),
+            task=pruned,
+            plan=plan_of(basis, self.original, self.exact, reduced.changes, compared, chosen),
+            certificate=make_certificate(basis, pruned, chosen, theta, before, after),
+            accuracy=accuracy(task, before, after),
+        )
+
+    def _outputs(self, task: Task, sites: Sequence[Site], samples: NDArray[np.intp]) -> Outputs | None:
+        return final_outputs(task, sites, samples, threads=self.threads) if len(samples) else None
 
 
 # -- options ------------------------------------------------------------------------------------------------------
@@ -159,6 +230,7 @@ def _check_options(
     representatives: str,
     strategy: str,
     threads: int,
+    seed: int,
 ) -> None:
     if not isinstance(task, Task):
         raise TaskError(f"task must be a qprune.Task, got {type(task).__name__}; wrap the circuit: Task(circuit, …)")
@@ -175,16 +247,38 @@ def _check_options(
             raise OptionError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}")
     if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
         raise OptionError(f"threads must be an integer ≥ 1, got {threads!r}")
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise OptionError(f"seed must be an integer ≥ 0, got {seed!r}")
+
+
+def _check_verified(
+    task: Task, tolerance: float | None, budget: float | None, certify: str, refit: bool, representatives: str
+) -> None:
+    if certify not in CERTIFY:
+        raise OptionError(f"certify must be one of {', '.join(map(repr, CERTIFY))}, got {certify!r}")
+    if not isinstance(refit, bool):
+        raise OptionError(f"refit must be True or False, got {refit!r}")
+    if certify == "bound":
+        if refit:
+            raise OptionError('refit=True needs certify="verified": moved weights are judged by measuring')
+        return
+    if budget is None:
+        raise OptionError('certify="verified" needs a budget: the largest measured deviation to allow')
+    if tolerance is not None or representatives != "identity":
+        raise OptionError(
+            'certify="verified" removes gates by measured deviation; leave out tolerance and representatives, got '
+            f"tolerance={tolerance!r}, representatives={representatives!r}"
+        )
 
 
 def _is_number(value: object) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool) and isfinite(value)
 
 
-# -- stages -------------------------------------------------------------------------------------------------------
+# -- choosing by the bound ----------------------------------------------------------------------------------------
 
 
-def _words(site: Site) -> tuple:
+def _words(site: Site) -> tuple[Word, ...]:
     group = subgroup_of(site)
     return () if group is None else group.words
 
@@ -194,48 +288,37 @@ def _tolerance(site: Site, threshold: float | None, calibration: NoiseCalibratio
     return np.inf if threshold is None else calibration.tolerance(threshold, len(site.qubits))
 
 
-def _candidates(
-    finder: CandidateFinder, prunable: Sequence[int], tolerances: FloatArray, representatives: str
-) -> list[Candidate]:
-    candidates = [finder.identity(k) for k in prunable]
-    stay = [k for k, c in zip(prunable, candidates, strict=True) if c.distance > _finite(tolerances[k])]
+def _candidates(stage: _Stage, tolerances: FloatArray, representatives: str) -> list[Candidate]:
+    finder, sites = stage.finder, stage.sites
+    candidates = [finder.identity(k) for k in stage.prunable]
+    # Under a budget alone, gates share a medoid up to the default tolerance.
+    reach = np.where(np.isfinite(tolerances), tolerances, DEFAULT_TOLERANCE)
+    stay = [c.site for c in candidates if c.distance > reach[c.site]]
     if representatives == "clifford":
         for k in stay:
-            if finder.sites[k].role != "fixed":
+            if sites[k].role == "trainable":
                 candidates += finder.clifford(k)
     elif representatives == "class":
         classes: dict[Any, list[int]] = {}
         for k in stay:
-            if finder.sites[k].role != "encoding":
-                classes.setdefault(subgroup_of(finder.sites[k]), []).append(k)
-        reach = np.array([_finite(t) for t in tolerances])
+            if sites[k].role != "encoding":
+                classes.setdefault(subgroup_of(sites[k]), []).append(k)
         for members in classes.values():
             if len(members) > 1:
                 candidates += finder.medoids(members, reach)
     return candidates
 
 
-def _finite(tolerance: float) -> float:
-    """The distance up to which a class's gates may share a medoid; under a budget alone the default tolerance."""
-    return tolerance if np.isfinite(tolerance) else DEFAULT_TOLERANCE
-
-
 def _select(
-    task: Task,
-    sites: Sequence[Site],
-    candidates: Sequence[Candidate],
-    tolerances: FloatArray,
-    budget: float | None,
-    threshold: float | None,
-    outputs: Outputs,
-    strategy: Any,
+    stage: _Stage, candidates: Sequence[Candidate], tolerances: FloatArray, budget: float | None, strategy: Any
 ) -> list[Candidate]:
     if budget is None:
         return within_tolerance(candidates, tolerances)
-    if threshold is not None:
-        candidates = [c for c in candidates if c.distance <= tolerances[c.site]]
-    limits = _largest_angles(task, budget, outputs)
-    return within_budget(candidates, limits, lambda removed: light_cones(task, sites, removed), strategy, sites)
+    admissible = [c for c in candidates if c.distance <= tolerances[c.site]]
+    limits = _largest_angles(stage.task, budget, stage.prefix.outputs)
+    return within_budget(
+        admissible, limits, lambda removed: light_cones(stage.task, stage.sites, removed), strategy, stage.sites
+    )
 
 
 def _largest_angles(task: Task, budget: float, outputs: Outputs) -> FloatArray:
@@ -247,158 +330,3 @@ def _largest_angles(task: Task, budget: float, outputs: Outputs) -> FloatArray:
             for r, spectrum in enumerate(task.spectra)
         ]
     )
-
-
-def _held_out(task: Task, sites: Sequence[Site], threads: int) -> Outputs | None:
-    return final_outputs(task, sites, task.heldout, threads=threads) if len(task.heldout) else None
-
-
-# -- claims -------------------------------------------------------------------------------------------------------
-
-
-def _bound(task: Task, theta: FloatArray, before: Outputs) -> FloatArray:
-    if task.observables is None:
-        return bounds.distribution_bound(theta)
-    return np.array(
-        [
-            bounds.observable_bound(theta[r], before.means[r], before.deviations[r], spectrum)
-            for r, spectrum in enumerate(task.spectra)
-        ]
-    )
-
-
-def deviations(before: Outputs, after: Outputs) -> FloatArray:
-    """|Δ⟨O_r⟩| or total variation per output and sample, shape (R, M)."""
-    if before.distribution is None or after.distribution is None:
-        return np.abs(after.means - before.means)
-    return 0.5 * np.abs(after.distribution - before.distribution).sum(axis=1)[None]
-
-
-def _certified(task: Task, theta: FloatArray, before: Outputs) -> tuple[tuple[bool, ...] | None, ...]:
-    if task.observables is None:
-        return (None,)
-    return tuple(
-        tuple(bool(x) for x in bounds.predictions_certified(theta[r], before.means[r])) if s.is_involution else None
-        for r, s in enumerate(task.spectra)
-    )
-
-
-def _closed_form(
-    sites: Sequence[Site],
-    chosen: Sequence[Candidate],
-    tolerances: FloatArray,
-    budget: float | None,
-    aggregate: str,
-    calibration: NoiseCalibration,
-) -> float | None:
-    if aggregate != "max" or not np.all(np.isfinite(tolerances)):
-        return None
-    kappas = np.array([calibration.kappa(len(sites[c.site].qubits)) for c in chosen])
-    return bounds.angle_from_tolerances(kappas, np.array([tolerances[c.site] for c in chosen]))
-
-
-def _holdout_claim(task: Task, before: Outputs | None, after: Outputs | None) -> bounds.HoldoutClaim | None:
-    if before is None or after is None:
-        return None
-    ceiling, flips = 1.0, None
-    if task.observables is not None:
-        ceiling = max(s.high - s.low for s in task.spectra)
-        signed = [r for r, s in enumerate(task.spectra) if s.is_involution]
-        if signed:
-            flipped = np.sign(before.means[signed]) != np.sign(after.means[signed])
-            flips = int(np.any(flipped, axis=0).sum())
-    return bounds.holdout_claim(deviations(before, after).max(axis=0), ceiling, flips, HOLDOUT_DELTA)
-
-
-def _accuracy(
-    task: Task, before: tuple[Outputs, Outputs | None], after: tuple[Outputs, Outputs | None]
-) -> tuple[float, float] | None:
-    if task.labels is None:
-        return None
-    scores = []
-    for selected, held in (before, after):
-        means = np.empty((len(selected.means), task.num_samples))
-        means[:, task.selected] = selected.means
-        if held is not None:
-            means[:, task.heldout] = held.means
-        scores.append(task.accuracy(means) or 0.0)
-    return scores[0], scores[1]
-
-
-def _replaced(
-    task: Task,
-    site: Site,
-    candidate: Candidate,
-    tolerances: FloatArray,
-    threshold: float | None,
-    calibration: NoiseCalibration,
-) -> Replaced:
-    matrix = None
-    if candidate.by:
-        qubits = tuple(sorted(site.qubits))
-        local = QuantumCircuit(len(qubits))
-        for operation, where in candidate.by:
-            local.append(bound_operation(task, operation), [qubits.index(q) for q in where])
-        matrix = tuple(tuple((float(x.real), float(x.imag)) for x in row) for row in Operator(local).data)
-    return Replaced(
-        site=candidate.site,
-        gate=site.name,
-        qubits=site.qubits,
-        origins=site.origins,
-        subgroup=str(subgroup_of(site)),
-        by=candidate.label,
-        distance=candidate.distance,
-        tolerance=None if threshold is None else float(tolerances[candidate.site]),
-        kappa=calibration.kappa(len(site.qubits)),
-        largest_angle=float(np.max(candidate.angles)),
-        matrix=matrix,
-    )
-
-
-def _plan(
-    original: Sequence[Site],
-    sites: Sequence[Site],
-    exact: Sequence[ExactChange],
-    cancelled: Sequence[ExactChange],
-    candidates: Sequence[Candidate],
-    chosen: Sequence[Candidate],
-    tolerances: FloatArray,
-    threshold: float | None,
-) -> tuple[PlanEntry, ...]:
-    compared: dict[int, Candidate] = {}
-    for candidate in candidates:
-        compared.setdefault(candidate.site, candidate)  # the identity comes first
-    taken = {c.site: c for c in chosen}
-    # Later reasons win: a gate that was replaced and then cancelled is gone for the first of the two.
-    fate: dict[int, tuple[str, str]] = {}
-    for change in (*cancelled, *exact):
-        for k in change.origins:
-            into = f" into gate {', '.join(map(str, change.into))}" if change.into else ""
-            fate[k] = ("simplify", change.kind + into)
-    place: dict[int, int] = {}
-    for j, left in enumerate(sites):
-        for k in left.origins:
-            place[k] = j
-            if j in taken:
-                fate[k] = ("remove" if taken[j].removes else "replace", taken[j].label)
-    entries = []
-    for k, site in enumerate(original):
-        s = place.get(k)
-        shown = None if s is None else taken.get(s, compared.get(s))
-        action, detail = fate.get(k, ("keep", ""))
-        group = subgroup_of(site)
-        entries.append(
-            PlanEntry(
-                index=k,
-                gate=site.name,
-                qubits=site.qubits,
-                role=site.role,
-                action=action,
-                detail=detail,
-                subgroup="" if group is None else str(group),
-                distance=None if shown is None else shown.distance,
-                angle=None if shown is None else float(np.max(shown.angles)),
-                tolerance=None if threshold is None or shown is None or s is None else float(tolerances[s]),
-            )
-        )
-    return tuple(entries)

@@ -1,10 +1,14 @@
-"""What people look at: the table, the drawings.
+"""What people look at: the table, the drawings, the plots.
 
 matplotlib is imported where it is used, so that `import qprune` stays light.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,10 +26,35 @@ REMOVED, REPLACED, EXACT = "#c0392b", "#d68910", "#909497"  # colours of the dra
 DPI = 120
 FOLD = 40  # columns of a drawing before it is folded
 
+MEASURED, BOUND, LIMIT = "#0072b2", "#d55e00", "#009e73"  # colours of the plots, told apart by the colour-blind
+INK = "#123456"  # stands for the text colour in inline SVG
+_THEME = {INK: "currentColor", MEASURED: "var(--measured)", BOUND: "var(--bound)", LIMIT: "var(--limit)"}
+SHOWN = 400  # points of the deviation plot; of more, that many evenly spaced ranks are drawn
 
-def table(result: PruneResult) -> str:
-    """Before/after table with the proven bound beside the measured deviation."""
-    certificate = result.certificate
+
+@dataclass(frozen=True)
+class TradeOffPoint:
+    """One pruning of the same task: what it saved and what it cost.
+
+    Attributes:
+        setting: "budget" or "tolerance".
+        value: Its value.
+        gates: Gates left.
+        two_qubit_gates: Two-qubit gates left.
+        bound: Largest proven deviation.
+        measured: Largest measured deviation, same unit.
+    """
+
+    setting: str
+    value: float
+    gates: int
+    two_qubit_gates: int
+    bound: float
+    measured: float
+
+
+def table_rows(result: PruneResult) -> list[tuple[str, ...]]:
+    """The before/after table as rows of four cells, header first."""
     circuits = (result.flat, result.simplified, result.circuit)
     rows: list[tuple[str, ...]] = [("", "original", "exact", "pruned")]
     rows += [
@@ -37,22 +66,32 @@ def table(result: PruneResult) -> str:
     if result.accuracy is not None:
         before, after = result.accuracy
         rows.append(("accuracy", f"{before:.4f}", f"{before:.4f}", f"{after:.4f}"))
+    return rows
+
+
+def table(result: PruneResult) -> str:
+    """Before/after table with the proven bound beside the measured deviation."""
+    rows = table_rows(result)
     widths = [max(len(row[j]) for row in rows) for j in range(4)]
     lines = [
         "  ".join(c.ljust(w) if j == 0 else c.rjust(w) for j, (c, w) in enumerate(zip(r, widths, strict=True)))
         for r in rows
     ]
     lines.insert(1, "  ".join("-" * w for w in widths))
-    return "\n".join([*lines, "", *_claims(result), *_holdout(result)]) if certificate else "\n".join(lines)
+    return "\n".join([*lines, "", *claims(result)])
+
+
+def claims(result: PruneResult) -> list[str]:
+    """What is proven and measured, in lines; a line that details the one before is indented."""
+    return [*_claims(result), *_holdout(result)]
 
 
 def _claims(result: PruneResult) -> list[str]:
     certificate = result.certificate
-    unit = "total variation" if certificate.outputs == ("probabilities",) else "deviation of an observable"
     lines = [
         f"{len(certificate.replaced)} gates replaced approximately, "
         f"{sum(r.by == 'identity' for r in certificate.replaced)} of them removed; all other changes are exact",
-        f"largest {unit} over {len(certificate.samples)} samples",
+        f"largest {deviation_name(result)} over {len(certificate.samples)} samples",
         f"  proven (T2)  {certificate.largest_bound:.6g}",
         f"  measured     {certificate.largest_measured:.6g}"
         + ("" if certificate.tightness is None else f"   ({100 * certificate.tightness:.1f} % of the bound)"),
@@ -130,3 +169,125 @@ def _marked(result: PruneResult) -> QuantumCircuit:
             operation = Gate(kinds[entry.action], operation.num_qubits, [], label=operation.name)
         marked.append(operation, item.qubits)
     return marked
+
+
+# -- plots ----------------------------------------------------------------------------------------------------------
+
+
+def plot(result: PruneResult, ax: Any = None) -> Any:
+    """Draw each sample's measured deviation below its proven bound, sorted by the measured one.
+
+    Args:
+        result: What `prune` returned; every output of every selected sample is a pair of points.
+        ax: matplotlib Axes; by default those of a new figure.
+
+    Returns:
+        The Axes.
+    """
+    ax = _axes(ax)
+    certificate = result.certificate
+    measured, bound = (np.ravel(np.array(rows)) for rows in (certificate.measured, certificate.bound))
+    order = np.lexsort((bound, measured))
+    ranks = np.unique(np.linspace(0, len(order) - 1, min(SHOWN, len(order))).round().astype(int))
+    size = 5 if len(ranks) < 50 else 3
+    style = {"linestyle": "none", "markersize": size}
+    ax.plot(ranks + 1, bound[order][ranks], marker="v", color=BOUND, fillstyle="none", label="proven bound", **style)
+    ax.plot(ranks + 1, measured[order][ranks], marker="o", color=MEASURED, label="measured", **style)
+    budget = certificate.options.get("budget")
+    if budget is not None:
+        ax.axhline(budget, color=LIMIT, linestyle="--", linewidth=1.2, label="budget")
+    _from_zero(ax, max(*bound, *measured, budget or 0.0))
+    what = "samples" if len(certificate.outputs) == 1 else "samples × outputs"
+    ax.set_xlabel(f"{what}, sorted by measured deviation")
+    ax.set_ylabel(deviation_name(result))
+    ax.set_xlim(0, 1.04 * len(order) + 0.96)
+    ax.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+    _legend(ax)
+    return ax
+
+
+def plot_tradeoff(result: PruneResult, points: Sequence[TradeOffPoint], ax: Any = None) -> Any:
+    """Draw bound and measured deviation against the share of gates that went; this result is ringed.
+
+    Args:
+        result: The result that the points vary.
+        points: What `qprune.tradeoff.trade_off` returned.
+        ax: matplotlib Axes; by default those of a new figure.
+
+    Returns:
+        The Axes.
+    """
+    ax = _axes(ax)
+    before, certificate = result.flat.size(), result.certificate
+    here = (int(result.circuit.size()), certificate.largest_bound, certificate.largest_measured)
+    rows = sorted({*((p.gates, p.bound, p.measured) for p in points), here})
+    # The line joins the points that no other beats in both gates and bound.
+    best = [row for k, row in enumerate(rows) if all(row[1] < other[1] for other in rows[:k])]
+    for column, marker, color, label in ((1, "v", BOUND, "proven bound"), (2, "o", MEASURED, "measured")):
+        for chosen, style in ((rows, {"linestyle": "none", "label": label}), (best, {"marker": "", "linewidth": 1.2})):
+            gone = [100 * (before - row[0]) / max(before, 1) for row in chosen]
+            values = [row[column] for row in chosen]
+            ax.plot(gone, values, **{"marker": marker, "markersize": 4.5, "color": color, **style})
+    ring = {"marker": "o", "linestyle": "none", "markersize": 11, "fillstyle": "none", "color": LIMIT}
+    ax.plot([100 * (before - here[0]) / max(before, 1)] * 2, here[1:], label="this result", **ring)
+    _from_zero(ax, max(max(row[1:]) for row in rows))
+    ax.set_xlabel("gates removed, % of the original")
+    ax.set_ylabel(f"largest {deviation_name(result)}")
+    _legend(ax)
+    return ax
+
+
+def deviation_name(result: PruneResult) -> str:
+    """What the deviations of a result are deviations of."""
+    return "total variation" if result.certificate.outputs == ("probabilities",) else "deviation of an observable"
+
+
+def inline_svg(draw_on: Callable[[Any], Any], name: str, width: float = 5.0, height: float = 3.6) -> str:
+    """An SVG element for a page: no network, text in the page's font and colour, ids that begin with `name`.
+
+    Args:
+        draw_on: Draws on the Axes it is given.
+        name: Distinguishes the SVGs of one page.
+        width: Inches.
+        height: Inches.
+    """
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    ink = ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color", "grid.color")
+    settings: dict[str, Any] = dict.fromkeys(ink, INK)
+    settings |= {"svg.fonttype": "none", "svg.hashsalt": name, "font.size": 11, "axes.spines.top": False}
+    settings |= {"axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.18, "legend.framealpha": 0}
+    with matplotlib.rc_context(settings):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        draw_on(figure.subplots())
+        stream = StringIO()
+        figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
+    text = stream.getvalue()
+    text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
+    text = re.sub(r' xmlns(:\w+)?="[^"]*"', "", text)
+    text = re.sub(r'(\sid="|href="#|url\(#)', rf"\g<1>{name}-", text)
+    text = re.sub(r'<svg [^>]*?viewBox="([^"]*)"[^>]*>', r'<svg viewBox="\1" aria-hidden="true">', text, count=1)
+    for colour, variable in _THEME.items():  # the page decides, in light and in dark
+        text = text.replace(colour, variable)
+    return text
+
+
+def _from_zero(ax: Any, top: float) -> None:
+    """Logarithmic over three decades below the largest value, linear from there to zero."""
+    top = top or 1.0
+    ax.set_yscale("symlog", linthresh=top / 1000)
+    ax.set_ylim(-top / 10000, 2 * top)
+
+
+def _legend(ax: Any) -> None:
+    """Above the Axes, where it hides no point."""
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, frameon=False, columnspacing=1.2)
+
+
+def _axes(ax: Any) -> Any:
+    if ax is not None:
+        return ax
+    from matplotlib import pyplot
+
+    return pyplot.subplots(figsize=(6, 4), layout="constrained")[1]

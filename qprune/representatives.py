@@ -73,7 +73,7 @@ class CandidateFinder:
         """The Clifford members of the class; for SU(4) the products of one-qubit Cliffords."""
         site, group = self.sites[k], self._group(k)
         if group.family == "special":
-            return [self._nearest_local_clifford(k)]
+            return [] if site.role == "encoding" else [self._nearest_local_clifford(k)]
         found = []
         for t in group.clifford_points():
             member = group.member(t)
@@ -81,6 +81,17 @@ class CandidateFinder:
                 label = f"{member[0].name}({t / pi:g}π)" if member[0].params else member[0].name
                 found.append(self._candidate(k, (member,), label, *self._to_member(k, t)))
         return [c for c in found if len(c.by[0][1]) <= len(site.qubits)]
+
+    def moved(self, k: int, moved: Task) -> Candidate | None:
+        """The gate with its weights where a re-fit left them; None if it stayed what it was."""
+        site = self.sites[k]
+        if site.coordinate is None:
+            return None
+        target = float(moved.values(site.coordinate))
+        if self._group(k).is_identity(target - float(self._coordinate(k))):
+            return None
+        by = ((bound_operation(moved, site.operation), site.qubits),)
+        return self._candidate(k, by, "refit", *self._to_member(k, target))
 
     def medoids(self, members: Sequence[int], tolerances: FloatArray) -> list[Candidate]:
         """Fewest members of one class such that each other trainable member is within its ε_k of one of them.
@@ -135,16 +146,29 @@ class CandidateFinder:
         group = self._group(k)
         self.comparisons += 1
         if group.family == "special":
-            relative = self._matrix(k).conj().T
-            return compare_matrices(group, self._expectation(k), relative, self._eta()), _turn(relative)
+            return self._special_to_identity(k, group)
         shift = target - self._coordinate(k)
         turn = float(np.max(_folded(shift, group.period)))
         return compare_members(group, self._expectation(k), shift, self._eta()), turn
 
+    def _special_to_identity(self, k: int, group: Subgroup) -> tuple[Distances, float]:
+        """A member of SU(2) or SU(4) against the identity; with inputs in it, a matrix of its own for every sample."""
+        site, expectation = self.sites[k], self._expectation(k)
+        if site.role != "encoding":
+            relative = self._matrix(k).conj().T
+            return compare_matrices(group, expectation, relative, self._eta()), _turn(relative)
+        each, turns = [], []
+        for row, sample in enumerate(self.task.selected):
+            relative = matrix_of(bound_operation(self.task, site.operation, int(sample)), site.qubits).conj().T
+            each.append(compare_matrices(group, _of_sample(expectation, row), relative, self._eta()))
+            turns.append(_turn(relative))
+        deformed, angle = (np.concatenate(rows) for rows in zip(*((d.deformed, d.angle) for d in each), strict=True))
+        return Distances(deformed, angle), max(turns)
+
     def _to_members(self, k: int, members: Sequence[int]) -> tuple[Distances, FloatArray]:
         """Distances from gate k to other gates of its class, arrays (C, M), and turns (C,)."""
         group = self._group(k)
-        self.comparisons += len(members)
+        self.comparisons += len(members) - 1  # itself needs none
         if group.family == "special":
             relatives = [self._matrix(k).conj().T @ self._matrix(j) for j in members]
             each = [compare_matrices(group, self._expectation(k), v, self._eta()) for v in relatives]
@@ -185,6 +209,10 @@ class CandidateFinder:
         gain = cost - after if not by or after < cost else REPLACEMENT_GAIN * cost
         angles = np.broadcast_to(distances.angle, (len(self.weights),))
         return Candidate(k, by, label, float(self._aggregated(distances)), angles, gain, float(turn))
+
+
+def _of_sample(expectation: Expectation, row: int) -> Expectation:
+    return lambda word: expectation(word)[row : row + 1]
 
 
 def _folded(shift: FloatArray, period: float) -> FloatArray:

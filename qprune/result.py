@@ -15,7 +15,8 @@ from qiskit import QuantumCircuit, qpy
 
 from qprune.certificate import Certificate
 from qprune.errors import BundleError
-from qprune.report import draw, save_drawings, table
+from qprune.html import page, write_page
+from qprune.report import TradeOffPoint, draw, plot, save_drawings, table
 from qprune.task import FloatArray, Task, read_circuit, read_json
 
 
@@ -99,13 +100,45 @@ class PruneResult:
         """matplotlib figures of the circuit before, with the gates that went coloured, and after."""
         return draw(self)
 
-    def save(self, folder: str | Path, *, drawings: bool = True, overwrite: bool = False) -> None:
+    def plot(self, ax: Any = None) -> Any:
+        """Plot the measured deviation of every sample below its proven bound.
+
+        Args:
+            ax: matplotlib Axes; by default those of a new figure.
+
+        Returns:
+            The Axes.
+        """
+        return plot(self, ax)
+
+    def report(self, path: str | Path, *, tradeoff: Sequence[TradeOffPoint] = (), title: str | None = None) -> None:
+        """Write one self-contained HTML page: drawings, table, plots, certificate.
+
+        Args:
+            path: The file; an earlier one is replaced.
+            tradeoff: What `qprune.tradeoff.trade_off(result)` returned, for the curve of gates against error.
+            title: Heading; default: the circuit's name.
+
+        Raises:
+            BundleError: The file cannot be written.
+        """
+        write_page(page(self, tradeoff=tradeoff, title=title), path)
+
+    def save(
+        self,
+        folder: str | Path,
+        *,
+        drawings: bool = True,
+        overwrite: bool = False,
+        tradeoff: Sequence[TradeOffPoint] = (),
+    ) -> None:
         """Write everything `load` and `qprune verify` need, and drawings for people; all or nothing.
 
         Args:
             folder: Where to; made anew.
-            drawings: Whether to write `before.png` and `after.png`.
+            drawings: Whether to write `before.png`, `after.png` and `report.html`.
             overwrite: Whether an earlier result in that folder may be replaced.
+            tradeoff: As in `report`.
 
         Raises:
             BundleError: The folder exists (without `overwrite`, or with other things in it) or cannot be written.
@@ -118,7 +151,7 @@ class PruneResult:
         except OSError as error:
             raise BundleError(f"cannot write to {folder.parent}: {error.strerror or error}") from error
         try:
-            self._write(scratch, drawings)
+            self._write(scratch, drawings, tradeoff)
             scratch.chmod(0o755)
             if folder.exists():
                 shutil.rmtree(folder)
@@ -128,7 +161,7 @@ class PruneResult:
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 
-    def _write(self, folder: Path, drawings: bool) -> None:
+    def _write(self, folder: Path, drawings: bool, tradeoff: Sequence[TradeOffPoint]) -> None:
         self.original.save(folder / "original")
         self.task.save(folder / "pruned")
         for name, circuit in (("flat", self.flat), ("simplified", self.simplified)):
@@ -144,6 +177,7 @@ class PruneResult:
         (folder / "report.txt").write_text(f"{self}\n", encoding="utf-8")
         if drawings:
             save_drawings(self, folder)
+            self.report(folder / "report.html", tradeoff=tradeoff)
 
     @classmethod
     def load(cls, folder: str | Path) -> PruneResult:

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from qiskit.circuit import Instruction, ParameterExpression
+from qiskit.circuit.library import IGate
 from qiskit.quantum_info import Operator
 
 from qprune.gates import Angle, Site, Word, make_site, with_origins, words_of
 from qprune.subgroups import commute, commutes_with, subgroup_of
-from qprune.task import Task
+from qprune.task import Task, slopes_of
 
 EXACT = 1e-12  # largest entry by which a product of two gates may miss the identity and still cancel
 LARGEST_MATRIX = 3  # qubits up to which gates outside the catalogue are compared as matrices
@@ -188,14 +189,14 @@ def _constant(angle: Angle) -> Angle:
     """An expression that no parameter changes, such as w − w, as the number it is."""
     if not isinstance(angle, ParameterExpression):
         return float(angle)
-    slopes = [angle.gradient(p) for p in angle.parameters]
-    if any(isinstance(s, ParameterExpression) or s != 0 for s in slopes):
+    slopes = slopes_of(angle)
+    if slopes is None or any(s != 0 for s in slopes.values()):
         return angle
     return float(angle.bind(dict.fromkeys(angle.parameters, 0.0)).numeric())
 
 
 def _is_identity(site: Site, coordinate: Angle | None) -> bool:
-    if site.name == "id":
+    if isinstance(site.operation, IGate):
         return True
     group = subgroup_of(site)
     return group is not None and isinstance(coordinate, float) and group.is_identity(coordinate)

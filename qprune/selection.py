@@ -131,7 +131,7 @@ def _in_order(candidates: Sequence[Candidate], left: FloatArray, cone: NDArray[n
 
 def _largest_gain(candidates: Sequence[Candidate], left: FloatArray, cone: NDArray[np.bool_]) -> list[Candidate]:
     """Maximise the total gain under the angle constraints, at most one candidate per site."""
-    needs = np.array([cone[:, c.site, None] * c.angles for c in candidates]).reshape(len(candidates), -1)
+    needs = np.array([cone[:, c.site, None] * c.angles for c in candidates]).reshape(len(candidates), left.size)
     limits = left.reshape(-1)
     usable = [j for j in range(len(candidates)) if candidates[j].gain > 0 and np.all(needs[j] <= limits)]
     if not usable:

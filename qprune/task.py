@@ -10,13 +10,26 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from qiskit import QuantumCircuit, qasm3, qpy
-from qiskit.circuit import ClassicalRegister, ControlFlowOp, Parameter, ParameterExpression
+from qiskit.circuit import (
+    Barrier,
+    CircuitError,
+    ClassicalRegister,
+    ControlFlowOp,
+    Delay,
+    Instruction,
+    Measure,
+    Parameter,
+    ParameterExpression,
+    Reset,
+)
+from qiskit.circuit.library import Initialize, PauliEvolutionGate
 from qiskit.quantum_info import Operator, PauliList, SparsePauliOp
 
 from qprune.errors import BundleError, TaskError
@@ -96,8 +109,10 @@ class Task:
         self.observables = _observables(observables, self.circuit.num_qubits)
         self.probabilities = _probabilities(probabilities, len(self.inputs))
         self.labels = None if labels is None else _labels(labels, len(self.inputs), self.observables)
-        self.holdout, self.seed = float(holdout), seed
-        self.selected, self.heldout = _split(len(self.inputs), self.holdout, seed)
+        self.holdout, self.seed = holdout, seed
+        self.selected, self.heldout = _split(len(self.inputs), holdout, seed)
+        if not self.probabilities[self.selected].sum() > 0:
+            raise TaskError(f"holdout={holdout} leaves selection only samples of probability zero; use another seed")
 
     def _check_parameter_roles(self) -> None:
         both = set(self.input_params) & set(self.weight_params)
@@ -169,17 +184,17 @@ class Task:
         if not isinstance(angle, ParameterExpression):
             return np.asarray(float(angle))
         known = {p: self._weight_values[p] for p in angle.parameters if p in self._weight_values}
+        if len(known) == len(angle.parameters):
+            return np.asarray(_number(angle, known))
         bound = angle.bind(known) if known else angle
-        if not bound.parameters:
-            return np.asarray(float(bound.numeric()))
         rows = self.inputs if samples is None else self.inputs[samples]
         free = sorted(bound.parameters, key=lambda p: self._input_index[p])
         columns = rows[:, [self._input_index[p] for p in free]]
-        slopes = [bound.gradient(p) for p in free]
-        if not any(isinstance(s, ParameterExpression) and s.parameters for s in slopes):  # affine: no loop needed
-            offset = float(bound.bind(dict.fromkeys(free, 0.0)).numeric())
-            return offset + columns @ np.array([complex(s).real for s in slopes])
-        return np.array([float(bound.bind(dict(zip(free, row, strict=True))).numeric()) for row in columns.tolist()])
+        slopes = slopes_of(bound)
+        if slopes is not None:  # affine: no loop needed
+            offset = _number(bound, dict.fromkeys(free, 0.0))
+            return offset + columns @ np.array([slopes[p] for p in free])
+        return np.array([_number(bound, dict(zip(free, row, strict=True))) for row in columns.tolist()])
 
     def has_inputs(self, angle: object) -> bool:
         """Whether an input parameter enters this gate parameter."""
@@ -225,6 +240,22 @@ class Task:
         new.input_params = tuple(left.get(p.name, p) for p in self.input_params)
         new.weight_params = tuple(left[p.name] for p in self.weight_params if p.name in left)
         new.weights = np.array([values[p.name] for p in new.weight_params], dtype=np.float64)
+        return new
+
+    def with_mixtures(self, count: int, seed: int) -> Task:
+        """The selected samples followed by `count` random mixtures of pairs of them, all equally likely.
+
+        Outputs are compared with the original's own, so inputs without labels serve as well as measured ones.
+        """
+        rng = np.random.default_rng(seed)
+        rows = self.inputs[self.selected]
+        pairs = rng.integers(len(rows), size=(2, count))
+        share = rng.uniform(0.7, 1, size=(count, 1))  # near the data, where the network was trained
+        new = self.with_circuit(self.circuit)
+        new.inputs = np.concatenate([rows, share * rows[pairs[0]] + (1 - share) * rows[pairs[1]]])
+        new.probabilities = np.full(len(new.inputs), 1 / len(new.inputs))
+        new.selected, new.heldout = np.arange(len(new.inputs)), np.arange(0)
+        new.labels = None
         return new
 
     # -- bundles ---------------------------------------------------------------------------------------
@@ -320,6 +351,37 @@ class Task:
         )
 
 
+def slopes_of(angle: ParameterExpression) -> dict[Parameter, float] | None:
+    """The derivative in each parameter if the expression is affine, else None."""
+    slopes = {}
+    for p in angle.parameters:
+        try:
+            slope = angle.gradient(p)
+        except RuntimeError:  # not differentiable, such as sign(x)
+            return None
+        if isinstance(slope, ParameterExpression):
+            if slope.parameters:
+                return None
+            slope = slope.numeric()
+        slopes[p] = complex(slope).real
+    return slopes
+
+
+def _number(angle: ParameterExpression, values: Mapping[Parameter, float]) -> float:
+    try:
+        number = complex(angle.bind(values).numeric() if values else angle.numeric())
+    except (ZeroDivisionError, CircuitError) as error:
+        number, cause = complex(np.nan), error
+    else:
+        cause = None
+    if number.imag or not np.isfinite(number.real):
+        at = ", ".join(f"{p.name}={v:.6g}" for p, v in values.items())
+        raise TaskError(
+            f"gate angle {angle} has no finite real value at {at}; mend the input or the expression"
+        ) from cause
+    return number.real
+
+
 # -- checks of arguments, one each ----------------------------------------------------------------------
 
 
@@ -333,25 +395,32 @@ def _without_final_measurements(circuit: QuantumCircuit) -> tuple[QuantumCircuit
         metadata=circuit.metadata,
     )
     measured: dict[int, int] = {}
+    finished: set[int] = set()
     for instruction in circuit.data:
         operation = instruction.operation
+        if isinstance(operation, PauliEvolutionGate) and operation.num_qubits and _is_sum(operation):
+            # What runs is the product formula, not the exact exponential: that is what must be pruned.
+            operation = operation.definition.to_gate(label=operation.label)
+        elif not isinstance(operation, Instruction) and hasattr(operation, "to_instruction"):  # Clifford, Pauli
+            operation = operation.to_instruction()
         qubits = [circuit.find_bit(q).index for q in instruction.qubits]
         if isinstance(operation, ControlFlowOp):
             raise TaskError(
                 f"circuit has control flow ({operation.name}); qprune needs a circuit of unitary gates: "
                 "unroll it or prune its branches one by one"
             )
-        if operation.name in ("barrier", "delay"):
+        if isinstance(operation, (Barrier, Delay)):
             continue
-        again = [q for q in qubits if q in measured.values()]
+        again = [q for q in qubits if q in finished]
         if again:
             raise TaskError(
                 f"circuit has {operation.name} on qubit {again[0]} after that qubit was measured; only final "
                 "measurements can be taken off: defer the measurement or cut the circuit there"
             )
-        if operation.name == "measure":
+        if isinstance(operation, Measure):
             measured[circuit.find_bit(instruction.clbits[0]).index] = qubits[0]
-        elif operation.name == "reset" or instruction.clbits or not _is_unitary(operation):
+            finished.add(qubits[0])
+        elif isinstance(operation, Reset) or instruction.clbits or not _is_unitary(operation):
             raise TaskError(
                 f"circuit has {operation.name} on qubits {qubits}, which is not a unitary gate; take it out "
                 "(a state preparation can be given as StatePreparation, a reset qubit as a fresh one)"
@@ -362,8 +431,14 @@ def _without_final_measurements(circuit: QuantumCircuit) -> tuple[QuantumCircuit
     return bare, order
 
 
+def _is_sum(gate: PauliEvolutionGate) -> bool:
+    return isinstance(gate.operator, list) or len(gate.operator) > 1
+
+
 def _is_unitary(operation: Any) -> bool:
-    if operation.name in ("initialize", "kraus", "superop", "quantum_channel") or operation.name.startswith("save_"):
+    if isinstance(operation, Initialize) or operation.name in ("kraus", "superop", "quantum_channel"):
+        return False
+    if operation.name.startswith("save_"):
         return False
     return hasattr(operation, "to_matrix") or getattr(operation, "definition", None) is not None
 
@@ -373,7 +448,10 @@ def _parameters(
 ) -> tuple[Parameter, ...]:
     if given is None:
         return tuple(default)
-    items = [given] if isinstance(given, (str, Parameter)) else list(given)
+    try:
+        items = [given] if isinstance(given, (str, Parameter)) else list(given)
+    except TypeError as error:
+        raise TaskError(f"{argument} must be parameters or their names, got {given!r}") from error
     for item in items:
         name = item if isinstance(item, str) else getattr(item, "name", None)
         if name not in known or (isinstance(item, Parameter) and item != known[name]):
@@ -387,7 +465,10 @@ def _parameters(
 
 def _finite(values: Any, argument: str, form: str) -> FloatArray:
     try:
-        array = np.asarray(values, dtype=np.float64)
+        array = np.asarray(values)
+        if np.iscomplexobj(array):
+            raise TypeError("got complex ones")
+        array = array.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise TaskError(f"{argument} must be {form} of real numbers: {error}") from error
     bad = np.argwhere(~np.isfinite(array))
@@ -419,7 +500,7 @@ def _inputs(inputs: Any, params: tuple[Parameter, ...]) -> FloatArray:
 
 def _weights(weights: Any, params: tuple[Parameter, ...]) -> FloatArray:
     if isinstance(weights, Mapping):
-        named = {(key if isinstance(key, str) else key.name): value for key, value in weights.items()}
+        named = {getattr(key, "name", str(key)): value for key, value in weights.items()}
         missing = [p.name for p in params if p.name not in named]
         unknown = sorted(set(named) - {p.name for p in params})
         if missing or unknown:
@@ -516,8 +597,10 @@ def _labels(given: Any, samples: int, observables: tuple[SparsePauliOp, ...] | N
 
 
 def _split(samples: int, holdout: float, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    if not 0 <= holdout < 1:
-        raise TaskError(f"holdout must be a fraction in [0, 1), got {holdout}")
+    if isinstance(holdout, bool) or not isinstance(holdout, Real) or not 0 <= holdout < 1:
+        raise TaskError(f"holdout must be a fraction in [0, 1), got {holdout!r}")
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise TaskError(f"seed must be an integer ≥ 0, got {seed!r}")
     held = round(holdout * samples)
     if holdout and (held == 0 or held == samples):
         raise TaskError(f"holdout={holdout} of {samples} samples leaves one side empty; give more samples or 0")

@@ -346,7 +346,7 @@ _OTHER = {
     "diagonal": (2, st.builds(lambda a, b: DiagonalGate([1, np.exp(1j * a), np.exp(1j * b), 1]), angles, angles)),
     "permutation": (3, st.just(PermutationGate([2, 0, 1]))),
     "state_preparation": (1, st.builds(lambda a: StatePreparation([np.cos(a), np.sin(a)]), angles)),
-    "nested": (3, st.builds(lambda: _nested().to_gate())),
+    "nested": (3, st.builds(lambda: _nested().to_instruction())),
 }
 _ALL = tuple(CATALOGUE) + tuple(_OTHER)
 
@@ -467,10 +467,13 @@ class Case:
         task = self.task
         circuit = task.circuit.draw("text", fold=-1, cregbundle=True)
         return (
-            f"Case({self.options}, noise={self.noise}\n{circuit}\n{task!r}, measured {task.measured_qubits}\n"
+            f"{self.options}, noise={self.noise}\n{circuit}\n{task!r}, measured {task.measured_qubits}\n"
             f"inputs {task.inputs.tolist()}, probabilities {task.probabilities.tolist()}\n"
-            f"weights {dict(zip([p.name for p in task.weight_params], task.weights.tolist(), strict=True))})"
+            f"weights {dict(zip([p.name for p in task.weight_params], task.weights.tolist(), strict=True))}"
         )
+
+    def _repr_pretty_(self, printer, cycle):  # Hypothesis would print the fields alone
+        printer.text(repr(self))
 
 
 @st.composite

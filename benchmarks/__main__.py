@@ -1,0 +1,60 @@
+"""The command `python -m benchmarks`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks import plots, scaling, tables
+from benchmarks.records import RESULTS
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    if options.command == "scaling":
+        scaling.run(
+            out=options.out,
+            threads=options.threads,
+            repeat=options.repeat,
+            quick=options.quick,
+            full=options.full,
+        )
+        print(f"rows added to {options.out}; now `python -m benchmarks tables` and `python -m benchmarks plots`")
+        return 0
+    written = (tables if options.command == "tables" else plots).run(options.results)
+    if not written:
+        print(f"benchmarks: no rows in {options.results}; run a benchmark first", file=sys.stderr)
+        return 2
+    print("written:", *written)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    command = commands.add_parser("scaling", help="pruning time over one plain pass of the same ensemble")
+    command.add_argument("--threads", type=_positive, default=1, help="threads for Aer (default 1)")
+    command.add_argument("--repeat", type=_positive, default=7, help="alternated repetitions (default 7)")
+    command.add_argument("--out", type=Path, default=RESULTS / "scaling.jsonl", help="file to which rows are added")
+    command.add_argument("--quick", action="store_true", help="one small size, seconds: to see that it works")
+    command.add_argument("--full", action="store_true", help="also 100 samples on 16 and 20 qubits")
+
+    for name, what in (("tables", "Markdown tables"), ("plots", "PNG plots")):
+        command = commands.add_parser(name, help=f"result files to {what}")
+        command.add_argument("--results", type=Path, default=RESULTS, help="folder with the rows, written to as well")
+    return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, got {number}")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

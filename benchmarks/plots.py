@@ -1,0 +1,57 @@
+"""Result files to PNG plots. No number is typed anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+from matplotlib import pyplot
+from matplotlib.axes import Axes
+
+from benchmarks import scaling
+from benchmarks.records import Row, read
+
+DPI = 150
+
+
+def run(folder: Path) -> list[Path]:
+    """Draw one plot per benchmark that has rows; returns the files written."""
+    written = []
+    for name, plot in {scaling.NAME: plot_scaling}.items():
+        rows = read(folder, name)
+        if rows:
+            figure, axes = pyplot.subplots(figsize=(6.4, 4.2), layout="constrained")
+            plot(axes, rows)
+            path = folder / f"{name}.png"
+            figure.savefig(path, dpi=DPI, metadata={"Software": None})
+            pyplot.close(figure)
+            written.append(path)
+    return written
+
+
+def plot_scaling(axes: Axes, rows: Sequence[Row]) -> None:
+    """Pruning time over one plain pass against the number of qubits, one line per number of samples."""
+    kinds = sorted({(row["config"]["samples"], row["config"]["threads"]) for row in rows})
+    for samples, threads in kinds:
+        mine = [r for r in rows if (r["config"]["samples"], r["config"]["threads"]) == (samples, threads)]
+        mine.sort(key=lambda row: row["config"]["qubits"])
+        qubits = [row["config"]["qubits"] for row in mine]
+        spreads = [row["over_plain"]["prune"] for row in mine]
+        middle = [s["median"] for s in spreads]
+        reach = [[s["median"] - s["low"] for s in spreads], [s["high"] - s["median"] for s in spreads]]
+        label = f"{samples} sample{'s' if samples > 1 else ''}, {threads} thread{'s' if threads > 1 else ''}"
+        axes.errorbar(qubits, middle, yerr=reach, marker="o", capsize=3, label=label)
+    for aim in scaling.AIMS:
+        axes.axhline(aim, color="0.5", linestyle="--", linewidth=1)
+        axes.annotate(f"aim {aim}", (1, aim), xycoords=("axes fraction", "data"), ha="right", va="bottom", color="0.35")
+    axes.set_yscale("log")
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter("{x:g}")
+    axes.set_xticks(sorted({row["config"]["qubits"] for row in rows}))
+    axes.set_xlabel("qubits")
+    axes.set_ylabel("pruning time / one plain pass")
+    axes.legend()

@@ -1,0 +1,148 @@
+"""What every benchmark shares: rows as JSON lines, where they come from, and summaries of repeated measurements."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import psutil
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+MEASURED_PACKAGES = ("qprune", "qiskit", "qiskit-aer", "numpy", "scipy")
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Repeated measurements of one quantity: their median, smallest and largest."""
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Spread:
+        return cls(median(values), min(values), max(values))
+
+
+def ratio(above: Sequence[float], below: Sequence[float]) -> dict[str, float]:
+    """The spread of above/below, each repetition divided by its own neighbour in time."""
+    return asdict(Spread.of([a / b for a, b in zip(above, below, strict=True)]))
+
+
+def timed(call: Callable[[], Any]) -> float:
+    """Wall-clock seconds of one call."""
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+# -- provenance ---------------------------------------------------------------------------------------------------
+
+
+def provenance(seed: int) -> Row:
+    """Where and with what a row was measured; the load is that of the last minute, before the row's own work."""
+    return {
+        "machine": {
+            "cpu": _cpu_model(),
+            "cores": os.cpu_count(),
+            "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+            "system": platform.system(),
+        },
+        "load_1min": round(os.getloadavg()[0], 2),
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in MEASURED_PACKAGES}},
+        "seed": seed,
+        "commit": _commit(),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _cpu_model() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def _commit() -> str:
+    """The commit of the working tree, with "+" where the measured code differs from it."""
+    try:
+        commit = _git("rev-parse", "--short=12", "HEAD")
+        changed = _git("status", "--porcelain", "--", "qprune", "benchmarks/*.py")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return commit + ("+" if changed else "")
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
+
+
+# -- memory -------------------------------------------------------------------------------------------------------
+
+
+def peak_memory(call: Callable[[], Any]) -> float:
+    """MiB by which the peak of resident memory during one call exceeds what was resident before it.
+
+    Linux only: the kernel's high-water mark is reset first, which `getrusage` cannot do, and a fresh process inherits
+    the mark of the one that started it. To be called in a fresh process.
+    """
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    before = _status_mib("VmRSS")
+    call()
+    return _status_mib("VmHWM") - before
+
+
+def can_measure_memory() -> bool:
+    """Whether `peak_memory` works here."""
+    return os.access("/proc/self/clear_refs", os.W_OK)
+
+
+def _status_mib(key: str) -> float:
+    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+        if line.startswith(f"{key}:"):
+            return int(line.split()[1]) / 1024
+    raise OSError(f"/proc/self/status has no {key}")
+
+
+# -- files --------------------------------------------------------------------------------------------------------
+
+
+def append(path: Path, row: Row) -> None:
+    """Add one row to a file of JSON lines."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a", encoding="utf-8") as stream:
+        stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def read(folder: Path, benchmark: str) -> list[Row]:
+    """The latest row of each configuration of one benchmark, from all result files of a folder.
+
+    Rows are of one configuration when their entries "config" agree.
+    """
+    latest: dict[str, Row] = {}
+    for row in sorted(_rows(folder), key=lambda row: row["date"]):
+        if row["benchmark"] == benchmark:
+            latest[json.dumps(row["config"], sort_keys=True)] = row
+    return list(latest.values())
+
+
+def _rows(folder: Path) -> Iterator[Row]:
+    for path in sorted(folder.glob("*.jsonl")):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if line.strip():
+                yield json.loads(line)

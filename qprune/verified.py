@@ -1,0 +1,222 @@
+"""Verified mode: remove, simplify, re-fit, measure, and keep what the budget admits on every sample.
+
+The deviation is measured by exact simulation, so the claim on the ensemble is exact; beyond it only T5 speaks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from qprune.costs import Costs, cost_of
+from qprune.gates import Site, circuit_of
+from qprune.refit import BatchedNetwork, fit, predicted_square, saliencies
+from qprune.rewrite import ExactChange, apply, simplify
+from qprune.selection import Candidate
+from qprune.strategies.base import Strategy
+from qprune.subgroups import subgroup_of
+from qprune.task import FloatArray, Task
+
+LOOK_AHEAD = 5  # entangling gates that are tried in full, the best by first-order prediction
+HOMOTOPY = 8  # steps from a gate to the identity, the weights following
+FIT_STEPS, SCREEN_STEPS, FOLLOW_STEPS = 60, 6, 2
+FINALISTS = 2
+SAMPLES_PER_WEIGHT = 2  # size of the ensemble that weights are fitted on; mixtures of inputs fill it up
+
+
+@dataclass(frozen=True)
+class Reduced:
+    """A smaller circuit on the way.
+
+    Attributes:
+        task: The circuit with its weights, on the fitting ensemble.
+        sites: Its gates.
+        deviation: Largest |Δ| of any output on any selected sample.
+        gone: Original gates that were removed approximately.
+        changes: Exact simplifications on the way.
+    """
+
+    task: Task
+    sites: tuple[Site, ...]
+    deviation: float
+    gone: frozenset[int] = frozenset()
+    changes: tuple[ExactChange, ...] = ()
+
+    @property
+    def weights(self) -> dict[str, float]:
+        return dict(zip((p.name for p in self.task.weight_params), self.task.weights.tolist(), strict=True))
+
+    def without(self, gone: Sequence[int]) -> Reduced:
+        """The circuit with some of its gates removed, simplified; its deviation is not known yet."""
+        sites, changes = simplify(self.task, apply(self.task, self.sites, dict.fromkeys(gone, ())))
+        origins = self.gone.union(*(self.sites[k].origins for k in gone))
+        task = self.task.with_circuit(circuit_of(self.task, sites))
+        return Reduced(task, sites, np.inf, origins, self.changes + changes)
+
+
+def remove_verified(
+    start: Reduced,
+    budget: float,
+    candidates: Callable[[Reduced], list[Candidate]],
+    deviation: Callable[[Reduced], float],
+    strategy: Strategy,
+    progress: bool,
+) -> Reduced:
+    """Remove gates while the measured deviation stays within the budget.
+
+    Each round orders the gates by their distance on the present circuit, finds by bisection how many of the first can
+    go, and measures again; the last rounds try gates one by one.
+
+    Args:
+        start: The simplified original.
+        budget: Largest deviation to allow.
+        candidates: Compares the gates of a circuit with the identity.
+        deviation: Measures a circuit against the original.
+        strategy: Gives the order, or leaves it to the distance per gain.
+        progress: Show a progress bar.
+    """
+    current = start
+    with tqdm(desc="pruning", unit="gate", disable=None if progress else True) as bar:
+        while True:
+            found = candidates(current)
+            order = strategy.order(found, current.sites)
+            if order is None:
+                order = sorted(range(len(found)), key=lambda j: (found[j].distance ** 2 / max(found[j].gain, 1e-9), j))
+            ranked = [found[j].site for j in order]
+            smaller = _most_that_fit(current, ranked, budget, deviation) or _first_that_fits(
+                current, ranked, budget, deviation
+            )
+            if smaller is None:
+                return current
+            bar.update(len(current.sites) - len(smaller.sites))
+            current = smaller
+
+
+def _most_that_fit(
+    current: Reduced, ranked: list[int], budget: float, deviation: Callable[[Reduced], float]
+) -> Reduced | None:
+    best, low, high = None, 0, len(ranked)
+    while low < high:
+        middle = (low + high + 1) // 2
+        smaller = current.without(ranked[:middle])
+        if (measured := deviation(smaller)) <= budget:
+            best, low = replace(smaller, deviation=measured), middle
+        else:
+            high = middle - 1
+    return best
+
+
+def _first_that_fits(
+    current: Reduced, ranked: list[int], budget: float, deviation: Callable[[Reduced], float]
+) -> Reduced | None:
+    for k in ranked:
+        smaller = current.without([k])
+        if (measured := deviation(smaller)) <= budget:
+            return replace(smaller, deviation=measured)
+    return None
+
+
+class Compressor:
+    """Drives gates to the identity while the others compensate.
+
+    Args:
+        task: The simplified circuit's task.
+        sites: Its gates.
+        prunable: Which gates may go.
+        costs: As in `prune`.
+        seed: Of the mixtures of inputs.
+    """
+
+    def __init__(
+        self, task: Task, sites: Sequence[Site], prunable: Callable[[Site], bool], costs: Costs, seed: int
+    ) -> None:
+        self.prunable, self.costs = prunable, costs
+        self.num_selected = len(task.selected)
+        missing = SAMPLES_PER_WEIGHT * len(task.weights) - self.num_selected
+        count = max(missing, 0) if self.num_selected > 1 and task.inputs.shape[1] else 0
+        ensemble = task.with_mixtures(count, seed)
+        self.samples: NDArray[np.intp] = ensemble.selected
+        self.original = Reduced(ensemble.with_circuit(circuit_of(task, tuple(sites))), tuple(sites), 0.0)
+        self.target = self._network(self.original).values(self.original.task.weights)
+
+    def compress(self, budget: float, start: Reduced | None = None, progress: bool = False) -> Reduced:
+        """Entangling gates first, as all rotations are still there to compensate; then rotations; until nothing fits."""
+        current = self.original if start is None else start
+        total = sum(self.cost(s) for s in current.sites)
+        with tqdm(total=round(total, 1), desc="pruning", unit="cost", disable=None if progress else True) as bar:
+            while True:
+                before = current
+                for stage in (self._fewer_entangling_gates, self._fewer_rotations):
+                    while (smaller := stage(current, budget)) is not None:
+                        bar.update(round(sum(map(self.cost, current.sites)) - sum(map(self.cost, smaller.sites)), 1))
+                        current = smaller
+                if current is before:
+                    return current
+
+    def cost(self, site: Site) -> float:
+        return cost_of(site, self.costs)
+
+    # -- entangling gates ------------------------------------------------------------------------------------
+
+    def _fewer_entangling_gates(self, current: Reduced, budget: float) -> Reduced | None:
+        ranked = []
+        for k, site in enumerate(current.sites):
+            if len(site.qubits) > 1 and self.prunable(site):
+                left = replace(current, sites=current.sites[:k] + current.sites[k + 1 :])
+                predicted = predicted_square(self._network(left), current.task.weights, self.target)
+                ranked.append((predicted / self.cost(site), k))
+        tried = [self._without(current, k, turn) for _, k in sorted(ranked)[:LOOK_AHEAD] for turn in (0.0, 1.0)]
+        finalists = [self._fitted(r, FIT_STEPS) for r in sorted(tried, key=lambda r: r.deviation)[:FINALISTS]]
+        fitting = [reduced for reduced in finalists if reduced.deviation <= budget]
+        return min(fitting, key=lambda r: (sum(map(self.cost, r.sites)), r.deviation), default=None)
+
+    def _without(self, current: Reduced, k: int, turn: float) -> Reduced:
+        """Turn gate k into the identity in small steps, downwards or on through a full period, the weights following."""
+        network, weights = self._network(current), current.task.weights
+        gate, group = network.gates[k], subgroup_of(current.sites[k])
+        if not gate.is_fixed and group is not None:
+            for step in range(1, HOMOTOPY):
+                gate.scale, gate.shift = 1 - step / HOMOTOPY, turn * group.period * step / HOMOTOPY
+                weights, _ = fit(network, weights, self.target, steps=FOLLOW_STEPS)
+        return self._refitted(current, [k], weights, SCREEN_STEPS)
+
+    # -- rotations -------------------------------------------------------------------------------------------
+
+    def _fewer_rotations(self, current: Reduced, budget: float) -> Reduced | None:
+        """The largest set along the order of saliency per cost that fits, found by halving."""
+        cost_at = saliencies(self._network(current), current.task.weights, current.sites)
+        order = sorted(
+            (k for k in cost_at if self.prunable(current.sites[k])),
+            key=lambda k: cost_at[k] / self.cost(current.sites[k]),
+        )
+        size = max(1, len(order) // 4)
+        while order and size:
+            smaller = self._refitted(current, order[:size], current.task.weights, FIT_STEPS)
+            if smaller.deviation <= budget:
+                return smaller
+            size //= 2
+        return None
+
+    # -- common ----------------------------------------------------------------------------------------------
+
+    def _refitted(self, current: Reduced, gone: Sequence[int], weights: FloatArray, steps: int) -> Reduced:
+        task = current.task.with_circuit(current.task.circuit)
+        task.weights = weights
+        return self._fitted(replace(current, task=task).without(gone), steps)
+
+    def _fitted(self, reduced: Reduced, steps: int) -> Reduced:
+        network = self._network(reduced)
+        task = reduced.task.with_circuit(reduced.task.circuit)
+        task.weights, _ = fit(network, reduced.task.weights, self.target, steps=steps)
+        return replace(reduced, task=task, deviation=self._deviation(network, task.weights))
+
+    def _network(self, reduced: Reduced) -> BatchedNetwork:
+        return BatchedNetwork(reduced.task, reduced.sites, self.samples)
+
+    def _deviation(self, network: BatchedNetwork, weights: FloatArray) -> float:
+        change = np.abs(network.values(weights) - self.target)[:, : self.num_selected]
+        return float(change.max() if network.task.observables is not None else change.sum(axis=0).max() / 2)

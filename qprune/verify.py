@@ -1,0 +1,551 @@
+"""Recompute by independent means whatever a certificate claims.
+
+Nothing here is shared with the path that makes certificates, beyond the task and the certificate itself: Qiskit binds
+the parameters and gives each gate's matrix, which acts on a plain statevector; deformed overlaps come from the channel
+D_η itself and angles from the part of one state orthogonal to the other, never from a closed form. So no claim about
+states needs a matrix of size 2^n × 2^n; only observables on at most 8 qubits are diagonalised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import log, pi, sqrt
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import psutil
+from numpy.typing import ArrayLike, NDArray
+from qiskit import QuantumCircuit
+from qiskit.quantum_info import Statevector
+from scipy.stats import binomtest
+from tqdm import tqdm
+
+from qprune.certificate import Certificate, Replaced, circuit_hash, task_hash
+from qprune.errors import CertificateError, CertificateViolation, TaskError
+from qprune.task import DENSE_QUBITS, FloatArray, Task, restricted
+
+ComplexArray = NDArray[np.complex128]
+Pieces = list[tuple[ComplexArray, tuple[int, ...]]]  # matrices with the places they act on, first least significant
+
+OUTPUT_SLACK = 1e-9
+"""How far two computations of one output may be apart, in units of Σ|coefficients|: rounding of some 10⁴ gates, and
+the 10⁻¹² that an exact simplification may spend on each."""
+
+ANGLE_SLACK = 1e-9
+"""Radians by which a recorded upper limit of an angle may fall short of the recomputed one: rounding alone."""
+
+ANGLE_EXCESS = 1e-6
+"""Radians by which it may exceed it: certificates round θ up, as an expectation value that is wrong by 10⁻¹⁴ can hide
+an angle of some 10⁻⁷. Also the rounding of a distance near 0 or √2, hence of T1 and the closed form."""
+
+COPIES = 6  # statevectors alive at a time
+SIMULATED, PREFIX, FORMULA = "full simulation", "prefix states", "formula of the theorem"
+
+
+class Result(Protocol):
+    """What `verify` reads of a result; `qprune.PruneResult` has it."""
+
+    @property
+    def certificate(self) -> Certificate: ...
+    @property
+    def simplified(self) -> QuantumCircuit: ...
+    @property
+    def task(self) -> Task: ...
+
+
+@dataclass(frozen=True)
+class Check:
+    """One kind of claim, recomputed.
+
+    Attributes:
+        claim: What is claimed.
+        how: How it was recomputed.
+        kind: "difference": largest |found − claimed|. "margin": smallest room between found and claimed limit, below
+            zero by rounding at most. "": nothing to compare.
+        number: That difference or margin, in the claim's own unit.
+        ok: Whether the claim holds; `verify` raises where it does not.
+    """
+
+    claim: str
+    how: str
+    kind: str = ""
+    number: float = 0.0
+    ok: bool = True
+
+
+@dataclass(frozen=True)
+class VerificationReport:
+    """Every check that was made, in order; `print` shows a table."""
+
+    checks: tuple[Check, ...]
+
+    def __str__(self) -> str:
+        rows = [("claim", "recomputed by", "result", "")]
+        for c in self.checks:
+            rows.append((c.claim, c.how, f"{c.kind} {c.number:.2g}" if c.kind else "–", "ok" if c.ok else "VIOLATED"))
+        widths = [max(len(row[j]) for row in rows) for j in range(4)]
+        lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+        return "\n".join((*lines, f"{len(self.checks)} checks, every claim holds"))
+
+
+def verify(task: Task, result: Result, *, progress: bool = False) -> VerificationReport:
+    """Recompute every claim of `result.certificate` about pruning `task`, by full simulation.
+
+    Not recomputed, as no number depends on them: names of subgroups and representatives, origins of merged gates,
+    package versions. Beyond 8 qubits an observable is not diagonalised, and limits of its eigenvalues are the task's.
+
+    Args:
+        task: The task that was pruned.
+        result: What `prune` returned or `PruneResult.load` read.
+        progress: Show a progress bar on stderr, where that is a terminal.
+
+    Raises:
+        CertificateError: The certificate is damaged, or belongs to another circuit or task.
+        CertificateViolation: A claim does not hold; the message says which, where, what is claimed and what was found.
+        TaskError: The statevectors do not fit into memory.
+
+    Source: THEORY sections 3 and 5.
+    """
+    _check_hashes(task, result)
+    verifier = _Verifier(task, result, progress)
+    try:
+        verifier.check_outputs()
+        verifier.check_replacements()
+        verifier.check_angles()
+        verifier.check_bounds()
+        verifier.check_holdout()
+    except (AttributeError, KeyError, TypeError) as error:
+        raise _damaged(repr(error)) from error
+    return VerificationReport((Check("circuits and task are those certified", "SHA-256"), *verifier.checks))
+
+
+def _damaged(what: str) -> CertificateError:
+    return CertificateError(f"certificate is damaged: {what}")
+
+
+def _check_hashes(task: Task, result: Result) -> None:
+    for what, circuit, claimed in (
+        ("the task's circuit", task.circuit, result.certificate.original_hash),
+        ("the simplified circuit", result.simplified, result.certificate.simplified_hash),
+        ("the pruned circuit", result.task.circuit, result.certificate.pruned_hash),
+    ):
+        if circuit_hash(circuit) != claimed:
+            raise CertificateError(f"the certificate belongs to another circuit: the hash of {what} differs")
+    if task_hash(task) != result.certificate.task_hash:
+        raise CertificateError(
+            "the certificate belongs to another task: inputs, weights, observables, probabilities or the hold-out "
+            "split are not those it was made for"
+        )
+
+
+# -- claims -------------------------------------------------------------------------------------------------------
+
+
+class _Verifier:
+    """Simulates once, then compares claim after claim; stops at the first that does not hold."""
+
+    def __init__(self, task: Task, result: Result, progress: bool) -> None:
+        self.task, self.certificate, self.circuit = task, result.certificate, result.simplified
+        self.checks: list[Check] = []
+        self.entries, self.options, self.seen = self.certificate.replaced, self.certificate.options, task.selected
+        self.outputs = [f"output {name}" for name in task.output_names]
+        self.samples = [f"sample {i}" for i in range(task.num_samples)]
+        self.seen_samples = [self.samples[i] for i in self.seen]
+        self.gates = [f"gate {e.site} ({e.gate} on {','.join(map(str, e.qubits))})" for e in self.entries]
+        self.probabilities = task.probabilities[self.seen] / task.probabilities[self.seen].sum()
+        scale = [1.0] if task.observables is None else [np.abs(o.coeffs).sum() for o in task.observables]
+        self.slack = OUTPUT_SLACK * np.array(scale)[:, None]
+        self.check_form()
+        self.beta_gap = self.number("beta") * (1 - self.number("coherence"))  # ln q
+        weights = dict(zip((p.name for p in result.task.weight_params), result.task.weights.tolist(), strict=True))
+        tasks = task, self.on_ensemble(self.circuit, None), self.on_ensemble(result.task.circuit, weights)
+        self.spectra = [_spectrum(task, r) for r in range(len(task.observables or ()))]
+        self.found = _simulate(*tasks, self.entries, float(np.exp(-self.beta_gap)), progress)
+
+    def check(
+        self,
+        claim: str,
+        how: str,
+        found: ArrayLike,
+        claimed: ArrayLike,
+        slack: ArrayLike,
+        *where: Sequence[str],
+        equal: bool = False,
+    ) -> None:
+        """found ≤ claimed + slack, or |found − claimed| ≤ slack; `where` names the entries along each axis."""
+        found, claimed, slack = (np.asarray(a, float) for a in np.broadcast_arrays(found, claimed, slack))
+        if not found.size:
+            self.checks.append(Check(claim, how))
+            return
+        excess = np.abs(found - claimed) if equal else found - claimed
+        over = np.nan_to_num(excess - slack, nan=np.inf)  # what is not a number holds nowhere
+        at = tuple(int(i) for i in np.unravel_index(int(np.argmax(over)), over.shape))
+        if over[at] > 0:
+            names = ", ".join(labels[i] for labels, i in zip(where, at, strict=True)) or "the ensemble"
+            raise CertificateViolation(
+                f"{claim} does not hold at {names}: claimed {'' if equal else 'at most '}{claimed[at]:.10g}, "
+                f"found {found[at]:.10g} (rounding allowed: {slack[at]:.1g})"
+            )
+        number = float(np.max(excess))
+        self.checks.append(Check(claim, how, "difference" if equal else "margin", number if equal else 0.0 - number))
+
+    def equal(self, claim: str, how: str, found: ArrayLike, claimed: ArrayLike, slack: ArrayLike, *where: Any) -> None:
+        self.check(claim, how, found, claimed, slack, *where, equal=True)
+
+    def number(self, option: str) -> float:
+        value = self.options.get(option)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
+            raise _damaged(f"option {option} must be a number, is {value!r}")
+        return float(value)
+
+    def check_form(self) -> None:
+        """Refuse entries that cannot be what they stand for, before anything is simulated."""
+        certificate, shape = self.certificate, (len(self.outputs), len(self.seen))
+        flags = [[True] * shape[1] if row is None else row for row in certificate.certified_predictions]
+        for rows in (certificate.angle, certificate.bound, certificate.measured, flags):
+            if [len(row) for row in rows] != [shape[1]] * shape[0] or certificate.outputs != self.task.output_names:
+                raise _damaged(f"its claims are not for {shape[0]} outputs and {shape[1]} samples like the task's")
+        gates = [(item.operation.name, _indices(self.circuit, item)) for item in self.circuit.data]
+        sites = [entry.site for entry in self.entries]
+        for entry, name in zip(self.entries, self.gates, strict=True):
+            at, size = entry.site, 2 ** len(entry.qubits)
+            if not 0 <= at < len(gates) or gates[at] != (entry.gate, entry.qubits) or sites.count(at) > 1:
+                raise _damaged(f"the simplified circuit has no {name}, or it is replaced twice")
+            if entry.matrix is not None and np.shape(entry.matrix) != (size, size, 2):
+                raise _damaged(f"the representative of {name} must be a matrix of size {size}")
+        if certificate.samples != tuple(self.seen) or set(certificate.samples) & set(self.task.heldout.tolist()):
+            found = tuple(self.seen.tolist())
+            raise CertificateViolation(f"samples of the selection: claimed {certificate.samples}, found {found}")
+        self.checks.append(Check("samples of the selection", "comparison"))
+
+    def on_ensemble(self, circuit: QuantumCircuit, weights: dict[str, float] | None) -> Task:
+        """A circuit on the task's own ensemble and outputs, so that a result cannot bring others."""
+        strange = {p.name for p in circuit.parameters} - {p.name for p in self.task.circuit.parameters}
+        if strange or circuit.num_qubits != self.task.num_qubits:
+            what = f"parameter {min(strange)}" if strange else f"{circuit.num_qubits} qubits"
+            raise CertificateError(f"the result has a circuit with {what}, unlike the task's")
+        return self.task.with_circuit(circuit, weights)
+
+    def check_outputs(self) -> None:
+        measured, where = self.found.measured[:, self.seen], (self.outputs, self.seen_samples)
+        everywhere = self.outputs, self.samples
+        self.equal("exact simplification", SIMULATED, self.found.exact, 0, self.slack, *everywhere)
+        self.equal("measured deviation", SIMULATED, measured, self.certificate.measured, self.slack, *where)
+        self.check("bound on the deviation", SIMULATED, measured, self.certificate.bound, self.slack, *where)
+        defects = [_defect(entry) for entry in self.entries]
+        self.equal("representative is unitary", "matrices", defects, 0, OUTPUT_SLACK, self.gates)
+        self.equal("rewriting", "matrices", self.found.rewriting, 0, self.slack, *everywhere)
+
+    def check_replacements(self) -> None:
+        """Distances, tolerances (T1), κ and angles of every replaced gate (section 3)."""
+        entries, options = self.entries, self.options
+        deformed, angle = self.found.deformed[:, self.seen], self.found.angle[:, self.seen]
+        if options["aggregate"] not in ("rms", "max"):
+            raise _damaged(f"unknown aggregate {options['aggregate']!r}")
+        distance = deformed.max(axis=1) if options["aggregate"] == "max" else self.rms(deformed)
+        self.equal(
+            "q-overlap distance", f"D_η on {PREFIX}", distance, [e.distance for e in entries], ANGLE_EXCESS, self.gates
+        )
+        sizes, eta = np.array([len(e.qubits) for e in entries]), 1 / np.cosh(min(self.beta_gap, 700))
+        kappa = (2 / (1 + eta)) ** (sizes / 2)
+        self.equal("κ", "definition", kappa, [e.kappa for e in entries], OUTPUT_SLACK, self.gates)
+        limit, where = kappa[:, None] * deformed, (self.gates, self.seen_samples)
+        self.check("d_1 ≤ κ d_q", PREFIX, 2 * np.sin(angle / 2), limit, ANGLE_SLACK, *where)
+        if any((e.tolerance is None) != (options["tolerance"] is None) for e in entries):
+            raise _damaged("tolerances of gates do not fit the option tolerance")
+        if options["tolerance"] is not None:
+            saved = self.number("gamma") * (1 - self.number("coherence")) * (1 - 0.5**sizes)
+            tolerance, claimed = np.sqrt(self.number("tolerance") ** 2 + saved), [e.tolerance or 0 for e in entries]
+            self.equal("tolerance of a gate", "definition", tolerance, claimed, OUTPUT_SLACK, self.gates)
+            self.check("distance in tolerance (T1)", f"D_η on {PREFIX}", distance, tolerance, ANGLE_EXCESS, self.gates)
+        largest, claimed = angle.max(axis=1), [e.largest_angle for e in entries]
+        self.equal("largest angle of a gate", PREFIX, largest, claimed, ANGLE_EXCESS, self.gates)
+        self.check("… as an upper limit", PREFIX, largest, claimed, ANGLE_SLACK, self.gates)
+
+    def rms(self, values: FloatArray) -> FloatArray:
+        return np.sqrt(values**2 @ self.probabilities)
+
+    def check_angles(self) -> None:
+        """Θ, the mean over the ensemble and the closed form (T2)."""
+        certificate, where = self.certificate, (self.outputs, self.seen_samples)
+        angle, state = self.found.angle[:, self.seen], self.found.state[self.seen]
+        theta, cone = np.array(certificate.angle), _cones(self.task, self.circuit, self.entries)
+        total = np.minimum(cone @ angle, pi / 2)
+        self.check("Θ ≥ sum of angles (T2)", PREFIX, total, theta, ANGLE_SLACK, *where)
+        self.check("Θ ≤ π/2", "comparison", theta, pi / 2, ANGLE_SLACK, *where)
+        # An output whose light cone has every replaced gate bounds the angle of the whole states.
+        whole = np.where(np.all(cone, axis=1)[:, None], state, -np.inf)
+        self.check("Θ ≥ angle of the states", SIMULATED, whole, theta, ANGLE_SLACK, *where)
+        claimed, squares = certificate.mean_state_error, ((2 * np.sin(state / 2)) ** 2)
+        self.check("mean state error", SIMULATED, np.sqrt(squares @ self.probabilities), claimed, ANGLE_SLACK)
+        self.check("… as a sum over gates (T2)", PREFIX, self.rms(2 * np.sin(angle / 2)).sum(), claimed, ANGLE_SLACK)
+        closed = certificate.angle_from_tolerances
+        if closed is None:
+            return
+        if self.entries and (self.options["aggregate"] != "max" or self.options["tolerance"] is None):
+            raise CertificateViolation("angle from tolerances: claimed without a tolerance and the aggregate 'max'")
+        chords = np.array([e.kappa * (e.tolerance or 0) / 2 for e in self.entries])
+        formula = min(pi / 2, 2 * np.arcsin(np.minimum(1, chords)).sum())
+        self.equal("angle from tolerances", FORMULA, formula, closed, ANGLE_SLACK)
+        self.check("… as an upper limit", PREFIX, total, closed, ANGLE_EXCESS * (1 + len(self.entries)), *where)
+
+    def check_bounds(self) -> None:
+        """Bounds and certified predictions that Θ allows (T2, T4), and the budget."""
+        certificate, theta = self.certificate, np.array(self.certificate.angle)
+        if self.task.observables is None:
+            where = self.outputs, self.seen_samples
+            self.check("bound from Θ (T2)", FORMULA, np.sin(theta), certificate.bound, self.slack, *where)
+        for r, flags in enumerate(certificate.certified_predictions):
+            spectrum = self.spectra[r] if self.spectra else None
+            if flags is not None and not (spectrum and spectrum.is_involution):
+                raise CertificateViolation(f"certified predictions: {self.outputs[r]} is not ±1, it predicts no sign")
+            if spectrum is None:
+                continue
+            slack, here = self.slack[r], [f"{self.outputs[r]}, {name}" for name in self.seen_samples]
+            mean, spread = self.found.before[r, self.seen], self.found.spread[r, self.seen]
+            needed = _needed(theta[r], mean, spread, spectrum)
+            self.check("bound from Θ (T2)", spectrum.how, needed, certificate.bound[r], slack, here)
+            if flags is not None:
+                # The least that sign⟨O⟩·⟨O⟩ can become within Θ, and what it is in the pruned circuit
+                least = np.cos(np.minimum(np.arctan2(spread, np.abs(mean)) + 2 * theta[r], pi))
+                became = np.sign(mean) * self.found.after[r, self.seen]
+                for claim, how, value in (("(T4)", FORMULA, least), ("not flipped", SIMULATED, became)):
+                    self.check(f"certified predictions {claim}", how, np.where(flags, -value, -np.inf), 0, slack, here)
+        if self.options["budget"] is not None:
+            what = "measured" if self.options.get("certify") == "verified" else "bound"
+            within, budget = getattr(certificate, what), self.number("budget")
+            self.check(f"{what} in budget", "comparison", within, budget, self.slack, self.outputs, self.seen_samples)
+
+    def check_holdout(self) -> None:
+        """T5 anew, from samples that selection never saw."""
+        claim, held = self.certificate.holdout, self.task.heldout
+        if claim is None:
+            return
+        if claim.samples != len(held) or not len(held) or not 0 < claim.delta < 1:
+            claimed = f"{claim.samples} samples, δ = {claim.delta}"
+            raise CertificateViolation(f"hold-out: claimed {claimed}; found {len(held)} samples")
+        values, slack = self.found.measured[:, held].max(axis=0), self.slack.max()
+        self.equal("hold-out: mean deviation", SIMULATED, values.mean(), claim.mean, slack)
+        self.equal("hold-out: largest deviation", SIMULATED, values.max(), claim.largest, slack)
+        ceiling = max((s.high - s.low for s in self.spectra), default=1.0)
+        size, term = len(held), log(2 / claim.delta)  # two limits, so each may fail with half of δ
+        hoeffding = ceiling * sqrt(term / (2 * size))
+        term += log(2)
+        deviation = values.std(ddof=1) if size > 1 else np.inf
+        bernstein = deviation * sqrt(2 * term / size) + 7 * ceiling * term / (3 * max(1, size - 1))
+        upper = min(ceiling, values.mean() + min(hoeffding, bernstein))
+        self.check("hold-out: expected deviation (T5)", FORMULA, upper, claim.expected_upper, slack)
+        if claim.flips is None or claim.flip_rate_upper is None:
+            return
+        signed = [r for r, s in enumerate(self.spectra) if s.is_involution]
+        if not signed:
+            raise CertificateViolation("hold-out: flips are claimed, but no output is ±1")
+        before, after = self.found.before[signed][:, held], self.found.after[signed][:, held]
+        # The sign of a mean that is zero up to rounding is not defined: such a sample may be counted or not.
+        clear = np.minimum(np.abs(before), np.abs(after)) > OUTPUT_SLACK
+        differs = np.sign(before) != np.sign(after)
+        least, most = (differs & clear).any(axis=0).sum(), (differs | ~clear).any(axis=0).sum()
+        self.equal("hold-out: flips", SIMULATED, np.clip(claim.flips, least, most), claim.flips, 0)
+        rate = binomtest(claim.flips, size, alternative="less").proportion_ci(1 - claim.delta, method="exact").high
+        self.check("hold-out: flip rate (T5)", "SciPy's binomial test", rate, claim.flip_rate_upper, ANGLE_SLACK)
+
+
+class _Spectrum(NamedTuple):
+    low: float
+    high: float
+    is_involution: bool
+    how: str
+
+
+def _spectrum(task: Task, r: int) -> _Spectrum:
+    support = task.output_supports[r]
+    if len(support) > DENSE_QUBITS or task.observables is None:
+        known = task.spectra[r]
+        return _Spectrum(known.low, known.high, known.is_involution, "formula; eigenvalues skipped, n > 8")
+    values = np.linalg.eigvalsh(restricted(task.observables[r], support or (0,)).to_matrix())
+    return _Spectrum(values[0], values[-1], bool(np.all(np.abs(values**2 - 1) < OUTPUT_SLACK)), "dense eigenvalues")
+
+
+def _needed(theta: FloatArray, mean: FloatArray, spread: FloatArray, spectrum: _Spectrum) -> FloatArray:
+    """The smallest of T2's forms, from ⟨O⟩ and σ_O of the full simulation."""
+    low, high, sine = spectrum.low, spectrum.high, np.sin(theta)
+    variance_form = sine**2 * np.maximum(high - mean, mean - low) + np.sin(2 * np.minimum(theta, pi / 4)) * spread
+    needed = np.minimum((high - low) * sine, variance_form)
+    if spectrum.is_involution:
+        start = np.arctan2(spread, mean)  # 2α
+        lowest, highest = np.cos(np.minimum(pi, start + 2 * theta)), np.cos(np.maximum(0, start - 2 * theta))
+        needed = np.minimum(needed, np.maximum(mean - lowest, highest - mean))
+    return needed
+
+
+def _cones(task: Task, circuit: QuantumCircuit, entries: Sequence[Replaced]) -> FloatArray:
+    """1 where replacement k acts on the backward light cone of output r with removed gates gone, shape (R, K)."""
+    mask, at = np.zeros((len(task.output_supports), len(entries))), {e.site: j for j, e in enumerate(entries)}
+    for r, support in enumerate(task.output_supports):
+        cone = set(support)
+        for k in reversed(range(len(circuit.data))):
+            qubits = _indices(circuit, circuit.data[k])
+            if not cone.isdisjoint(qubits):
+                if k in at:
+                    mask[r, at[k]] = 1
+                if k not in at or entries[at[k]].matrix is not None:
+                    cone.update(qubits)
+    return mask
+
+
+def _representative(entry: Replaced) -> ComplexArray:
+    matrix = np.eye(2 ** len(entry.qubits)) if entry.matrix is None else np.array(entry.matrix) @ [1, 1j]
+    return matrix.astype(np.complex128)
+
+
+def _defect(entry: Replaced) -> float:
+    """‖A†A − 1‖ by the largest entry."""
+    matrix = _representative(entry)
+    return float(np.max(np.abs(matrix.conj().T @ matrix - np.eye(len(matrix)))))
+
+
+# -- simulating ---------------------------------------------------------------------------------------------------
+
+
+class _Found(NamedTuple):
+    """What simulation says, on every sample of the task (last axis); R outputs, K replacements."""
+
+    exact: FloatArray  # (R, M) deviation of the simplified circuit from the original
+    measured: FloatArray  # (R, M) of the pruned circuit from the original
+    rewriting: FloatArray  # (R, M) of the pruned circuit from the simplified one with representatives put in
+    before: FloatArray  # (R, M) ⟨O_r⟩ in the original; empty for probabilities, like the next two
+    after: FloatArray  # (R, M) ⟨O_r⟩ in the pruned circuit
+    spread: FloatArray  # (R, M) σ_O in the original
+    deformed: FloatArray  # (K, M) d_q
+    angle: FloatArray  # (K, M) θ
+    state: FloatArray  # (M,) angle between the states of the simplified circuit without and with representatives
+
+
+def _simulate(
+    task: Task, simplified: Task, pruned: Task, entries: Sequence[Replaced], q_inverse: float, progress: bool
+) -> _Found:
+    qubits = {q for support in task.output_supports for q in support}
+    for circuit in (task.circuit, simplified.circuit, pruned.circuit):
+        qubits.update(q for item in circuit.data for q in _indices(circuit, item))
+    used = sorted(qubits) or [0]  # all others stay |0⟩
+    added = 0 if q_inverse == 1 else max((len(e.qubits) for e in entries), default=0)
+    needed, free = 16 * COPIES * 2.0 ** (len(used) + added), psutil.virtual_memory().available
+    if needed > 0.9 * free:
+        raise TaskError(
+            f"verifying a circuit on {len(used)} qubits needs {needed / 2**30:.3g} GiB of memory and "
+            f"{free / 2**30:.3g} GiB are free; use a machine with more memory"
+        )
+    outputs, at = _Outputs(task, used), {entry.site: j for j, entry in enumerate(entries)}
+    rows = []
+    for i in tqdm(range(task.num_samples), "verifying", unit="sample", disable=None if progress else True):
+        state = rewritten = _zero(len(used))
+        deformed, angle = np.zeros((2, len(entries)))
+        for k, (gate, places) in enumerate(_gates(simplified.bound_circuit(i), used)):
+            by = gate
+            if k in at:
+                j = at[k]
+                by = [] if entries[j].matrix is None else [(_representative(entries[j]), tuple(sorted(places)))]
+                angle[j] = _angle(_run(gate, state), _run(by, state))
+                mixed = state if q_inverse == 1 else _deform(state, places, q_inverse)
+                deformed[j] = 2 * np.sin(_angle(_run(gate, mixed), _run(by, mixed)) / 2)
+            state, rewritten = _run(gate, state), _run(by, rewritten)
+        (original, spread), (exact, _), (replayed, _) = map(outputs.of, (_final(task, i, used), state, rewritten))
+        final, _ = outputs.of(_final(pruned, i, used))
+        pairs = (original, exact), (original, final), (replayed, final)
+        means = (v if task.observables is not None else v[:0] for v in (original, final))
+        deviations = (outputs.deviation(*pair) for pair in pairs)
+        rows.append((*deviations, *means, spread, deformed, angle, _angle(state, rewritten)))
+    return _Found(*(np.array(column).T for column in zip(*rows, strict=True)))
+
+
+def _indices(circuit: QuantumCircuit, item: Any) -> tuple[int, ...]:
+    return tuple(circuit.find_bit(q).index for q in item.qubits)
+
+
+def _gates(circuit: QuantumCircuit, used: list[int]) -> Iterator[tuple[Pieces, tuple[int, ...]]]:
+    """Every instruction of a bound circuit as matrices on positions in `used`, and all its positions."""
+    position = {q: j for j, q in enumerate(used)}
+    for item in circuit.data:
+        places = tuple(position[q] for q in _indices(circuit, item))
+        yield list(_pieces(item.operation, places)), places
+
+
+def _pieces(operation: Any, places: tuple[int, ...]) -> Iterator[tuple[ComplexArray, tuple[int, ...]]]:
+    """An instruction as matrices.
+
+    Where Qiskit has no `__array__` the definition counts, which is what runs on a device: `to_matrix` of a Pauli
+    evolution of several terms would be the exponential before Trotterisation.
+    """
+    definition = getattr(operation, "definition", None)
+    if definition is None or (hasattr(operation, "__array__") and len(places) <= DENSE_QUBITS):
+        yield np.asarray(operation.to_matrix(), dtype=complex), places
+    else:
+        for item in definition.data:
+            yield from _pieces(item.operation, tuple(places[q] for q in _indices(definition, item)))
+
+
+def _zero(num_qubits: int) -> ComplexArray:
+    state = np.zeros(2**num_qubits, dtype=complex)
+    state[0] = 1
+    return state
+
+
+def _final(task: Task, sample: int, used: list[int]) -> ComplexArray:
+    state = _zero(len(used))
+    for gate, _ in _gates(task.bound_circuit(sample), used):
+        state = _run(gate, state)
+    return state
+
+
+def _run(pieces: Pieces, state: ComplexArray) -> ComplexArray:
+    num_qubits = state.size.bit_length() - 1
+    for matrix, places in pieces:
+        axes = _axes(places, num_qubits)
+        moved = matrix @ state.reshape((2,) * num_qubits).transpose(axes).reshape(len(matrix), -1)
+        state = moved.reshape((2,) * num_qubits).transpose(np.argsort(axes)).reshape(-1)
+    return state
+
+
+def _axes(places: Sequence[int], num_qubits: int) -> list[int]:
+    """Axes of a state's tensor with those of `places` in front, the first place least significant among them."""
+    front = [num_qubits - 1 - q for q in reversed(places)]
+    return front + [axis for axis in range(num_qubits) if axis not in front]
+
+
+def _deform(state: ComplexArray, places: Sequence[int], q_inverse: float) -> ComplexArray:
+    """A purification of D_η(ρ): K^½/√[2]_q and K^−½/√[2]_q on each place, told apart by one more qubit on top."""
+    half = np.sqrt(np.array([1, q_inverse**2]) / (1 + q_inverse**2))  # the diagonal of the former
+    for place in places:
+        state = np.concatenate([_run([(np.diag(diagonal), (place,))], state) for diagonal in (half, half[::-1])])
+    return state
+
+
+def _angle(first: ComplexArray, second: ComplexArray) -> float:
+    """arccos|⟨φ|ψ⟩| from the part of ψ orthogonal to φ; arccos itself loses half of the digits near zero."""
+    overlap = np.vdot(first, second)
+    return float(np.arctan2(np.linalg.norm(second - overlap * first), abs(overlap)))
+
+
+class _Outputs:
+    """What a task measures, read off a statevector on the given qubits."""
+
+    def __init__(self, task: Task, used: list[int]) -> None:
+        self.places = [used.index(q) for q in task.measured_qubits] if task.observables is None else None
+        self.observables = [restricted(observable, used) for observable in task.observables or ()]
+
+    def of(self, state: ComplexArray) -> tuple[FloatArray, FloatArray]:
+        """⟨O_r⟩ and σ_r, or the distribution and nothing."""
+        if self.places is not None:
+            return Statevector(state).probabilities(self.places), np.zeros(0)
+        images = [
+            sum(c * (word.to_matrix(sparse=True) @ state) for word, c in zip(o.paulis, o.coeffs, strict=True))
+            for o in self.observables
+        ]
+        means = np.array([np.vdot(state, image).real for image in images])
+        return means, np.array([np.linalg.norm(o - m * state) for o, m in zip(images, means, strict=True)])
+
+    def deviation(self, first: FloatArray, second: FloatArray) -> FloatArray:
+        """|Δ⟨O_r⟩|, or the total variation."""
+        change = np.abs(second - first)
+        return change if self.places is None else change.sum(keepdims=True) / 2

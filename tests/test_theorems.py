@@ -1,0 +1,456 @@
+"""T1, T2 and T4 on random circuits over the whole catalogue, by dense simulation (THEORY section 5).
+
+`make test` runs PARTS × EXAMPLES cases of `test_random_circuits`, the same in every run; `make soak` draws new ones.
+"""
+
+from __future__ import annotations
+
+import os
+from itertools import product
+from math import pi
+
+import numpy as np
+import pytest
+from helpers import (
+    BOUND_SLACK,
+    CATALOGUE,
+    INPUTS,
+    KEPT,
+    SQUARE_SLACK,
+    Case,
+    cases,
+    complex_matrix,
+    deform,
+    dense,
+    deviation,
+    gates,
+    is_symbolic,
+    outputs,
+    overlap,
+    random_state,
+    reduced,
+    replaced_circuit,
+    squared_distance,
+    state,
+    state_angle,
+    trace_distance,
+    walk,
+)
+from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import strategies as st
+from qiskit import QuantumCircuit
+from qiskit.quantum_info import SparsePauliOp
+from scipy.stats import binom
+
+from qprune import Task, bounds, calibrate, prune
+
+MODES = ("tolerance", "budget", "representatives", "any")
+PARTS, EXAMPLES = 8, 140  # 1,120 cases in `make test`
+SOAK = int(os.environ.get("QPRUNE_SOAK", "0"))
+SOAK_PARTS = 100
+COMMON = {
+    "deadline": None,
+    "database": None,
+    "print_blob": True,
+    "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large],
+}
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_random_circuits(part):
+    """Not one violation of T1, T2 or T4 on circuits, ensembles, outputs and options of every kind."""
+
+    @seed(part)
+    @settings(max_examples=EXAMPLES, derandomize=True, **COMMON)
+    @given(cases(MODES[part % len(MODES)]))
+    def run(case):
+        check(case)
+
+    run()
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("part", range(SOAK_PARTS))
+def test_soak(part):
+    """The same, at length and with new cases every time."""
+
+    @settings(max_examples=max(1, SOAK // SOAK_PARTS), **COMMON)
+    @given(cases(MODES[part % len(MODES)]))
+    def run(case):
+        check(case)
+
+    run()
+
+
+def test_every_kind_of_gate_is_drawn():
+    """The strategy reaches each row of the catalogue and each gate outside it."""
+    seen = set()
+
+    @seed(0)
+    @settings(max_examples=1200, derandomize=True, **COMMON)
+    @given(gates(4))
+    def collect(drawn):
+        seen.add(drawn[0].name)
+
+    collect()
+    others = {"pauli", "PauliEvolution", "unitary", "id", "cx_o0", "ch_o0", "cry_o0", "cswap", "rccx", "mcx", "outer"}
+    assert set(CATALOGUE) | others <= seen
+
+
+# -- the check ----------------------------------------------------------------------------------------------------
+
+
+def check(case: Case):
+    """Everything that must hold for one pruned network."""
+    task, options = case.task, dict(case.options)
+    noise = case.noise
+    if noise is not None:
+        options["noise"] = calibrate(noise[0], beta=noise[1], gamma=noise[2])
+    result = prune(task, **options)
+    coherence, beta, gamma = noise or (1.0, 1.0, 1.0)
+    deviations_stay_within_the_bound(task, result, options)
+    replaced = {entry.site: entry for entry in result.certificate.replaced}
+    samples = [walk(task, result.simplified, i) for i in range(task.num_samples)]
+    distances, farthest_square, angles = {}, {}, np.zeros(task.num_samples)
+    for k, entry in replaced.items():
+        member = np.eye(2 ** len(entry.qubits)) if entry.matrix is None else complex_matrix(entry.matrix)
+        steps = [steps_of_sample[k] for steps_of_sample in samples]
+        assert all(step.qubits == tuple(sorted(entry.qubits)) for step in steps)
+        squares = deformed_squares(steps, member, coherence, beta)
+        distances[k], farthest_square[k] = aggregated(squares, task, options), squares.max()
+        theta = np.array([angle(step, member) for step in steps])
+        assert np.max(theta) <= entry.largest_angle + BOUND_SLACK
+        angles += theta
+    soundness(replaced, distances, farthest_square, options, coherence, gamma)
+    if "budget" not in options:
+        completeness(task, result, samples, set(replaced), options, coherence, beta, gamma)
+    for i, (steps, total) in enumerate(zip(samples, angles, strict=True)):
+        # Angles on the original prefixes add up to more than the real angle (T2: triangle inequality).
+        before = state(task.with_circuit(result.simplified).bound_circuit(i))
+        after = state(replaced_circuit(task, result, i))
+        assert state_angle(before, after) <= total + BOUND_SLACK, f"sample {i}, {len(steps)} gates"
+        for row, support in zip(result.certificate.angle, task.output_supports, strict=True):
+            distance = trace_distance(reduced(before, support), reduced(after, support)) if support else 0.0
+            assert distance <= np.sin(row[i]) + BOUND_SLACK, f"sample {i}, what the output sees"
+
+
+def deviations_stay_within_the_bound(task, result, options):
+    """T2 on every output and sample, T4, and the certificate's own measurement."""
+    certificate = result.certificate
+    budget = options.get("budget", np.inf)
+    for i in range(task.num_samples):
+        before, after = state(task.bound_circuit(i)), state(result.task.bound_circuit(i))
+        real = deviation(task, before, after)
+        for r, change in enumerate(real):
+            bound = certificate.bound[r][i]
+            assert change <= bound + BOUND_SLACK, f"output {r}, sample {i}: measured {change}, proven {bound}"
+            assert abs(change - certificate.measured[r][i]) <= BOUND_SLACK
+            assert bound <= budget + BOUND_SLACK
+            row = certificate.certified_predictions[r]
+            if row is not None and row[i]:
+                assert np.sign(outputs(task, before)[r]) == np.sign(outputs(task, after)[r])
+
+
+def deformed_squares(steps, member, coherence, beta):
+    """Squared d_q per sample, densely."""
+    return np.array([squared_distance(deform(step.rho, coherence, beta), step.gate, member) for step in steps])
+
+
+def aggregated(squares, task, options):
+    """Squared d_q over the ensemble."""
+    return squares.max() if options["aggregate"] == "max" else squares @ task.probabilities
+
+
+def angle(step, member):
+    """Undeformed θ from the dense prefix state, by the part of the state that the change of gate turns away.
+
+    With ρ = Σ r_m|m⟩⟨m| and V = G†A: sin²θ = Σ r_m ‖(V − o)|m⟩‖², which keeps its digits near zero.
+    """
+    kept = overlap(step.rho, step.gate, member)
+    change = step.gate.conj().T @ member - kept * np.eye(len(member))
+    square = np.trace(change @ step.rho @ change.conj().T).real
+    return float(np.arctan2(np.sqrt(max(square, 0.0)), abs(kept)))
+
+
+def tolerance_of(options, num_qubits, coherence, gamma):
+    """ε_k, or infinity where only the budget limits."""
+    base = options.get("tolerance", None if "budget" in options else 0.05)
+    if base is None:
+        return np.inf
+    return np.sqrt(base**2 + gamma * (1 - coherence) * (1 - 2.0**-num_qubits))
+
+
+def soundness(replaced, distances, farthest_square, options, coherence, gamma):
+    """T1: what was replaced is within its tolerance, and the certificate's d_q is the dense one."""
+    for k, entry in replaced.items():
+        tolerance = tolerance_of(options, len(entry.qubits), coherence, gamma)
+        assert distances[k] <= tolerance**2 + SQUARE_SLACK
+        # near √2 (on some sample) the package takes |o| from 1 − |o|², which halves its digits
+        digits = SQUARE_SLACK if farthest_square[k] < 1.9 else 1e-7
+        assert abs(distances[k] - entry.distance**2) <= digits
+
+
+def completeness(task, result, samples, replaced, options, coherence, beta, gamma):
+    """T1: no prunable gate that the identity could replace is left."""
+    for k, item in enumerate(result.simplified.data):
+        name, width = item.operation.name, len(item.qubits)
+        outside = name in KEPT or (name == "unitary" and width > 2) or name == "id"
+        encoding = any(task.has_inputs(p) for p in item.operation.params) if is_symbolic(item.operation) else False
+        if k in replaced or outside or (encoding and not options["prune_encoding"]):
+            continue
+        steps = [steps_of_sample[k] for steps_of_sample in samples]
+        square = aggregated(deformed_squares(steps, np.eye(2**width), coherence, beta), task, options)
+        tolerance = tolerance_of(options, width, coherence, gamma)
+        assert square >= max(0.0, tolerance - 1e-9) ** 2, f"{name} (gate {k}) should have gone"
+
+
+# -- the bound is met ---------------------------------------------------------------------------------------------
+
+
+def aligned(count, total):
+    """A rotation and `count` small ones that turn the state back along the same great circle.
+
+    The CZs act on |0⟩ and do nothing, but no exact simplification knows that; they keep the rotations apart.
+    """
+    circuit = QuantumCircuit(2)
+    circuit.ry(1.1, 0)
+    for _ in range(count):
+        circuit.cz(0, 1)
+        circuit.ry(-total / count, 0)
+    return circuit
+
+
+@pytest.mark.parametrize("count", [1, 2, 8, 40])
+@pytest.mark.parametrize(
+    ("observable", "total"),
+    [("IZ", 0.4), ("IZ", 0.02), (SparsePauliOp(["IZ", "II"], [1.5, 0.2]), 0.005)],
+    ids=["±1, large", "±1, small", "other spectrum"],
+)
+@pytest.mark.parametrize("mode", ["tolerance", "budget"])
+def test_aligned_errors_meet_the_bound(count, observable, total, mode):
+    """Errors about one axis add up to the bound: it cannot be made smaller, whatever the number of gates."""
+    circuit = aligned(count, total)
+    options = {"tolerance": 0.51 * total / count} if mode == "tolerance" else {"budget": 2 * total}
+    result = prune(Task(circuit, observable), **options)
+    gone = [entry for entry in result.certificate.replaced if entry.gate == "ry" and entry.site > 0]
+    assert len(gone) == count
+    real = deviation(result.original, state(circuit), state(result.circuit))[0]
+    assert 0.99 * result.certificate.bound[0][0] < real <= result.certificate.bound[0][0]
+
+
+def test_angles_that_do_not_add_would_be_wrong():
+    """Adding infidelities, as other tools do, is no bound: here it is short by more than a factor of five."""
+    count, small = 40, 0.01
+    infidelity = 1 - (1 - np.sin(small / 2) ** 2) ** count
+    circuit = QuantumCircuit(1)
+    circuit.ry(count * small, 0)
+    real = np.sin(state_angle(state(circuit), state(QuantumCircuit(1)))) ** 2
+    assert real > 5 * infidelity
+
+
+# -- the inequalities of `bounds` by search -----------------------------------------------------------------------
+
+
+def farthest(observable, vector, theta, rng, tries=4000):
+    """The largest |Δ⟨O⟩| found over states at angle ≤ theta: random directions and the best plane."""
+    matrix = dense(observable)
+    mean = np.vdot(vector, matrix @ vector).real
+    best = 0.0
+    directions = [matrix @ vector, *(np.linalg.eigh(matrix)[1].T), *(random_state(1, rng) for _ in range(0))]
+    size = len(vector)
+    directions += list(rng.normal(size=(tries // 20, size)) + 1j * rng.normal(size=(tries // 20, size)))
+    for direction in directions:
+        normal = direction - np.vdot(vector, direction) * vector
+        if np.linalg.norm(normal) < 1e-12:
+            continue
+        normal /= np.linalg.norm(normal)
+        for t, sign in product(np.linspace(0, theta, 20), (1, -1)):
+            other = np.cos(t) * vector + sign * np.sin(t) * normal
+            best = max(best, abs(np.vdot(other, matrix @ other).real - mean))
+    return best
+
+
+@pytest.mark.parametrize(
+    "observable",
+    [
+        SparsePauliOp("ZX"),
+        SparsePauliOp(["XI", "ZI"], [0.5**0.5, 0.5**0.5]),
+        SparsePauliOp(["ZZ", "XI", "IY"], [0.7, -0.4, 1.1]),
+        SparsePauliOp(["II", "ZI"], [0.5, 0.5]),
+        SparsePauliOp(["II"], [0.3]),
+    ],
+    ids=["word", "involution", "sum", "projector", "constant"],
+)
+@pytest.mark.parametrize("theta", [1e-6, 0.05, 0.4, 0.9, 1.4, pi / 2])
+def test_no_state_within_the_angle_exceeds_the_bound(observable, theta):
+    """T2, and for O² = 1 some state meets it."""
+    rng = np.random.default_rng(7)
+    task = Task(QuantumCircuit(2), observable)
+    matrix = dense(observable)
+    extreme = np.linalg.eigh(matrix)[1].T
+    for vector in [*(random_state(2, rng) for _ in range(6)), extreme[0], extreme[-1]]:
+        mean = np.vdot(vector, matrix @ vector).real
+        variance = np.vdot(vector, matrix @ matrix @ vector).real - mean**2
+        spread = np.sqrt(max(variance, 0))
+        bound = float(bounds.observable_bound(np.array(theta), np.array(mean), np.array(spread), task.spectra[0]))
+        found = farthest(observable, vector, theta, rng)
+        assert found <= bound + 1e-12
+        # Met for ±1 to the accuracy that σ has in double precision; away from eigenstates every form is in reach.
+        if task.spectra[0].is_involution and variance > 1e-6:
+            assert found > 0.98 * bound
+
+
+@given(st.floats(-1, 1), st.floats(0, pi / 2), st.floats(0, pi / 2))
+@settings(max_examples=200, derandomize=True, database=None, deadline=None)
+def test_bounds_grow_with_the_angle(mean, theta, other):
+    """The budget search relies on it."""
+    low, high = sorted((theta, other))
+    for task in (Task(QuantumCircuit(1), "Z"), Task(QuantumCircuit(1), SparsePauliOp(["Z", "I"], [0.6, 0.4]))):
+        spectrum = task.spectra[0]
+        mean_ = np.array(spectrum.low + (mean + 1) / 2 * (spectrum.high - spectrum.low))
+        spread = np.sqrt(np.maximum((spectrum.high - mean_) * (mean_ - spectrum.low), 0))
+        values = [float(bounds.observable_bound(np.array(t), mean_, spread, spectrum)) for t in (low, high)]
+        assert values[0] <= values[1] + 1e-12
+
+
+@pytest.mark.parametrize("mean", [-1.0, -0.8, -0.3, 0.0, 1e-9, 0.5, 0.99, 1.0])
+@pytest.mark.parametrize("budget", [0.0, 1e-6, 0.1, 0.7, 1.5, 2.0, 5.0])
+def test_largest_angle_is_the_largest(mean, budget):
+    """It stays within the budget, and a little more would not."""
+    spectrum = Task(QuantumCircuit(1), "Z").spectra[0]
+    mean_, spread = np.array([mean]), np.sqrt(np.array([1 - mean**2]))
+    angle_ = bounds.largest_angle(budget, mean_, spread, spectrum)
+    assert angle_[0] >= 0
+    if angle_[0] > 0:
+        within = bounds.observable_bound(np.minimum(angle_, pi / 2), mean_, spread, spectrum)
+        assert within[0] <= budget
+    if angle_[0] < pi / 2:
+        assert bounds.observable_bound(angle_ + 1e-9, mean_, spread, spectrum)[0] > budget
+
+
+@pytest.mark.parametrize("budget", [0.0, 0.2, 0.999, 1.0, 3.0])
+def test_largest_angle_of_a_distribution(budget):
+    """sin Θ ≤ budget; a budget of one allows everything."""
+    angle_ = bounds.largest_distribution_angle(budget, 3)
+    assert angle_.shape == (3,)
+    if budget >= 1:
+        assert np.all(angle_ >= pi / 2)
+    else:
+        np.testing.assert_allclose(np.sin(angle_), budget, atol=1e-15)
+
+
+@pytest.mark.parametrize("mean", [-0.9, -0.2, 0.05, 0.6, 1.0])
+def test_predictions_are_certified_up_to_the_flip_and_not_beyond(mean):
+    """T4 is exact on the great circle through the state and the decision boundary."""
+    start = np.arccos(mean) / 2  # ⟨Z⟩ of (cos a, sin a) is cos 2a
+    flip = abs(pi / 4 - start)
+    for theta, expected in ((flip - 1e-6, True), (flip + 1e-6, False)):
+        certified = bool(bounds.predictions_certified(np.array(theta), np.array(mean)))
+        assert certified is expected
+        moved = start + np.sign(mean) * theta
+        assert (np.sign(np.cos(2 * moved)) == np.sign(mean)) is np.bool_(expected)
+
+
+def test_an_undecided_prediction_is_never_certified():
+    """⟨O⟩ = 0 has no sign to keep."""
+    assert not bounds.predictions_certified(np.array(0.0), np.array(0.0))
+
+
+def test_sum_of_angles_is_capped():
+    """No two states are farther apart than π/2."""
+    assert bounds.angle_bound(np.array([[1.0, 0.1], [1.0, 0.2]])) == pytest.approx([pi / 2, 0.3])
+
+
+def test_closed_form_from_tolerances_covers_the_angles():
+    """With the aggregate "max", Θ of every sample is at most Σ 2 arcsin(κε/2) (T2)."""
+    rng = np.random.default_rng(3)
+    for trial in range(20):
+        circuit = QuantumCircuit(3)
+        circuit.h([0, 1, 2])
+        for _ in range(12):
+            circuit.ry(rng.normal(scale=0.1), rng.integers(3))
+            circuit.rzz(rng.normal(scale=0.1), *rng.permutation(3)[:2])
+            circuit.cx(*rng.permutation(3)[:2])
+        noise = calibrate(0.7, beta=3.0, gamma=0.0) if trial % 2 else None
+        result = prune(Task(circuit, "ZZZ"), tolerance=0.08, aggregate="max", noise=noise)
+        closed = result.certificate.angle_from_tolerances
+        assert closed is not None
+        assert np.max(result.certificate.angle) <= closed + 1e-6
+    assert prune(Task(circuit, "ZZZ"), tolerance=0.08, aggregate="rms").certificate.angle_from_tolerances is None
+
+
+def test_mean_state_error_bounds_the_ensemble():
+    """(E‖Δψ‖²)^½ ≤ Σ_k (E d²)^½, with the best phase for every sample (T2, Minkowski)."""
+    rng = np.random.default_rng(5)
+    for trial in range(15):
+        circuit = QuantumCircuit(2)
+        for q, p in enumerate(INPUTS):
+            circuit.ry(p, q)
+        for _ in range(5):
+            circuit.rx(rng.normal(scale=0.2), rng.integers(2))
+            circuit.cx(0, 1)
+            circuit.rz(rng.normal(scale=0.2), rng.integers(2))
+        inputs = rng.uniform(0, pi, (5, 2))
+        probabilities = rng.dirichlet(np.ones(5))
+        task = Task(circuit, ["ZI", "XY"], inputs=inputs, input_params=INPUTS, probabilities=probabilities)
+        result = prune(task, tolerance=0.15)
+        square = 0.0
+        for i, p in enumerate(probabilities):
+            before = state(task.with_circuit(result.simplified).bound_circuit(i))
+            square += p * (2 - 2 * abs(np.vdot(before, state(replaced_circuit(task, result, i)))))
+        assert np.sqrt(max(square, 0)) <= result.certificate.mean_state_error + 1e-7, f"trial {trial}"
+
+
+# -- unseen inputs (T5) -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("trials", [1, 7, 100])
+@pytest.mark.parametrize("successes", [0, 1, 5])
+def test_clopper_pearson_by_its_definition(successes, trials):
+    """At the limit p, so few successes have probability δ."""
+    if successes > trials:
+        pytest.skip("more successes than trials")
+    limit = bounds.clopper_pearson(successes, trials, 0.05)
+    if successes == trials:
+        assert limit == 1
+    else:
+        assert binom.cdf(successes, trials, limit) == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize("shape", [(0.3, 8.0), (1.0, 1.0), (0.05, 2.0)], ids=["skewed", "uniform", "mostly zero"])
+def test_limits_of_the_expected_deviation_hold_often_enough(shape):
+    """Over many hold-outs the limit fails in at most δ of them, and Bernstein wins where the spread is small."""
+    rng = np.random.default_rng(11)
+    delta, ceiling, failures = 0.1, 2.0, 0
+    mean = ceiling * shape[0] / sum(shape)
+    for _ in range(1500):
+        values = ceiling * rng.beta(*shape, size=60)
+        failures += bounds.holdout_claim(values, ceiling, None, delta).expected_upper < mean
+    assert failures <= delta * 1500
+    narrow = np.full(2000, 0.01)
+    assert bounds.empirical_bernstein(narrow, ceiling, delta) < bounds.hoeffding(narrow, ceiling, delta)
+
+
+def test_holdout_is_never_seen_by_selection():
+    """Selection on some samples, T5 on the others, both as the dense oracle has them."""
+    rng = np.random.default_rng(2)
+    x = INPUTS[0]
+    circuit = QuantumCircuit(2)
+    circuit.ry(x, 0)
+    circuit.cx(0, 1)
+    circuit.rx(0.04, 1)
+    circuit.ry(0.03, 0)
+    inputs = rng.uniform(-pi, pi, 40)
+    task = Task(circuit, "ZI", inputs=inputs, input_params=[x], holdout=0.5, seed=1)
+    other = Task(circuit, "ZI", inputs=np.where(np.isin(np.arange(40), task.heldout), 0.123, inputs),
+                 input_params=[x], holdout=0.5, seed=1)  # fmt: skip
+    result, same = prune(task, tolerance=0.03), prune(other, tolerance=0.03)
+    assert result.certificate.replaced == same.certificate.replaced
+    assert result.certificate.samples == tuple(task.selected)
+    real = np.array(
+        [deviation(task, state(task.bound_circuit(i)), state(result.task.bound_circuit(i)))[0] for i in task.heldout]
+    )
+    claim = result.certificate.holdout
+    assert (claim.samples, claim.mean, claim.largest) == (20, pytest.approx(real.mean()), pytest.approx(real.max()))
+    assert claim.expected_upper >= claim.mean
+    assert (claim.flips, claim.flip_rate_upper) == (0, pytest.approx(1 - 0.05 ** (1 / 20)))
