@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qprune import bounds
-from qprune.claims import Basis, Measured, accuracy, deviations, make_certificate, plan_of
+from qprune.claims import Basis, Measured, accuracy, deviations, make_certificate, output_bounds, plan_of
 from qprune.costs import Costs
 from qprune.errors import OptionError, TaskError
 from qprune.gates import Site, Word, circuit_of, sites_of
@@ -20,11 +20,12 @@ from qprune.prefix import Outputs, Prefix, final_outputs, forward_pass
 from qprune.representatives import KINDS, CandidateFinder, is_prunable
 from qprune.result import PruneResult
 from qprune.rewrite import apply, light_cones, simplify
-from qprune.selection import Candidate, angles_used, within_budget, within_tolerance
+from qprune.selection import Candidate, angles_used, extended, within_budget, within_tolerance
 from qprune.strategies import STRATEGIES
 from qprune.subgroups import subgroup_of
 from qprune.task import FloatArray, Task
 from qprune.verified import Compressor, Reduced, remove_verified
+from qprune.windows import Windows, window_size
 
 DEFAULT_TOLERANCE = 0.05
 CERTIFY = ("bound", "verified")
@@ -37,6 +38,7 @@ def prune(
     budget: float | None = None,
     certify: str = "bound",
     refit: bool = False,
+    window: int | str = "auto",
     noise: float | NoiseCalibration | None = None,
     aggregate: str = "rms",
     representatives: str = "identity",
@@ -64,6 +66,9 @@ def prune(
             Verified says nothing of other inputs: give the task a hold-out for that (T5).
         refit: With "verified": move the surviving weights to make up for what went (least squares on the original's
             outputs, no labels), which admits far more. Entangling gates go first, while all rotations can compensate.
+        window: Qubits of a window: the angle of all its gates at once, measured on the original's prefix states,
+            replaces the sum of theirs (T6). "auto" takes the whole circuit as one window, whose angle is exact, up to
+            14 qubits, and no windows beyond; 0 is the plain sum of T2. A budget is spent on the sharper bound.
         noise: λ in [0, 1] or what `calibrate` returned: deforms the geometry and widens the tolerance.
         aggregate: "rms" (√Σ p_i d²) or "max" over the samples.
         representatives: "identity"; "clifford": also the Clifford points of the class; "class": also medoids of
@@ -89,15 +94,17 @@ def prune(
     calibration = calibrate(noise)
     _check_options(task, tolerance, budget, aggregate, representatives, strategy, threads, seed)
     _check_verified(task, tolerance, budget, certify, refit, representatives)
+    _check_window(window)
     threshold = DEFAULT_TOLERANCE if tolerance is None and budget is None else tolerance
 
-    stage = _Stage(task, calibration, aggregate, costs, prune_encoding, threads, progress)
+    stage = _Stage(task, calibration, aggregate, costs, prune_encoding, threads, progress, window)
     tolerances = np.array([_tolerance(site, threshold, calibration) for site in stage.sites])
     options = {
         "tolerance": threshold,
         "budget": budget,
         "certify": certify,
         "refit": refit,
+        "window": stage.window,
         "coherence": calibration.coherence,
         "beta": calibration.beta,
         "gamma": calibration.gamma,
@@ -136,6 +143,7 @@ class _Stage:
         prune_encoding: bool,
         threads: int,
         progress: bool,
+        window: int | str,
     ) -> None:
         self.task, self.calibration, self.aggregate, self.costs = task, calibration, aggregate, costs
         self.prune_encoding, self.threads, self.progress = prune_encoding, threads, progress
@@ -143,6 +151,8 @@ class _Stage:
         self.sites, self.exact = simplify(task, self.original)
         self.prefix = self._prefix(task, self.sites, progress)
         self.finder = self._finder(task, self.sites, self.prefix)
+        self.window = window_size(task, self.sites, window)
+        self.windows = Windows(task, self.sites, self.window) if self.window else None
 
     def is_prunable(self, site: Site) -> bool:
         return is_prunable(site, self.prune_encoding)
@@ -157,6 +167,17 @@ class _Stage:
 
     def _finder(self, task: Task, sites: Sequence[Site], prefix: Prefix) -> CandidateFinder:
         return CandidateFinder(task, sites, prefix, self.calibration, self.aggregate, self.costs)
+
+    def theta(self, chosen: Sequence[Candidate]) -> FloatArray:
+        """Θ_{r,i}: the sum of angles inside each output's light cone, or the windows' where that is less (T2, T6)."""
+        cone = light_cones(self.task, self.sites, {c.site for c in chosen if c.removes})
+        total = angles_used(chosen, cone, (len(self.task.output_supports), len(self.task.selected)))
+        theta = np.minimum(total, np.pi / 2)
+        return theta if self.windows is None else np.minimum(theta, self.windows.angles(chosen, cone))
+
+    def bound(self, chosen: Sequence[Candidate]) -> FloatArray:
+        """The proven limit of every output's change, shape (R, M)."""
+        return output_bounds(self.task, self.theta(chosen), self.prefix.outputs)
 
     # -- for verified mode ---------------------------------------------------------------------------------------
 
@@ -198,8 +219,7 @@ class _Stage:
         """Measure, certify, and gather the result."""
         task = self.task
         basis = Basis(task, self.sites, tolerances, self.calibration, options)
-        cone = light_cones(task, self.sites, {c.site for c in chosen if c.removes})
-        theta = np.minimum(angles_used(chosen, cone, (len(task.output_supports), len(task.selected))), np.pi / 2)
+        theta = self.theta(chosen)
         before = Measured(self.prefix.outputs, self._outputs(task, self.sites, task.heldout))
         pruned = task.with_circuit(reduced.task.circuit, reduced.weights)
         selected = final_outputs(pruned, reduced.sites, task.selected, threads=self.threads, progress=self.progress)
@@ -249,6 +269,11 @@ def _check_options(
         raise OptionError(f"threads must be an integer ≥ 1, got {threads!r}")
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise OptionError(f"seed must be an integer ≥ 0, got {seed!r}")
+
+
+def _check_window(window: object) -> None:
+    if window != "auto" and (isinstance(window, bool) or not isinstance(window, int) or window < 0):
+        raise OptionError(f'window must be a number of qubits ≥ 0, 0 for none, or "auto", got {window!r}')
 
 
 def _check_verified(
@@ -316,9 +341,12 @@ def _select(
         return within_tolerance(candidates, tolerances)
     admissible = [c for c in candidates if c.distance <= tolerances[c.site]]
     limits = _largest_angles(stage.task, budget, stage.prefix.outputs)
-    return within_budget(
+    taken = within_budget(
         admissible, limits, lambda removed: light_cones(stage.task, stage.sites, removed), strategy, stage.sites
     )
+    if stage.windows is None:
+        return taken
+    return extended(taken, admissible, lambda chosen: bool(np.all(stage.bound(chosen) <= budget)))
 
 
 def _largest_angles(task: Task, budget: float, outputs: Outputs) -> FloatArray:

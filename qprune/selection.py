@@ -111,6 +111,38 @@ def within_budget(
         taken += more
 
 
+def extended(
+    taken: Sequence[Candidate], candidates: Sequence[Candidate], fits: Callable[[Sequence[Candidate]], bool]
+) -> list[Candidate]:
+    """Add more candidates, least angle per gain first, as long as a sharper bound than the sum of angles allows.
+
+    Args:
+        taken: What the sum admits already.
+        candidates: All candidates.
+        fits: Whether the sharper bound of a whole set stays within the budget.
+    """
+    current = list(taken)
+    while True:
+        gone = {c.site for c in current}
+        order = [c for c in candidates if c.site not in gone and c.gain > 0]
+        order.sort(key=lambda c: (np.sqrt(np.mean(c.angles**2)) / c.gain, c.site))
+        firsts = list({c.site: c for c in reversed(order)}.values())[::-1]
+        count = longest_prefix(len(firsts), lambda m: fits([*current, *firsts[:m]]))  # noqa: B023
+        more = firsts[:count] or next(([c] for c in firsts if fits([*current, c])), [])
+        if not more:
+            return sorted(current, key=lambda c: c.site)
+        current += more
+
+
+def longest_prefix(size: int, fits: Callable[[int], bool]) -> int:
+    """The largest m ≤ size with fits(m) that bisection finds, taking it that what fits still fits when shortened."""
+    low, high = 0, size
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle - 1)
+    return low
+
+
 def angles_used(chosen: Sequence[Candidate], cone: NDArray[np.bool_], shape: tuple[int, ...]) -> FloatArray:
     """Σ_k θ_{k,i} over the chosen gates inside each output's light cone, shape (R, M)."""
     total = np.zeros(shape)

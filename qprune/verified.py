@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from qprune.batched import BatchedNetwork
 from qprune.costs import Costs, cost_of
 from qprune.gates import Site, circuit_of
-from qprune.refit import BatchedNetwork, fit, predicted_square, saliencies
+from qprune.refit import fit, predicted_square, saliencies
 from qprune.rewrite import ExactChange, apply, simplify
-from qprune.selection import Candidate
+from qprune.selection import Candidate, longest_prefix
 from qprune.strategies.base import Strategy
 from qprune.subgroups import subgroup_of
 from qprune.task import FloatArray, Task
@@ -99,15 +100,14 @@ def remove_verified(
 def _most_that_fit(
     current: Reduced, ranked: list[int], budget: float, deviation: Callable[[Reduced], float]
 ) -> Reduced | None:
-    best, low, high = None, 0, len(ranked)
-    while low < high:
-        middle = (low + high + 1) // 2
-        smaller = current.without(ranked[:middle])
-        if (measured := deviation(smaller)) <= budget:
-            best, low = replace(smaller, deviation=measured), middle
-        else:
-            high = middle - 1
-    return best
+    tried: dict[int, Reduced] = {}
+
+    def fits(count: int) -> bool:
+        smaller = current.without(ranked[:count])
+        tried[count] = replace(smaller, deviation=deviation(smaller))
+        return tried[count].deviation <= budget
+
+    return tried.get(longest_prefix(len(ranked), fits))
 
 
 def _first_that_fits(
@@ -144,7 +144,7 @@ class Compressor:
         self.target = self._network(self.original).values(self.original.task.weights)
 
     def compress(self, budget: float, start: Reduced | None = None, progress: bool = False) -> Reduced:
-        """Entangling gates first, as all rotations are still there to compensate; then rotations; until nothing fits."""
+        """Entangling gates first, as all rotations can still compensate; then rotations; until nothing fits."""
         current = self.original if start is None else start
         total = sum(self.cost(s) for s in current.sites)
         with tqdm(total=round(total, 1), desc="pruning", unit="cost", disable=None if progress else True) as bar:
@@ -175,7 +175,7 @@ class Compressor:
         return min(fitting, key=lambda r: (sum(map(self.cost, r.sites)), r.deviation), default=None)
 
     def _without(self, current: Reduced, k: int, turn: float) -> Reduced:
-        """Turn gate k into the identity in small steps, downwards or on through a full period, the weights following."""
+        """Turn gate k into the identity in small steps, down or on through a full period, the weights following."""
         network, weights = self._network(current), current.task.weights
         gate, group = network.gates[k], subgroup_of(current.sites[k])
         if not gate.is_fixed and group is not None:
