@@ -11,10 +11,12 @@ from qprune.errors import (
     QpruneError,
     TaskError,
 )
+from qprune.frontier import Frontier, frontier
 from qprune.noise import NoiseCalibration, calibrate
 from qprune.pruning import prune
 from qprune.result import PruneResult
 from qprune.task import Task
+from qprune.verify import verify
 
 __version__ = version("qprune")
 
@@ -23,6 +25,7 @@ __all__ = [
     "Certificate",
     "CertificateError",
     "CertificateViolation",
+    "Frontier",
     "NoiseCalibration",
     "OptionError",
     "PruneResult",
@@ -30,5 +33,7 @@ __all__ = [
     "Task",
     "TaskError",
     "calibrate",
+    "frontier",
     "prune",
+    "verify",
 ]

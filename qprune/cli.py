@@ -10,8 +10,11 @@ from pathlib import Path
 
 from qprune import __version__
 from qprune.errors import CertificateError, CertificateViolation, QpruneError
+from qprune.frontier import frontier
 from qprune.noise import calibrate
+from qprune.options import AGGREGATES, CERTIFY
 from qprune.pruning import prune
+from qprune.report import save_figure
 from qprune.representatives import KINDS
 from qprune.result import PruneResult, check_output_folder, plan_actions
 from qprune.strategies import STRATEGIES
@@ -52,10 +55,13 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--force", action="store_true", help="replace an earlier result in --out")
     command.add_argument("--tolerance", type=float, help="threshold on d_q of one gate, 0 to √2 (default 0.05)")
     command.add_argument("--budget", type=float, help="largest proven change of any output; decides what goes")
+    command.add_argument("--certify", choices=CERTIFY, default="bound", help="what must stay within the budget")
+    command.add_argument("--refit", action="store_true", help="move surviving weights to make up; needs verified")
+    command.add_argument("--window", type=_window, default="auto", help="qubits per window of the bound, or auto")
     command.add_argument("--noise", type=float, metavar="LAMBDA", help="λ in [0, 1], 1 is noiseless")
     command.add_argument("--beta", type=float, help="strength β of the deformation (default 1); needs --noise")
     command.add_argument("--gamma", type=float, help="γ in ε² = ε₀² + γr (default 1); needs --noise")
-    command.add_argument("--aggregate", choices=("rms", "max"), default="rms", help="d_q over the samples")
+    command.add_argument("--aggregate", choices=AGGREGATES, default="rms", help="d_q over the samples")
     command.add_argument("--representatives", choices=KINDS, default="identity", help="what may stand in for a gate")
     command.add_argument("--strategy", choices=tuple(STRATEGIES), default="q-iprune", help="order under a budget")
     command.add_argument("--costs", metavar="JSON", help="cost by gate name, such as '{\"cx\": 20}'")
@@ -64,6 +70,17 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--seed", type=int, default=0, help="seed of the hold-out and of random strategies")
     command.add_argument("--threads", type=int, default=1, help="threads for Aer (default 1)")
     command.set_defaults(run=_prune)
+
+    command = commands.add_parser("frontier", help="the Pareto front of sizes and measured deviations")
+    command.add_argument("bundle", type=Path, help="as for prune")
+    command.add_argument("--out", type=Path, help="folder for one result per size, and frontier.png")
+    command.add_argument("--force", action="store_true", help="replace earlier results in --out")
+    command.add_argument("--budgets", type=float, nargs="+", help="largest measured deviations to allow")
+    command.add_argument("--no-refit", action="store_true", help="leave the surviving weights where they are")
+    command.add_argument("--holdout", type=float, default=0.0, help="fraction of samples that selection never sees")
+    command.add_argument("--seed", type=int, default=0, help="seed of the hold-out and of mixed inputs")
+    command.add_argument("--threads", type=int, default=1, help="threads for Aer (default 1)")
+    command.set_defaults(run=_frontier)
 
     command = commands.add_parser("verify", help="recompute every claim of a result by full simulation")
     command.add_argument("result", type=Path, help="folder that `qprune prune --out` wrote")
@@ -97,6 +114,9 @@ def _prune(options: argparse.Namespace) -> int:
         task,
         tolerance=options.tolerance,
         budget=options.budget,
+        certify=options.certify,
+        refit=options.refit,
+        window=options.window,
         noise=noise,
         aggregate=options.aggregate,
         representatives=options.representatives,
@@ -114,6 +134,32 @@ def _prune(options: argparse.Namespace) -> int:
         )
         print(f"\nwritten to {options.out}: report.html, certificate.json, report.txt, before.png, after.png, pruned/")
     return SUCCESS
+
+
+def _frontier(options: argparse.Namespace) -> int:
+    task = Task.load(options.bundle, holdout=options.holdout, seed=options.seed)
+    names = [f"{k:02d}" for k in range(100)]
+    for name in names if options.out is not None else ():
+        check_output_folder(options.out / name, options.force)
+    front = frontier(
+        task,
+        budgets=options.budgets,
+        refit=not options.no_refit,
+        seed=options.seed,
+        threads=options.threads,
+        progress=True,
+    )
+    print(front)
+    if options.out is not None:
+        for name, result in zip(names, front, strict=False):
+            result.save(options.out / name, overwrite=options.force)
+        save_figure(front.plot(), options.out / "frontier.png")
+        print(f"\nwritten to {options.out}: frontier.png and {len(front)} results, 00 the largest")
+    return SUCCESS
+
+
+def _window(text: str) -> int | str:
+    return text if text == "auto" else int(text)
 
 
 def _verify(options: argparse.Namespace) -> int:

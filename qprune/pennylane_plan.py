@@ -329,6 +329,8 @@ def _steps(result: PruneResult, order: Sequence[Any]) -> list[Step]:
         operation = item.operation
         wires = tuple(order[result.circuit.find_bit(q).index] for q in item.qubits)
         name, extra, expressions = operation.name, None, list(operation.params)
+        if name == "measure":
+            continue
         if name == "state_preparation":
             steps.append(Step("op", wires, (), int(operation.label[2:])))
             continue

@@ -14,7 +14,13 @@ import pennylane as qml
 from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 from qiskit.circuit import Gate, ParameterExpression
-from qiskit.circuit.library import PauliEvolutionGate, UnitaryGate, XXPlusYYGate, get_standard_gate_name_mapping
+from qiskit.circuit.library import (
+    PauliEvolutionGate,
+    StatePreparation,
+    UnitaryGate,
+    XXPlusYYGate,
+    get_standard_gate_name_mapping,
+)
 from qiskit.quantum_info import SparsePauliOp
 from scipy.linalg import hadamard
 
@@ -70,8 +76,8 @@ def expand(operations: Iterable[Any], taken_apart: set[str] | None = None) -> li
 
 def _parts(op: Any) -> list[Any]:
     """One step of decomposition; linear in the angle and of one shape for all values, also under controls."""
-    controls, base = getattr(op, "control_wires", ()), getattr(op, "base", None)
-    if controls and base is not None:
+    if isinstance(op, qml.ops.Controlled):
+        controls, base = op.control_wires, op.base
         flips = [qml.X(w) for w, on in zip(controls, op.control_values, strict=True) if not on]
         if flips:
             return [*flips, qml.ctrl(base, control=controls), *flips]
@@ -114,7 +120,7 @@ def _append(circuit: QuantumCircuit, op: Any, index: int, params: Sequence[Any],
     elif op.name == "IsingXY":
         circuit.append(XXPlusYYGate(-params[0], 0.0), qubits)
     elif op.name == "SingleExcitation":
-        circuit.append(XXPlusYYGate(params[0], pi / 2), qubits)
+        circuit.append(XXPlusYYGate(params[0], -pi / 2), qubits)
     elif op.name == "QubitUnitary":
         if symbolic:
             raise TaskError(
@@ -128,9 +134,8 @@ def _append(circuit: QuantumCircuit, op: Any, index: int, params: Sequence[Any],
         for q in [q for q, angle in zip(qubits, params, strict=True) if angle]:
             circuit.x(q)
     elif op.name in WHOLE:
-        gate = Gate("state_preparation", len(qubits), list(params), label=f"op{index}")  # a name qprune keeps whole
-        gate.definition = _preparation(params, len(qubits), op.name in _BASIS)
-        circuit.append(gate, qubits)
+        definition = _preparation(params, len(qubits), op.name in _BASIS)
+        circuit.append(PreparedState(list(params), definition, index), qubits)
     else:
         letters = [(p, q) for p, q in zip(word_of(op) or "", qubits, strict=True) if p != "I"]
         word, where = "".join(p for p, _ in letters), [q for _, q in letters]
@@ -138,6 +143,26 @@ def _append(circuit: QuantumCircuit, op: Any, index: int, params: Sequence[Any],
             circuit.append(_STANDARD[f"r{word.lower()}"].base_class(params[0]), where)
         elif word:
             circuit.append(PauliEvolutionGate(SparsePauliOp(word[::-1]), time=params[0] / 2), where)
+
+
+class PreparedState(StatePreparation):
+    """A state given by angles, which may be Parameters; qprune keeps state preparations whole.
+
+    Args:
+        params: The angles.
+        definition: The circuit in these angles.
+        index: Of the operation on the tape, which the label keeps.
+    """
+
+    def __init__(self, params: list[Any], definition: QuantumCircuit, index: int) -> None:
+        Gate.__init__(self, "state_preparation", definition.num_qubits, params, label=f"op{index}")
+        self.definition = definition
+
+    def validate_parameter(self, parameter: Any) -> Any:
+        return parameter
+
+    def inverse(self, annotated: bool = False) -> Gate:
+        return self.definition.inverse().to_gate()
 
 
 def _state_angles(state: NDArray[Any]) -> FloatArray:

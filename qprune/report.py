@@ -206,6 +206,43 @@ def plot(result: PruneResult, ax: Any = None) -> Any:
     return ax
 
 
+def save_figure(ax: Any, path: Path) -> None:
+    """Write the figure of an Axes as PNG and close it.
+
+    Raises:
+        BundleError: The file cannot be written.
+    """
+    from matplotlib import pyplot
+
+    try:
+        ax.figure.savefig(path, dpi=DPI, bbox_inches="tight")
+    except OSError as error:
+        raise BundleError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        pyplot.close(ax.figure)
+
+
+def plot_frontier(results: Sequence[PruneResult], ax: Any = None) -> Any:
+    """Draw the measured deviation of each circuit of a Pareto front against its gates and two-qubit gates.
+
+    Args:
+        results: What `frontier` returned.
+        ax: matplotlib Axes; by default those of a new figure.
+
+    Returns:
+        The Axes.
+    """
+    ax = _axes(ax)
+    deviations = [max(r.certificate.largest_measured, 1e-12) for r in results]
+    for count, marker, label in ((lambda c: c.size(), "o", "gates"), (two_qubit_gates, "s", "two-qubit gates")):
+        ax.plot([count(r.circuit) for r in results], deviations, marker=marker, markersize=4.5, label=label)
+    ax.set_yscale("log")
+    ax.set_xlabel("gates left")
+    ax.set_ylabel("largest measured deviation")
+    ax.legend()
+    return ax
+
+
 def plot_tradeoff(result: PruneResult, points: Sequence[TradeOffPoint], ax: Any = None) -> Any:
     """Draw bound and measured deviation against the share of gates that went; this result is ringed.
 

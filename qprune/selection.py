@@ -112,20 +112,31 @@ def within_budget(
 
 
 def extended(
-    taken: Sequence[Candidate], candidates: Sequence[Candidate], fits: Callable[[Sequence[Candidate]], bool]
+    taken: Sequence[Candidate],
+    candidates: Sequence[Candidate],
+    fits: Callable[[Sequence[Candidate]], bool],
+    strategy: Strategy,
+    sites: Sequence[Site],
 ) -> list[Candidate]:
-    """Add more candidates, least angle per gain first, as long as a sharper bound than the sum of angles allows.
+    """Add more candidates as long as a sharper bound than the sum of angles allows.
+
+    They come in the strategy's order, or by the least angle per gain where it has none.
 
     Args:
         taken: What the sum admits already.
         candidates: All candidates.
         fits: Whether the sharper bound of a whole set stays within the budget.
+        strategy: As in `within_budget`.
+        sites: The gates.
     """
     current = list(taken)
+    given = strategy.order(candidates, sites)
+    ranked = [c for c in candidates if c.gain > 0] if given is None else [candidates[j] for j in given]
+    if given is None:
+        ranked.sort(key=lambda c: (np.sqrt(np.mean(c.angles**2)) / c.gain, c.site))
     while True:
         gone = {c.site for c in current}
-        order = [c for c in candidates if c.site not in gone and c.gain > 0]
-        order.sort(key=lambda c: (np.sqrt(np.mean(c.angles**2)) / c.gain, c.site))
+        order = [c for c in ranked if c.site not in gone]
         firsts = list({c.site: c for c in reversed(order)}.values())[::-1]
         count = longest_prefix(len(firsts), lambda m: fits([*current, *firsts[:m]]))  # noqa: B023
         more = firsts[:count] or next(([c] for c in firsts if fits([*current, c])), [])

@@ -14,7 +14,7 @@ from qprune.result import PruneResult
 
 SPAN = 1e-3  # the smallest budget tried, as a share of the largest that means anything
 LARGEST_TOLERANCE = 1.0
-KEPT_OPTIONS = ("aggregate", "representatives", "strategy", "prune_encoding", "seed")
+KEPT_OPTIONS = ("aggregate", "window", "representatives", "strategy", "prune_encoding", "seed")
 
 
 def trade_off(result: PruneResult, *, points: int = 12, **options: Any) -> tuple[TradeOffPoint, ...]:

@@ -1,0 +1,139 @@
+"""The Pareto front: the same network at every size, from nothing removed to nothing left of its predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from qprune.costs import Costs
+from qprune.errors import OptionError
+from qprune.options import Options
+from qprune.pruning import prune
+from qprune.report import plot_frontier, two_qubit_gates
+from qprune.result import PruneResult
+from qprune.stage import Stage
+from qprune.task import Task
+from qprune.verified import Compressor
+
+POINTS = 10  # budgets tried by default, from a thousandth of the largest deviation on
+
+
+@dataclass(frozen=True)
+class Frontier:
+    """Results of which none beats another in gates, two-qubit gates and measured deviation at once.
+
+    Attributes:
+        results: From the largest circuit to the smallest, each with its certificate.
+    """
+
+    results: tuple[PruneResult, ...]
+
+    def __iter__(self) -> Iterator[PruneResult]:
+        return iter(self.results)
+
+    def __len__(self) -> int:
+        return len(self.results)
+
+    def __getitem__(self, index: int) -> PruneResult:
+        return self.results[index]
+
+    def within(self, deviation: float) -> PruneResult:
+        """The smallest circuit (fewest two-qubit gates, then gates) whose measured deviation is at most this.
+
+        Raises:
+            OptionError: None is; even the unpruned circuit deviates by rounding, so ask for more than zero.
+        """
+        fitting = [r for r in self.results if r.certificate.largest_measured <= deviation]
+        if not fitting:
+            raise OptionError(f"deviation must be at least that of the largest circuit on the front, got {deviation!r}")
+        return min(fitting, key=_size)
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw measured deviation against gates and two-qubit gates left; returns the matplotlib Axes."""
+        return plot_frontier(self.results, ax)
+
+    def __str__(self) -> str:
+        rows: list[tuple[str, ...]] = [("gates", "two-qubit gates", "depth", "weights", "measured", "accuracy")]
+        for r in self.results:
+            accuracy = "" if r.accuracy is None else f"{r.accuracy[1]:.4f}"
+            sizes = (r.circuit.size(), two_qubit_gates(r.circuit), r.circuit.depth(), len(r.weights))
+            rows.append((*map(str, sizes), f"{r.certificate.largest_measured:.4g}", accuracy))
+        widths = [max(len(row[j]) for row in rows) for j in range(len(rows[0]))]
+        return "\n".join("  ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) for row in rows)
+
+
+def frontier(
+    task: Task,
+    *,
+    budgets: Sequence[float] | None = None,
+    refit: bool = True,
+    costs: Costs = None,
+    prune_encoding: bool = False,
+    seed: int = 0,
+    threads: int = 1,
+    progress: bool = False,
+) -> Frontier:
+    """Prune in verified mode at rising budgets, each going on from the one before.
+
+    Args:
+        task: As in `prune`.
+        budgets: Largest measured deviations to allow, ≥ 0, in units of the observables; default: ten from a thousandth
+            of the largest deviation that the observables allow, evenly on a logarithmic scale.
+        refit: As in `prune`.
+        costs: As in `prune`.
+        prune_encoding: As in `prune`.
+        seed: As in `prune`.
+        threads: As in `prune`.
+        progress: As in `prune`.
+
+    Returns:
+        The Pareto front, with the circuit that only exact simplification left as its first member.
+
+    Raises:
+        OptionError: A budget is out of range.
+
+    Source: THEORY T5; the claim on the ensemble is exact by simulation.
+    """
+    limit = 1.0 if task.observables is None else max(s.high - s.low for s in task.spectra)
+    chosen = np.geomspace(1e-3, 1, POINTS).tolist() if budgets is None else sorted(budgets)
+    values = [limit * value for value in chosen] if budgets is None else chosen
+    common: dict[str, Any] = {
+        "costs": costs,
+        "prune_encoding": prune_encoding,
+        "seed": seed,
+        "threads": threads,
+        "progress": progress,
+    }
+    found = [prune(task, budget=0.0, certify="verified", **common)]
+    if refit:
+        options = Options(certify="verified", refit=True, budget=0.0, **common)
+        stage = Stage(task, options)
+        compressor = Compressor(task, stage.sites, stage.is_prunable, costs, seed)
+        reduced = None
+        for budget in values:
+            reduced = compressor.compress(budget, reduced, progress)
+            found.append(stage.finish(reduced, stage.replacements(reduced), replace(options, budget=budget)))
+    else:
+        found += [prune(task, budget=budget, certify="verified", **common) for budget in values]
+    return Frontier(_undominated(found))
+
+
+def _size(result: PruneResult) -> tuple[int, int]:
+    return two_qubit_gates(result.circuit), int(result.circuit.size())
+
+
+def _undominated(results: Sequence[PruneResult]) -> tuple[PruneResult, ...]:
+    points = [(*_size(r), r.certificate.largest_measured) for r in results]
+    kept = []
+    for k, point in enumerate(points):
+        beaten = any(
+            all(a <= b for a, b in zip(other, point, strict=True)) and (other != point or j < k)
+            for j, other in enumerate(points)
+            if j != k
+        )
+        if not beaten:
+            kept.append(results[k])
+    return tuple(sorted(kept, key=lambda r: (-r.circuit.size(), r.certificate.largest_measured)))

@@ -1,0 +1,111 @@
+"""The options of `prune`: one record, checked in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from math import isfinite, sqrt
+from numbers import Real
+from typing import Any
+
+from qprune.costs import Costs
+from qprune.errors import OptionError
+from qprune.noise import NoiseCalibration, calibrate
+from qprune.representatives import KINDS
+from qprune.strategies import STRATEGIES
+
+DEFAULT_TOLERANCE = 0.05
+CERTIFY = ("bound", "verified")
+AGGREGATES = ("rms", "max")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What `prune` was asked for; its docstring says what each means.
+
+    Raises:
+        OptionError: A value is out of its range, or two do not go together.
+    """
+
+    tolerance: float | None = None
+    budget: float | None = None
+    certify: str = "bound"
+    refit: bool = False
+    window: int | str = "auto"
+    noise: float | NoiseCalibration | None = None
+    aggregate: str = "rms"
+    representatives: str = "identity"
+    strategy: str = "q-iprune"
+    costs: Costs = None
+    prune_encoding: bool = False
+    seed: int = 0
+    threads: int = 1
+    progress: bool = False
+
+    def __post_init__(self) -> None:
+        tolerance, budget, window = self.tolerance, self.budget, self.window
+        if tolerance is not None and not (_is_number(tolerance) and 0 <= tolerance <= sqrt(2)):
+            raise OptionError(f"tolerance must be a number in [0, √2], the range of d_q, got {tolerance!r}")
+        if budget is not None and not (_is_number(budget) and budget >= 0):
+            raise OptionError(f"budget must be a finite number ≥ 0 in units of the observable, got {budget!r}")
+        for name, allowed in (
+            ("certify", CERTIFY),
+            ("aggregate", AGGREGATES),
+            ("representatives", KINDS),
+            ("strategy", tuple(STRATEGIES)),
+        ):
+            if getattr(self, name) not in allowed:
+                listed = ", ".join(map(repr, allowed))
+                raise OptionError(f"{name} must be one of {listed}, got {getattr(self, name)!r}")
+        for name in ("refit", "prune_encoding", "progress"):
+            if not isinstance(getattr(self, name), bool):
+                raise OptionError(f"{name} must be True or False, got {getattr(self, name)!r}")
+        for name, least in (("threads", 1), ("seed", 0)):
+            if not _is_integer(getattr(self, name)) or getattr(self, name) < least:
+                raise OptionError(f"{name} must be an integer ≥ {least}, got {getattr(self, name)!r}")
+        if window != "auto" and not (_is_integer(window) and isinstance(window, int) and window >= 0):
+            raise OptionError(f'window must be a number of qubits ≥ 0, 0 for none, or "auto", got {window!r}')
+        self._check_verified()
+        calibrate(self.noise)
+
+    def _check_verified(self) -> None:
+        if self.certify == "bound":
+            if self.refit:
+                raise OptionError('refit=True needs certify="verified": moved weights are judged by measuring')
+            return
+        if self.budget is None:
+            raise OptionError('certify="verified" needs a budget: the largest measured deviation to allow')
+        if self.tolerance is not None or self.representatives != "identity":
+            raise OptionError(
+                'certify="verified" removes gates by measured deviation; leave out tolerance and representatives, got '
+                f"tolerance={self.tolerance!r}, representatives={self.representatives!r}"
+            )
+
+    @property
+    def calibration(self) -> NoiseCalibration:
+        """λ, β and γ."""
+        return calibrate(self.noise)
+
+    @property
+    def threshold(self) -> float | None:
+        """ε₀, or None where only the budget limits."""
+        return DEFAULT_TOLERANCE if self.tolerance is None and self.budget is None else self.tolerance
+
+    def record(self, window: int) -> dict[str, Any]:
+        """What the certificate keeps: everything that shapes the result.
+
+        Args:
+            window: The window size that was used.
+        """
+        kept = asdict(self) | {"tolerance": self.threshold, "window": window, **asdict(self.calibration)}
+        if self.costs is not None:
+            kept["costs"] = dict(self.costs) if isinstance(self.costs, Mapping) else "callable"
+        return {name: value for name, value in kept.items() if name not in ("noise", "threads", "progress")}
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and isfinite(value)
+
+
+def _is_integer(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

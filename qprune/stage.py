@@ -1,0 +1,137 @@
+"""The simplified circuit with its prefix expectations, and the way from a smaller circuit to a certified result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qprune.claims import Basis, Measured, accuracy, deviations, make_certificate, output_bounds, plan_of
+from qprune.gates import Site, Word, circuit_of, sites_of
+from qprune.options import Options
+from qprune.prefix import Outputs, Prefix, final_outputs, forward_pass
+from qprune.representatives import CandidateFinder, is_prunable
+from qprune.result import PruneResult
+from qprune.rewrite import light_cones, simplify
+from qprune.selection import Candidate, angles_used
+from qprune.subgroups import subgroup_of
+from qprune.task import FloatArray, Task
+from qprune.verified import Reduced
+from qprune.windows import Windows, window_size
+
+
+class Stage:
+    """The simplified circuit with its prefix expectations: what every way of choosing starts from."""
+
+    def __init__(self, task: Task, options: Options) -> None:
+        self.task, self.options, self.calibration = task, options, options.calibration
+        self.original = sites_of(task)
+        self.sites, self.exact = simplify(task, self.original)
+        self.prefix = self._prefix(task, self.sites, options.progress)
+        self.finder = self._finder(task, self.sites, self.prefix)
+        self.window = window_size(task, self.sites, options.window)
+        self.windows = Windows(task, self.sites, self.window) if self.window else None
+        self.tolerances = np.array([self._tolerance(site) for site in self.sites])
+
+    def _tolerance(self, site: Site) -> float:
+        """ε_k; infinite where only the budget limits."""
+        threshold = self.options.threshold
+        return np.inf if threshold is None else self.calibration.tolerance(threshold, len(site.qubits))
+
+    def is_prunable(self, site: Site) -> bool:
+        return is_prunable(site, self.options.prune_encoding)
+
+    @property
+    def prunable(self) -> list[int]:
+        return [k for k, site in enumerate(self.sites) if self.is_prunable(site)]
+
+    def _prefix(self, task: Task, sites: Sequence[Site], progress: bool) -> Prefix:
+        wanted = [_words(site) if self.is_prunable(site) else () for site in sites]
+        return forward_pass(task, sites, wanted, task.selected, threads=self.options.threads, progress=progress)
+
+    def _finder(self, task: Task, sites: Sequence[Site], prefix: Prefix) -> CandidateFinder:
+        return CandidateFinder(task, sites, prefix, self.calibration, self.options.aggregate, self.options.costs)
+
+    def theta(self, chosen: Sequence[Candidate]) -> FloatArray:
+        """Θ_{r,i}: the sum of angles inside each output's light cone, or the windows' where that is less (T2, T6)."""
+        cone = light_cones(self.task, self.sites, {c.site for c in chosen if c.removes})
+        total = angles_used(chosen, cone, (len(self.task.output_supports), len(self.task.selected)))
+        theta = np.minimum(total, np.pi / 2)
+        return theta if self.windows is None else np.minimum(theta, self.windows.angles(chosen, cone))
+
+    def bound(self, chosen: Sequence[Candidate]) -> FloatArray:
+        """The proven limit of every output's change, shape (R, M)."""
+        return output_bounds(self.task, self.theta(chosen), self.prefix.outputs)
+
+    # -- for verified mode ---------------------------------------------------------------------------------------
+
+    def start(self) -> Reduced:
+        return Reduced(self.task.with_circuit(circuit_of(self.task, self.sites)), self.sites, 0.0)
+
+    def candidates(self, reduced: Reduced) -> list[Candidate]:
+        """Every prunable gate of a smaller circuit against the identity, on that circuit's own prefix states."""
+        finder = self._finder(reduced.task, reduced.sites, self._prefix(reduced.task, reduced.sites, False))
+        return [finder.identity(k) for k, site in enumerate(reduced.sites) if self.is_prunable(site)]
+
+    def deviation(self, reduced: Reduced) -> float:
+        """Largest measured change of any output on any selected sample."""
+        after = final_outputs(reduced.task, reduced.sites, self.task.selected, threads=self.options.threads)
+        return float(deviations(self.prefix.outputs, after).max())
+
+    def replacements(self, reduced: Reduced) -> list[Candidate]:
+        """What a smaller circuit replaced, in terms of the simplified original: gates gone, and weights moved."""
+        weights = {p.name: v for p, v in zip(self.task.weight_params, self.task.weights.tolist(), strict=True)}
+        moved = self.task.with_circuit(self.task.circuit, weights | reduced.weights)
+        found = []
+        for k, site in enumerate(self.sites):
+            if set(site.origins) <= reduced.gone:
+                found.append(self.finder.identity(k))
+            elif site.role == "trainable" and (candidate := self.finder.moved(k, moved)) is not None:
+                found.append(candidate)
+        return found
+
+    # -- the end of every way ------------------------------------------------------------------------------------
+
+    def finish(
+        self,
+        reduced: Reduced,
+        chosen: Sequence[Candidate],
+        options: Options,
+        compared: Sequence[Candidate] = (),
+    ) -> PruneResult:
+        """Measure, certify, and gather the result.
+
+        Args:
+            reduced: The smaller circuit.
+            chosen: What it replaces, in terms of the simplified original.
+            options: What was asked for.
+            compared: Every candidate that was looked at; default: every gate against the identity.
+        """
+        task = self.task
+        basis = Basis(task, self.sites, self.tolerances, self.calibration, options.record(self.window))
+        theta = self.theta(chosen)
+        before = Measured(self.prefix.outputs, self._outputs(task, self.sites, task.heldout))
+        pruned = task.with_circuit(reduced.task.circuit, reduced.weights)
+        selected = final_outputs(
+            pruned, reduced.sites, task.selected, threads=self.options.threads, progress=self.options.progress
+        )
+        after = Measured(selected, self._outputs(pruned, reduced.sites, task.heldout))
+        compared = compared or [self.finder.identity(k) for k in self.prunable]
+        return PruneResult(
+            original=task,
+            flat=circuit_of(task, self.original),
+            simplified=circuit_of(task, self.sites),
+            task=pruned,
+            plan=plan_of(basis, self.original, self.exact, reduced.changes, compared, chosen),
+            certificate=make_certificate(basis, pruned, chosen, theta, before, after),
+            accuracy=accuracy(task, before, after),
+        )
+
+    def _outputs(self, task: Task, sites: Sequence[Site], samples: NDArray[np.intp]) -> Outputs | None:
+        return final_outputs(task, sites, samples, threads=self.options.threads) if len(samples) else None
+
+
+def _words(site: Site) -> tuple[Word, ...]:
+    group = subgroup_of(site)
+    return () if group is None else group.words
