@@ -17,9 +17,11 @@ from qiskit.quantum_info import Operator, SparsePauliOp
 from scipy.sparse import diags_array
 
 from qprune.errors import OptionError
+from qprune.expressions import slopes_of
 from qprune.gates import Site, bound_operation
+from qprune.observables import restricted
 from qprune.subgroups import ComplexArray, Subgroup, matrix_of, subgroup_of
-from qprune.task import FloatArray, Task, restricted, slopes_of
+from qprune.task import FloatArray, Task
 
 Placed = tuple[Instruction, tuple[int, ...]]
 WINDOW_ROUNDING = 1e-12  # what rounding may hide of a window's angle, radians: a few thousand gates in double precision

@@ -13,7 +13,8 @@ from scipy.stats import beta as beta_distribution
 
 from qprune.distance import EXPECTATION_ROUNDING
 from qprune.errors import OptionError
-from qprune.task import FloatArray, Spectrum
+from qprune.observables import Spectrum
+from qprune.task import FloatArray
 
 
 def angle_bound(angles: FloatArray) -> FloatArray:

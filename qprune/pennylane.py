@@ -20,6 +20,7 @@ import pennylane as qml
 from numpy.typing import ArrayLike
 from qiskit import ClassicalRegister
 
+from qprune.bundle import read_json
 from qprune.certificate import Certificate, circuit_hash
 from qprune.errors import BundleError, CertificateError, OptionError, TaskError
 from qprune.gates import sites_of
@@ -37,7 +38,7 @@ from qprune.pennylane_training import (
 from qprune.prefix import Outputs, final_outputs
 from qprune.pruning import prune as prune_task
 from qprune.result import PruneResult
-from qprune.task import FloatArray, Task, read_json
+from qprune.task import FloatArray, Task
 from qprune.verify import VerificationReport, verify
 
 __all__ = ["FineTuned", "PrunedQNode", "Recertification", "TrainingStep", "finetune", "load", "prune", "recertify"]

@@ -24,8 +24,9 @@ from tqdm import tqdm
 
 from qprune.errors import TaskError
 from qprune.gates import Site, Word, pauli_label
+from qprune.observables import restricted
 from qprune.subgroups import commutes_with, subgroup_of
-from qprune.task import FloatArray, Task, restricted
+from qprune.task import FloatArray, Task
 
 VARIANCE_TERMS = 4096  # Pauli words of O² up to which Aer is asked for the variance of O
 

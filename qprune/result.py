@@ -13,11 +13,12 @@ from typing import Any
 
 from qiskit import QuantumCircuit, qpy
 
+from qprune.bundle import read_circuit, read_json
 from qprune.certificate import Certificate
 from qprune.errors import BundleError
 from qprune.html import page, write_page
 from qprune.report import TradeOffPoint, draw, plot, save_drawings, table
-from qprune.task import FloatArray, Task, read_circuit, read_json
+from qprune.task import FloatArray, Task
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ from qiskit.circuit import Instruction, ParameterExpression
 from qiskit.circuit.library import IGate
 from qiskit.quantum_info import Operator
 
+from qprune.expressions import slopes_of
 from qprune.gates import Angle, Site, Word, make_site, with_origins, words_of
 from qprune.subgroups import commute, commutes_with, subgroup_of
-from qprune.task import Task, slopes_of
+from qprune.task import Task
 
 EXACT = 1e-12  # largest entry by which a product of two gates may miss the identity and still cancel
 LARGEST_MATRIX = 3  # qubits up to which gates outside the catalogue are compared as matrices

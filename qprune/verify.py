@@ -24,7 +24,8 @@ from tqdm import tqdm
 
 from qprune.certificate import Certificate, Replaced, circuit_hash, task_hash
 from qprune.errors import CertificateError, CertificateViolation, TaskError
-from qprune.task import DENSE_QUBITS, FloatArray, Task, restricted
+from qprune.observables import DENSE_QUBITS, restricted
+from qprune.task import FloatArray, Task
 
 ComplexArray = NDArray[np.complex128]
 Pieces = list[tuple[ComplexArray, tuple[int, ...]]]  # matrices with the places they act on, first least significant
@@ -197,9 +198,10 @@ class _Verifier:
 
     def number(self, option: str) -> float:
         value = self.options.get(option)
-        if isinstance(value, bool) or not isinstance(value, Real) or not np.isfinite(value):
+        number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else np.nan
+        if not np.isfinite(number):
             raise _damaged(f"option {option} must be a number, is {value!r}")
-        return float(value)
+        return number
 
     def check_form(self) -> None:
         """Refuse entries that cannot be what they stand for, before anything is simulated."""

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from qiskit.quantum_info import Statevector
+from qiskit.circuit.library import efficient_su2, zz_feature_map
+from qiskit.quantum_info import Operator, Statevector
 
 import qprune
 
@@ -14,7 +15,17 @@ BUNDLES = sorted(path.parent.name for path in CIRCUITS.glob("*/task.json"))
 
 
 def test_all_bundles_are_there():
-    assert BUNDLES == ["cancer-4q", "digits-6q", "h2-vqe-4q", "iris-4q", "planted-5q", "reupload-2q"]
+    assert BUNDLES == [
+        "cancer-4q",
+        "digits-10q",
+        "digits-6q",
+        "digits4-8q",
+        "h2-vqe-4q",
+        "iris-4q",
+        "planted-5q",
+        "reupload-2q",
+        "wine-6q",
+    ]
 
 
 @pytest.mark.parametrize("name", BUNDLES)
@@ -35,8 +46,23 @@ def test_recorded_accuracy_or_energy_is_that_of_the_circuit(name):
             continue
         task = qprune.Task.load(CIRCUITS / name, split=split)
         states = [Statevector(task.bound_circuit(i)) for i in range(task.num_samples)]
-        signs = [1 if s.expectation_value(task.observables[0]).real > 0 else -1 for s in states]
-        assert np.mean(np.array(signs) == task.labels) == pytest.approx(provenance[key], abs=1e-12)
+        means = [[s.expectation_value(observable).real for observable in task.observables] for s in states]
+        if name == "digits4-8q":  # one observable per class
+            assert set(task.labels) == {0, 1, 2, 3}
+            predicted = [max(range(4), key=values.__getitem__) for values in means]
+        else:
+            assert set(task.labels) == {-1, 1}
+            predicted = [1 if values[0] > 0 else -1 for values in means]
+        assert np.mean(np.array(predicted) == task.labels) == pytest.approx(provenance[key], abs=1e-12)
+        assert task.accuracy(np.transpose(means)) == pytest.approx(provenance[key], abs=1e-12)
+
+
+def test_wine_circuit_is_the_one_of_qiskits_library():
+    task = qprune.Task.load(CIRCUITS / "wine-6q")
+    encoding = zz_feature_map(6, reps=1, entanglement="linear").assign_parameters(task.inputs[0])
+    ansatz = efficient_su2(6, reps=3, entanglement="circular").assign_parameters(task.weights)
+    library = Operator(encoding.compose(ansatz).decompose()).data
+    np.testing.assert_allclose(Operator(task.bound_circuit(0)).data, library, atol=1e-12)
 
 
 def test_every_planted_redundancy_is_found_and_nothing_else():

@@ -1,0 +1,111 @@
+"""Observables: what users give as Hermitian Pauli sums, and where their eigenvalues lie."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from qiskit.quantum_info import Operator, PauliList, SparsePauliOp
+
+from qprune.errors import TaskError
+
+DENSE_QUBITS = 8  # observables on at most this many qubits are diagonalised
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """Where an observable's eigenvalues lie.
+
+    Attributes:
+        low: A lower limit of the smallest eigenvalue, in the observable's unit.
+        high: An upper limit of the largest.
+        is_involution: Whether O² = 1, so that all eigenvalues are ±1.
+        exact: Whether low and high are eigenvalues rather than limits from the norm.
+    """
+
+    low: float
+    high: float
+    is_involution: bool
+    exact: bool
+
+
+def as_observables(given: Any, num_qubits: int) -> tuple[SparsePauliOp, ...] | None:
+    if given is None:
+        return None
+    items = list(given) if isinstance(given, (list, tuple)) else [given]
+    if not items:
+        raise TaskError("observables is empty; give at least one, or None for probabilities")
+    return tuple(_observable(item, num_qubits) for item in items)
+
+
+def _observable(item: Any, num_qubits: int) -> SparsePauliOp:
+    try:
+        if isinstance(item, str):
+            operator = SparsePauliOp(item)
+        elif isinstance(item, SparsePauliOp):
+            operator = item
+        elif hasattr(item, "to_sparse_list") and hasattr(item, "bit_terms"):  # SparseObservable
+            operator = SparsePauliOp.from_sparse_observable(item)
+        elif hasattr(item, "to_label"):  # Pauli
+            operator = SparsePauliOp(item)
+        else:
+            operator = SparsePauliOp.from_operator(Operator(item))
+    except Exception as error:
+        raise TaskError(
+            f"observable {item!r} is not a SparsePauliOp, a Pauli label such as 'ZII' or a Hermitian matrix"
+        ) from error
+    if operator.num_qubits != num_qubits:
+        raise TaskError(
+            f"observable {name_of(operator)} acts on {operator.num_qubits} qubits, the circuit has {num_qubits}; "
+            "give a label with one letter per qubit (after transpiling: observable.apply_layout(circuit.layout))"
+        )
+    if len(operator.parameters):
+        raise TaskError(f"observable {name_of(operator)} has unbound parameters; bind them first")
+    coefficients = np.asarray(operator.coeffs, dtype=complex)
+    if not np.all(np.isfinite(coefficients)):
+        raise TaskError(f"observable {name_of(operator)} has a coefficient that is not finite")
+    simplified = SparsePauliOp(operator.paulis, coefficients).simplify(atol=0)
+    scale = np.max(np.abs(simplified.coeffs), initial=1e-300)
+    if np.max(np.abs(simplified.coeffs.imag)) > 1e-10 * scale:
+        raise TaskError(
+            f"observable {name_of(simplified)} is not Hermitian (largest imaginary Pauli coefficient "
+            f"{np.max(np.abs(simplified.coeffs.imag)):.3g}); measure its Hermitian parts instead"
+        )
+    return SparsePauliOp(simplified.paulis, simplified.coeffs.real)
+
+
+def name_of(observable: SparsePauliOp) -> str:
+    terms = observable.to_list()
+    shown = " ".join(f"{c.real:+.4g}·{p}" for p, c in terms[:3]) if len(terms) > 1 or terms[0][1] != 1 else terms[0][0]
+    return shown + (f" … ({len(terms)} terms)" if len(terms) > 3 else "")
+
+
+def support_of(observable: SparsePauliOp) -> tuple[int, ...]:
+    letters = np.any(observable.paulis.x | observable.paulis.z, axis=0)
+    return tuple(int(q) for q in np.flatnonzero(letters))
+
+
+def restricted(observable: SparsePauliOp, qubits: Sequence[int]) -> SparsePauliOp:
+    """The observable on the given qubits alone; it must be the identity on all others."""
+    columns = list(qubits)
+    paulis = PauliList.from_symplectic(observable.paulis.z[:, columns], observable.paulis.x[:, columns])
+    return SparsePauliOp(paulis, observable.coeffs)
+
+
+def spectrum_of(observable: SparsePauliOp) -> Spectrum:
+    square = (observable @ observable).simplify() if len(observable) <= 64 else None
+    is_involution = (
+        square is not None and len(square) == 1 and not support_of(square) and abs(square.coeffs[0] - 1) < 1e-12
+    )
+    support = support_of(observable)
+    if is_involution:
+        return Spectrum(-1.0, 1.0, True, bool(support))
+    if len(support) <= DENSE_QUBITS and support:
+        values = np.linalg.eigvalsh(restricted(observable, support).to_matrix())
+        return Spectrum(float(values[0]), float(values[-1]), False, True)
+    identity = ~np.any(observable.paulis.x | observable.paulis.z, axis=1)
+    centre = float(observable.coeffs[identity].real.sum())
+    radius = float(np.abs(observable.coeffs[~identity]).sum())
+    return Spectrum(centre - radius, centre + radius, False, not support)
