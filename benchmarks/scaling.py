@@ -5,9 +5,11 @@ Both are measured in the same process, alternating, so that a ratio compares nei
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -23,6 +25,8 @@ from tqdm import tqdm
 
 import qprune
 from benchmarks.records import Row, Spread, append, can_measure_memory, peak_memory, provenance, ratio, timed
+from qprune import prefix
+from qprune.windows import Windows
 
 NAME = "scaling"
 AIMS = (4, 6)  # pruning time over one plain pass
@@ -31,6 +35,7 @@ LONG_QUBITS = 16  # from here on many samples take minutes
 LAYERS = 4
 WEIGHT_SCALE = 0.3  # radians; the middle size is then about that of the trained reference networks
 SEED = 7
+PARTS = ("prefix", "windows", "final")  # of one `prune`; what is left of it is "rest"
 
 
 @dataclass(frozen=True)
@@ -139,8 +144,8 @@ def measure(config: Config, repeat: int, step: Callable[[], Any]) -> Row:
                     prune.append(timed(lambda: qprune.prune(task, threads=config.threads)))
                 parts.append(seen)
         step()
-    prefix, final = [part["prefix"] for part in parts], [part["final"] for part in parts]
-    rest = [whole - a - b for whole, a, b in zip(prune, prefix, final, strict=True)]
+    times = {"plain": plain, "prune": prune, **{name: [part[name] for part in parts] for name in PARTS}}
+    times["rest"] = [whole - sum(part[name] for name in PARTS) for whole, part in zip(prune, parts, strict=True)]
     row = {
         "benchmark": NAME,
         "config": asdict(config),
@@ -148,15 +153,9 @@ def measure(config: Config, repeat: int, step: Callable[[], Any]) -> Row:
         "gates": result.flat.size(),
         "gates_simplified": result.simplified.size(),
         "gates_left": result.circuit.size(),
-        "expectations": parts[0]["expectations"],
-        "seconds": {
-            name: asdict(Spread.of(values))
-            for name, values in {"plain": plain, "prune": prune, "prefix": prefix, "final": final}.items()
-        },
-        "over_plain": {
-            name: ratio(values, plain)
-            for name, values in {"prune": prune, "prefix": prefix, "final": final, "rest": rest}.items()
-        },
+        "expectations": int(parts[0]["expectations"]),
+        "seconds": {name: asdict(Spread.of(values)) for name, values in times.items()},
+        "over_plain": {name: ratio(values, plain) for name, values in times.items() if name != "plain"},
         "peak_mib": {},
         **origin,
     }
@@ -169,24 +168,30 @@ def measure(config: Config, repeat: int, step: Callable[[], Any]) -> Row:
 
 @contextmanager
 def _parts() -> Iterator[dict[str, float]]:
-    """Time the two simulations inside one `prune`, and count the expectation values of the first."""
-    seen = {"prefix": 0.0, "final": 0.0, "expectations": 0}
+    """Time the simulations inside one `prune`, and count the expectation values of the first.
+
+    The functions are wrapped wherever the package has imported them, so that nothing is timed twice.
+    """
+    seen = dict.fromkeys((*PARTS, "expectations"), 0.0)
 
     def watched(name: str, function: Callable) -> Callable:
         def call(*arguments: Any, **options: Any) -> Any:
-            returned = []
-            seen[name] += timed(lambda: returned.append(function(*arguments, **options)))
+            start = time.perf_counter()
+            returned = function(*arguments, **options)
+            seen[name] += time.perf_counter() - start
             if name == "prefix":
-                seen["expectations"] += returned[0].num_expectations
-            return returned[0]
+                seen["expectations"] += returned.num_expectations
+            return returned
 
         return call
 
-    module = qprune.pruning
-    with (
-        patch.object(module, "forward_pass", watched("prefix", module.forward_pass)),
-        patch.object(module, "final_outputs", watched("final", module.final_outputs)),
-    ):
+    with ExitStack() as patches:
+        for name, function in (("prefix", prefix.forward_pass), ("final", prefix.final_outputs)):
+            for module in [m for key, m in sys.modules.items() if key.startswith("qprune.") and m is not prefix]:
+                if getattr(module, function.__name__, None) is function:
+                    patches.enter_context(patch.object(module, function.__name__, watched(name, function)))
+        for method in ("__init__", "angles"):
+            patches.enter_context(patch.object(Windows, method, watched("windows", getattr(Windows, method))))
         yield seen
 
 

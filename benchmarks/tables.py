@@ -25,7 +25,7 @@ def scaling_table(rows: Sequence[Row]) -> str:
     """Pruning time over one plain pass, its parts, and peak memory."""
     header = (
         *("qubits", "samples", "threads", "gates", "left", "values"),
-        *("prune / plain", "prefix pass", "final pass", "rest", "plain pass"),
+        *("prune / plain", "prefix pass", "windows", "final pass", "rest", "plain pass"),
         *("peak plain", "peak prune"),
     )
     lines = []
@@ -36,7 +36,7 @@ def scaling_table(rows: Sequence[Row]) -> str:
                 *(str(config[key]) for key in ("qubits", "samples", "threads")),
                 *(str(row[key]) for key in ("gates", "gates_left", "expectations")),
                 f"**{over['prune']['median']:.3g}** ({over['prune']['low']:.3g} to {over['prune']['high']:.3g})",
-                *(f"{over[part]['median']:.3g}" for part in ("prefix", "final", "rest")),
+                *(f"{over[part]['median']:.3g}" for part in (*scaling.PARTS, "rest")),
                 f"{1000 * row['seconds']['plain']['median']:.3g} ms",
                 *(f"{peak[kind]:.0f} MiB" if kind in peak else "" for kind in ("plain", "prune")),
             )
@@ -51,7 +51,7 @@ def scaling_table(rows: Sequence[Row]) -> str:
             *_markdown(header, lines),
             "",
             "Ratios are to a plain Aer pass of the same ensemble, medians of alternated repetitions (in brackets the",
-            "smallest and largest); prefix pass, final pass and rest add up to the whole up to medians. *Left* are the",
+            "smallest and largest); prefix pass, windows, final pass and rest add up to the whole, up to medians. *Left* are the",
             "gates after pruning, *values* the expectation values saved per sample. Peaks are resident memory above",
             "what the process held before, each in a fresh process.",
             "",

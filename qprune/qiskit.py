@@ -23,10 +23,11 @@ from qiskit.passmanager import PassManagerState, PropertySet
 from qiskit.passmanager.compilation_status import RunState
 from qiskit.transpiler import TransformationPass, TranspileLayout
 
+from qprune.claims import deviations
 from qprune.errors import CertificateViolation, OptionError, TaskError
 from qprune.gates import sites_of
 from qprune.prefix import Outputs, final_outputs
-from qprune.pruning import deviations, prune
+from qprune.pruning import prune
 from qprune.task import Task
 
 RESULT, CERTIFICATE, TASK = "qprune_result", "qprune_certificate", "qprune_task"

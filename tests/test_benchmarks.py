@@ -36,7 +36,7 @@ def test_a_row_has_ratios_parts_and_provenance(folder):
     assert row["benchmark"] == "scaling"
     assert set(row["config"]) == {"qubits", "samples", "layers", "threads"}
     assert row["repeat"] == 2
-    for part in ("prune", "prefix", "final", "rest"):
+    for part in ("prune", "prefix", "windows", "final", "rest"):
         spread = row["over_plain"][part]
         assert 0 < spread["low"] <= spread["median"] <= spread["high"]
     for part in ("plain", "prune", "prefix", "final"):
