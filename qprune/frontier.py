@@ -16,7 +16,6 @@ from qprune.report import plot_frontier, two_qubit_gates
 from qprune.result import PruneResult
 from qprune.stage import Stage
 from qprune.task import Task
-from qprune.verified import Compressor
 
 POINTS = 10  # budgets tried by default, from a thousandth of the largest deviation on
 
@@ -111,7 +110,7 @@ def frontier(
     if refit:
         options = Options(certify="verified", refit=True, budget=0.0, **common)
         stage = Stage(task, options)
-        compressor = Compressor(task, stage.sites, stage.is_prunable, costs, seed)
+        compressor = stage.compressor()
         reduced = None
         for budget in values:
             reduced = compressor.compress(budget, reduced, progress)

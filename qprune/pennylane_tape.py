@@ -134,8 +134,7 @@ def _append(circuit: QuantumCircuit, op: Any, index: int, params: Sequence[Any],
         for q in [q for q, angle in zip(qubits, params, strict=True) if angle]:
             circuit.x(q)
     elif op.name in WHOLE:
-        definition = _preparation(params, len(qubits), op.name in _BASIS)
-        circuit.append(PreparedState(list(params), definition, index), qubits)
+        circuit.append(PreparedState(list(params), len(qubits), op.name in _BASIS, index), qubits)
     else:
         letters = [(p, q) for p, q in zip(word_of(op) or "", qubits, strict=True) if p != "I"]
         word, where = "".join(p for p, _ in letters), [q for _, q in letters]
@@ -150,13 +149,23 @@ class PreparedState(StatePreparation):
 
     Args:
         params: The angles.
-        definition: The circuit in these angles.
+        num_qubits: Of the state.
+        basis: Whether the angles are those of RX on each qubit, for a basis state.
         index: Of the operation on the tape, which the label keeps.
     """
 
-    def __init__(self, params: list[Any], definition: QuantumCircuit, index: int) -> None:
-        Gate.__init__(self, "state_preparation", definition.num_qubits, params, label=f"op{index}")
-        self.definition = definition
+    def __init__(self, params: list[Any], num_qubits: int, basis: bool, index: int) -> None:
+        Gate.__init__(self, "state_preparation", num_qubits, params, label=f"op{index}")
+        self.basis = basis
+
+    @property
+    def definition(self) -> QuantumCircuit:
+        """Made from the present parameters, so that binding these is enough."""
+        return _preparation(self.params, self.num_qubits, self.basis)
+
+    @definition.setter
+    def definition(self, definition: QuantumCircuit | None) -> None:
+        """Nothing is kept; Qiskit's base class sets None."""
 
     def validate_parameter(self, parameter: Any) -> Any:
         return parameter

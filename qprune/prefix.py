@@ -95,7 +95,7 @@ def forward_pass(
     Source: THEORY T3.
     """
     qubits = sorted({q for site in sites for q in site.qubits} | {q for s in task.output_supports for q in s}) or [0]
-    _check_memory(len(qubits), threads if len(samples) > 1 else 1)
+    check_memory(len(qubits), threads if len(samples) > 1 else 1)
     builder = _PassBuilder(task, qubits, samples)
     index: dict[tuple[int, Word], int] = {}
     still_valid: dict[Word, int] = {}
@@ -240,7 +240,8 @@ def _wants_variance(task: Task, r: int) -> bool:
     return not task.spectra[r].is_involution and len(observables[r]) ** 2 <= VARIANCE_TERMS
 
 
-def _check_memory(num_qubits: int, copies: int) -> None:
+def check_memory(num_qubits: int, copies: int) -> None:
+    """Refuse statevectors that do not fit into memory, before anything is simulated."""
     needed, available = 16 * 2**num_qubits * copies, psutil.virtual_memory().available
     if needed > 0.9 * available:
         raise TaskError(

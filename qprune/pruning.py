@@ -21,7 +21,7 @@ from qprune.stage import Stage
 from qprune.strategies import STRATEGIES
 from qprune.subgroups import subgroup_of
 from qprune.task import FloatArray, Task
-from qprune.verified import Compressor, Reduced, remove_verified
+from qprune.verified import Reduced, remove_verified
 
 
 def prune(
@@ -115,9 +115,7 @@ def prune(
 
 def _reduce(stage: Stage, budget: float, options: Options) -> Reduced:
     if options.refit:
-        return Compressor(stage.task, stage.sites, stage.is_prunable, options.costs, options.seed).compress(
-            budget, progress=options.progress
-        )
+        return stage.compressor().compress(budget, progress=options.progress)
     strategy = STRATEGIES[options.strategy](options.seed)
     return remove_verified(stage.start(), budget, stage.candidates, stage.deviation, strategy, options.progress)
 

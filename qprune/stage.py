@@ -15,9 +15,10 @@ from qprune.representatives import CandidateFinder, is_prunable
 from qprune.result import PruneResult
 from qprune.rewrite import light_cones, simplify
 from qprune.selection import Candidate, angles_used
+from qprune.strategies import STRATEGIES
 from qprune.subgroups import subgroup_of
 from qprune.task import FloatArray, Task
-from qprune.verified import Reduced
+from qprune.verified import Compressor, Reduced
 from qprune.windows import Windows, window_size
 
 
@@ -68,6 +69,14 @@ class Stage:
 
     def start(self) -> Reduced:
         return Reduced(self.task.with_circuit(circuit_of(self.task, self.sites)), self.sites, 0.0)
+
+    def compressor(self) -> Compressor:
+        """Verified removal with refit, from this stage's circuit."""
+        options = self.options
+        strategy = STRATEGIES[options.strategy](options.seed)
+        return Compressor(
+            self.task, self.sites, self.is_prunable, options.costs, options.seed, strategy, self.candidates
+        )
 
     def candidates(self, reduced: Reduced) -> list[Candidate]:
         """Every prunable gate of a smaller circuit against the identity, on that circuit's own prefix states."""

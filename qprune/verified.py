@@ -15,6 +15,7 @@ from tqdm import tqdm
 from qprune.batched import BatchedNetwork
 from qprune.costs import Costs, cost_of
 from qprune.gates import Site, circuit_of
+from qprune.prefix import check_memory
 from qprune.refit import fit, predicted_square, saliencies
 from qprune.rewrite import ExactChange, apply, simplify
 from qprune.selection import Candidate, longest_prefix
@@ -26,6 +27,9 @@ LOOK_AHEAD = 5  # entangling gates that are tried in full, the best by first-ord
 HOMOTOPY = 8  # steps from a gate to the identity, the weights following
 FIT_STEPS, SCREEN_STEPS, FOLLOW_STEPS = 60, 6, 2
 FINALISTS = 2
+LEAST_COST = 1e-9
+ROUNDING = 1e-9  # share of the budget left to the difference between two simulators
+STATES_PER_SAMPLE = 4  # that an adjoint pass holds at a time
 SAMPLES_PER_WEIGHT = 2  # size of the ensemble that weights are fitted on; mixtures of inputs fill it up
 
 
@@ -85,9 +89,7 @@ def remove_verified(
         while True:
             found = candidates(current)
             order = strategy.order(found, current.sites)
-            if order is None:
-                order = sorted(range(len(found)), key=lambda j: (found[j].distance ** 2 / max(found[j].gain, 1e-9), j))
-            ranked = [found[j].site for j in order]
+            ranked = by_distance(found) if order is None else [found[j].site for j in order]
             smaller = _most_that_fit(current, ranked, budget, deviation) or _first_that_fits(
                 current, ranked, budget, deviation
             )
@@ -95,6 +97,11 @@ def remove_verified(
                 return current
             bar.update(len(current.sites) - len(smaller.sites))
             current = smaller
+
+
+def by_distance(candidates: Sequence[Candidate]) -> list[int]:
+    """Sites by squared distance per gain, least first."""
+    return [c.site for c in sorted(candidates, key=lambda c: (c.distance**2 / max(c.gain, LEAST_COST), c.site))]
 
 
 def _most_that_fit(
@@ -129,28 +136,51 @@ class Compressor:
         prunable: Which gates may go.
         costs: As in `prune`.
         seed: Of the mixtures of inputs.
+        strategy: Gives the order of removal, or leaves it to look-ahead and saliency.
+        candidates: Compares the gates of a circuit with the identity; asked only for a strategy's order.
+
+    Raises:
+        TaskError: The states of the whole ensemble do not fit into memory.
     """
 
     def __init__(
-        self, task: Task, sites: Sequence[Site], prunable: Callable[[Site], bool], costs: Costs, seed: int
+        self,
+        task: Task,
+        sites: Sequence[Site],
+        prunable: Callable[[Site], bool],
+        costs: Costs,
+        seed: int,
+        strategy: Strategy,
+        candidates: Callable[[Reduced], list[Candidate]],
     ) -> None:
-        self.prunable, self.costs = prunable, costs
+        self.prunable, self.costs, self.strategy, self.candidates = prunable, costs, strategy, candidates
         self.num_selected = len(task.selected)
         missing = SAMPLES_PER_WEIGHT * len(task.weights) - self.num_selected
         count = max(missing, 0) if self.num_selected > 1 and task.inputs.shape[1] else 0
         ensemble = task.with_mixtures(count, seed)
+        check_memory(len({q for site in sites for q in site.qubits}), STATES_PER_SAMPLE * len(ensemble.selected))
         self.samples: NDArray[np.intp] = ensemble.selected
         self.original = Reduced(ensemble.with_circuit(circuit_of(task, tuple(sites))), tuple(sites), 0.0)
         self.target = self._network(self.original).values(self.original.task.weights)
 
     def compress(self, budget: float, start: Reduced | None = None, progress: bool = False) -> Reduced:
-        """Entangling gates first, as all rotations can still compensate; then rotations; until nothing fits."""
+        """Entangling gates first, as all rotations can still compensate; then rotations; until nothing fits.
+
+        Args:
+            budget: Largest deviation of any output on any selected sample.
+            start: Where to go on from; default: the simplified original.
+            progress: Show a progress bar.
+        """
+        budget *= 1 - ROUNDING  # the last word is Aer's, which may round otherwise
+        stages = [self._fewer_entangling_gates, self._fewer_rotations, self._fewer_by_distance]
+        if self.strategy.order([], []) is not None:
+            stages = [self._fewer_in_order]
         current = self.original if start is None else start
         total = sum(self.cost(s) for s in current.sites)
         with tqdm(total=round(total, 1), desc="pruning", unit="cost", disable=None if progress else True) as bar:
             while True:
                 before = current
-                for stage in (self._fewer_entangling_gates, self._fewer_rotations):
+                for stage in stages:
                     while (smaller := stage(current, budget)) is not None:
                         bar.update(round(sum(map(self.cost, current.sites)) - sum(map(self.cost, smaller.sites)), 1))
                         current = smaller
@@ -163,12 +193,14 @@ class Compressor:
     # -- entangling gates ------------------------------------------------------------------------------------
 
     def _fewer_entangling_gates(self, current: Reduced, budget: float) -> Reduced | None:
+        """The best of a few entangling gates, and of others that no weight moves, with the rest re-fitted."""
         ranked = []
+        network = self._network(current)
         for k, site in enumerate(current.sites):
-            if len(site.qubits) > 1 and self.prunable(site):
+            if self.prunable(site) and (len(site.qubits) > 1 or not network.gates[k].slopes):
                 left = replace(current, sites=current.sites[:k] + current.sites[k + 1 :])
                 predicted = predicted_square(self._network(left), current.task.weights, self.target)
-                ranked.append((predicted / self.cost(site), k))
+                ranked.append((predicted / max(self.cost(site), LEAST_COST), k))
         tried = [self._without(current, k, turn) for _, k in sorted(ranked)[:LOOK_AHEAD] for turn in (0.0, 1.0)]
         finalists = [self._fitted(r, FIT_STEPS) for r in sorted(tried, key=lambda r: r.deviation)[:FINALISTS]]
         fitting = [reduced for reduced in finalists if reduced.deviation <= budget]
@@ -191,8 +223,26 @@ class Compressor:
         cost_at = saliencies(self._network(current), current.task.weights, current.sites)
         order = sorted(
             (k for k in cost_at if self.prunable(current.sites[k])),
-            key=lambda k: cost_at[k] / self.cost(current.sites[k]),
+            key=lambda k: cost_at[k] / max(self.cost(current.sites[k]), LEAST_COST),
         )
+        return self._first_quarter_or_less(current, order, budget)
+
+    def _fewer_by_distance(self, current: Reduced, budget: float) -> Reduced | None:
+        """By prefix distance: it still tells gates apart where outputs are stationary, as at the minimum of a VQE."""
+        return self._first_quarter_or_less(current, by_distance(self.candidates(current)), budget)
+
+    def _fewer_in_order(self, current: Reduced, budget: float) -> Reduced | None:
+        """What the strategy would take next, entangling gates and rotations alike."""
+        found = self.candidates(current)
+        order = [found[j].site for j in self.strategy.order(found, current.sites) or ()]
+        smaller = self._first_quarter_or_less(current, order, budget)
+        for k in order[1 : 1 + LOOK_AHEAD] if smaller is None else ():
+            smaller = self._refitted(current, [k], current.task.weights, FIT_STEPS)
+            if smaller.deviation <= budget:
+                return smaller
+        return smaller if smaller is not None and smaller.deviation <= budget else None
+
+    def _first_quarter_or_less(self, current: Reduced, order: list[int], budget: float) -> Reduced | None:
         size = max(1, len(order) // 4)
         while order and size:
             smaller = self._refitted(current, order[:size], current.task.weights, FIT_STEPS)

@@ -74,7 +74,7 @@ def amplitude(inputs, weights):
 def complex_state(inputs, weights):
     state = inputs[:4] + 1j * inputs[4:]
     qml.MottonenStatePreparation(state / qml.math.linalg.norm(state), wires=[1, 0])
-    qml.SimplifiedTwoDesign(weights[0], weights[1:].reshape(-1, 1, 2), wires=range(2))
+    qml.SimplifiedTwoDesign(weights[:2], weights[2:].reshape(-1, 1, 2), wires=range(2))
     qml.RX(0.1, 2)
     qml.CNOT([0, 2])
 
