@@ -114,10 +114,15 @@ def prune(
 
 
 def _reduce(stage: Stage, budget: float, options: Options) -> Reduced:
-    if options.refit:
-        return stage.compressor().compress(budget, progress=options.progress)
     strategy = STRATEGIES[options.strategy](options.seed)
-    return remove_verified(stage.start(), budget, stage.candidates, stage.deviation, strategy, options.progress)
+    plain = remove_verified(stage.start(), budget, stage.candidates, stage.deviation, strategy, options.progress)
+    if not options.refit:
+        return plain
+    # Two starts, as either may get stuck: the whole circuit, and what goes without moving a weight.
+    compressor = stage.compressor()
+    starts = (None, compressor.adopt(plain))
+    ends = [compressor.compress(budget, start, progress=options.progress) for start in starts]
+    return min(ends, key=lambda reduced: (compressor.total_cost(reduced), reduced.deviation))
 
 
 def _candidates(stage: Stage, representatives: str) -> list[Candidate]:

@@ -77,9 +77,9 @@ def saliencies(network: BatchedNetwork, weights: FloatArray, sites: Sequence[Sit
     optimal-brain-surgeon step lowers t_k to zero at the least ‖Δoutputs‖², which is t_k² / (c_kᵀ H⁻¹ c_k). Keys are
     indices of sites.
     """
-    _, jacobian = network.jacobian(weights)
+    values, jacobian = network.jacobian(weights)
     free = np.flatnonzero(network.movable)
-    matrix = jacobian.reshape(-1, len(weights))[:, free]
+    matrix = jacobian.reshape(values.size, len(weights))[:, free]
     normal = matrix.T @ matrix
     normal += 1e-6 * max(np.trace(normal) / max(len(normal), 1), 1e-12) * np.eye(len(normal))
     inverse = np.linalg.inv(normal)
@@ -99,4 +99,4 @@ def saliencies(network: BatchedNetwork, weights: FloatArray, sites: Sequence[Sit
 
 def _linearised(network: BatchedNetwork, weights: FloatArray, target: FloatArray) -> tuple[FloatArray, FloatArray]:
     values, jacobian = network.jacobian(weights)
-    return (values - target).ravel(), jacobian.reshape(-1, len(weights))[:, network.movable]
+    return (values - target).ravel(), jacobian.reshape(values.size, len(weights))[:, network.movable]

@@ -176,16 +176,24 @@ class Compressor:
         if self.strategy.order([], []) is not None:
             stages = [self._fewer_in_order]
         current = self.original if start is None else start
-        total = sum(self.cost(s) for s in current.sites)
-        with tqdm(total=round(total, 1), desc="pruning", unit="cost", disable=None if progress else True) as bar:
+        with tqdm(
+            total=round(self.total_cost(current), 1), desc="pruning", unit="cost", disable=None if progress else True
+        ) as bar:
             while True:
                 before = current
                 for stage in stages:
                     while (smaller := stage(current, budget)) is not None:
-                        bar.update(round(sum(map(self.cost, current.sites)) - sum(map(self.cost, smaller.sites)), 1))
+                        bar.update(round(self.total_cost(current) - self.total_cost(smaller), 1))
                         current = smaller
                 if current is before:
                     return current
+
+    def adopt(self, reduced: Reduced) -> Reduced:
+        """A circuit that was reduced elsewhere, as a place to start from."""
+        return replace(reduced, task=self.original.task.with_circuit(reduced.task.circuit, reduced.weights))
+
+    def total_cost(self, reduced: Reduced) -> float:
+        return sum(map(self.cost, reduced.sites))
 
     def cost(self, site: Site) -> float:
         return cost_of(site, self.costs)
@@ -204,7 +212,7 @@ class Compressor:
         tried = [self._without(current, k, turn) for _, k in sorted(ranked)[:LOOK_AHEAD] for turn in (0.0, 1.0)]
         finalists = [self._fitted(r, FIT_STEPS) for r in sorted(tried, key=lambda r: r.deviation)[:FINALISTS]]
         fitting = [reduced for reduced in finalists if reduced.deviation <= budget]
-        return min(fitting, key=lambda r: (sum(map(self.cost, r.sites)), r.deviation), default=None)
+        return min(fitting, key=lambda r: (self.total_cost(r), r.deviation), default=None)
 
     def _without(self, current: Reduced, k: int, turn: float) -> Reduced:
         """Turn gate k into the identity in small steps, down or on through a full period, the weights following."""
