@@ -76,6 +76,9 @@ def prune(
         seed: Of the hold-out split and of strategies that draw.
         progress: Show progress bars on stderr, where that is a terminal.
         **options: As in `qprune.prune`: tolerance, budget, noise, aggregate, representatives, strategy, costs, ….
+            A budget limits each ⟨O⟩; of a var it limits ⟨O⟩ and ⟨O²⟩, and beside other measurements each single
+            probability: `bounds` says what that makes of var and probs. Angles that refit moves get a constant
+            offset on the tape, so the weights stay what they are.
 
     Raises:
         TaskError: The QNode, its arguments or its measurements cannot be used.
@@ -83,7 +86,7 @@ def prune(
 
     Source: THEORY T1, T2, T5.
     """
-    unknown = sorted(set(options) - set(inspect.signature(prune_task).parameters))
+    unknown = sorted(set(options) - (set(inspect.signature(prune_task).parameters) - {"task"}))
     if unknown:
         raise OptionError(f"{unknown[0]} is no option of qprune.pennylane.prune or qprune.prune; see their docstrings")
     network, single = network_of(_checked_qnode(qnode), inputs, weights, input_name, dict(kwargs or {}))
@@ -274,7 +277,10 @@ def load(folder: str | Path, qnode: Any, *, kwargs: Mapping[str, Any] | None = N
     except Exception as error:  # zip, NumPy and JSON raise many unrelated types
         raise BundleError(f"{folder / ARRAYS} or {FILE} is missing or damaged: {error!r}") from error
     network = Network(_checked_qnode(qnode), inputs, weights, dict(kwargs or {}))
-    tape = network.tape(network.sample(0), certified)
+    try:
+        tape = network.tape(network.sample(0), certified)
+    except Exception as error:  # whatever the user's function raises on arguments it was not made for
+        raise CertificateError(f"the QNode cannot be called with the arguments stored in {folder}: {error}") from error
     order = wire_order(tape, network.qnode.device.wires)
     operations = expand(tape.operations)
     observables = readings_of(tape.measurements, order)[0]

@@ -355,7 +355,8 @@ def _probabilities(given: Any, samples: int) -> FloatArray:
             f"probabilities must be non-negative and sum to one, got minimum {array.min():.6g} and sum "
             f"{array.sum():.12g}; divide by the sum"
         )
-    return array / array.sum()
+    # What is normalised to rounding stays as it is, so that writing and reading change no bit.
+    return array.copy() if abs(array.sum() - 1) < 1e-12 else array / array.sum()
 
 
 def _labels(given: Any, samples: int, observables: tuple[SparsePauliOp, ...] | None) -> NDArray[np.int64]:

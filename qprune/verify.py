@@ -1,9 +1,9 @@
 """Recompute by independent means whatever a certificate claims.
 
-Nothing here is shared with the path that makes certificates, beyond the task and the certificate itself: Qiskit binds
-the parameters and gives each gate's matrix, which acts on a plain statevector; deformed overlaps come from the channel
-D_η itself and angles from the part of one state orthogonal to the other, never from a closed form. So no claim about
-states needs a matrix of size 2^n × 2^n; only observables on at most 8 qubits are diagonalised.
+Nothing is shared with the path that makes certificates, beyond the task and the certificate itself: Qiskit binds the
+parameters and gives each gate's matrix, which acts on a plain statevector; deformed overlaps come from the channel D_η
+itself and angles from the part of one state orthogonal to the other, never from a closed form. Only observables on at
+most 8 qubits become matrices of size 2^n × 2^n.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import psutil
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 from qiskit.quantum_info import Statevector
 from scipy.stats import binomtest
@@ -30,18 +30,13 @@ from qprune.task import FloatArray, Task
 ComplexArray = NDArray[np.complex128]
 Pieces = list[tuple[ComplexArray, tuple[int, ...]]]  # matrices with the places they act on, first least significant
 
-OUTPUT_SLACK = 1e-9
-"""How far two computations of one output may be apart, in units of Σ|coefficients|: rounding of some 10⁴ gates, and
-the 10⁻¹² that an exact simplification may spend on each."""
-
-ANGLE_SLACK = 1e-9
-"""Radians by which a recorded upper limit of an angle may fall short of the recomputed one: rounding alone."""
-
-ANGLE_EXCESS = 1e-6
-"""Radians by which it may exceed it: certificates round θ up, as an expectation value that is wrong by 10⁻¹⁴ can hide
-an angle of some 10⁻⁷. Also the rounding of a distance near 0 or √2, hence of T1 and the closed form."""
-
-COPIES = 6  # statevectors alive at a time
+# Rounding of two computations of one output, in units of Σ|coefficients|: some 10⁴ gates, and the 10⁻¹² that an exact
+# simplification may spend on each. A recorded upper limit of an angle (radians) may fall short by as much.
+SLACK = 1e-9
+# Radians by which a recorded angle may exceed the true one: certificates round up, as an expectation value wrong by
+# 10⁻¹⁴ can hide an angle of 10⁻⁷. Also the rounding of a distance near 0 or √2, hence of T1 and the closed form.
+EXCESS = 1e-6
+COPIES = 6  # statevectors alive at a time, besides those of the outputs' light cones
 SIMULATED, PREFIX, FORMULA = "full simulation", "prefix states", "formula of the theorem"
 
 
@@ -63,9 +58,9 @@ class Check:
     Attributes:
         claim: What is claimed.
         how: How it was recomputed.
-        kind: "difference": largest |found − claimed|. "margin": smallest room between found and claimed limit, below
-            zero by rounding at most. "": nothing to compare.
-        number: That difference or margin, in the claim's own unit.
+        kind: What `number` is: "difference", the largest |found − claimed|; "margin", the smallest room left below a
+            claimed limit, negative by rounding at most; "" where there is nothing to compare.
+        number: In the claim's own unit.
         ok: Whether the claim holds; `verify` raises where it does not.
     """
 
@@ -86,7 +81,7 @@ class VerificationReport:
         rows = [("claim", "recomputed by", "result", "")]
         for c in self.checks:
             rows.append((c.claim, c.how, f"{c.kind} {c.number:.2g}" if c.kind else "–", "ok" if c.ok else "VIOLATED"))
-        widths = [max(len(row[j]) for row in rows) for j in range(4)]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
         return "\n".join((*lines, f"{len(self.checks)} checks, every claim holds"))
 
@@ -110,8 +105,8 @@ def verify(task: Task, result: Result, *, progress: bool = False) -> Verificatio
     Source: THEORY sections 3 and 5.
     """
     _check_hashes(task, result)
-    verifier = _Verifier(task, result, progress)
     try:
+        verifier = _Verifier(task, result, progress)
         verifier.check_outputs()
         verifier.check_replacements()
         verifier.check_angles()
@@ -148,33 +143,28 @@ class _Verifier:
     """Simulates once, then compares claim after claim; stops at the first that does not hold."""
 
     def __init__(self, task: Task, result: Result, progress: bool) -> None:
-        self.task, self.certificate, self.circuit = task, result.certificate, result.simplified
+        self.task, self.certificate = task, result.certificate
+        self.circuit, self.pruned = result.simplified, result.task.circuit
         self.checks: list[Check] = []
         self.entries, self.options, self.seen = self.certificate.replaced, self.certificate.options, task.selected
         self.outputs = [f"output {name}" for name in task.output_names]
         self.samples = [f"sample {i}" for i in range(task.num_samples)]
-        self.seen_samples = [self.samples[i] for i in self.seen]
         self.gates = [f"gate {e.site} ({e.gate} on {','.join(map(str, e.qubits))})" for e in self.entries]
+        self.each = self.outputs, [self.samples[i] for i in self.seen]
         self.probabilities = task.probabilities[self.seen] / task.probabilities[self.seen].sum()
         scale = [1.0] if task.observables is None else [np.abs(o.coeffs).sum() for o in task.observables]
-        self.slack = OUTPUT_SLACK * np.array(scale)[:, None]
+        self.slack = SLACK * np.array(scale)[:, None]
         self.check_form()
-        self.beta_gap = self.number("beta") * (1 - self.number("coherence"))  # ln q
-        weights = dict(zip((p.name for p in result.task.weight_params), result.task.weights.tolist(), strict=True))
-        tasks = task, self.on_ensemble(self.circuit, None), self.on_ensemble(result.task.circuit, weights)
         self.spectra = [_spectrum(task, r) for r in range(len(task.observables or ()))]
         self.cones = _cones(task, self.circuit, self.entries)
-        self.found = _simulate(*tasks, self.entries, self.cones, float(np.exp(-self.beta_gap)), progress)
+        self.log_q = self.number("beta") * (1 - self.number("coherence"))
+        weights = dict(zip((p.name for p in result.task.weight_params), result.task.weights.tolist(), strict=True))
+        # On the task's own ensemble and outputs, so that a result cannot bring others
+        circuits = task.with_circuit(self.circuit), task.with_circuit(result.task.circuit, weights)
+        self.found = _simulate(task, *circuits, self.entries, self.cones, float(np.exp(-self.log_q)), progress)
 
     def check(
-        self,
-        claim: str,
-        how: str,
-        found: ArrayLike,
-        claimed: ArrayLike,
-        slack: ArrayLike,
-        *where: Sequence[str],
-        equal: bool = False,
+        self, claim: str, how: str, found: Any, claimed: Any, slack: Any, *where: Any, equal: bool = False
     ) -> None:
         """found ≤ claimed + slack, or |found − claimed| ≤ slack; `where` names the entries along each axis."""
         found, claimed, slack = (np.asarray(a, float) for a in np.broadcast_arrays(found, claimed, slack))
@@ -193,7 +183,7 @@ class _Verifier:
         number = float(np.max(excess))
         self.checks.append(Check(claim, how, "difference" if equal else "margin", number if equal else 0.0 - number))
 
-    def equal(self, claim: str, how: str, found: ArrayLike, claimed: ArrayLike, slack: ArrayLike, *where: Any) -> None:
+    def equal(self, claim: str, how: str, found: Any, claimed: Any, slack: Any, *where: Any) -> None:
         self.check(claim, how, found, claimed, slack, *where, equal=True)
 
     def number(self, option: str) -> float:
@@ -210,6 +200,10 @@ class _Verifier:
         for rows in (certificate.angle, certificate.bound, certificate.measured, flags):
             if [len(row) for row in rows] != [shape[1]] * shape[0] or certificate.outputs != self.task.output_names:
                 raise _damaged(f"its claims are not for {shape[0]} outputs and {shape[1]} samples like the task's")
+        for circuit in (self.circuit, self.pruned):
+            strange = {p.name for p in circuit.parameters} - {p.name for p in self.task.circuit.parameters}
+            if strange or circuit.num_qubits != self.task.num_qubits:
+                raise CertificateError("the result's circuits have other parameters or qubits than the task's")
         gates = [(item.operation.name, _indices(self.circuit, item)) for item in self.circuit.data]
         sites = [entry.site for entry in self.entries]
         for entry, name in zip(self.entries, self.gates, strict=True):
@@ -223,89 +217,78 @@ class _Verifier:
             raise CertificateViolation(f"samples of the selection: claimed {certificate.samples}, found {found}")
         self.checks.append(Check("samples of the selection", "comparison"))
 
-    def on_ensemble(self, circuit: QuantumCircuit, weights: dict[str, float] | None) -> Task:
-        """A circuit on the task's own ensemble and outputs, so that a result cannot bring others."""
-        strange = {p.name for p in circuit.parameters} - {p.name for p in self.task.circuit.parameters}
-        if strange or circuit.num_qubits != self.task.num_qubits:
-            what = f"parameter {min(strange)}" if strange else f"{circuit.num_qubits} qubits"
-            raise CertificateError(f"the result has a circuit with {what}, unlike the task's")
-        return self.task.with_circuit(circuit, weights)
-
     def check_outputs(self) -> None:
-        measured, where = self.found.measured[:, self.seen], (self.outputs, self.seen_samples)
-        everywhere = self.outputs, self.samples
-        self.equal("exact simplification", SIMULATED, self.found.exact, 0, self.slack, *everywhere)
-        self.equal("measured deviation", SIMULATED, measured, self.certificate.measured, self.slack, *where)
-        self.check("bound on the deviation", SIMULATED, measured, self.certificate.bound, self.slack, *where)
-        defects = [_defect(entry) for entry in self.entries]
-        self.equal("representative is unitary", "matrices", defects, 0, OUTPUT_SLACK, self.gates)
-        self.equal("rewriting", "matrices", self.found.rewriting, 0, self.slack, *everywhere)
+        """Deviations of every output, and that the circuit is what the replacements say."""
+        found, measured, everywhere = self.found, self.found.measured[:, self.seen], (self.outputs, self.samples)
+        self.equal("exact simplification", SIMULATED, found.exact, 0, self.slack, *everywhere)
+        self.equal("measured deviation", SIMULATED, measured, self.certificate.measured, self.slack, *self.each)
+        self.check("bound on the deviation", SIMULATED, measured, self.certificate.bound, self.slack, *self.each)
+        matrices = [_representative(entry) for entry in self.entries]
+        defects = [np.max(np.abs(matrix.conj().T @ matrix - np.eye(len(matrix)))) for matrix in matrices]
+        self.equal("representative is unitary", "matrices", defects, 0, SLACK, self.gates)
+        self.equal("rewriting", "matrices", found.rewriting, 0, self.slack, *everywhere)
 
     def check_replacements(self) -> None:
         """Distances, tolerances (T1), κ and angles of every replaced gate (section 3)."""
-        entries, options = self.entries, self.options
-        deformed, angle = self.found.deformed[:, self.seen], self.found.angle[:, self.seen]
+        entries, options, deformed = self.entries, self.options, f"D_η on {PREFIX}"
+        distances, angle = self.found.deformed[:, self.seen], self.found.angle[:, self.seen]
         if options["aggregate"] not in ("rms", "max"):
             raise _damaged(f"unknown aggregate {options['aggregate']!r}")
-        distance = deformed.max(axis=1) if options["aggregate"] == "max" else self.rms(deformed)
-        self.equal(
-            "q-overlap distance", f"D_η on {PREFIX}", distance, [e.distance for e in entries], ANGLE_EXCESS, self.gates
-        )
-        sizes, eta = np.array([len(e.qubits) for e in entries]), 1 / np.cosh(min(self.beta_gap, 700))
+        distance = distances.max(axis=1) if options["aggregate"] == "max" else self.rms(distances)
+        self.equal("q-overlap distance", deformed, distance, [e.distance for e in entries], EXCESS, self.gates)
+        sizes, eta = np.array([len(e.qubits) for e in entries]), 1 / np.cosh(min(self.log_q, 700))
         kappa = (2 / (1 + eta)) ** (sizes / 2)
-        self.equal("κ", "definition", kappa, [e.kappa for e in entries], OUTPUT_SLACK, self.gates)
-        limit, where = kappa[:, None] * deformed, (self.gates, self.seen_samples)
-        self.check("d_1 ≤ κ d_q", PREFIX, 2 * np.sin(angle / 2), limit, ANGLE_SLACK, *where)
-        if any((e.tolerance is None) != (options["tolerance"] is None) for e in entries):
+        self.equal("κ", "definition", kappa, [e.kappa for e in entries], SLACK, self.gates)
+        limit = kappa[:, None] * distances
+        self.check("d_1 ≤ κ d_q", PREFIX, 2 * np.sin(angle / 2), limit, SLACK, self.gates, self.each[1])
+        claimed = [np.inf if e.tolerance is None else e.tolerance for e in entries]
+        if not np.all(np.isinf(claimed) == (options["tolerance"] is None)):
             raise _damaged("tolerances of gates do not fit the option tolerance")
         if options["tolerance"] is not None:
             saved = self.number("gamma") * (1 - self.number("coherence")) * (1 - 0.5**sizes)
-            tolerance, claimed = np.sqrt(self.number("tolerance") ** 2 + saved), [e.tolerance or 0 for e in entries]
-            self.equal("tolerance of a gate", "definition", tolerance, claimed, OUTPUT_SLACK, self.gates)
-            self.check("distance in tolerance (T1)", f"D_η on {PREFIX}", distance, tolerance, ANGLE_EXCESS, self.gates)
+            tolerance = np.sqrt(self.number("tolerance") ** 2 + saved)
+            self.equal("tolerance of a gate", "definition", tolerance, claimed, SLACK, self.gates)
+            self.check("distance in tolerance (T1)", deformed, distance, tolerance, EXCESS, self.gates)
         largest, claimed = angle.max(axis=1), [e.largest_angle for e in entries]
-        self.equal("largest angle of a gate", PREFIX, largest, claimed, ANGLE_EXCESS, self.gates)
-        self.check("… as an upper limit", PREFIX, largest, claimed, ANGLE_SLACK, self.gates)
+        self.equal("largest angle of a gate", PREFIX, largest, claimed, EXCESS, self.gates)
+        self.check("… as an upper limit", PREFIX, largest, claimed, SLACK, self.gates)
 
     def rms(self, values: FloatArray) -> FloatArray:
         return np.sqrt(values**2 @ self.probabilities)
 
     def check_angles(self) -> None:
         """Θ, the mean over the ensemble and the closed form (T2)."""
-        certificate, where = self.certificate, (self.outputs, self.seen_samples)
         angle, state = self.found.angle[:, self.seen], self.found.state[:, self.seen]
-        theta, total = np.array(certificate.angle), np.minimum(np.array(self.cones) @ angle, pi / 2)
+        theta, total = np.array(self.certificate.angle), np.minimum(np.array(self.cones) @ angle, pi / 2)
         # Windows (T6) may fall below the sum of angles, but no claim may fall below the angle of the states.
         if not self.options.get("window"):
-            self.check("Θ ≥ sum of angles (T2)", PREFIX, total, theta, ANGLE_SLACK, *where)
-        self.check("Θ ≥ angle of the states", SIMULATED, state[1:], theta, ANGLE_SLACK, *where)
-        self.check("Θ ≤ π/2", "comparison", theta, pi / 2, ANGLE_SLACK, *where)
-        mean, claimed = self.rms(2 * np.sin(state[0] / 2)), certificate.mean_state_error
-        self.check("mean state error", SIMULATED, mean, claimed, ANGLE_SLACK)
-        self.check("… as a sum over gates (T2)", PREFIX, self.rms(2 * np.sin(angle / 2)).sum(), claimed, ANGLE_SLACK)
-        closed = certificate.angle_from_tolerances
-        if closed is None:
+            self.check("Θ ≥ sum of angles (T2)", PREFIX, total, theta, SLACK, *self.each)
+        self.check("Θ ≥ angle of the states", SIMULATED, state[1:], theta, SLACK, *self.each)
+        self.check("Θ ≤ π/2", "comparison", theta, pi / 2, SLACK, *self.each)
+        mean, claimed = self.rms(2 * np.sin(state[0] / 2)), self.certificate.mean_state_error
+        self.check("mean state error", SIMULATED, mean, claimed, SLACK)
+        self.check("… as a sum over gates (T2)", PREFIX, self.rms(2 * np.sin(angle / 2)).sum(), claimed, SLACK)
+        if (closed := self.certificate.angle_from_tolerances) is None:
             return
         if self.entries and (self.options["aggregate"] != "max" or self.options["tolerance"] is None):
             raise CertificateViolation("angle from tolerances: claimed without a tolerance and the aggregate 'max'")
         chords = np.array([e.kappa * (e.tolerance or 0) / 2 for e in self.entries])
         formula = min(pi / 2, 2 * np.arcsin(np.minimum(1, chords)).sum())
-        self.equal("angle from tolerances", FORMULA, formula, closed, ANGLE_SLACK)
-        self.check("… as an upper limit", PREFIX, total, closed, ANGLE_EXCESS * (1 + len(self.entries)), *where)
+        self.equal("angle from tolerances", FORMULA, formula, closed, SLACK)
+        self.check("… as an upper limit", PREFIX, total, closed, EXCESS * (1 + len(self.entries)), *self.each)
 
     def check_bounds(self) -> None:
         """Bounds and certified predictions that Θ allows (T2, T4), and the budget."""
         certificate, theta = self.certificate, np.array(self.certificate.angle)
         if self.task.observables is None:
-            where = self.outputs, self.seen_samples
-            self.check("bound from Θ (T2)", FORMULA, np.sin(theta), certificate.bound, self.slack, *where)
+            self.check("bound from Θ (T2)", FORMULA, np.sin(theta), certificate.bound, self.slack, *self.each)
         for r, flags in enumerate(certificate.certified_predictions):
             spectrum = self.spectra[r] if self.spectra else None
             if flags is not None and not (spectrum and spectrum.is_involution):
                 raise CertificateViolation(f"certified predictions: {self.outputs[r]} is not ±1, it predicts no sign")
             if spectrum is None:
                 continue
-            slack, here = self.slack[r], [f"{self.outputs[r]}, {name}" for name in self.seen_samples]
+            slack, here = self.slack[r], [f"{self.outputs[r]}, {name}" for name in self.each[1]]
             mean, spread = self.found.before[r, self.seen], self.found.spread[r, self.seen]
             needed = _needed(theta[r], mean, spread, spectrum)
             self.check("bound from Θ (T2)", spectrum.how, needed, certificate.bound[r], slack, here)
@@ -318,7 +301,7 @@ class _Verifier:
         if self.options["budget"] is not None:
             what = "measured" if self.options.get("certify") == "verified" else "bound"
             within, budget = getattr(certificate, what), self.number("budget")
-            self.check(f"{what} in budget", "comparison", within, budget, self.slack, self.outputs, self.seen_samples)
+            self.check(f"{what} in budget", "comparison", within, budget, self.slack, *self.each)
 
     def check_holdout(self) -> None:
         """T5 anew, from samples that selection never saw."""
@@ -346,12 +329,12 @@ class _Verifier:
             raise CertificateViolation("hold-out: flips are claimed, but no output is ±1")
         before, after = self.found.before[signed][:, held], self.found.after[signed][:, held]
         # The sign of a mean that is zero up to rounding is not defined: such a sample may be counted or not.
-        clear = np.minimum(np.abs(before), np.abs(after)) > OUTPUT_SLACK
+        clear = np.minimum(np.abs(before), np.abs(after)) > SLACK
         differs = np.sign(before) != np.sign(after)
         least, most = (differs & clear).any(axis=0).sum(), (differs | ~clear).any(axis=0).sum()
         self.equal("hold-out: flips", SIMULATED, np.clip(claim.flips, least, most), claim.flips, 0)
         rate = binomtest(claim.flips, size, alternative="less").proportion_ci(1 - claim.delta, method="exact").high
-        self.check("hold-out: flip rate (T5)", "SciPy's binomial test", rate, claim.flip_rate_upper, ANGLE_SLACK)
+        self.check("hold-out: flip rate (T5)", "SciPy's binomial test", rate, claim.flip_rate_upper, SLACK)
 
 
 class _Spectrum(NamedTuple):
@@ -367,7 +350,7 @@ def _spectrum(task: Task, r: int) -> _Spectrum:
         known = task.spectra[r]
         return _Spectrum(known.low, known.high, known.is_involution, "formula; eigenvalues skipped, n > 8")
     values = np.linalg.eigvalsh(restricted(task.observables[r], support or (0,)).to_matrix())
-    return _Spectrum(values[0], values[-1], bool(np.all(np.abs(values**2 - 1) < OUTPUT_SLACK)), "dense eigenvalues")
+    return _Spectrum(values[0], values[-1], bool(np.all(np.abs(values**2 - 1) < SLACK)), "dense eigenvalues")
 
 
 def _needed(theta: FloatArray, mean: FloatArray, spread: FloatArray, spectrum: _Spectrum) -> FloatArray:
@@ -400,12 +383,6 @@ def _cones(task: Task, circuit: QuantumCircuit, entries: Sequence[Replaced]) -> 
 def _representative(entry: Replaced) -> ComplexArray:
     matrix = np.eye(2 ** len(entry.qubits)) if entry.matrix is None else np.array(entry.matrix) @ [1, 1j]
     return matrix.astype(np.complex128)
-
-
-def _defect(entry: Replaced) -> float:
-    """‖A†A − 1‖ by the largest entry."""
-    matrix = _representative(entry)
-    return float(np.max(np.abs(matrix.conj().T @ matrix - np.eye(len(matrix)))))
 
 
 # -- simulating ---------------------------------------------------------------------------------------------------
