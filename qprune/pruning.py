@@ -60,8 +60,8 @@ def prune(
         refit: With "verified": move the surviving weights to make up for what went (least squares on the original's
             outputs, no labels), which admits far more. Entangling gates go first, while all rotations can compensate.
         window: Qubits of a window: the angle of all its gates at once, measured on the original's prefix states,
-            replaces the sum of theirs (T6). "auto" takes the whole circuit as one window, whose angle is exact, up to
-            14 qubits, and no windows beyond; 0 is the plain sum of T2. A budget is spent on the sharper bound.
+            replaces the sum of theirs (T6). "auto" takes the whole circuit as one window, whose angle is exact, while
+            2^n · M ≤ 2^14, and no windows beyond; 0 is the plain sum of T2. A budget is spent on the sharper bound.
         noise: λ in [0, 1] or what `calibrate` returned: deforms the geometry and widens the tolerance.
         aggregate: "rms" (√Σ p_i d²) or "max" over the samples.
         representatives: "identity"; "clifford": also the Clifford points of the class; "class": also medoids of

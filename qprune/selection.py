@@ -17,6 +17,7 @@ from qprune.gates import Site
 from qprune.strategies.base import Strategy
 from qprune.task import FloatArray
 
+TRIED_ALONE = 8  # candidates that a sharper bound is asked about one by one when no run of them fits
 EXACT_SEARCH_NODES = 2000  # branch-and-bound nodes of the budget problem before the best set found is taken
 
 
@@ -139,7 +140,7 @@ def extended(
         order = [c for c in ranked if c.site not in gone]
         firsts = list({c.site: c for c in reversed(order)}.values())[::-1]
         count = longest_prefix(len(firsts), lambda m: fits([*current, *firsts[:m]]))  # noqa: B023
-        more = firsts[:count] or next(([c] for c in firsts if fits([*current, c])), [])
+        more = firsts[:count] or next(([c] for c in firsts[:TRIED_ALONE] if fits([*current, c])), [])
         if not more:
             return sorted(current, key=lambda c: c.site)
         current += more

@@ -23,7 +23,7 @@ from scipy.stats import binomtest
 from tqdm import tqdm
 
 from qprune.certificate import Certificate, Replaced, circuit_hash, task_hash
-from qprune.errors import CertificateError, CertificateViolation, TaskError
+from qprune.errors import CertificateError, CertificateViolation, QpruneError, TaskError
 from qprune.observables import DENSE_QUBITS, restricted
 from qprune.task import FloatArray, Task
 
@@ -112,7 +112,9 @@ def verify(task: Task, result: Result, *, progress: bool = False) -> Verificatio
         verifier.check_angles()
         verifier.check_bounds()
         verifier.check_holdout()
-    except (AttributeError, KeyError, TypeError) as error:
+    except QpruneError:
+        raise
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise _damaged(repr(error)) from error
     return VerificationReport((Check("circuits and task are those certified", "SHA-256"), *verifier.checks))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import inspect
 from dataclasses import replace
 from functools import cache
@@ -15,13 +16,13 @@ from hypothesis import HealthCheck, given, settings
 from qiskit import ClassicalRegister, QuantumCircuit
 from qiskit.circuit import ParameterVector
 from qiskit.circuit.library import PauliEvolutionGate, PermutationGate, StatePreparation, UnitaryGate
-from qiskit.quantum_info import SparsePauliOp, random_unitary
+from qiskit.quantum_info import SparsePauliOp, Statevector, random_unitary
 
-import qprune.verify as module
 from qprune import CertificateError, CertificateViolation, PruneResult, Task, TaskError, calibrate, prune
 from qprune.certificate import Certificate, circuit_hash, task_hash
 from qprune.verify import verify
 
+module = importlib.import_module("qprune.verify")  # `qprune.verify` itself is the function
 ALLOWED = {"qprune.certificate", "qprune.errors", "qprune.observables", "qprune.task"}
 
 # -- tasks --------------------------------------------------------------------------------------------------------
@@ -145,7 +146,7 @@ def test_more_qubits_than_are_diagonalised(num_qubits):
     assert "q-overlap distance" in str(report)
     first = result.certificate.replaced[0]
     with pytest.raises(CertificateViolation, match="q-overlap distance"):
-        verify(task, forged(result, replaced=(replace(first, distance=first.distance + 1e-5),)))
+        verify(task, with_entry(result, replace(first, distance=first.distance + 1e-5)))
     bound = np.array(result.certificate.bound) / 2
     with pytest.raises(CertificateViolation, match=r"bound from Θ \(T2\)"):
         verify(task, forged(result, bound=rows(bound)))
@@ -233,11 +234,13 @@ TINY = 3e-6  # more than any rounding that is allowed for
 
 def forged(result, **changes):
     """The result with some entries of its certificate changed."""
-    entries = changes.pop("replaced", ())
-    if entries:
-        by_site = {entry.site: entry for entry in entries}
-        changes["replaced"] = tuple(by_site.get(e.site, e) for e in result.certificate.replaced)
     return replace(result, certificate=replace(result.certificate, **changes))
+
+
+def with_entry(result, entry, at=0):
+    entries = list(result.certificate.replaced)
+    entries[at] = entry
+    return forged(result, replaced=tuple(entries))
 
 
 def rows(array):
@@ -265,7 +268,7 @@ def entry(**changes):
     def tamper(result):
         first = result.certificate.replaced[0]
         values = {k: v(getattr(first, k)) if callable(v) else v for k, v in changes.items()}
-        return forged(result, replaced=(replace(first, **values),))
+        return with_entry(result, replace(first, **values))
 
     return tamper
 
@@ -309,14 +312,14 @@ def certify_a_sum(result):
 
 def other_representative(result):
     """The first replaced one-qubit gate is said to have become a tiny rotation."""
-    first = next(e for e in result.certificate.replaced if len(e.qubits) == 1)
+    at, first = next((j, e) for j, e in enumerate(result.certificate.replaced) if len(e.qubits) == 1)
     matrix = np.diag(np.exp([1e-3j, -1e-3j]))
-    return forged(result, replaced=(replace(first, matrix=as_entries(matrix)),))
+    return with_entry(result, replace(first, matrix=as_entries(matrix)), at)
 
 
 def not_unitary(result):
     first = result.certificate.replaced[0]
-    return forged(result, replaced=(replace(first, matrix=as_entries(np.eye(2 ** len(first.qubits)) * 1.001)),))
+    return with_entry(result, replace(first, matrix=as_entries(np.eye(2 ** len(first.qubits)) * 1.001)))
 
 
 def as_entries(matrix):
@@ -354,7 +357,7 @@ def everything_but_the_replacements(result):
     after = [forgery.task.with_circuit(forgery.circuit).bound_circuit(i) for i in range(task.num_samples)]
     outputs = module._Outputs(task, list(range(4)))
     values = [
-        [outputs.of(module.Statevector(circuit).data)[0] for circuit in (task.bound_circuit(i), after[i])]
+        [outputs.of(Statevector(circuit).data)[0] for circuit in (task.bound_circuit(i), after[i])]
         for i in range(task.num_samples)
     ]
     measured = np.array([np.abs(b - a) for a, b in values]).T[:, task.selected]
@@ -397,10 +400,10 @@ VIOLATIONS = {
     "angle": (moved("angle", -TINY), "Θ ≥ angle of the states does not hold at output ZIII, sample"),
     "angle of all": (scaled("angle", 0.5), "Θ ≥ angle of the states"),
     "angle folded": (moved("angle", np.pi), "Θ ≤ π/2"),
-    "gate's angle": (entry(largest_angle=lambda a: a - TINY), "largest angle of a gate does not hold at gate 0 "),
+    "gate's angle": (entry(largest_angle=lambda a: a - TINY), "largest angle of a gate does not hold at gate 1 "),
     "gate's angle 2": (entry(largest_angle=lambda a: a - 1e-7), "… as an upper limit"),
     "gate's angle 3": (entry(largest_angle=lambda a: a + TINY), "largest angle of a gate"),
-    "distance": (entry(distance=lambda d: d + TINY), "q-overlap distance does not hold at gate 0 "),
+    "distance": (entry(distance=lambda d: d + TINY), "q-overlap distance does not hold at gate 1 "),
     "distance 2": (entry(distance=lambda d: d - TINY), "q-overlap distance"),
     "λ": (setting(coherence=0.5), "q-overlap distance"),
     "aggregate": (setting(aggregate="rms"), "q-overlap distance"),
@@ -415,7 +418,7 @@ VIOLATIONS = {
     "replacement left out": (drop_a_replacement, "rewriting"),
     "predictions": (certify_everything, r"certified predictions \(T4\) does not hold at output"),
     "predictions of a sum": (certify_a_sum, "is not ±1"),
-    "mean state error": (scaled_number := number("mean_state_error", -TINY), "… as a sum over gates"),
+    "mean state error": (number("mean_state_error", -TINY), "… as a sum over gates"),
     "mean state error 0": (lambda r: forged(r, mean_state_error=0.0), "mean state error"),
     "closed form": (number("angle_from_tolerances", -TINY), "angle from tolerances does not hold"),
     "closed form without max": (
@@ -457,8 +460,8 @@ DAMAGE = {
     "columns": (lambda r: forged(r, angle=tuple(row[1:] for row in r.certificate.angle)), "damaged: its claims"),
     "predictions": (lambda r: forged(r, certified_predictions=((True,), None, None)), "damaged: its claims"),
     "no such gate": (entry(site=1000), "has no gate 1000"),
-    "another gate": (entry(gate="swap"), "has no gate 0"),
-    "other qubits": (entry(qubits=(1,)), "has no gate 0"),
+    "another gate": (entry(gate="swap"), "has no gate "),
+    "other qubits": (entry(qubits=(1,)), "has no gate "),
     "twice": (replace_twice, "replaced twice"),
     "size of a matrix": (entry(matrix=as_entries(np.eye(8))), "must be a matrix of size"),
     "option missing": (lambda r: forged(r, options={"aggregate": "rms"}), "option beta must be a number"),
@@ -512,7 +515,7 @@ def test_weaker_claims_are_still_true():
 
 def test_probabilities():
     task, result = network("probabilities"), pruned(outputs="probabilities")
-    with pytest.raises(CertificateViolation, match="bound from Θ .* at output probabilities"):
+    with pytest.raises(CertificateViolation, match=r"bound from Θ .* at output probabilities"):
         verify(task, moved("bound", -TINY)(result))
     with pytest.raises(CertificateViolation, match="measured deviation"):
         verify(task, moved("measured", TINY)(result))
