@@ -12,7 +12,6 @@ import qprune
 
 CIRCUITS = Path(__file__).parent.parent / "circuits"
 BUNDLES = sorted(path.parent.name for path in CIRCUITS.glob("*/task.json"))
-SLOW_TO_PRUNE = {"digits-10q", "digits4-8q"}  # 10 s at a budget of 0.02, 40 s and more at 0.25
 
 
 def test_all_bundles_are_there():
@@ -88,7 +87,7 @@ def test_planted_kinds_are_found_by_the_stage_they_belong_to():
             assert found.action == "remove", (entry, found)
 
 
-@pytest.mark.parametrize("name", [name for name in BUNDLES if name not in SLOW_TO_PRUNE])
+@pytest.mark.parametrize("name", BUNDLES)
 @pytest.mark.parametrize("budget", [0.02, 0.25])
 def test_bundles_prune_within_their_bound(name, budget):
     result = qprune.prune(qprune.Task.load(CIRCUITS / name), budget=budget)
