@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property, lru_cache
 from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from qiskit.circuit import Instruction, ParameterExpression
+from qiskit.circuit.library import UnitaryGate
 from qiskit.quantum_info import Operator, SparsePauliOp
 from scipy.sparse import diags_array
 
@@ -20,10 +22,14 @@ from qprune.errors import OptionError
 from qprune.expressions import slopes_of
 from qprune.gates import Site, bound_operation
 from qprune.observables import restricted
-from qprune.subgroups import ComplexArray, Subgroup, matrix_of, subgroup_of
+from qprune.subgroups import ComplexArray, Subgroup, subgroup_of
 from qprune.task import FloatArray, Task
 
 Placed = tuple[Instruction, tuple[int, ...]]
+Rows = list[list[tuple[int, Any]]]
+Step = tuple[Rows, tuple[int, ...]]
+NOTHING = 1e-15  # entries up to this are rounding of zero
+WHOLE_QUBITS = 4  # a gate outside the catalogue on more than these is applied through its definition
 WINDOW_ROUNDING = 1e-12  # what rounding may hide of a window's angle, radians: a few thousand gates in double precision
 LARGEST_DISTRIBUTION = 6  # measured qubits up to which every outcome probability is an output of its own
 
@@ -68,15 +74,15 @@ class BatchedNetwork:
         values = np.array([np.einsum("sm,sm->m", state.conj(), image).real for image in images])
         derivative = np.zeros((*values.shape, len(weights)))
         for gate in reversed(self.gates):
-            entries = gate.entries(weights, inverse=True)
             if gate.slopes:
-                moved = _apply(state, gate.generator, gate.axes)
+                moved = _apply(state, *gate.generator)
                 for r, image in enumerate(images):
                     slope = 2 * np.einsum("sm,sm->m", image.conj(), moved).imag
                     for p, factor in gate.slopes:
                         derivative[r, :, p] += slope * factor
-            state = _apply(state, entries, gate.axes)
-            images = [_apply(image, entries, gate.axes) for image in images]
+            for step in gate.steps(weights, inverse=True):
+                state = _apply(state, *step)
+                images = [_apply(image, *step) for image in images]
         return values, derivative
 
     def window_angles(self, replaced: Mapping[int, Sequence[Placed]], ends: Sequence[int]) -> FloatArray:
@@ -99,9 +105,10 @@ class BatchedNetwork:
                 if inside and k == inside[0]:
                     other = state
                 if other is not None:
-                    for matrix, axes in self._placed(k, replaced):
-                        other = _apply(other, matrix, axes)
-                state = _apply(state, self.gates[k].entries(self.weights), self.gates[k].axes)
+                    for step in self._placed(k, replaced):
+                        other = _apply(other, *step)
+                for step in self.gates[k].steps(self.weights):
+                    state = _apply(state, *step)
             if other is not None:
                 overlap = np.einsum("sm,sm->m", state.conj(), other)
                 # The sine from what is left of the overlap keeps its digits where states nearly agree.
@@ -110,15 +117,27 @@ class BatchedNetwork:
             first = end
         return total
 
-    def _placed(self, k: int, replaced: Mapping[int, Sequence[Placed]]) -> list[tuple[list[list], tuple[int, ...]]]:
+    def _placed(self, k: int, replaced: Mapping[int, Sequence[Placed]]) -> list[Step]:
         if k not in replaced:
-            return [(self.gates[k].entries(self.weights), self.gates[k].axes)]
-        found = []
-        for operation, qubits in replaced[k]:
-            matrix = matrix_of(bound_operation(self.task, operation), qubits)
-            axes = tuple(len(self.place) - 1 - self.place[q] for q in sorted(qubits))
-            found.append((_Entries(matrix[None]).at(np.ones(1)), axes))
-        return found
+            return self.gates[k].steps(self.weights)
+        return [step for operation, qubits in replaced[k] for step in self.whole(operation, qubits)]
+
+    def whole(self, operation: Instruction, qubits: Sequence[int]) -> list[Step]:
+        """An instruction as matrices on axes; with inputs in it, one matrix per sample."""
+        definition = operation.definition if len(qubits) > WHOLE_QUBITS else None
+        if definition is not None and not isinstance(operation, UnitaryGate):
+            inner = [
+                (item.operation, [qubits[definition.find_bit(q).index] for q in item.qubits]) for item in definition
+            ]
+            return [step for part in inner for step in self.whole(*part)]
+        if any(self.task.has_inputs(p) for p in operation.params):
+            each = [Operator(bound_operation(self.task, operation, int(i))).data for i in self.samples]
+            return [(_rows(np.stack(each, axis=-1)), self.axes(qubits))]
+        return [(_rows(Operator(bound_operation(self.task, operation)).data), self.axes(qubits))]
+
+    def axes(self, qubits: Sequence[int]) -> tuple[int, ...]:
+        """Axes of a state viewed as (2, …, 2, M), the last qubit of the register first."""
+        return tuple(len(self.place) - 1 - self.place[q] for q in qubits)
 
     def _start(self) -> ComplexArray:
         state = np.zeros((2 ** len(self.place), len(self.samples)), dtype=complex)
@@ -128,7 +147,8 @@ class BatchedNetwork:
     def _run(self, weights: FloatArray) -> ComplexArray:
         state = self._start()
         for gate in self.gates:
-            state = _apply(state, gate.entries(weights), gate.axes)
+            for step in gate.steps(weights):
+                state = _apply(state, *step)
         return state
 
 
@@ -151,18 +171,17 @@ class _Gate:
 
     def __init__(self, network: BatchedNetwork, site: Site) -> None:
         task, group = network.task, subgroup_of(site)
-        self.axes = tuple(len(network.place) - 1 - network.place[q] for q in sorted(site.qubits))
         self.slopes: list[tuple[int, float]] = []
         self.scale = 1.0  # on the way from the gate to the identity: 1 is the gate, 0 the identity
         self.shift = 0.0
-        self.is_fixed = group is None or group.family == "special"
+        self.whole: list[Step] | None = None
         if group is None or group.family == "special":
-            matrix = _whole_matrix(task, site)
-            self.constant = _Entries(matrix[None]), _Entries(matrix.conj().T[None])
+            self.whole = network.whole(site.operation, site.qubits)
             return
+        self.axes = network.axes(group.qubits)
         projectors, self.eigenvalues = _dense_projectors(group), np.array(group.eigenvalues)
-        self.member = _Entries(projectors)
-        self.generator = _Entries(np.einsum("j,jab->ab", self.eigenvalues, projectors)[None]).at(np.ones(1))
+        self.member = _Member(projectors)
+        self.generator = _rows(np.einsum("j,jab->ab", self.eigenvalues, projectors)), self.axes
         coordinate = site.coordinate
         self.offset = np.asarray(task.values(coordinate, network.samples), dtype=float)
         if isinstance(coordinate, ParameterExpression):
@@ -172,41 +191,63 @@ class _Gate:
                     self.slopes.append((index[p], factor))
                     self.offset = self.offset - factor * task.weights[index[p]]
 
+    @property
+    def is_fixed(self) -> bool:
+        """Whether it has no coordinate that could be turned down to the identity."""
+        return self.whole is not None
+
     def angle(self, weights: FloatArray) -> FloatArray:
         angle = self.offset
         for p, factor in self.slopes:
             angle = angle + factor * weights[p]
         return np.asarray(self.scale * angle + self.shift)
 
-    def entries(self, weights: FloatArray, *, inverse: bool = False) -> list[list]:
-        if self.is_fixed:
-            return self.constant[inverse].at(np.ones(1))
-        angle = self.angle(weights)
-        turned = np.multiply.outer(self.eigenvalues, angle)
-        return self.member.at(np.exp(1j * turned if inverse else -1j * turned))
+    def steps(self, weights: FloatArray, *, inverse: bool = False) -> list[Step]:
+        if self.whole is not None:
+            return [(_adjoint(rows), axes) for rows, axes in reversed(self.whole)] if inverse else self.whole
+        turned = np.multiply.outer(self.eigenvalues, self.angle(weights))
+        return [(self.member.at(np.exp(1j * turned if inverse else -1j * turned)), self.axes)]
 
 
-class _Entries:
-    """A sum Σ_e f_e P_e of matrices as rows of (column, entry), without the entries that are always zero."""
+class _Member:
+    """exp(−itA) = Σ_e f_e P_e as rows, its pattern worked out once."""
 
-    def __init__(self, terms: ComplexArray) -> None:
-        size = terms.shape[1]
-        filled = [(i, j) for i in range(size) for j in range(size) if np.any(np.abs(terms[:, i, j]) > 1e-15)]
-        self.coefficients = np.array([terms[:, i, j] for i, j in filled])
-        self.rows = [[(j, place) for place, (k, j) in enumerate(filled) if k == i] for i in range(size)]
+    def __init__(self, projectors: ComplexArray) -> None:
+        filled = np.argwhere(np.any(np.abs(projectors) > NOTHING, axis=0)).tolist()
+        self.coefficients = np.array([projectors[:, i, j] for i, j in filled])
+        self.pattern: list[list[tuple[int, int]]] = [[] for _ in projectors[0]]
+        for place, (i, j) in enumerate(filled):
+            self.pattern[i].append((j, place))
 
-    def at(self, factors: NDArray) -> list[list]:
-        """Entries for factors of shape (terms,), or (terms, M) for one matrix per sample."""
+    def at(self, factors: NDArray) -> Rows:
+        """For factors of shape (terms,), or (terms, M) for one matrix per sample."""
         values = self.coefficients @ factors
-        return [[(j, values[place]) for j, place in row] for row in self.rows]
+        return [[(j, values[place]) for j, place in row] for row in self.pattern]
 
 
-def _apply(state: ComplexArray, entries: list[list], axes: tuple[int, ...]) -> ComplexArray:
+def _rows(matrix: ComplexArray) -> Rows:
+    """A matrix (d, d), or (d, d, M) for one per sample, as rows of (column, entry) without the zeros."""
+    rows: Rows = [[] for _ in matrix]
+    large = np.abs(matrix) > NOTHING
+    for i, j in np.argwhere(large if large.ndim == 2 else large.any(axis=-1)).tolist():
+        rows[i].append((j, matrix[i, j]))
+    return rows
+
+
+def _adjoint(rows: Rows) -> Rows:
+    turned: Rows = [[] for _ in rows]
+    for i, row in enumerate(rows):
+        for j, entry in row:
+            turned[j].append((i, np.conj(entry)))
+    return turned
+
+
+def _apply(state: ComplexArray, rows: Rows, axes: tuple[int, ...]) -> ComplexArray:
     """Matrix on the qubits whose axes (first qubit least significant) are given, on states (2^n, M)."""
     n = state.shape[0].bit_length() - 1
     view = state.reshape((2,) * n + (state.shape[1],))
     out = np.empty_like(view)
-    for i, row in enumerate(entries):
+    for i, row in enumerate(rows):
         target = out[_corner(n, axes, i)]
         if not row:
             target[...] = 0
@@ -224,15 +265,6 @@ def _corner(n: int, axes: tuple[int, ...], index: int) -> tuple:
     for bit, axis in enumerate(axes):
         where[axis] = index >> bit & 1
     return tuple(where)
-
-
-def _whole_matrix(task: Task, site: Site) -> ComplexArray:
-    operation = bound_operation(task, site.operation)
-    if len(site.qubits) <= 2:
-        return matrix_of(operation, site.qubits)
-    order = [sorted(site.qubits).index(q) for q in site.qubits]
-    whole = Operator(np.eye(2 ** len(order)))
-    return whole.compose(Operator(operation), qargs=order).data
 
 
 @lru_cache(maxsize=4096)

@@ -119,7 +119,7 @@ def _certified(task: Task, theta: FloatArray, before: Outputs) -> tuple[tuple[bo
 
 def _closed_form(basis: Basis, chosen: Sequence[Candidate]) -> float | None:
     """Σ 2 arcsin(κ_k ε_k/2), where every replacement kept its ε_k on every sample."""
-    if basis.options["aggregate"] != "max" or not np.all(np.isfinite(basis.tolerances)):
+    if basis.options["aggregate"] != "max" or basis.options["tolerance"] is None:
         return None
     kappas = np.array([basis.calibration.kappa(len(basis.sites[c.site].qubits)) for c in chosen])
     return bounds.angle_from_tolerances(kappas, np.array([basis.tolerances[c.site] for c in chosen]))

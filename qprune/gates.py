@@ -162,7 +162,7 @@ def _form(operation: Instruction) -> Form | None:
             return None
         letters, coefficient = term
         return Form("pauli", letters, 2 * coefficient, 0)
-    if operation.base_class is not _STANDARD.get(operation.name):
+    if operation.name not in _STANDARD or getattr(operation, "base_class", None) is not _STANDARD[operation.name]:
         return None  # another gate of the same name
     if getattr(operation, "ctrl_state", None) not in (
         None,
@@ -178,7 +178,7 @@ def _as_standard(operation: Instruction) -> Instruction:
     OpenQASM 3 knows few gates; rzz, say, is read back as a definition of that name.
     """
     standard = _STANDARD.get(operation.name)
-    if standard is None or operation.base_class is standard or operation.definition is None:
+    if standard is None or getattr(operation, "base_class", standard) is standard or operation.definition is None:
         return operation
     free = {
         p for parameter in operation.params if isinstance(parameter, ParameterExpression) for p in parameter.parameters

@@ -48,6 +48,9 @@ class Options:
             raise OptionError(f"tolerance must be a number in [0, √2], the range of d_q, got {tolerance!r}")
         if budget is not None and not (_is_number(budget) and budget >= 0):
             raise OptionError(f"budget must be a finite number ≥ 0 in units of the observable, got {budget!r}")
+        for name in ("tolerance", "budget"):  # NumPy's own numbers would not go into JSON
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, float(getattr(self, name)))
         for name, allowed in (
             ("certify", CERTIFY),
             ("aggregate", AGGREGATES),

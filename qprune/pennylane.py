@@ -152,7 +152,7 @@ class PrunedQNode:
     @property
     def trainable_mask(self) -> Any:
         """True for weight entries that still move a gate; same form and shapes as `weights`."""
-        mask = self.roles.depends[sorted(self.plan.surviving())].any(axis=0)
+        mask = np.any(self.roles.depends[sorted(self.plan.surviving())], axis=0, keepdims=True)[0]
         masks, start = {}, 0
         for name, array in self.network.weights.items():
             shape = np.shape(number(array))

@@ -42,7 +42,7 @@ class Signature(NamedTuple):
         what = None
         for k, (now, then) in enumerate(zip(other.gates, self.gates, strict=False)):
             if now != then:
-                what = f"gate {k} is {now[0]} {now[2]} on {list(now[1])} and was {then[0]} {then[2]} on {list(then[1])}"
+                what = f"gate {k} is {_in_words(*now)} and was {_in_words(*then)}"
                 break
         if what is None and len(other.gates) != len(self.gates):
             what = f"it has {len(other.gates)} gates and had {len(self.gates)}"
@@ -56,6 +56,10 @@ class Signature(NamedTuple):
                 f"the QNode builds another circuit than the one that was pruned: {what}; gates, wires and measurements "
                 "must not depend on the values of inputs, weights or other arguments: prune each variant by itself"
             )
+
+
+def _in_words(name: str, wires: tuple[Any, ...], word: str) -> str:
+    return f"{name}{' ' * bool(word)}{word} on wires {list(wires)}"
 
 
 def _same_measurement(now: Any, then: Any) -> bool:

@@ -63,7 +63,7 @@ def finetune(
     Args:
         pruned: Where to start; it is left as it is.
         loss: Function of (network, weights) to a scalar; it calls the network as the QNode was called, with weights in
-            the form of `pruned.weights`.
+            the form of `pruned.weights`, as PennyLane NumPy arrays.
         optimizer: A PennyLane optimizer such as `qml.AdamOptimizer(0.05)`.
         steps: Updates, ≥ 0.
         every: Measure the deviation from the original every so many steps, and at both ends; 0: never.

@@ -24,12 +24,17 @@ def unitary_part(circuit: QuantumCircuit) -> tuple[QuantumCircuit, tuple[int, ..
     finished: set[int] = set()
     for instruction in circuit.data:
         operation = instruction.operation
+        qubits = [circuit.find_bit(q).index for q in instruction.qubits]
         if isinstance(operation, PauliEvolutionGate) and operation.num_qubits and _is_sum(operation):
             # What runs is the product formula, not the exact exponential: that is what must be pruned.
             operation = operation.definition.to_gate(label=operation.label)
         elif not isinstance(operation, Instruction) and hasattr(operation, "to_instruction"):  # Clifford, Pauli
             operation = operation.to_instruction()
-        qubits = [circuit.find_bit(q).index for q in instruction.qubits]
+        elif not isinstance(operation, Instruction):
+            raise TaskError(
+                f"circuit has {operation.name} on qubits {qubits}, a {type(operation).__name__} without gates of its "
+                "own; run qiskit's HighLevelSynthesis pass (or transpile at optimization_level=0) first"
+            )
         if isinstance(operation, ControlFlowOp):
             raise TaskError(
                 f"circuit has control flow ({operation.name}); qprune needs a circuit of unitary gates: "

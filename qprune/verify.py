@@ -421,7 +421,7 @@ def _simulate(
     everything = (True,) * len(entries)
     choices = list(dict.fromkeys([everything, *cones]))
     added = 0 if q_inverse == 1 else max((len(e.qubits) for e in entries), default=0)
-    needed, free = 16 * (COPIES + len(choices)) * 2.0 ** (len(used) + added), psutil.virtual_memory().available
+    needed, free = 16 * 2.0 ** len(used) * (len(choices) + COPIES * 2**added), psutil.virtual_memory().available
     if needed > 0.9 * free:
         raise TaskError(
             f"verifying a circuit on {len(used)} qubits needs {needed / 2**30:.3g} GiB of memory and "

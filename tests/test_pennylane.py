@@ -191,7 +191,7 @@ MEASUREMENTS = {
         qml.expval(qml.X(2)),
     ),
 }
-CASES = [(c, "sum") for c in CIRCUITS] + [(c, m) for c in ("angle+strong", "hand-written") for m in MEASUREMENTS]
+CASES = [*((c, "sum") for c in CIRCUITS), *(("hand-written", m) for m in MEASUREMENTS if m != "sum")]
 
 
 def make(circuit, measurement="sum", **options):
@@ -432,6 +432,34 @@ def test_wire_labels(device_wires, measurement):
     assert np.all((gaps.sum(axis=1) / 2 if gaps.shape[1] > 1 else gaps[:, 0]) <= pruned.bounds[0] + SLACK)
 
 
+def test_everything_goes():
+    def circuit(x, w):
+        qml.RZ(x, "a")
+        qml.RX(w, "a")
+        return qml.expval(qml.Z("a")), qml.probs(wires=["b"])
+
+    pruned = qpp.prune(node(circuit), inputs=data(3), weights=np.array(1e-3), tolerance=0.1)
+    assert qml.workflow.construct_tape(pruned.qnode)(0.1, 0.3).operations == []
+    np.testing.assert_allclose(np.hstack(pruned(0.1, 0.3)), [1, 1, 0], atol=1e-12)
+    assert not pruned.trainable_mask
+
+
+def test_inputs_without_weights():
+    @qml.qnode(qml.device("default.qubit"))
+    def circuit(x, **others):
+        qml.AngleEmbedding(x, wires=[0, 1])
+        qml.RX(others["angle"], 0)
+        qml.CNOT([0, 1])
+        return qml.expval(qml.Z(1))
+
+    X = data(5, 2) * [1, 0.02]
+    options = {"angle": 0.7}
+    pruned = qpp.prune(circuit, inputs=X, kwargs=options, tolerance=0.05, prune_encoding=True)
+    assert [entry.by for entry in pruned.certificate.replaced] == ["identity"]
+    assert max(abs(pruned(x, **options) - circuit(x, **options)) for x in X) <= pruned.certificate.largest_bound
+    assert pruned.weights == pruned.trainable_mask == {}
+
+
 def test_probabilities_keep_their_order_when_gates_go():
     """`probs()` of all wires on a device without wires must not follow the shorter tape."""
 
@@ -519,15 +547,25 @@ def test_broadcasting_states_and_mixed_gates(circuit):
     np.testing.assert_allclose(pruned(X, w), [pruned(x, w) for x in X], atol=SAME)
 
 
+def two_wires(inputs, weights):
+    """Few gates, as JAX compiles each."""
+    qml.AngleEmbedding(inputs, wires=[0, 1])
+    qml.Rot(*weights[:3], 0)
+    qml.CRX(weights[3] * inputs[1], [0, 1])
+    qml.RY(weights[4], 1)
+    return qml.expval(qml.Z(0) @ qml.X(1))
+
+
 @needs("jax")
 def test_jax():
     import jax
 
     with jax.enable_x64(True):
-        original, X, w = make("re-uploading", "sum", interface="jax")
+        X, w = data(4, 2), np.array([0.4, 0.3, 0.01, -0.7, 0.02])
         jw, jx = jax.numpy.array(w), jax.numpy.array(X)
-        pruned = qpp.prune(original, inputs=jx, weights=jw, tolerance=0.1)
-        reference = qpp.prune(make("re-uploading")[0], inputs=X, weights=w, tolerance=0.1)
+        pruned = qpp.prune(node(two_wires), inputs=jx, weights=jw, tolerance=0.1)
+        reference = qpp.prune(node(two_wires), inputs=X, weights=w, tolerance=0.1)
+        assert pruned.certificate.replaced
         theirs = qml.grad(reference, argnums=1)(X[0], pnp.array(w, requires_grad=True))
         np.testing.assert_allclose(jax.grad(pruned, argnums=1)(jx[0], jw), theirs, atol=SAME)
         np.testing.assert_allclose(jax.jit(jax.grad(pruned, argnums=1))(jx[0], jw), theirs, atol=SAME)
@@ -542,7 +580,7 @@ def test_jax():
 def test_jax_in_single_precision():
     import jax
 
-    original, X, w = make("angle+strong", "sum", interface="jax")
+    original, X, w = node(two_wires), data(4, 2), np.array([0.4, 0.3, 0.01, -0.7, 0.02])
     pruned = qpp.prune(original, inputs=jax.numpy.array(X), weights=jax.numpy.array(w), tolerance=0.1)
     gaps = [
         abs(float(pruned(x, pruned.weights) - original(x, pruned.weights))) for x in pruned.network.inputs["inputs"]
@@ -568,16 +606,19 @@ def test_constants_cannot_be_traced():
 
 
 @needs("torch")
-def test_torch():
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+def test_torch(precision):
     import torch
 
     original, X, w = make("angle+strong", "sum", interface="torch")
-    tw, tx = torch.tensor(w, requires_grad=True), torch.tensor(X)
+    X, w = X[:6], w[:1]
+    dtype = getattr(torch, precision)
+    tw, tx = torch.tensor(w, requires_grad=True, dtype=dtype), torch.tensor(X, dtype=dtype)
     pruned = qpp.prune(original, inputs=tx, weights=tw, tolerance=0.1)
     pruned(tx, tw).sum().backward()
     reference = qpp.prune(make("angle+strong")[0], inputs=X, weights=w, tolerance=0.1)
     theirs = qml.grad(lambda v: qml.math.sum(reference(X, v)))(pnp.array(w, requires_grad=True))
-    np.testing.assert_allclose(tw.grad, theirs, atol=1e-7)
+    np.testing.assert_allclose(tw.grad, theirs, atol=1e-7 if precision == "float64" else 1e-4)
     layer = qml.qnn.TorchLayer(pruned.qnode, {"weights": w.shape})
     assert layer(tx).shape == (len(X),)
     assert qpp.recertify(pruned, tw + 0.1).largest > 0
@@ -648,6 +689,19 @@ def test_structure_that_depends_on_data():
         measured_else(190.0, w)
 
 
+def test_one_weight_in_several_places_of_a_gate():
+    def circuit(x, w):
+        qml.RX(x, 0)
+        qml.U3(w, w, -w, 0)
+        qml.CRX(w, [0, 1])
+        return qml.expval(qml.Z(0) @ qml.X(1))
+
+    original, X = node(circuit), data(4)
+    pruned = qpp.prune(original, inputs=X, weights=np.array(0.7), tolerance=0)
+    assert len(pruned.result.weights) == 1
+    np.testing.assert_allclose(results(pruned, X, 0.2), results(original, X, 0.2), atol=SAME)
+
+
 def test_ties_are_checked():
     """|x| follows x on positive data; it must not be taken for it elsewhere."""
 
@@ -665,6 +719,12 @@ def test_ties_are_checked():
     assert abs(pruned(0.4, w) - original(0.4, w)) < SAME
     with pytest.raises(TaskError, match="followed another angle"):
         pruned(31.0, w)
+    if find_spec("jax"):
+        import jax
+
+        with jax.enable_x64(True):
+            assert abs(jax.jit(pruned)(0.4, w) - original(0.4, w)) < SAME
+            assert np.isnan(jax.jit(pruned)(31.0, w))
 
 
 @pytest.mark.parametrize(

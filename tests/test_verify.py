@@ -34,8 +34,8 @@ def network(outputs="several", seed=3):
     rng = np.random.default_rng(seed)
     x, w = ParameterVector("x", 3), ParameterVector("w", 22)
     weights = np.where(rng.random(22) < 0.5, rng.normal(0, 0.03, 22), rng.uniform(-2, 2, 22))
-    weights[[9, 20]] = 0.81, np.pi / 2 + 0.01  # one to tie to another, one near a Clifford point
-    weights[10] = 0.79
+    weights[[6, 17]] = 0.81, 0.79  # two of one class
+    weights[[10, 21]] = np.pi / 2 + 0.01, 0.9  # one near a Clifford point
     circuit, free = QuantumCircuit(4), iter(w)
     for layer in range(2):
         for q in range(3):
@@ -119,10 +119,24 @@ def test_honest_results_verify(options, outputs):
 
 
 def test_refit_verifies():
-    """Weights moved, so most replacements are not the identity."""
-    result = prune(ansatz(), **HONEST["refit"])
-    verify(ansatz(), result)
-    verify(network("one", seed=4), prune(network("one", seed=4), budget=0.3, certify="verified", refit=True))
+    """Weights moved, so replacements are not the identity alone; one acts on three qubits, out of order."""
+    x, w = ParameterVector("x", 2), ParameterVector("w", 6)
+    circuit = QuantumCircuit(3)
+    circuit.ry(x[0], 0)
+    circuit.ry(x[1], 1)
+    circuit.rx(0.7, 2)
+    circuit.rzx(w[0], 1, 0)
+    circuit.append(PauliEvolutionGate(SparsePauliOp("XZY"), time=w[1]), [2, 0, 1])
+    circuit.crx(w[2], 1, 0)
+    circuit.ry(w[3], 0)
+    circuit.rz(w[4], 1)
+    circuit.ry(w[5], 2)
+    inputs = np.random.default_rng(0).uniform(-1, 1, (10, 2))
+    weights = [0.1, 0.4, 0.05, 0.5, 0.7, 0.3]
+    task = Task(circuit, ["IZI", "IIX", "ZII"], inputs=inputs, input_params=list(x), weights=weights, holdout=0.2)
+    result = prune(task, **HONEST["refit"])
+    assert verify(task, result).checks
+    assert {(e.gate, e.by) for e in result.certificate.replaced} > {("PauliEvolution", "refit")}
 
 
 def test_representatives_are_there():
@@ -165,7 +179,7 @@ def test_only_qubits_in_use_count():
 def test_gates_of_every_making():
     """Wide, nested, given by a definition alone, or by a synthesis that is not exact."""
     circuit = QuantumCircuit(9)
-    circuit.append(StatePreparation(np.arange(1, 513) / np.linalg.norm(np.arange(1, 513))), range(9))
+    circuit.append(StatePreparation(np.arange(1, 33) / np.linalg.norm(np.arange(1, 33))), [8, 1, 3, 5, 0])
     circuit.append(PermutationGate([1, 2, 0]), [4, 0, 7])
     circuit.append(PauliEvolutionGate(SparsePauliOp(["XZ", "ZX", "YI"], [0.3, 0.9, 0.4]), time=1.0), [8, 1])
     circuit.mcx([3, 1, 5], 0)
