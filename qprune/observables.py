@@ -62,7 +62,9 @@ def _observable(item: Any, num_qubits: int) -> SparsePauliOp:
             "give a label with one letter per qubit (after transpiling: observable.apply_layout(circuit.layout))"
         )
     if len(operator.parameters):
-        raise TaskError(f"observable {name_of(operator)} has unbound parameters; bind them first")
+        raise TaskError(
+            f"observable {' '.join(operator.paulis.to_labels()[:3])} has unbound parameters; bind them first"
+        )
     coefficients = np.asarray(operator.coeffs, dtype=complex)
     if not np.all(np.isfinite(coefficients)):
         raise TaskError(f"observable {name_of(operator)} has a coefficient that is not finite")

@@ -335,7 +335,7 @@ def _steps(result: PruneResult, order: Sequence[Any]) -> list[Step]:
         if name == "measure":
             continue
         if name == "state_preparation":
-            steps.append(Step("op", wires, (), int(operation.label[2:])))
+            steps.append(Step("op", wires, (), int(operation.label.split()[1])))
             continue
         if name == "PauliEvolution":
             label, coefficient = operation.operator.to_list()[0]

@@ -6,6 +6,7 @@ The lower half of `qprune.pennylane`. Qubit i of the circuit is entry i of a wir
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import reduce
 from math import pi
 from typing import Any
 
@@ -155,7 +156,7 @@ class PreparedState(StatePreparation):
     """
 
     def __init__(self, params: list[Any], num_qubits: int, basis: bool, index: int) -> None:
-        Gate.__init__(self, "state_preparation", num_qubits, params, label=f"op{index}")
+        Gate.__init__(self, "state_preparation", num_qubits, params, label=f"state {index}")
         self.basis = basis
 
     @property
@@ -166,6 +167,27 @@ class PreparedState(StatePreparation):
     @definition.setter
     def definition(self, definition: QuantumCircuit | None) -> None:
         """Nothing is kept; Qiskit's base class sets None."""
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        """The matrix of `definition`, level by level; gate by gate it takes seconds for eight qubits."""
+        angles, n = np.array(self.params, dtype=float), int(self.num_qubits)
+        if self.basis:
+            cosine, sine = np.cos(angles / 2), -1j * np.sin(angles / 2)
+            factors = np.array([[cosine, sine], [sine, cosine]]).transpose(2, 0, 1)
+            return np.asarray(reduce(lambda low, high: np.kron(high, low), factors), dtype=dtype)
+        matrix = np.eye(2**n, dtype=complex)
+        for k, name in _levels(n):
+            here, angles = angles[: 2**k], angles[2**k :]
+            half = hadamard(2**k) @ here[np.argsort(_gray_code(2**k))] / 2  # back to angles per control pattern
+            low, high = np.moveaxis(matrix.reshape(2**k, 2, -1), 1, 0)
+            cosine, sine = np.cos(half)[:, None], np.sin(half)[:, None]
+            if name == "ry":
+                parts = [cosine * low - sine * high, sine * low + cosine * high]
+            else:
+                parts = [(cosine - 1j * sine) * low, (cosine + 1j * sine) * high]
+            matrix = np.stack(parts, axis=1).reshape(2**n, 2**n)
+        little_endian = np.arange(2**n).reshape((2,) * n).transpose().ravel()
+        return np.asarray(matrix[np.ix_(little_endian, little_endian)], dtype=dtype)
 
     def validate_parameter(self, parameter: Any) -> Any:
         return parameter
@@ -192,8 +214,16 @@ def _state_angles(state: NDArray[Any]) -> FloatArray:
 
 def _gray(angles: FloatArray) -> FloatArray:
     """Angles per control pattern (first control most significant) to angles between the CNOTs of a Gray code."""
-    size, code = len(angles), np.arange(len(angles)) ^ (np.arange(len(angles)) >> 1)
-    return (hadamard(size) @ angles / size)[code]
+    return (hadamard(len(angles)) @ angles / len(angles))[_gray_code(len(angles))]
+
+
+def _gray_code(size: int) -> NDArray[np.intp]:
+    return np.arange(size) ^ (np.arange(size) >> 1)
+
+
+def _levels(n: int) -> list[tuple[int, str]]:
+    """Target wire and rotation of each multiplexed rotation, controlled by the wires before the target."""
+    return [*((k, "ry") for k in range(n)), *((k, "rz") for k in reversed(range(n)))]
 
 
 def _preparation(angles: Sequence[Any], n: int, basis: bool) -> QuantumCircuit:
@@ -203,7 +233,7 @@ def _preparation(angles: Sequence[Any], n: int, basis: bool) -> QuantumCircuit:
         for q, angle in enumerate(left):
             circuit.rx(angle, q)
         return circuit
-    for k, name in [*((k, "ry") for k in range(n)), *((k, "rz") for k in reversed(range(n)))]:
+    for k, name in _levels(n):
         here, left = left[: 2**k], left[2**k :]
         for i, angle in enumerate(here, 1):
             getattr(circuit, name)(angle, k)

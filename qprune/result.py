@@ -19,6 +19,7 @@ from qprune.errors import BundleError
 from qprune.html import page, write_page
 from qprune.report import TradeOffPoint, draw, plot, save_drawings, table
 from qprune.task import FloatArray, Task
+from qprune.unitary import unitary_part
 
 
 @dataclass(frozen=True)
@@ -233,7 +234,7 @@ def _pruned_task(original: Task, folder: Path) -> Task:
     description = read_json(folder / "task.json")
     try:
         weights = dict(zip(description["weight_params"], description["weights"], strict=True))
-        return original.with_circuit(read_circuit(folder), weights)
+        return original.with_circuit(unitary_part(read_circuit(folder))[0], weights)
     except (KeyError, TypeError, ValueError) as error:
         raise BundleError(f"{folder / 'task.json'} does not fit its circuit: {error!r}") from error
 

@@ -22,7 +22,7 @@ with warnings.catch_warnings():
 
     import qprune.pennylane as qpp
 from qprune.pennylane_plan import refit_shift
-from qprune.pennylane_tape import GATES, _append, expand, slots_of
+from qprune.pennylane_tape import GATES, PreparedState, _append, expand, slots_of
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 SAME = 1e-9  # two exact simulations of one circuit
@@ -272,6 +272,22 @@ def test_gate_table(name):
     _append(circuit, op, 0, slots_of(op), list(op.wires))
     ours, theirs = Operator(circuit.reverse_bits()).data, qml.matrix(op)
     assert abs(abs(np.trace(ours.conj().T @ theirs)) - len(ours)) < 1e-12
+
+
+@pytest.mark.parametrize("basis", [False, True])
+@pytest.mark.parametrize("n", [1, 2, 3, 4])
+def test_prepared_state(n, basis):
+    """Definition and matrix agree, and the first column is the state."""
+    from qiskit.quantum_info import Operator
+
+    rng = np.random.default_rng(n)
+    state = rng.normal(size=2**n) + 1j * rng.normal(size=2**n)
+    angles = rng.normal(size=n) if basis else slots_of(qml.StatePrep(state, range(n), normalize=True))
+    gate = PreparedState(list(angles), n, basis, 0)
+    np.testing.assert_allclose(np.asarray(gate), Operator(gate.definition).data, atol=1e-12)
+    if not basis:
+        column = Operator(gate.definition).reverse_qargs().data[:, 0]
+        assert abs(abs(np.vdot(column, state)) - np.linalg.norm(state)) < 1e-12
 
 
 # -- options of qprune.prune ------------------------------------------------------------------------------------------

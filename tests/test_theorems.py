@@ -230,7 +230,8 @@ def aligned(count, total):
 def test_aligned_errors_meet_the_bound(count, observable, total, mode):
     """Errors about one axis add up to the bound: it cannot be made smaller, whatever the number of gates."""
     circuit = aligned(count, total)
-    options = {"tolerance": 0.51 * total / count} if mode == "tolerance" else {"budget": 2 * total}
+    # A window knows the exact angle and lets the large rotation go too, against the small ones.
+    options = {"tolerance": 0.51 * total / count} if mode == "tolerance" else {"budget": 2 * total, "window": 0}
     result = prune(Task(circuit, observable), **options)
     gone = [entry for entry in result.certificate.replaced if entry.gate == "ry" and entry.site > 0]
     assert len(gone) == count
