@@ -38,7 +38,9 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("scaling", help="pruning time over one plain pass of the same ensemble")
     command.add_argument("--threads", type=_positive, default=1, help="threads for Aer (default 1)")
-    command.add_argument("--repeat", type=_positive, default=7, help="alternated repetitions (default 7)")
+    command.add_argument(
+        "--repeat", type=_positive, default=7, help="alternated repetitions (default 7), more of short ones"
+    )
     command.add_argument("--out", type=Path, default=RESULTS / "scaling.jsonl", help="file to which rows are added")
     command.add_argument("--quick", action="store_true", help="one small size, seconds: to see that it works")
     command.add_argument("--full", action="store_true", help="also 100 samples on 16 and 20 qubits")

@@ -32,6 +32,7 @@ NAME = "scaling"
 AIMS = (4, 6)  # pruning time over one plain pass
 QUBITS, SAMPLES = (4, 8, 12, 16, 20), (1, 100)
 LONG_QUBITS = 16  # from here on many samples take minutes
+SHORT, OFTEN = 0.5, 5  # seconds; what both together take less time than is repeated so many times as often
 LAYERS = 4
 WEIGHT_SCALE = 0.3  # radians; the middle size is then about that of the trained reference networks
 SEED = 7
@@ -115,7 +116,7 @@ def run(*, out: Path, threads: int, repeat: int, quick: bool, full: bool) -> Non
     Args:
         out: File of JSON lines.
         threads: Threads for Aer, in both.
-        repeat: Repetitions of each, alternating.
+        repeat: Repetitions of each, alternating; short ones are repeated more often.
         quick: One small size, two repetitions: a check that everything works.
         full: The long sizes too.
     """
@@ -132,10 +133,12 @@ def measure(config: Config, repeat: int, step: Callable[[], Any]) -> Row:
     origin = provenance(SEED)
     task = network(config)
     plain, prune, parts = [], [], []
+    start = time.perf_counter()
     plain_pass(task, config.threads)  # both once unmeasured, so that all caches are as they stay
     result = qprune.prune(task, threads=config.threads)
+    turns = repeat * (OFTEN if time.perf_counter() - start < SHORT else 1)
     step()
-    for turn in range(repeat):
+    for turn in range(turns):
         for kind in ("plain", "prune") if turn % 2 == 0 else ("prune", "plain"):
             if kind == "plain":
                 plain.append(timed(lambda: plain_pass(task, config.threads)))
@@ -143,13 +146,14 @@ def measure(config: Config, repeat: int, step: Callable[[], Any]) -> Row:
                 with _parts() as seen:
                     prune.append(timed(lambda: qprune.prune(task, threads=config.threads)))
                 parts.append(seen)
-        step()
+        if turn % (turns // repeat) == 0:
+            step()
     times = {"plain": plain, "prune": prune, **{name: [part[name] for part in parts] for name in PARTS}}
     times["rest"] = [whole - sum(part[name] for name in PARTS) for whole, part in zip(prune, parts, strict=True)]
     row = {
         "benchmark": NAME,
         "config": asdict(config),
-        "repeat": repeat,
+        "repeat": turns,
         "gates": result.flat.size(),
         "gates_simplified": result.simplified.size(),
         "gates_left": result.circuit.size(),

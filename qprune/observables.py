@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from qiskit.circuit import ParameterExpression
 from qiskit.quantum_info import Operator, PauliList, SparsePauliOp
 
 from qprune.errors import TaskError
@@ -61,13 +62,14 @@ def _observable(item: Any, num_qubits: int) -> SparsePauliOp:
             f"observable {name_of(operator)} acts on {operator.num_qubits} qubits, the circuit has {num_qubits}; "
             "give a label with one letter per qubit (after transpiling: observable.apply_layout(circuit.layout))"
         )
-    if len(operator.parameters):
+    if any(isinstance(c, ParameterExpression) and c.parameters for c in operator.coeffs.tolist()):
         raise TaskError(
             f"observable {' '.join(operator.paulis.to_labels()[:3])} has unbound parameters; bind them first"
         )
     coefficients = np.asarray(operator.coeffs, dtype=complex)
     if not np.all(np.isfinite(coefficients)):
-        raise TaskError(f"observable {name_of(operator)} has a coefficient that is not finite")
+        labels = ", ".join(operator.paulis.to_labels()[:3])
+        raise TaskError(f"observable {labels} has unbound parameters; bind them first")
     simplified = SparsePauliOp(operator.paulis, coefficients).simplify(atol=0)
     scale = np.max(np.abs(simplified.coeffs), initial=1e-300)
     if np.max(np.abs(simplified.coeffs.imag)) > 1e-10 * scale:

@@ -80,6 +80,10 @@ class PruneGates(TransformationPass):
         OptionError: An option that `prune` does not have, or out of its range.
     """
 
+    task: Task
+    agreement: float
+    options: dict[str, Any]
+
     def __init__(self, task: Task, *, agreement: float = 1e-6, **options: Any) -> None:
         super().__init__()
         if not isinstance(task, Task):

@@ -35,7 +35,7 @@ def test_a_row_has_ratios_parts_and_provenance(folder):
     (row,) = rows_in(folder)
     assert row["benchmark"] == "scaling"
     assert set(row["config"]) == {"qubits", "samples", "layers", "threads"}
-    assert row["repeat"] == 2
+    assert row["repeat"] % 2 == 0
     for part in ("prune", "prefix", "windows", "final", "rest"):
         spread = row["over_plain"][part]
         assert 0 < spread["low"] <= spread["median"] <= spread["high"]

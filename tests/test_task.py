@@ -269,7 +269,7 @@ def test_too_many_qubits_for_memory():
         ({"threads": 0}, "threads must be an integer ≥ 1"),
         ({"seed": -1}, "seed must be an integer ≥ 0"),
         ({"costs": 5}, "costs must be a mapping"),
-        ({"costs": {"ry": -1}, "budget": 0.1}, "costs must give a finite number"),
+        ({"costs": {"rz": -1}, "budget": 0.1}, "costs must give a finite number"),
         ({"costs": lambda site: None, "budget": 0.1}, "costs must give"),
         ({"progress": "yes"}, "progress must be True or False"),
     ],
