@@ -68,8 +68,7 @@ def _observable(item: Any, num_qubits: int) -> SparsePauliOp:
         )
     coefficients = np.asarray(operator.coeffs, dtype=complex)
     if not np.all(np.isfinite(coefficients)):
-        labels = ", ".join(operator.paulis.to_labels()[:3])
-        raise TaskError(f"observable {labels} has unbound parameters; bind them first")
+        raise TaskError(f"observable {name_of(operator)} has a coefficient that is not finite; mend it")
     simplified = SparsePauliOp(operator.paulis, coefficients).simplify(atol=0)
     scale = np.max(np.abs(simplified.coeffs), initial=1e-300)
     if np.max(np.abs(simplified.coeffs.imag)) > 1e-10 * scale:

@@ -7,11 +7,12 @@ from math import pi
 import numpy as np
 import pytest
 from helpers import ARITY, CATALOGUE, INPUTS, STANDARD, WEIGHTS, deviation, pauli_matrix, state, up_to_phase
-from qiskit import QuantumCircuit
+from qiskit import QuantumCircuit, QuantumRegister
 from qiskit.circuit import Gate, Instruction, Parameter
 from qiskit.circuit.library import (
     CSwapGate,
     DiagonalGate,
+    HamiltonianGate,
     MCXGate,
     PauliEvolutionGate,
     PauliGate,
@@ -21,12 +22,12 @@ from qiskit.circuit.library import (
     RVGate,
     RYGate,
     StatePreparation,
-    UCRYGate,
+    UCGate,
     UnitaryGate,
     XGate,
     XXPlusYYGate,
 )
-from qiskit.quantum_info import Operator, SparsePauliOp, Statevector, random_unitary
+from qiskit.quantum_info import Operator, SparseObservable, SparsePauliOp, random_unitary
 
 from qprune import Task, TaskError, prune
 from qprune.gates import (
@@ -103,7 +104,7 @@ def test_composites_are_decomposed_only_as_far_as_needed():
         DiagonalGate([1, 1j, -1, 1]),
         PermutationGate([2, 0, 1]),
         StatePreparation([0.6, 0.8j]),
-        UCRYGate([0.1, 0.2]),
+        UCGate([np.eye(2), random_unitary(2, seed=1).data]),
         STANDARD["id"](),
     ],
     ids=lambda o: o.name,
@@ -170,11 +171,11 @@ def test_pauli_gates_and_evolutions_of_one_word_are_rotations():
     "operator",
     [
         SparsePauliOp(["ZZ", "XI"], [0.4, -0.2]),
-        SparsePauliOp(["ZZ", "IX"], [0.4, w]),
         SparsePauliOp(["II", "ZX"], [0.4, 0.2]),
+        SparseObservable.from_list([("Z0", 0.4), ("+r", -0.3)]),
         [SparsePauliOp("ZZ", 0.4), SparsePauliOp(["XI", "IX"], [0.3, 0.3])],
     ],
-    ids=["sum", "with a weight", "with the identity", "list"],
+    ids=["sum", "with the identity", "with projectors", "list"],
 )
 def test_a_sum_is_evolved_by_its_product_formula(operator):
     """What runs on a device is the synthesis, not the exact exponential: pruning starts from that."""
@@ -182,10 +183,9 @@ def test_a_sum_is_evolved_by_its_product_formula(operator):
     circuit.ry(0.4, range(3))
     circuit.append(PauliEvolutionGate(operator, time=1.3), [2, 0])
     task = task_of(circuit)
-    bound = circuit.assign_parameters({p: v for p, v in zip(task.weight_params, task.weights, strict=True)})
     formula = QuantumCircuit(3)
     formula.ry(0.4, range(3))
-    formula.compose(bound.data[-1].operation.definition, [2, 0], inplace=True)
+    formula.compose(circuit.data[-1].operation.definition, [2, 0], inplace=True)
     np.testing.assert_allclose(state(task.bound_circuit(0)), state(formula), atol=1e-12)
     assert all(site.family == "pauli" for site in sites_of(task))
     same_state(task)
@@ -194,13 +194,17 @@ def test_a_sum_is_evolved_by_its_product_formula(operator):
     assert np.all(change <= np.array(result.certificate.bound)[:, 0] + 1e-10)
 
 
-def test_a_weight_as_coefficient_of_one_word():
-    """Trainable, whether it stays an evolution or becomes rotations."""
+def test_weights_as_coefficients():
+    """Where Qiskit lets a coefficient be free, the rotations are trainable."""
+    try:
+        gate = PauliEvolutionGate(SparsePauliOp(["ZZ", "IX"], [w, 0.3]), time=0.8)
+    except ValueError:
+        pytest.skip("this version of Qiskit takes numbers only")
     circuit = QuantumCircuit(2)
     circuit.h([0, 1])
-    circuit.append(PauliEvolutionGate(SparsePauliOp(["ZZ"], [w]), time=0.8), [0, 1])
+    circuit.append(gate, [0, 1])
     task = task_of(circuit)
-    assert sites_of(task)[-1].role == "trainable" or any(s.role == "trainable" for s in sites_of(task))
+    assert any(site.role == "trainable" for site in sites_of(task))
     same_state(task)
 
 
@@ -263,13 +267,11 @@ def test_a_users_gate_may_bear_any_name(name, kind):
     named.append(borrowed(name, kind), [0, 1])
     for circuit in (plain, named):
         circuit.ry(0.02, 0)
-    try:
-        task = Task(named, ["ZI", "IX"])
-    except TaskError as error:
-        # Said rather than guessed: a channel's name cannot be told from a channel.
-        assert name in ("kraus", "save_state"), error
-        assert "not a unitary gate" in str(error)
+    if name in ("kraus", "save_state"):  # said rather than guessed: a name alone tells it from a channel
+        with pytest.raises(TaskError, match="not a unitary gate"):
+            Task(named, ["ZI", "IX"])
         return
+    task = Task(named, ["ZI", "IX"])
     result = prune(task, tolerance=0.05)
     assert [item.operation.name for item in result.flat.data] == ["rx", "ry", "cx", "ry"]
     real = deviation(task, state(plain), state(result.task.bound_circuit(0)))
@@ -305,16 +307,18 @@ def test_a_users_gate_of_other_action_is_taken_apart():
     assert names(circuit) == ["cx", "rz", "cx"]
 
 
-def test_a_gate_without_definition_is_refused_or_kept():
+@pytest.mark.parametrize("kind", [Gate, lambda name, n, params: Instruction(name, n, 0, params)])
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_gate_without_definition_is_refused(kind, nested):
     """An opaque gate has no action that could be simulated."""
     circuit = QuantumCircuit(1)
-    circuit.append(Gate("mystery", 1, []), [0])
+    circuit.append(kind("mystery", 1, []), [0])
+    if nested:
+        outer = QuantumCircuit(1)
+        outer.append(circuit.to_instruction(), [0])
+        circuit = outer
     with pytest.raises(TaskError, match="mystery"):
-        Task(circuit)
-    circuit = QuantumCircuit(1)
-    circuit.append(Instruction("mystery", 1, 0, []), [0])
-    with pytest.raises(TaskError, match="mystery"):
-        Task(circuit)
+        prune(Task(circuit))
 
 
 # -- roles --------------------------------------------------------------------------------------------------------
@@ -346,8 +350,6 @@ def test_roles(angle, role):
 
 def test_a_gate_that_cannot_be_taken_apart_with_free_parameters_says_so():
     """HamiltonianGate needs its time as a number."""
-    from qiskit.circuit.library import HamiltonianGate
-
     circuit = QuantumCircuit(3)
     circuit.append(HamiltonianGate(np.diag([1.0, 2, 3, 4, 5, 6, 7, 8]), w), [0, 1, 2])
     with pytest.raises(TaskError, match=r"hamiltonian.*\[0, 1, 2\].*bind"):
@@ -364,8 +366,10 @@ def test_labels_are_little_endian():
     word = ((0, "X"), (2, "Y"), (5, "Z"))
     assert pauli_label(word) == ("ZYX", [0, 2, 5])
     assert off_diagonal_weight(word) == 2
-    operator = SparsePauliOp.from_sparse_list([(*pauli_label(word), 1.0)], num_qubits=6)
-    np.testing.assert_allclose(operator.to_matrix(), pauli_matrix("XIYIIZ"), atol=1e-15)
+    circuit = QuantumCircuit(6)
+    label, qubits = pauli_label(word)
+    circuit.append(PauliGate(label), qubits)
+    np.testing.assert_allclose(Operator(circuit).data, pauli_matrix("XIYIIZ"), atol=1e-15)
 
 
 def test_words_of_a_sum():
@@ -390,8 +394,6 @@ def test_binding_a_gate_leaves_the_symbolic_one_alone():
 
 def test_global_phase_and_registers_survive():
     """The sites' circuit has the same qubits, registers, name and phase."""
-    from qiskit import QuantumRegister
-
     circuit = QuantumCircuit(QuantumRegister(2, "a"), QuantumRegister(1, "b"), name="net", global_phase=w)
     circuit.ry(0.3, 2)
     task = task_of(circuit)
@@ -405,4 +407,3 @@ def test_a_site_of_its_own():
     task = Task(QuantumCircuit(6))
     site = make_site(task, STANDARD["crx"](0.4), (5, 2), (7, 9))
     assert (site.word, site.origins, site.coordinate) == (((2, "X"), (5, "C")), (7, 9), 0.4)
-    assert Statevector(task.circuit).num_qubits == 6
