@@ -11,9 +11,9 @@ from math import log, pi, sqrt
 import numpy as np
 from scipy.stats import beta as beta_distribution
 
-from qprune.distance import EXPECTATION_ROUNDING
 from qprune.errors import OptionError
 from qprune.observables import Spectrum
+from qprune.prefix import EXPECTATION_ROUNDING
 from qprune.task import FloatArray
 
 
@@ -31,7 +31,13 @@ def distribution_bound(theta: FloatArray) -> FloatArray:
     return np.sin(theta)
 
 
-def observable_bound(theta: FloatArray, mean: FloatArray, deviation: FloatArray, spectrum: Spectrum) -> FloatArray:
+def observable_bound(
+    theta: FloatArray,
+    mean: FloatArray,
+    deviation: FloatArray,
+    spectrum: Spectrum,
+    rounding: float = EXPECTATION_ROUNDING,
+) -> FloatArray:
     """Largest change of ⟨O⟩ that an angle Θ allows: the smallest of the forms of T2 that apply.
 
     Norm form (λ_max − λ_min)·sin Θ; variance form sin²Θ·max(λ_max − ⟨O⟩, ⟨O⟩ − λ_min) + sin(2 min(Θ, π/4))·σ_O; for
@@ -41,11 +47,12 @@ def observable_bound(theta: FloatArray, mean: FloatArray, deviation: FloatArray,
         theta: Θ, radians in [0, π/2], any shape.
         mean: ⟨O⟩ of the original, same shape.
         deviation: σ_O of the original or an upper limit, same shape.
-        spectrum: Limits of O's eigenvalues.
+        spectrum: Limits of O's eigenvalues, and Σ|c_P| of its words.
+        rounding: Limit of the rounding error of a Pauli word's mean; the bound holds for what mean and deviation may
+            really be.
     """
-    # Means and deviations are known to rounding; the bound must hold for what they may really be.
-    slack = EXPECTATION_ROUNDING * max(1.0, abs(spectrum.low), abs(spectrum.high))
-    spread = deviation + np.sqrt(slack * max(1.0, spectrum.high - spectrum.low))
+    slack = rounding * spectrum.weight + np.finfo(float).eps * abs(spectrum.centre)
+    spread = deviation + 2 * np.sqrt(rounding) * spectrum.weight  # σ² is a sum of products of two such means
     norm_form = (spectrum.high - spectrum.low) * np.sin(theta)
     reach = np.maximum(spectrum.high - mean, mean - spectrum.low) + slack
     variance_form = np.sin(theta) ** 2 * reach + np.sin(2 * np.minimum(theta, pi / 4)) * spread
@@ -60,13 +67,19 @@ def observable_bound(theta: FloatArray, mean: FloatArray, deviation: FloatArray,
     return bound
 
 
-def largest_angle(budget: float, mean: FloatArray, deviation: FloatArray, spectrum: Spectrum) -> FloatArray:
+def largest_angle(
+    budget: float,
+    mean: FloatArray,
+    deviation: FloatArray,
+    spectrum: Spectrum,
+    rounding: float = EXPECTATION_ROUNDING,
+) -> FloatArray:
     """The largest Θ whose `observable_bound` stays within the budget, per sample; found by bisection."""
     low, high = np.zeros_like(mean), np.full_like(mean, pi / 2)
-    high_fits = observable_bound(high, mean, deviation, spectrum) <= budget
+    high_fits = observable_bound(high, mean, deviation, spectrum, rounding) <= budget
     for _ in range(60):
         middle = (low + high) / 2
-        fits = observable_bound(middle, mean, deviation, spectrum) <= budget
+        fits = observable_bound(middle, mean, deviation, spectrum, rounding) <= budget
         low, high = np.where(fits, middle, low), np.where(fits, high, middle)
     return np.where(high_fits, pi, low)  # a bound that no angle exceeds constrains nothing
 
@@ -76,10 +89,10 @@ def largest_distribution_angle(budget: float, samples: int) -> FloatArray:
     return np.full(samples, pi if budget >= 1 else np.arcsin(budget))
 
 
-def predictions_certified(theta: FloatArray, mean: FloatArray) -> np.ndarray:
+def predictions_certified(theta: FloatArray, mean: FloatArray, rounding: float = EXPECTATION_ROUNDING) -> np.ndarray:
     """Where sign⟨O⟩ of a ±1 observable cannot flip: Θ < |π/4 − α|, α = ½ arccos⟨O⟩ (T4)."""
     # |π/4 − ½ arccos m| = ½ arcsin|m|
-    margin = np.maximum(np.abs(mean) - EXPECTATION_ROUNDING, 0)
+    margin = np.maximum(np.abs(mean) - rounding, 0)
     return theta < np.arcsin(np.clip(margin, 0, 1)) / 2
 
 

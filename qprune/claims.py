@@ -95,7 +95,7 @@ def output_bounds(task: Task, theta: FloatArray, before: Outputs) -> FloatArray:
         return bounds.distribution_bound(theta)
     return np.array(
         [
-            bounds.observable_bound(theta[r], before.means[r], before.deviations[r], spectrum)
+            bounds.observable_bound(theta[r], before.means[r], before.deviations[r], spectrum, before.rounding)
             for r, spectrum in enumerate(task.spectra)
         ]
     )
@@ -112,7 +112,9 @@ def _certified(task: Task, theta: FloatArray, before: Outputs) -> tuple[tuple[bo
     if task.observables is None:
         return (None,)
     return tuple(
-        tuple(bool(x) for x in bounds.predictions_certified(theta[r], before.means[r])) if s.is_involution else None
+        tuple(bool(x) for x in bounds.predictions_certified(theta[r], before.means[r], before.rounding))
+        if s.is_involution
+        else None
         for r, s in enumerate(task.spectra)
     )
 

@@ -19,16 +19,10 @@ import scipy.linalg
 from qiskit.quantum_info import Pauli
 
 from qprune.gates import Word, off_diagonal_weight
+from qprune.prefix import EXPECTATION_ROUNDING
 from qprune.qgeometry import deformation
 from qprune.subgroups import ComplexArray, Subgroup
 from qprune.task import FloatArray
-
-EXPECTATION_ROUNDING = 64 * np.finfo(float).eps
-"""Limit of the rounding error of an expectation value after a few thousand gates in double precision.
-
-A spectral probability is known to this accuracy; bounds use its upper end, so that a gate whose state *seems* to be
-an exact eigenstate still contributes the angle that rounding could hide (2·10⁻⁷ at most).
-"""
 
 
 @dataclass(frozen=True)
@@ -47,7 +41,13 @@ class Distances:
 Expectation = Callable[[Word], FloatArray]
 
 
-def compare_members(group: Subgroup, expectation: Expectation, shift: FloatArray | float, eta: float) -> Distances:
+def compare_members(
+    group: Subgroup,
+    expectation: Expectation,
+    shift: FloatArray | float,
+    eta: float,
+    rounding: float = EXPECTATION_ROUNDING,
+) -> Distances:
     """Distance between members t and t + shift of a one-parameter subgroup.
 
     Args:
@@ -55,6 +55,7 @@ def compare_members(group: Subgroup, expectation: Expectation, shift: FloatArray
         expectation: Prefix expectation ⟨P⟩ of each of `group.words`, shape (M,).
         shift: δ, radians: a number, one per sample (M,), or one per candidate (C, 1).
         eta: η in [0, 1]; words with w letters X or Y are scaled by η^w.
+        rounding: Limit of the rounding error of an expectation value; the angle allows for it.
 
     Returns:
         Arrays of shape (M,), or (C, M).
@@ -64,10 +65,16 @@ def compare_members(group: Subgroup, expectation: Expectation, shift: FloatArray
     deformed = _spectral_probabilities(group, expectation, eta)
     ordinary = deformed if eta == 1 else _spectral_probabilities(group, expectation, 1.0)
     phases = [-np.asarray(shift) * a for a in group.eigenvalues]
-    return _distances(deformed, ordinary, phases)
+    return _distances(deformed, ordinary, phases, rounding)
 
 
-def compare_matrices(group: Subgroup, expectation: Expectation, relative: ComplexArray, eta: float) -> Distances:
+def compare_matrices(
+    group: Subgroup,
+    expectation: Expectation,
+    relative: ComplexArray,
+    eta: float,
+    rounding: float = EXPECTATION_ROUNDING,
+) -> Distances:
     """Distance between two members of SU(2) or SU(4).
 
     Args:
@@ -75,6 +82,7 @@ def compare_matrices(group: Subgroup, expectation: Expectation, relative: Comple
         expectation: As in `compare_members`.
         relative: V = G†A on the class's qubits, first qubit least significant, shape (d, d).
         eta: As in `compare_members`.
+        rounding: As in `compare_members`; a probability read from up to 15 of them may be off by twice as much.
 
     Source: THEORY section 3.
     """
@@ -85,14 +93,14 @@ def compare_matrices(group: Subgroup, expectation: Expectation, relative: Comple
     for value in (eta, 1.0):
         states = _reduced_states(group, expectation, value)
         probabilities.append(np.einsum("aj,mab,bj->jm", vectors.conj(), states, vectors).real)
-    return _distances(probabilities[0], probabilities[1], phases)
+    return _distances(probabilities[0], probabilities[1], phases, 2 * rounding)
 
 
-def _distances(deformed: FloatArray, ordinary: FloatArray, phases: list[FloatArray]) -> Distances:
+def _distances(deformed: FloatArray, ordinary: FloatArray, phases: list[FloatArray], rounding: float) -> Distances:
     square = np.minimum(_sine_squared(deformed, phases, 0.0), 1)
     # 2 − 2√(1 − s²) written so that small s keeps its digits
     distance = np.sqrt(2 * square / (1 + np.sqrt(1 - square)))
-    sine = np.sqrt(np.minimum(_sine_squared(ordinary, phases, EXPECTATION_ROUNDING), 1))
+    sine = np.sqrt(np.minimum(_sine_squared(ordinary, phases, rounding), 1))
     return Distances(distance, np.arcsin(sine))
 
 

@@ -101,8 +101,8 @@ def page(result: PruneResult, *, tradeoff: Sequence[TradeOffPoint] = (), title: 
         _table(result),
         _claims(result),
         "<h2>Circuit before</h2>",
-        f"<p>{_fates(entries)}</p>",
-        _legend(),
+        f"<p>{_fates(result)}</p>",
+        _legend(_limit(result)),
         _box("Circuit before", before),
         "<h2>Circuit after</h2>",
         _box("Circuit after", after),
@@ -200,7 +200,8 @@ def _wires(task: Task) -> set[int]:
 def _request(result: PruneResult) -> str:
     options = result.certificate.options
     parts = [f"{name} {options[name]:g}" for name in ("budget", "tolerance") if options.get(name) is not None]
-    parts += [f"{name} {options[name]}" for name in ("aggregate", "representatives", "strategy") if name in options]
+    names = ("certify", "refit", "aggregate", "representatives", "strategy")
+    parts += [f"{name} {options[name]}" for name in names if options.get(name) not in (None, False)]
     return ", ".join([*parts, _count(len(result.certificate.samples), "sample")])
 
 
@@ -246,16 +247,23 @@ def _claims(result: PruneResult) -> str:
     return f"<ul>{''.join(lines)}</ul>"
 
 
-def _fates(entries: Sequence[PlanEntry]) -> str:
+def _limit(result: PruneResult) -> str:
+    """What removals had to stay within."""
+    return "the measured budget" if result.certificate.options.get("certify") == "verified" else "the bound"
+
+
+def _fates(result: PruneResult) -> str:
+    entries = result.plan
     counts = {fate: sum(entry.action == fate for entry in entries) for fate in FATES}
     return (
-        f"{_count(len(entries), 'gate')}: {counts['remove']} removed and {counts['replace']} replaced under the bound, "
+        f"{_count(len(entries), 'gate')}: {counts['remove']} removed and {counts['replace']} replaced under "
+        f"{_limit(result)}, "
         f"{counts['simplify']} gone exactly (merged, cancelled or seen by no output), {counts['keep']} kept. "
         "Light gates are redundant on this task, dark ones are not; rest the pointer on a gate for its numbers."
     )
 
 
-def _legend() -> str:
+def _legend(limit: str) -> str:
     width, height, left = 250, 14, 24
     stops = scale_stops()
     gradient = "".join(f'<stop offset="{k / (len(stops) - 1):.4g}" stop-color="{c}"/>' for k, c in enumerate(stops))
@@ -271,9 +279,9 @@ def _legend() -> str:
         f'<rect x="{left}" width="{width}" height="{height}" fill="url(#scale)"/>{ticks}</svg>'
     )
     samples = (
-        ("remove", "removed, under the bound"),
+        ("remove", f"removed, under {limit}"),
         ("simplify", "gone exactly"),
-        ("replace", "replaced, under the bound"),
+        ("replace", f"replaced, under {limit}"),
     )
     marks = ""
     for fate, words in samples:
@@ -301,7 +309,7 @@ def _plots(result: PruneResult, tradeoff: Sequence[TradeOffPoint]) -> str:
             "<h2>Trade-off</h2>"
             f'<figure role="img" aria-label="Gates left, proven bound and measured deviation. {escape(rows)}">'
             f"{drawing}</figure><p class=dim>The same task pruned at {len(tradeoff)} settings of "
-            f"{escape(tradeoff[0].setting)}.</p>"
+            f"{escape(tradeoff[0].setting)}{_ringed(result)}.</p>"
         )
     drawing = inline_svg(partial(plot, result), "deviations")
     figures.append(
@@ -312,6 +320,11 @@ def _plots(result: PruneResult, tradeoff: Sequence[TradeOffPoint]) -> str:
         f"{_count(len(certificate.outputs), 'output')}.</p>"
     )
     return f'<div class="pair">{"".join(f"<section>{figure}</section>" for figure in figures)}</div>'
+
+
+def _ringed(result: PruneResult) -> str:
+    verified = result.certificate.options.get("certify") == "verified"
+    return "; this result, pruned by measured deviation, is ringed" if verified else ""
 
 
 def _gate_table(result: PruneResult) -> str:

@@ -24,12 +24,16 @@ class Spectrum:
         high: An upper limit of the largest.
         is_involution: Whether O² = 1, so that all eigenvalues are ±1.
         exact: Whether low and high are eigenvalues rather than limits from the norm.
+        centre: Coefficient of the identity.
+        weight: Σ|c_P| over all other Pauli words.
     """
 
     low: float
     high: float
     is_involution: bool
     exact: bool
+    centre: float = 0.0
+    weight: float = 1.0
 
 
 def as_observables(given: Any, num_qubits: int) -> tuple[SparsePauliOp, ...] | None:
@@ -103,12 +107,12 @@ def spectrum_of(observable: SparsePauliOp) -> Spectrum:
         square is not None and len(square) == 1 and not support_of(square) and abs(square.coeffs[0] - 1) < 1e-12
     )
     support = support_of(observable)
-    if is_involution:
-        return Spectrum(-1.0, 1.0, True, bool(support))
-    if len(support) <= DENSE_QUBITS and support:
-        values = np.linalg.eigvalsh(restricted(observable, support).to_matrix())
-        return Spectrum(float(values[0]), float(values[-1]), False, True)
     identity = ~np.any(observable.paulis.x | observable.paulis.z, axis=1)
     centre = float(observable.coeffs[identity].real.sum())
-    radius = float(np.abs(observable.coeffs[~identity]).sum())
-    return Spectrum(centre - radius, centre + radius, False, not support)
+    weight = float(np.abs(observable.coeffs[~identity]).sum())
+    if is_involution:
+        return Spectrum(-1.0, 1.0, True, bool(support), centre, weight)
+    if len(support) <= DENSE_QUBITS and support:
+        values = np.linalg.eigvalsh(restricted(observable, support).to_matrix())
+        return Spectrum(float(values[0]), float(values[-1]), False, True, centre, weight)
+    return Spectrum(centre - weight, centre + weight, False, not support, centre, weight)

@@ -8,9 +8,9 @@ whether the finished circuit still keeps what was certified.
 
 from __future__ import annotations
 
-import inspect
 import warnings
 from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from functools import cached_property
 from numbers import Real
 from typing import Any
@@ -26,11 +26,12 @@ from qiskit.transpiler import TransformationPass, TranspileLayout
 from qprune.claims import deviations
 from qprune.errors import CertificateViolation, OptionError, TaskError
 from qprune.gates import sites_of
+from qprune.options import Options
 from qprune.prefix import Outputs, final_outputs
 from qprune.pruning import prune
 from qprune.task import Task
 
-RESULT, CERTIFICATE, TASK = "qprune_result", "qprune_certificate", "qprune_task"
+RESULT, CERTIFICATE, WEIGHTS, TASK = "qprune_result", "qprune_certificate", "qprune_weights", "qprune_task"
 ROUNDING = 1e-9  # difference of outputs, per unit of the observable's range, that exact rewriting may cause
 
 APPROXIMATING: Mapping[str, float] = {
@@ -65,8 +66,10 @@ class PruneGates(TransformationPass):
     certificate is one for the circuit received. That it is the task's is checked on every sample, never assumed.
 
     Afterwards the property set holds "qprune_result" (the `PruneResult`; its `original` is the received circuit as a
-    task), "qprune_certificate" and "qprune_task" (the task given here). Final measurements stay where they were, but
-    only the task's outputs are certified. Barriers are dropped; delays are refused: schedule afterwards.
+    task), "qprune_certificate", "qprune_weights" (values of the surviving weights by name, which
+    `circuit.assign_parameters` takes; with refit=True they are not the task's any more) and "qprune_task" (the task
+    given here). Final measurements stay where they were, but only the task's outputs are certified. Barriers are
+    dropped; delays are refused: schedule afterwards.
 
     Args:
         task: The network on its virtual qubits, before the pass manager touches it.
@@ -90,9 +93,10 @@ class PruneGates(TransformationPass):
             raise TaskError(
                 f"task must be a qprune.Task, got {type(task).__name__}; wrap the circuit: Task(circuit, …)"
             )
-        unknown = sorted(set(options) - set(inspect.signature(prune).parameters))
+        unknown = sorted(set(options) - {field.name for field in fields(Options)})
         if unknown:
             raise OptionError(f"options must be those of qprune.prune, got {', '.join(unknown)}; see its documentation")
+        Options(**options)  # checks every value now rather than in the middle of a compilation
         if isinstance(agreement, bool) or not isinstance(agreement, Real) or not agreement > 0:
             raise OptionError(f"agreement must be a number > 0 in units of the observable, got {agreement!r}")
         self.task, self.agreement, self.options = task, agreement, options
@@ -105,6 +109,7 @@ class PruneGates(TransformationPass):
         result = prune(self._received_task(dag, received), **self.options)
         self.property_set[RESULT] = result
         self.property_set[CERTIFICATE] = result.certificate
+        self.property_set[WEIGHTS] = _weights_of(result.task)
         self.property_set[TASK] = self.task
         return circuit_to_dag(_with_measurements(result.circuit, received))
 
@@ -201,7 +206,7 @@ def check_certificate(circuit: QuantumCircuit, property_set: Mapping[str, Any]) 
         raise TaskError("property_set holds no qprune_result; give PassManager.property_set after PruneGates ran in it")
     layout = circuit.layout
     places = list(range(task.num_qubits)) if layout is None else layout.final_index_layout()
-    now, original = _moved(task, circuit, places), result.original
+    now, original = _moved(task, circuit, places, _weights_of(result.task)), result.original
     before = final_outputs(original, sites_of(original), original.selected)
     measured = deviations(before, final_outputs(now, sites_of(now), original.selected))
     ranges = [1.0] if task.observables is None else [max(1.0, s.high - s.low) for s in task.spectra]
@@ -286,7 +291,13 @@ def _same_outputs(first: Task, second: Task) -> bool:
     return first.measured_qubits == second.measured_qubits and all(a.equiv(b) for a, b in pairs)
 
 
-def _moved(task: Task, circuit: QuantumCircuit, places: list[int]) -> Task:
+def _weights_of(task: Task) -> dict[str, float]:
+    return {p.name: value for p, value in zip(task.weight_params, task.weights.tolist(), strict=True)}
+
+
+def _moved(
+    task: Task, circuit: QuantumCircuit, places: list[int], new_weights: Mapping[str, float] | None = None
+) -> Task:
     """The task on a circuit derived from its own, each of its qubits q being `places[q]` there."""
     here = {p.name for p in circuit.parameters}
     strange = sorted(here - {p.name for p in (*task.input_params, *task.weight_params)})
@@ -302,7 +313,8 @@ def _moved(task: Task, circuit: QuantumCircuit, places: list[int]) -> Task:
         )
     # Passes may have dropped gates, and with them parameters; inputs keep the columns that are left.
     columns = [j for j, p in enumerate(task.input_params) if p.name in here]
-    weights = {p.name: w for p, w in zip(task.weight_params, task.weights.tolist(), strict=True) if p.name in here}
+    values = _weights_of(task) | dict(new_weights or {})
+    weights = {p.name: values[p.name] for p in task.weight_params if p.name in here}
     observables, width = None, circuit.num_qubits
     if task.observables is not None:
         observables = [o.apply_layout(places, num_qubits=width) for o in task.observables]

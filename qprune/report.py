@@ -257,7 +257,9 @@ def plot_tradeoff(result: PruneResult, points: Sequence[TradeOffPoint], ax: Any 
     ax = _axes(ax)
     before, certificate = result.flat.size(), result.certificate
     here = (int(result.circuit.size()), certificate.largest_bound, certificate.largest_measured)
-    rows = sorted({*((p.gates, p.bound, p.measured) for p in points), here})
+    rows = sorted({(p.gates, p.bound, p.measured) for p in points})
+    if certificate.options.get("certify") != "verified":  # else it is no point of a curve by the bound
+        rows = sorted({*rows, here})
     # The line joins the points that no other beats in both gates and bound.
     best = [row for k, row in enumerate(rows) if all(row[1] < other[1] for other in rows[:k])]
     for column, marker, color, label in ((1, "v", BOUND, "proven bound"), (2, "o", MEASURED, "measured")):
@@ -266,8 +268,11 @@ def plot_tradeoff(result: PruneResult, points: Sequence[TradeOffPoint], ax: Any 
             values = [row[column] for row in chosen]
             ax.plot(gone, values, **{"marker": marker, "markersize": 4.5, "color": color, **style})
     ring = {"marker": "o", "linestyle": "none", "markersize": 11, "fillstyle": "none", "color": LIMIT}
-    ax.plot([100 * (before - here[0]) / max(before, 1)] * 2, here[1:], label="this result", **ring)
-    _from_zero(ax, max(max(row[1:]) for row in rows))
+    x = 100 * (before - here[0]) / max(before, 1)
+    ax.plot([x], here[1:2], "v", color=BOUND, markersize=4.5)
+    ax.plot([x], here[2:], "o", color=MEASURED, markersize=4.5)
+    ax.plot([x, x], here[1:], label="this result", **ring)
+    _from_zero(ax, max(max(row[1:]) for row in [*rows, here]))
     ax.set_xlabel("gates removed, % of the original")
     ax.set_ylabel(f"largest {deviation_name(result)}")
     _legend(ax)

@@ -63,6 +63,7 @@ class CandidateFinder:
         )
         self.aggregate = aggregate
         self.weights = task.selection_weights()
+        self.geometry = calibration.eta, prefix.outputs.rounding
         self.comparisons = 0
 
     def identity(self, k: int) -> Candidate:
@@ -125,9 +126,6 @@ class CandidateFinder:
             raise ValueError(f"gate {k} is outside the catalogue")
         return group
 
-    def _eta(self) -> float:
-        return self.calibration.eta
-
     def _expectation(self, k: int) -> Expectation:
         return lambda word: self.prefix.expectation(k, word)
 
@@ -149,18 +147,18 @@ class CandidateFinder:
             return self._special_to_identity(k, group)
         shift = target - self._coordinate(k)
         turn = float(np.max(_folded(shift, group.period)))
-        return compare_members(group, self._expectation(k), shift, self._eta()), turn
+        return compare_members(group, self._expectation(k), shift, *self.geometry), turn
 
     def _special_to_identity(self, k: int, group: Subgroup) -> tuple[Distances, float]:
         """A member of SU(2) or SU(4) against the identity; with inputs in it, a matrix of its own for every sample."""
         site, expectation = self.sites[k], self._expectation(k)
         if site.role != "encoding":
             relative = self._matrix(k).conj().T
-            return compare_matrices(group, expectation, relative, self._eta()), _turn(relative)
+            return compare_matrices(group, expectation, relative, *self.geometry), _turn(relative)
         each, turns = [], []
         for row, sample in enumerate(self.task.selected):
             relative = matrix_of(bound_operation(self.task, site.operation, int(sample)), site.qubits).conj().T
-            each.append(compare_matrices(group, _of_sample(expectation, row), relative, self._eta()))
+            each.append(compare_matrices(group, _of_sample(expectation, row), relative, *self.geometry))
             turns.append(_turn(relative))
         deformed, angle = (np.concatenate(rows) for rows in zip(*((d.deformed, d.angle) for d in each), strict=True))
         return Distances(deformed, angle), max(turns)
@@ -171,11 +169,11 @@ class CandidateFinder:
         self.comparisons += len(members) - 1  # itself needs none
         if group.family == "special":
             relatives = [self._matrix(k).conj().T @ self._matrix(j) for j in members]
-            each = [compare_matrices(group, self._expectation(k), v, self._eta()) for v in relatives]
+            each = [compare_matrices(group, self._expectation(k), v, *self.geometry) for v in relatives]
             stacked = Distances(np.array([d.deformed for d in each]), np.array([d.angle for d in each]))
             return stacked, np.array([_turn(v) for v in relatives])
         shifts = np.array([float(self._coordinate(j)) for j in members]) - float(self._coordinate(k))
-        distances = compare_members(group, self._expectation(k), shifts[:, None], self._eta())
+        distances = compare_members(group, self._expectation(k), shifts[:, None], *self.geometry)
         return distances, _folded(shifts, group.period)
 
     def _nearest_local_clifford(self, k: int) -> Candidate:
@@ -187,7 +185,7 @@ class CandidateFinder:
         by = tuple(unitary_instructions(best, group.qubits, size))
         self.comparisons += 1
         relative = gate.conj().T @ best
-        distances = compare_matrices(group, self._expectation(k), relative, self._eta())
+        distances = compare_matrices(group, self._expectation(k), relative, *self.geometry)
         return self._candidate(k, by, "local Clifford", distances, _turn(relative))
 
     def _aggregated(self, distances: Distances) -> FloatArray:

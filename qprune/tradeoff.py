@@ -17,13 +17,30 @@ LARGEST_TOLERANCE = 1.0
 KEPT_OPTIONS = ("aggregate", "window", "representatives", "strategy", "prune_encoding", "seed")
 
 
+def trade_off_point(result: PruneResult) -> TradeOffPoint:
+    """A result as a point of the curve; a `Frontier` makes one too: `[trade_off_point(r) for r in front]`."""
+    options = result.certificate.options
+    setting = "tolerance" if options["budget"] is None else "budget"
+    return TradeOffPoint(
+        setting=setting,
+        value=options[setting],
+        gates=int(result.circuit.size()),
+        two_qubit_gates=two_qubit_gates(result.circuit),
+        bound=result.certificate.largest_bound,
+        measured=result.certificate.largest_measured,
+    )
+
+
 def trade_off(result: PruneResult, *, points: int = 12, **options: Any) -> tuple[TradeOffPoint, ...]:
     """Prune a result's task again at other settings of what limited it: the budget, else the tolerance.
+
+    Always by the proven bound, which takes seconds; `frontier` is the same for certify="verified".
 
     Args:
         result: What `prune` returned, or `PruneResult.load`.
         points: Number of settings, ≥ 2, evenly spaced on a logarithmic scale; one pruning each.
-        options: Options of `prune` that the certificate does not record (`costs`, `threads`) or that shall differ.
+        options: Options of `prune` that the certificate does not record (`threads`, `costs` if a callable) or that
+            shall differ.
 
     Returns:
         One point per setting, in ascending order; what `PruneResult.report(tradeoff=…)` takes.
@@ -35,6 +52,8 @@ def trade_off(result: PruneResult, *, points: int = 12, **options: Any) -> tuple
         raise OptionError(f"points must be an integer ≥ 2, got {points!r}; a curve needs two ends")
     task, used = result.original, result.certificate.options
     settings = {name: used[name] for name in KEPT_OPTIONS if name in used}
+    if isinstance(used.get("costs"), dict):
+        settings["costs"] = used["costs"]
     settings["noise"] = NoiseCalibration(*(used.get(n, 1.0) for n in ("coherence", "beta", "gamma")))
     if used["budget"] is not None:
         setting, settings["tolerance"] = "budget", used["tolerance"]
@@ -43,15 +62,5 @@ def trade_off(result: PruneResult, *, points: int = 12, **options: Any) -> tuple
         setting, largest = "tolerance", LARGEST_TOLERANCE
     found = []
     for value in np.geomspace(SPAN * largest, largest, points).tolist():
-        again = prune(task, **{**settings, **options, setting: value})
-        found.append(
-            TradeOffPoint(
-                setting=setting,
-                value=value,
-                gates=again.circuit.size(),
-                two_qubit_gates=two_qubit_gates(again.circuit),
-                bound=again.certificate.largest_bound,
-                measured=again.certificate.largest_measured,
-            )
-        )
+        found.append(trade_off_point(prune(task, **{**settings, **options, setting: value})))
     return tuple(found)

@@ -35,7 +35,7 @@ Pieces = list[tuple[ComplexArray, tuple[int, ...]]]  # matrices with the places 
 SLACK = 1e-9
 # Radians by which a recorded angle may exceed the true one: certificates round up, as an expectation value wrong by
 # 10⁻¹⁴ can hide an angle of 10⁻⁷. Also the rounding of a distance near 0 or √2, hence of T1 and the closed form.
-EXCESS = 1e-6
+EXCESS = 1e-6  # on few qubits
 COPIES = 6  # statevectors alive at a time, besides those of the outputs' light cones
 SIMULATED, PREFIX, FORMULA = "full simulation", "prefix states", "formula of the theorem"
 
@@ -156,6 +156,9 @@ class _Verifier:
         self.probabilities = task.probabilities[self.seen] / task.probabilities[self.seen].sum()
         scale = [1.0] if task.observables is None else [np.abs(o.coeffs).sum() for o in task.observables]
         self.slack = SLACK * np.array(scale)[:, None]
+        # A mean is a sum of 2^n terms, each rounded once, and angles go with the root of its error.
+        places = {q for item in self.circuit.data for q in _indices(self.circuit, item)}
+        self.excess = EXCESS + 4 * float(np.sqrt(2.0 ** len(places) * np.finfo(float).eps))
         self.check_form()
         self.spectra = [_spectrum(task, r) for r in range(len(task.observables or ()))]
         self.cones = _cones(task, self.circuit, self.entries)
@@ -237,7 +240,7 @@ class _Verifier:
         if options["aggregate"] not in ("rms", "max"):
             raise _damaged(f"unknown aggregate {options['aggregate']!r}")
         distance = distances.max(axis=1) if options["aggregate"] == "max" else self.rms(distances)
-        self.equal("q-overlap distance", deformed, distance, [e.distance for e in entries], EXCESS, self.gates)
+        self.equal("q-overlap distance", deformed, distance, [e.distance for e in entries], self.excess, self.gates)
         sizes, eta = np.array([len(e.qubits) for e in entries]), 1 / np.cosh(min(self.log_q, 700))
         kappa = (2 / (1 + eta)) ** (sizes / 2)
         self.equal("κ", "definition", kappa, [e.kappa for e in entries], SLACK, self.gates)
@@ -250,9 +253,9 @@ class _Verifier:
             saved = self.number("gamma") * (1 - self.number("coherence")) * (1 - 0.5**sizes)
             tolerance = np.sqrt(self.number("tolerance") ** 2 + saved)
             self.equal("tolerance of a gate", "definition", tolerance, claimed, SLACK, self.gates)
-            self.check("distance in tolerance (T1)", deformed, distance, tolerance, EXCESS, self.gates)
+            self.check("distance in tolerance (T1)", deformed, distance, tolerance, self.excess, self.gates)
         largest, claimed = angle.max(axis=1), [e.largest_angle for e in entries]
-        self.equal("largest angle of a gate", PREFIX, largest, claimed, EXCESS, self.gates)
+        self.equal("largest angle of a gate", PREFIX, largest, claimed, self.excess, self.gates)
         self.check("… as an upper limit", PREFIX, largest, claimed, SLACK, self.gates)
 
     def rms(self, values: FloatArray) -> FloatArray:
@@ -277,7 +280,7 @@ class _Verifier:
         chords = np.array([e.kappa * (e.tolerance or 0) / 2 for e in self.entries])
         formula = min(pi / 2, 2 * np.arcsin(np.minimum(1, chords)).sum())
         self.equal("angle from tolerances", FORMULA, formula, closed, SLACK)
-        self.check("… as an upper limit", PREFIX, total, closed, EXCESS * (1 + len(self.entries)), *self.each)
+        self.check("… as an upper limit", PREFIX, total, closed, self.excess * (1 + len(self.entries)), *self.each)
 
     def check_bounds(self) -> None:
         """Bounds and certified predictions that Θ allows (T2, T4), and the budget."""
