@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,19 +110,30 @@ def read_json(path: Path) -> Any:
 
 def read_circuit(folder: Path) -> QuantumCircuit:
     """The circuit of a bundle: `circuit.qpy` if there, else `circuit.qasm`."""
-    for name in ("circuit.qpy", "circuit.qasm"):
-        path = folder / name
-        if path.exists():
-            try:
-                if path.suffix == ".qasm":
-                    return qasm3.loads(path.read_text(encoding="utf-8"))
-                with open(path, "rb") as stream:
-                    return qpy.load(stream)[0]
-            except Exception as error:  # the readers raise many unrelated types
-                raise BundleError(
-                    f"cannot read {path}: {' '.join(str(error).split()) or type(error).__name__}"
-                ) from error
-    raise BundleError(f"{folder} has neither circuit.qpy nor circuit.qasm")
+    if (folder / "circuit.qpy").exists():
+        return read_qpy(folder / "circuit.qpy")
+    path = folder / "circuit.qasm"
+    if not path.exists():
+        raise BundleError(f"{folder} has neither circuit.qpy nor circuit.qasm")
+    try:
+        return qasm3.loads(path.read_text(encoding="utf-8"))
+    except Exception as error:  # the reader raises many unrelated types
+        raise _unreadable(path, error) from error
+
+
+def read_qpy(path: Path) -> QuantumCircuit:
+    """The one circuit of a QPY file; BundleError says which file cannot be read."""
+    try:
+        with open(path, "rb") as stream, warnings.catch_warnings():
+            # Elements of a ParameterVector that the circuit does not use are none of ours.
+            warnings.filterwarnings("ignore", message="The ParameterVector")
+            return qpy.load(stream)[0]
+    except Exception as error:  # the reader raises many unrelated types
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> BundleError:
+    return BundleError(f"cannot read {path}: {' '.join(str(error).split()) or type(error).__name__}")
 
 
 def _read_inputs(path: Path, names: list[str], split: str | None) -> tuple[Any, Any, Any]:

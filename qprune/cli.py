@@ -66,6 +66,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--strategy", choices=tuple(STRATEGIES), default="q-iprune", help="order under a budget")
     command.add_argument("--costs", metavar="JSON", help="cost by gate name, such as '{\"cx\": 20}'")
     command.add_argument("--prune-encoding", action="store_true", help="gates that an input enters may go too")
+    command.add_argument(
+        "--tradeoff", type=int, default=12, help="points of the report's curve, 0 for none (default 12)"
+    )
     command.add_argument("--holdout", type=float, default=0.0, help="fraction of samples that selection never sees")
     command.add_argument("--seed", type=int, default=0, help="seed of the hold-out and of random strategies")
     command.add_argument("--threads", type=int, default=1, help="threads for Aer (default 1)")
@@ -129,9 +132,12 @@ def _prune(options: argparse.Namespace) -> int:
     )
     print(result)
     if options.out is not None:
-        result.save(
-            options.out, overwrite=options.force, tradeoff=trade_off(result, costs=costs, threads=options.threads)
+        curve = (
+            trade_off(result, points=options.tradeoff, costs=costs, threads=options.threads, progress=True)
+            if options.tradeoff
+            else ()
         )
+        result.save(options.out, overwrite=options.force, tradeoff=curve)
         print(f"\nwritten to {options.out}: report.html, certificate.json, report.txt, before.png, after.png, pruned/")
     return SUCCESS
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from qiskit import QuantumCircuit, qpy
 
-from qprune.bundle import read_circuit, read_json
+from qprune.bundle import read_circuit, read_json, read_qpy
 from qprune.certificate import Certificate
 from qprune.errors import BundleError
 from qprune.html import page, write_page
@@ -207,8 +207,8 @@ class PruneResult:
         original = Task.load(folder / "original", split=None, holdout=holdout, seed=seed)
         return cls(
             original=original,
-            flat=_read_qpy(folder / "flat.qpy"),
-            simplified=_read_qpy(folder / "simplified.qpy"),
+            flat=read_qpy(folder / "flat.qpy"),
+            simplified=read_qpy(folder / "simplified.qpy"),
             task=_pruned_task(original, folder / "pruned"),
             plan=plan,
             certificate=certificate,
@@ -237,14 +237,6 @@ def _pruned_task(original: Task, folder: Path) -> Task:
         return original.with_circuit(unitary_part(read_circuit(folder))[0], weights)
     except (KeyError, TypeError, ValueError) as error:
         raise BundleError(f"{folder / 'task.json'} does not fit its circuit: {error!r}") from error
-
-
-def _read_qpy(path: Path) -> QuantumCircuit:
-    try:
-        with open(path, "rb") as stream:
-            return qpy.load(stream)[0]
-    except Exception as error:  # the reader raises many unrelated types
-        raise BundleError(f"cannot read {path}: {' '.join(str(error).split()) or type(error).__name__}") from error
 
 
 def _plan_entry(entry: dict[str, Any]) -> PlanEntry:

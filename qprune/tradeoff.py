@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
 from qprune.errors import OptionError
 from qprune.noise import NoiseCalibration
@@ -31,7 +32,9 @@ def trade_off_point(result: PruneResult) -> TradeOffPoint:
     )
 
 
-def trade_off(result: PruneResult, *, points: int = 12, **options: Any) -> tuple[TradeOffPoint, ...]:
+def trade_off(
+    result: PruneResult, *, points: int = 12, progress: bool = False, **options: Any
+) -> tuple[TradeOffPoint, ...]:
     """Prune a result's task again at other settings of what limited it: the budget, else the tolerance.
 
     Always by the proven bound, which takes seconds; `frontier` is the same for certify="verified".
@@ -39,6 +42,7 @@ def trade_off(result: PruneResult, *, points: int = 12, **options: Any) -> tuple
     Args:
         result: What `prune` returned, or `PruneResult.load`.
         points: Number of settings, ≥ 2, evenly spaced on a logarithmic scale; one pruning each.
+        progress: Show a progress bar on stderr, where that is a terminal.
         options: Options of `prune` that the certificate does not record (`threads`, `costs` if a callable) or that
             shall differ.
 
@@ -61,6 +65,7 @@ def trade_off(result: PruneResult, *, points: int = 12, **options: Any) -> tuple
     else:
         setting, largest = "tolerance", LARGEST_TOLERANCE
     found = []
-    for value in np.geomspace(SPAN * largest, largest, points).tolist():
+    values = np.geomspace(SPAN * largest, largest, points).tolist()
+    for value in tqdm(values, desc="trade-off", unit="pruning", disable=None if progress else True):
         found.append(trade_off_point(prune(task, **{**settings, **options, setting: value})))
     return tuple(found)
