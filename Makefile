@@ -9,7 +9,7 @@ export OMP_NUM_THREADS ?= 1
 .PHONY: demo test lint types unit soak benchmark lock clean
 
 demo: $(STAMP)
-	$(BIN)/qprune prune circuits/digits-6q --budget 0.25 --out out/demo --force
+	$(BIN)/python -W ignore -m examples.classification
 	$(BIN)/qprune verify out/demo
 
 test: lint types unit
@@ -27,8 +27,13 @@ unit: $(STAMP)
 soak: $(STAMP)
 	QPRUNE_SOAK=100000 $(BIN)/pytest -m soak -n 2 tests/test_theorems.py
 
+# Measures, makes tables and plots, and puts the tables into README.md. Hours with --full, minutes without.
 benchmark: $(STAMP)
 	$(BIN)/python -m benchmarks scaling
+	$(BIN)/python -m benchmarks accuracy
+	$(BIN)/python -m benchmarks tables
+	$(BIN)/python -m benchmarks plots
+	$(BIN)/python -m benchmarks readme
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "qprune needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; set PYTHON=/path/to/python3.11")'

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import plots, scaling, tables
+from benchmarks import accuracy, plots, readme, scaling, tables
 from benchmarks.records import RESULTS
 
 
@@ -23,6 +23,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             full=options.full,
         )
         print(f"rows added to {options.out}; now `python -m benchmarks tables` and `python -m benchmarks plots`")
+        return 0
+    if options.command == "accuracy":
+        accuracy.run(options.out, quick=options.quick, full=options.full)
+        print(f"rows added to {options.out}; now `python -m benchmarks tables`")
+        return 0
+    if options.command == "readme":
+        readme.run()
+        print("written: README.md")
         return 0
     written = (tables if options.command == "tables" else plots).run(options.results)
     if not written:
@@ -44,6 +52,13 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--out", type=Path, default=RESULTS / "scaling.jsonl", help="file to which rows are added")
     command.add_argument("--quick", action="store_true", help="one small size, seconds: to see that it works")
     command.add_argument("--full", action="store_true", help="also 100 samples on 16 and 20 qubits")
+
+    command = commands.add_parser("accuracy", help="what goes at which deviation, on every reference network")
+    command.add_argument("--out", type=Path, default=RESULTS / "accuracy.jsonl", help="file to which rows are added")
+    command.add_argument("--quick", action="store_true", help="one small network, seconds: to see that it works")
+    command.add_argument("--full", action="store_true", help="re-fit the large networks too")
+
+    commands.add_parser("readme", help="run the demo and put its table and the result tables into README.md")
 
     for name, what in (("tables", "Markdown tables"), ("plots", "PNG plots")):
         command = commands.add_parser(name, help=f"result files to {what}")

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import scaling
+from benchmarks import accuracy, scaling
 from benchmarks.records import Row, read
 
 
 def run(folder: Path) -> list[Path]:
     """Write one table per benchmark that has rows; returns the files written."""
     written = []
-    for name, table in {scaling.NAME: scaling_table}.items():
+    for name, table in {scaling.NAME: scaling_table, accuracy.NAME: accuracy_table}.items():
         rows = read(folder, name)
         if rows:
             path = folder / f"{name}.md"
@@ -54,6 +54,26 @@ def scaling_table(rows: Sequence[Row]) -> str:
             "smallest and largest); prefix pass, windows, final pass and rest add up to the whole, up to medians.",
             "*Left* are the gates after pruning, *values* the expectation values saved per sample. Peaks are resident",
             "memory above what the process held before, each in a fresh process.",
+            "",
+            *_origins(rows),
+            "",
+        ]
+    )
+
+
+def accuracy_table(rows: Sequence[Row]) -> str:
+    """What went at which deviation, network by network."""
+    return "\n".join(
+        [
+            "# What goes at which deviation",
+            "",
+            "Made by `python -m benchmarks tables` from the rows beside it. Networks are pruned on their training",
+            "inputs; the test inputs took part in nothing. Counts: original → after exact simplification → pruned;",
+            "shares are of what exact simplification leaves. *Proven* (T2, T6) and *measured* are the largest change",
+            "of an observable over the training inputs, in units of the observable (hartree for the VQE); *on test",
+            "data* is measured.",
+            "",
+            *_markdown(*accuracy.table(rows)),
             "",
             *_origins(rows),
             "",

@@ -92,7 +92,7 @@ def circuit_svg(gates: Sequence[DrawnGate], wires: Iterable[int], label: str) ->
     places = columns(placed)
     widths = [BOX] * (max(places, default=-1) + 1)
     for gate, column in zip(placed, places, strict=True):
-        widths[column] = max(widths[column], *(round(_width(letters)) for letters in _letters(gate)))
+        widths[column] = max([widths[column], *(round(_width(letters)) for letters in _letters(gate))])
     left = round(12 + LETTER * max((len(f"q{q}") for q in shown), default=0))
     centres, x = [], left + GAP
     for width in widths:

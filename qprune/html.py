@@ -52,7 +52,7 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .25rem .75rem; text-align: right; border-bottom: 1px solid var(--rule); white-space: nowrap; }
 th[scope=row], .text { text-align: left; } thead th { font-weight: 600; }
 ul { padding-left: 1.2rem; margin: .5rem 0; } li.more { list-style: none; margin-left: .8rem; }
-figure { margin: 0; min-width: 0; } figure svg { width: 100%; height: auto; display: block; }
+figure { margin: 0; min-width: 0; max-width: 38rem; } figure svg { width: 100%; height: auto; display: block; }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 22rem), 1fr)); gap: 1.5rem; }
 .legend { display: flex; flex-wrap: wrap; gap: .5rem 1.5rem; align-items: center; margin: .5rem 0; font-size: .875rem; }
 .legend span { display: inline-flex; align-items: center; gap: .4rem; } .legend svg { flex: none; }

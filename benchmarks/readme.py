@@ -1,0 +1,31 @@
+"""The tables of README.md, made from the demo and the result files; nothing is typed."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from benchmarks.records import RESULTS, ROOT
+from examples import classification
+
+
+def run(path: Path = ROOT / "README.md") -> None:
+    """Rewrite what stands between the markers."""
+    out = ROOT / "out" / "demo"
+    classification.main(out=out)
+    text = path.read_text(encoding="utf-8")
+    text = _between(text, "demo", (out / "table.md").read_text(encoding="utf-8"))
+    text = _between(text, "accuracy", _table_of(RESULTS / "accuracy.md"))
+    text = _between(text, "scaling", _table_of(RESULTS / "scaling.md"))
+    path.write_text(text, encoding="utf-8")
+
+
+def _table_of(path: Path) -> str:
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return "\n".join(line for line in lines if line.startswith("|")) + "\n"
+
+
+def _between(text: str, name: str, block: str) -> str:
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    pattern = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL)
+    return pattern.sub(lambda _: f"{begin}\n\n{block.strip()}\n\n{end}", text)
