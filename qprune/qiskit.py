@@ -69,7 +69,8 @@ class PruneGates(TransformationPass):
     task), "qprune_certificate", "qprune_weights" (values of the surviving weights by name, which
     `circuit.assign_parameters` takes; with refit=True they are not the task's any more) and "qprune_task" (the task
     given here). Final measurements stay where they were, but only the task's outputs are certified. Barriers are
-    dropped; delays are refused: schedule afterwards.
+    dropped; delays are refused: schedule afterwards. The manager may list the same gates in another order, so their
+    hash need not be the certificate's `pruned_hash`; `check_certificate` compares outputs.
 
     Args:
         task: The network on its virtual qubits, before the pass manager touches it.

@@ -165,6 +165,7 @@ def test_a_layout_that_cannot_be_told_is_refused():
         manager.run(circuit)
 
 
+@pytest.mark.filterwarnings("ignore:Trying to add QuantumRegister")
 @pytest.mark.parametrize("measured", [None, (2, 0), (3, 1, 0, 2)])
 @pytest.mark.parametrize("level", LEVELS)
 def test_probabilities_follow_the_measured_qubits(level, measured):
