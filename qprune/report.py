@@ -316,10 +316,11 @@ def inline_svg(draw_on: Callable[[Any], Any], name: str, width: float = 5.0, hei
 
 
 def _from_zero(ax: Any, top: float) -> None:
-    """Logarithmic over three decades below the largest value, linear from there to zero."""
+    """Logarithmic over about three decades below the largest value, linear from a power of ten there to zero."""
     top = top or 1.0
-    ax.set_yscale("symlog", linthresh=top / 1000)
-    ax.set_ylim(-top / 10000, 2 * top)
+    threshold = 10.0 ** np.ceil(np.log10(top / 1000))
+    ax.set_yscale("symlog", linthresh=threshold)
+    ax.set_ylim(-threshold / 10, 2 * top)
 
 
 def _legend(ax: Any) -> None:
