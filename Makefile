@@ -33,7 +33,7 @@ benchmark: $(STAMP)
 	$(BIN)/python -m benchmarks accuracy
 	$(BIN)/python -m benchmarks tables
 	$(BIN)/python -m benchmarks plots
-	$(BIN)/python -m benchmarks readme
+	$(BIN)/python -W ignore -m benchmarks readme
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "qprune needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; set PYTHON=/path/to/python3.11")'

@@ -100,7 +100,7 @@ def _origins(rows: Sequence[Row]) -> list[str]:
         f"- machine: {each(machines)}",
         f"- load of the minute before each row: {min(loads)} to {max(loads)}",
         f"- versions: {each([', '.join(f'{k} {v}' for k, v in row['versions'].items()) for row in rows])}",
-        f"- repetitions: {each([str(row['repeat']) for row in rows])}",
+        f"- repetitions: {each([str(row.get('repeat', 1)) for row in rows])}",
         f"- seed: {each([str(row['seed']) for row in rows])}",
         f"- commit: {each([row['commit'] for row in rows])}; dates: {each([row['date'][:10] for row in rows])}",
     ]

@@ -40,7 +40,8 @@ class Task:
         weight_params: Parameters (or names) of the weights; default: all that are not inputs, as in
             `circuit.parameters`.
         probabilities: p_i of every sample, non-negative, summing to one; default 1/M.
-        holdout: Fraction of samples in [0, 1) that selection never sees (THEORY T5).
+        holdout: Fraction of samples in [0, 1) that selection never sees (THEORY T5). They speak for unseen inputs only
+            if training did not see them either.
         seed: Seed of the hold-out split.
         labels: Optional class of every sample, used only to report accuracy: ±1 (prediction: sign of the first
             observable), or 0 … R−1 with R > 1 observables (prediction: the largest).
