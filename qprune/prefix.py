@@ -6,7 +6,9 @@ of a single statevector run; nothing of size 2^n × 2^n is made and no suffix is
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,6 +21,7 @@ from qiskit.circuit import ControlledGate, Gate, Instruction, Parameter
 from qiskit.circuit.library import UnitaryGate
 from qiskit.quantum_info import Operator, SparsePauliOp
 from qiskit_aer import AerSimulator
+from qiskit_aer.jobs import aerjob
 from qiskit_aer.library import SaveExpectationValue
 from tqdm import tqdm
 
@@ -282,6 +285,14 @@ def _is_native(operation: Instruction) -> bool:
     )
     return not own and operation.name in _AER_GATES
 
+
+def _forked() -> None:
+    """Aer gives every job to one worker thread, which a forked process does not inherit: without a new one it waits."""
+    aerjob.DEFAULT_EXECUTOR = ThreadPoolExecutor(max_workers=1)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
 
 _AER_GATES = frozenset(AerSimulator(method="statevector").operation_names)
 # Of the others with angles (crx, cp, cu3, …) Aer 0.17.2 ignores bound parameters without a word.

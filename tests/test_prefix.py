@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from helpers import ARITY, CATALOGUE, INPUTS, STANDARD, deviation, outputs, state
@@ -50,3 +53,21 @@ def test_bound_holds_behind_a_controlled_encoding(name):
     result = prune(task, tolerance=0.05)
     real = deviation(task, state(task.bound_circuit(0)), state(result.task.bound_circuit(0)))[0]
     assert real <= result.certificate.bound[0][0] + 1e-10
+
+
+def test_a_forked_worker_does_not_wait_for_a_thread_it_has_not_got():
+    """Pass managers fork; Aer's one worker thread stays in the parent."""
+    code = """
+import multiprocessing, qprune
+from qiskit import QuantumCircuit
+circuit = QuantumCircuit(1)
+circuit.ry(0.01, 0)
+task = qprune.Task(circuit, "Z")
+qprune.prune(task)
+with multiprocessing.get_context("fork").Pool(2) as pool:
+    print(len(pool.map(qprune.prune, [task] * 3)))
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, timeout=120, check=True
+    )
+    assert done.stdout.strip() == "3"
