@@ -385,6 +385,7 @@ def test_default_costs():
         lambda site: (),
     ],
     ids=str,
+    ids=lambda value: "a callable" if callable(value) else repr(value),
 )
 def test_costs_that_are_none(costs):
     """A mapping or callable that gives a finite number ≥ 0, or one clear error."""
