@@ -384,7 +384,6 @@ def test_default_costs():
         lambda site: float("inf"),
         lambda site: (),
     ],
-    ids=str,
     ids=lambda value: "a callable" if callable(value) else repr(value),
 )
 def test_costs_that_are_none(costs):
