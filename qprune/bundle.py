@@ -142,8 +142,11 @@ def _read_inputs(path: Path, names: list[str], split: str | None) -> tuple[Any, 
         if names:
             raise BundleError(f"{path} is missing, but task.json names {len(names)} input parameters")
         return None, None, None
-    with open(path, newline="", encoding="utf-8") as stream:
-        rows = list(csv.DictReader(stream))
+    try:
+        with open(path, newline="", encoding="utf-8") as stream:
+            rows = list(csv.DictReader(stream))
+    except OSError as error:
+        raise BundleError(f"cannot read {path}: {error.strerror or error}") from error
     if rows and split is not None and "split" in rows[0]:
         rows = [row for row in rows if row["split"] == split]
     if not rows:

@@ -29,7 +29,7 @@ def slopes_of(angle: ParameterExpression) -> dict[Parameter, float] | None:
 def number_at(angle: ParameterExpression, values: Mapping[Parameter, float]) -> float:
     try:
         number = complex(angle.bind(values).numeric() if values else angle.numeric())
-    except (ZeroDivisionError, CircuitError) as error:
+    except (ZeroDivisionError, RuntimeError, CircuitError) as error:
         number, cause = complex(np.nan), error
     else:
         cause = None

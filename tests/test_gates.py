@@ -335,8 +335,9 @@ def test_a_gate_without_definition_is_refused(kind, nested):
         prune(Task(circuit))
 
 
-def test_a_gate_that_is_only_a_matrix_is_kept():
-    """No definition, but an action."""
+@pytest.mark.parametrize("name", ["own", "cx", "unitary", "swap"])
+def test_a_gate_that_is_only_a_matrix_is_kept(name):
+    """No definition, but an action, whatever its name says."""
 
     class Own(Gate):
         def __array__(self, dtype=None, copy=None):
@@ -344,12 +345,12 @@ def test_a_gate_that_is_only_a_matrix_is_kept():
 
     circuit = QuantumCircuit(3)
     circuit.ry(0.4, range(3))
-    circuit.append(Own("own", 2, []), [2, 0])
+    circuit.append(Own(name, 2, []), [2, 0])
     circuit.ry(0.03, 1)
     task = task_of(circuit)
     assert [site.family for site in sites_of(task)][-2:] == [None, "pauli"]
     result = prune(task, tolerance=0.05)
-    assert "own" in [item.operation.name for item in result.circuit.data]
+    assert name in [item.operation.name for item in result.circuit.data]
     real = deviation(task, state(circuit), state(result.circuit))
     np.testing.assert_allclose(real, np.array(result.certificate.measured)[:, 0], atol=1e-12)
 

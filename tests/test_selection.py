@@ -131,6 +131,35 @@ def test_rounds_after_the_light_cone_has_shrunk_only_improve(seed):
     assert alone - 1e-9 <= total(chosen) <= best + 1e-9
 
 
+def test_a_gate_freed_by_the_removal_of_another_goes_at_no_cost():
+    """Without the small cx nothing connects the large rotation to the output."""
+    circuit = QuantumCircuit(2)
+    circuit.ry(1.0, 1)
+    circuit.cx(1, 0)
+    sites = sites_of(Task(circuit, "IZ"))
+    found = [candidate(0, [1.0]), candidate(1, [0.1], gain=10.0)]
+    for name in STRATEGIES:
+        chosen = within_budget(
+            found,
+            np.array([[0.2]]),
+            lambda removed: light_cones(Task(circuit, "IZ"), sites, removed),
+            STRATEGIES[name](),
+            sites,
+        )
+        assert chosen == found
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_the_limit_is_exact(name):
+    """Equal to the budget fits, the next number above does not."""
+    strategy, cone = STRATEGIES[name], whole_cone(1, 2)
+    for first, second in ((0.25, 0.5), (0.75, 0.0)):
+        whole = [candidate(0, [first]), candidate(1, [second])]
+        assert len(within_budget(whole, np.array([[0.75]]), cone, strategy(), ())) == 2
+        over = [candidate(0, [np.nextafter(first, 1)]), candidate(1, [np.nextafter(second, 1)])]
+        assert len(within_budget(over, np.array([[0.75]]), cone, strategy(), ())) == 1
+
+
 def test_angles_add_up_inside_each_light_cone():
     found = [candidate(0, [0.1, 0.2]), candidate(2, [0.3, 0.5])]
     cone = np.array([[True, True, False], [True, False, True]])

@@ -25,10 +25,12 @@ from qiskit.circuit.library import efficient_su2, zz_feature_map
 
 from qprune import OptionError, Task, prune, verify
 from qprune.gates import circuit_of, sites_of
+from qprune.options import Options
 from qprune.rewrite import simplify
 from qprune.selection import Candidate
+from qprune.stage import Stage
 from qprune.strategies import STRATEGIES
-from qprune.verified import Reduced, remove_verified
+from qprune.verified import Compressor, Reduced, remove_verified
 
 x, y = INPUTS
 w0, w1, w2, w3 = WEIGHTS
@@ -324,6 +326,22 @@ def test_removal_goes_on_until_nothing_more_fits(name):
         assert left.deviation == price(left)
         rest = set(prices) - left.gone
         assert not any(price(left) + prices[k] <= budget for k in rest)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_only_samples_count_not_the_mixtures_that_weights_are_fitted_on(seed):
+    """The deviation that decides is the dense one on the selected samples."""
+    task = classifier(samples=2)
+    stage = Stage(task, Options(budget=0.3, certify="verified", refit=True))
+    strategy = STRATEGIES["q-iprune"]()
+    compressor = Compressor(task, stage.sites, stage.is_prunable, None, seed, strategy, stage.candidates)
+    assert len(compressor.samples) > 2
+    for budget in (0.1, 0.5):
+        reduced = compressor.compress(budget)
+        smaller = task.with_circuit(reduced.task.circuit, reduced.weights)
+        real = [deviation(task, state(task.bound_circuit(i)), state(smaller.bound_circuit(i))).max() for i in range(2)]
+        assert reduced.deviation == pytest.approx(max(real), abs=1e-12)
+        assert 0 < reduced.deviation <= budget
 
 
 def test_mixtures_lie_between_the_samples():
