@@ -31,6 +31,7 @@ soak: $(STAMP)
 benchmark: $(STAMP)
 	$(BIN)/python -m benchmarks scaling
 	$(BIN)/python -m benchmarks accuracy
+	$(BIN)/python -m benchmarks training
 	$(BIN)/python -m benchmarks tables
 	$(BIN)/python -m benchmarks plots
 	$(BIN)/python -W ignore -m benchmarks readme

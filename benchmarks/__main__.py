@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import accuracy, plots, readme, scaling, tables
+from benchmarks import accuracy, plots, readme, scaling, tables, training
 from benchmarks.records import RESULTS
 
 
@@ -26,6 +26,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     if options.command == "accuracy":
         accuracy.run(options.out, quick=options.quick, full=options.full)
+        print(f"rows added to {options.out}; now `python -m benchmarks tables`")
+        return 0
+    if options.command == "training":
+        training.run(options.out, quick=options.quick)
         print(f"rows added to {options.out}; now `python -m benchmarks tables`")
         return 0
     if options.command == "readme":
@@ -57,6 +61,10 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--out", type=Path, default=RESULTS / "accuracy.jsonl", help="file to which rows are added")
     command.add_argument("--quick", action="store_true", help="one small network, seconds: to see that it works")
     command.add_argument("--full", action="store_true", help="re-fit the large networks too")
+
+    command = commands.add_parser("training", help="a training step on the pruned tape over the original's")
+    command.add_argument("--out", type=Path, default=RESULTS / "training.jsonl", help="file to which rows are added")
+    command.add_argument("--quick", action="store_true", help="one small case")
 
     commands.add_parser("readme", help="run the demo and put its table and the result tables into README.md")
 

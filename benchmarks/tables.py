@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import accuracy, scaling
+from benchmarks import accuracy, scaling, training
 from benchmarks.records import Row, read
 
 
 def run(folder: Path) -> list[Path]:
     """Write one table per benchmark that has rows; returns the files written."""
     written = []
-    for name, table in {scaling.NAME: scaling_table, accuracy.NAME: accuracy_table}.items():
+    for name, table in {
+        scaling.NAME: scaling_table,
+        accuracy.NAME: accuracy_table,
+        training.NAME: training_table,
+    }.items():
         rows = read(folder, name)
         if rows:
             path = folder / f"{name}.md"
@@ -54,6 +58,23 @@ def scaling_table(rows: Sequence[Row]) -> str:
             "smallest and largest); prefix pass, windows, final pass and rest add up to the whole, up to medians.",
             "*Left* are the gates after pruning, *values* the expectation values saved per sample. Peaks are resident",
             "memory above what the process held before, each in a fresh process.",
+            "",
+            *_origins(rows),
+            "",
+        ]
+    )
+
+
+def training_table(rows: Sequence[Row]) -> str:
+    """A training step on the pruned tape over the original's."""
+    return "\n".join(
+        [
+            "# A training step on the pruned tape",
+            "",
+            "Made by `python -m benchmarks tables` from the rows beside it: the gradient of a mean square over a batch, time",
+            "on the pruned QNode over the original's, medians of alternated repetitions (smallest and largest in brackets).",
+            "",
+            *_markdown(*training.table(rows)),
             "",
             *_origins(rows),
             "",

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from itertools import product
 
 import numpy as np
 import pytest
-from helpers import ARITY, CATALOGUE, INPUTS, STANDARD, deviation, outputs, state
+from helpers import ARITY, CATALOGUE, INPUTS, STANDARD, deviation, expectations, outputs, state, walk
 from qiskit import QuantumCircuit
+from qiskit.quantum_info import SparsePauliOp, random_unitary
 
 from qprune import Task, prune
 from qprune.gates import sites_of
-from qprune.prefix import final_outputs
+from qprune.prefix import final_outputs, forward_pass
 
 PARAMETRISED = [name for name in CATALOGUE if ARITY[name][1]]
 
@@ -71,3 +73,49 @@ with multiprocessing.get_context("fork").Pool(2) as pool:
         [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, timeout=120, check=True
     )
     assert done.stdout.strip() == "3"
+
+
+def test_every_expectation_is_that_of_the_dense_prefix():
+    """Saved on the way, in sites of every kind, for inputs in a batch; words shared where nothing changed them."""
+    circuit = QuantumCircuit(3)
+    for q in range(3):
+        circuit.u(0.4 + q, INPUTS[0], 0.2, q)
+    circuit.crx(INPUTS[1], 0, 2)
+    circuit.rzz(0.4, 2, 1)
+    circuit.unitary(random_unitary(8, seed=1), [2, 0, 1])
+    circuit.cp(INPUTS[0], 1, 0)
+    circuit.iswap(2, 0)
+    inputs = np.array([[0.8, 0.1], [2.1, -0.7], [-1.3, 0.4]])
+    task = Task(circuit, ["ZII", SparsePauliOp(["XYZ", "ZZI", "III"], [0.3, -0.7, 2.0])], inputs=inputs,
+                input_params=INPUTS)  # fmt: skip
+    sites = sites_of(task)
+    words = [tuple((q, p) for q, p in enumerate(w) if p != "I") for w in product("IXYZ", repeat=3)][1::5]
+    prefix = forward_pass(task, sites, [words] * len(sites), task.selected)
+    assert prefix.values.shape[0] == prefix.num_expectations <= len(words) * len(sites)
+    for i in range(task.num_samples):
+        for k, step in enumerate(walk(task, circuit, i)):
+            before = QuantumCircuit(3)
+            for item in task.bound_circuit(i).data[:k]:
+                before.append(item)
+            rho = np.outer(state(before), state(before).conj())
+            for word in words:
+                dense = expectations(rho, range(3))(word)[0]
+                assert prefix.expectation(k, word)[i] == pytest.approx(dense, abs=1e-13), (step.name, word)
+        for r, observable in enumerate(task.observables):
+            vector, matrix = state(task.bound_circuit(i)), observable.to_matrix()
+            mean = np.vdot(vector, matrix @ vector).real
+            spread = np.sqrt(max(np.vdot(vector, matrix @ matrix @ vector).real - mean**2, 0))
+            assert prefix.outputs.means[r, i] == pytest.approx(mean, abs=1e-13)
+            assert prefix.outputs.deviations[r, i] == pytest.approx(spread, abs=1e-7)
+
+
+def test_a_distribution_has_the_measured_qubits_in_order():
+    """Outcome bit j from measured qubit j, per sample."""
+    circuit = QuantumCircuit(3, 2)
+    for q in range(3):
+        circuit.ry(INPUTS[0] + q, q)
+    circuit.measure([2, 0], [0, 1])
+    task = Task(circuit, inputs=[0.3, 1.1], input_params=[INPUTS[0]])
+    found = final_outputs(task, sites_of(task), task.selected).distribution
+    for i in range(2):
+        np.testing.assert_allclose(found[i], outputs(task, state(task.bound_circuit(i))), atol=1e-13)
