@@ -13,7 +13,7 @@ from qprune.errors import TaskError
 def slopes_of(angle: ParameterExpression) -> dict[Parameter, float] | None:
     """The derivative in each parameter if the expression is affine, else None."""
     slopes = {}
-    for p in angle.parameters:
+    for p in sorted(angle.parameters, key=lambda p: p.name):  # a set's order would change sums between runs
         try:
             slope = angle.gradient(p)
         except RuntimeError:  # not differentiable, such as sign(x)
