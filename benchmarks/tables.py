@@ -71,7 +71,7 @@ def training_table(rows: Sequence[Row]) -> str:
         [
             "# A training step on the pruned tape",
             "",
-            "Made by `python -m benchmarks tables` from the rows beside it: the gradient of a mean square over a batch,",
+            "Made by `python -m benchmarks tables` from the rows beside it: gradient of a mean square over a batch,",
             "time on the pruned QNode over the original's, medians of alternated repetitions (smallest and largest in",
             "brackets).",
             "",
