@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from qprune.batched import BatchedNetwork
+from qprune.adjoint import AdjointNetwork
 from qprune.gates import Site
 from qprune.subgroups import subgroup_of
 from qprune.task import FloatArray
@@ -21,7 +21,7 @@ FLOOR = 1e-9  # damping of directions that no output sees, relative to the mean 
 
 
 def fit(
-    network: BatchedNetwork, weights: FloatArray, target: FloatArray, *, steps: int, gain: float = 1e-4
+    network: AdjointNetwork, weights: FloatArray, target: FloatArray, *, steps: int, gain: float = 1e-4
 ) -> tuple[FloatArray, float]:
     """Minimise Σ (outputs − target)² over the movable weights by Levenberg-Marquardt.
 
@@ -61,7 +61,7 @@ def fit(
     return weights, square
 
 
-def predicted_square(network: BatchedNetwork, weights: FloatArray, target: FloatArray, damping: float = 1e-2) -> float:
+def predicted_square(network: AdjointNetwork, weights: FloatArray, target: FloatArray, damping: float = 1e-2) -> float:
     """Σ (outputs − target)² after one damped Gauss-Newton step, to first order: a look ahead for one Jacobian."""
     residual, matrix = _linearised(network, weights, target)
     normal = matrix.T @ matrix
@@ -70,7 +70,7 @@ def predicted_square(network: BatchedNetwork, weights: FloatArray, target: Float
     return float(np.sum((residual - matrix @ step) ** 2))
 
 
-def saliencies(network: BatchedNetwork, weights: FloatArray, sites: Sequence[Site]) -> dict[int, float]:
+def saliencies(network: AdjointNetwork, weights: FloatArray, sites: Sequence[Site]) -> dict[int, float]:
     """Second-order cost of driving each movable gate to the identity, the others compensating.
 
     With H the Gauss-Newton matrix and c_k the gate's coordinate as a linear form in the weights, the
@@ -97,6 +97,6 @@ def saliencies(network: BatchedNetwork, weights: FloatArray, sites: Sequence[Sit
     return found
 
 
-def _linearised(network: BatchedNetwork, weights: FloatArray, target: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _linearised(network: AdjointNetwork, weights: FloatArray, target: FloatArray) -> tuple[FloatArray, FloatArray]:
     values, jacobian = network.jacobian(weights)
     return (values - target).ravel(), jacobian.reshape(values.size, len(weights))[:, network.movable]

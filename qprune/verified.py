@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from qprune.batched import BatchedNetwork
+from qprune.adjoint import AdjointNetwork
 from qprune.costs import Costs, cost_of
 from qprune.gates import Site, circuit_of
 from qprune.prefix import check_memory
@@ -220,7 +220,7 @@ class Compressor:
         gate, group = network.gates[k], subgroup_of(current.sites[k])
         if not gate.is_fixed and group is not None:
             for step in range(1, HOMOTOPY):
-                gate.scale, gate.shift = 1 - step / HOMOTOPY, turn * group.period * step / HOMOTOPY
+                network.turn_down(k, 1 - step / HOMOTOPY, turn * group.period * step / HOMOTOPY)
                 weights, _ = fit(network, weights, self.target, steps=FOLLOW_STEPS)
         return self._refitted(current, [k], weights, SCREEN_STEPS)
 
@@ -272,9 +272,9 @@ class Compressor:
         task.weights, _ = fit(network, reduced.task.weights, self.target, steps=steps)
         return replace(reduced, task=task, deviation=self._deviation(network, task.weights))
 
-    def _network(self, reduced: Reduced) -> BatchedNetwork:
-        return BatchedNetwork(reduced.task, reduced.sites, self.samples)
+    def _network(self, reduced: Reduced) -> AdjointNetwork:
+        return AdjointNetwork(reduced.task, reduced.sites, self.samples)
 
-    def _deviation(self, network: BatchedNetwork, weights: FloatArray) -> float:
+    def _deviation(self, network: AdjointNetwork, weights: FloatArray) -> float:
         change = np.abs(network.values(weights) - self.target)[:, : self.num_selected]
         return float(change.max() if network.task.observables is not None else change.sum(axis=0).max() / 2)
