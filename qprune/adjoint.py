@@ -99,7 +99,9 @@ class AdjointNetwork(BatchedNetwork):
             self._begun = key, state
         return self._begun[1]
 
-    def _through(self, block: _Run | _Single, state: ComplexArray, weights: FloatArray, members: _Members):
+    def _through(
+        self, block: _Run | _Single, state: ComplexArray, weights: FloatArray, members: _Members
+    ) -> ComplexArray:
         if isinstance(block, _Run):
             return _apply_one(state, members.whole[block.index], block.axis)
         for step in self.gates[block.gates[0]].steps(weights):
@@ -190,7 +192,7 @@ class _Runs:
 
 
 def _in_run(gate: Gate) -> bool:
-    return not gate.is_fixed and len(gate.axes) == 1 and all(np.ndim(v) == 0 for v in (gate.offset, *gate.factors))
+    return not gate.is_fixed and len(gate.axes) == 1 and gate.is_shared
 
 
 def _blocks(gates: Sequence[Gate], runs: _Runs) -> list[_Run | _Single]:

@@ -149,9 +149,9 @@ class Gate:
                     self.offset = self.offset - factor * task.weights[index[p]]
 
     @property
-    def factors(self) -> list[float]:
-        """Slopes of the angle in the weights that move it."""
-        return [factor for _, factor in self.slopes]
+    def is_shared(self) -> bool:
+        """Whether its angle is the same on every sample."""
+        return not np.ndim(self.offset) and not any(np.ndim(factor) for _, factor in self.slopes)
 
     @property
     def all_axes(self) -> set[int]:

@@ -118,9 +118,11 @@ def _reduce(stage: Stage, budget: float, options: Options) -> Reduced:
     plain = remove_verified(stage.start(), budget, stage.candidates, stage.deviation, strategy, options.progress)
     if not options.refit:
         return plain
-    # Two starts, as either may get stuck: the whole circuit, and what goes without moving a weight.
+    # Several starts, as each may get stuck: the whole circuit, twice as blocks are drawn, and what goes without refit.
     compressor = stage.compressor()
-    starts = (None, compressor.adopt(plain))
+    starts = (
+        (None, None, compressor.adopt(plain)) if options.strategy == "q-iprune" else (None, compressor.adopt(plain))
+    )
     ends = [compressor.compress(budget, start, progress=options.progress) for start in starts]
     return min(ends, key=lambda reduced: (compressor.total_cost(reduced), reduced.deviation))
 

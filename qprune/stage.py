@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qprune.claims import Basis, Measured, accuracy, deviations, make_certificate, output_bounds, plan_of
+from qprune.compressor import Compressor
 from qprune.gates import Site, Word, circuit_of, sites_of
 from qprune.options import Options
 from qprune.prefix import Outputs, Prefix, final_outputs, forward_pass
@@ -18,7 +19,7 @@ from qprune.selection import Candidate, angles_used
 from qprune.strategies import STRATEGIES
 from qprune.subgroups import subgroup_of
 from qprune.task import FloatArray, Task
-from qprune.verified import Compressor, Reduced
+from qprune.verified import Reduced
 from qprune.windows import Windows, window_size
 
 
