@@ -103,6 +103,16 @@ def test_values_that_are_not_finite(value):
         ({"holdout": 1.0}, r"fraction in \[0, 1\)"),
         ({"holdout": "a"}, "fraction"),
         ({"holdout": 0.1}, "leaves one side empty"),
+        ({"holdout": [0, 1]}, "leave some to selection; got 2 indices, 2 different ones, from 0 to 1"),
+        ({"holdout": [1, 1]}, "each sample once.*1 different"),
+        ({"holdout": [2]}, "index from 0 to 1"),
+        ({"holdout": [-1]}, "index from 0 to 1"),
+        ({"holdout": [0.5]}, "array of sample indices"),
+        ({"holdout": [[0]]}, "array of sample indices"),
+        ({"holdout": [[0], [0, 1]]}, "array of sample indices"),
+        ({"holdout": np.array([True, False])}, "array of sample indices"),
+        ({"holdout": {1}}, "array of sample indices"),
+        ({"holdout": [0], "probabilities": [1.0, 0.0]}, "probability zero"),
         ({"seed": -1}, "seed must be an integer"),
         ({"labels": [1, 0]}, "-1 or 1"),
         ({"labels": [1]}, r"shape \(2,\)"),
@@ -297,6 +307,7 @@ def test_round_trip_keeps_every_hash(tmp_path):
     for task in (
         build(holdout=0.5, labels=[1, -1], probabilities=[0.3, 0.7]),
         build(inputs=np.random.default_rng(0).normal(size=(7, 2))),
+        build(inputs=np.random.default_rng(0).normal(size=(7, 2)), holdout=np.array([5, 1, 2])),
     ):
         task.save(tmp_path / "task")
         again = Task.load(tmp_path / "task", holdout=task.holdout, seed=task.seed)
@@ -387,7 +398,9 @@ def result():
     return qprune.prune(build(), tolerance=0.2)
 
 
-def test_result_round_trip(tmp_path, result):
+@pytest.mark.parametrize("holdout", [0.0, 0.5, [1]], ids=["none", "fraction", "indices"])
+def test_result_round_trip(tmp_path, holdout):
+    result = qprune.prune(build(holdout=holdout), tolerance=0.2)
     result.save(tmp_path / "r", drawings=False)
     again = qprune.PruneResult.load(tmp_path / "r")
     assert again.certificate == result.certificate
