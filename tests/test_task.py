@@ -1,10 +1,12 @@
 """Tasks: what is accepted, what is refused and with which words, and the round trip through files."""
 
 import json
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
+from pennylane import numpy as pnp
 from qiskit import QuantumCircuit, qasm3
 from qiskit.circuit import Parameter, ParameterVector
 from qiskit.circuit.library import HamiltonianGate, PauliEvolutionGate
@@ -39,6 +41,10 @@ GOOD = {
 def build(**changes):
     arguments = {"circuit": network(), **GOOD, **changes}
     return Task(arguments.pop("circuit"), arguments.pop("observables"), **arguments)
+
+
+def torch_tensor(number):
+    return pytest.importorskip("torch").tensor(number, requires_grad=True)
 
 
 def with_gate(add, qubits=3, clbits=2):
@@ -265,6 +271,12 @@ def test_too_many_qubits_for_memory():
         ({"tolerance": "a"}, "tolerance"),
         ({"budget": -1}, "budget must be a finite number ≥ 0"),
         ({"budget": np.inf}, "budget"),
+        ({"budget": np.array(np.nan)}, "budget"),
+        ({"budget": np.array([0.1])}, "budget"),
+        ({"budget": np.array(0.1j)}, "budget"),
+        ({"budget": np.array(True)}, "budget"),
+        ({"tolerance": np.array("0.1")}, "tolerance"),
+        ({"tolerance": "0.1"}, "tolerance"),
         ({"noise": 1.1}, r"λ, a number in \[0, 1\]"),
         ({"noise": -0.1}, "λ"),
         ({"noise": "device"}, "λ"),
@@ -287,6 +299,19 @@ def test_too_many_qubits_for_memory():
 def test_options_out_of_range(options, words):
     with pytest.raises(OptionError, match=words):
         qprune.prune(build(), **options)
+
+
+@pytest.mark.parametrize(
+    "kind", [np.array, np.float64, np.float32, pnp.array, Fraction, pytest.param(torch_tensor, id="torch")]
+)
+def test_numbers_of_any_kind(kind):
+    """An array without axes is a number; the certificate keeps it as Python's own."""
+    number, plain = kind(0.125), qprune.prune(build(), budget=0.125)
+    for options in ({"budget": number}, {"budget": 0.125, "tolerance": number}, {"tolerance": number}):
+        certificate = qprune.prune(build(), **options).certificate
+        assert {certificate.options["budget"], certificate.options["tolerance"]} <= {0.125, None}
+        assert qprune.Certificate.from_json(certificate.to_json()) == certificate
+    assert qprune.prune(build(), budget=number).certificate == plain.certificate
 
 
 @pytest.mark.parametrize(("name", "value"), [("beta", -1), ("gamma", -1), ("beta", np.inf), ("gamma", "a")])
