@@ -43,14 +43,13 @@ class Options:
     progress: bool = False
 
     def __post_init__(self) -> None:
+        for name in ("tolerance", "budget"):
+            object.__setattr__(self, name, _plain(getattr(self, name)))
         tolerance, budget, window = self.tolerance, self.budget, self.window
         if tolerance is not None and not (_is_number(tolerance) and 0 <= tolerance <= sqrt(2)):
             raise OptionError(f"tolerance must be a number in [0, √2], the range of d_q, got {tolerance!r}")
         if budget is not None and not (_is_number(budget) and budget >= 0):
             raise OptionError(f"budget must be a finite number ≥ 0 in units of the observable, got {budget!r}")
-        for name in ("tolerance", "budget"):  # NumPy's own numbers would not go into JSON
-            if getattr(self, name) is not None:
-                object.__setattr__(self, name, float(getattr(self, name)))
         for name, allowed in (
             ("certify", CERTIFY),
             ("aggregate", AGGREGATES),
@@ -104,6 +103,12 @@ class Options:
         if self.costs is not None:
             kept["costs"] = dict(self.costs) if isinstance(self.costs, Mapping) else "callable"
         return {name: value for name, value in kept.items() if name not in ("noise", "threads", "progress")}
+
+
+def _plain(value: Any) -> Any:
+    """A number of NumPy, or an array that holds a single one without axes, as Python's own: JSON takes no other."""
+    value = value.item() if getattr(value, "shape", None) == () and hasattr(value, "item") else value
+    return float(value) if _is_number(value) else value
 
 
 def _is_number(value: object) -> bool:
