@@ -88,7 +88,9 @@ MODES: dict[str, Callable[[qprune.Task, float], Smaller]] = {
 }
 
 
-def run(out: Path, *, quick: bool, again: bool, networks: Sequence[str] = ()) -> None:
+def run(
+    out: Path, *, quick: bool, again: bool, networks: Sequence[str] = (), budgets: Sequence[float] = BUDGETS
+) -> None:
     """Prune each network on its training inputs and measure it on its test inputs, which selection never saw.
 
     Args:
@@ -96,6 +98,7 @@ def run(out: Path, *, quick: bool, again: bool, networks: Sequence[str] = ()) ->
         quick: One small network at one budget.
         again: Measure anew what the file holds already.
         networks: Only these; default all.
+        budgets: Largest deviations to allow.
     """
     names = sorted(path.parent.name for path in (ROOT / "circuits").glob("*/task.json"))
     names = ["reupload-2q"] if quick else [n for n in names if n != "planted-5q" and (not networks or n in networks)]
@@ -104,7 +107,7 @@ def run(out: Path, *, quick: bool, again: bool, networks: Sequence[str] = ()) ->
         {"network": name, "mode": mode, "budget": budget}
         for name in names
         for mode in MODES
-        for budget in (BUDGETS[2:3] if quick else BUDGETS)
+        for budget in (BUDGETS[2:3] if quick else budgets)
     ]
     for config in tqdm([job for job in jobs if job not in done], desc=NAME, unit="run", disable=None):
         append(out, _measure(config))
