@@ -16,6 +16,7 @@ from qprune.noise import NoiseCalibration, calibrate
 from qprune.pruning import prune
 from qprune.result import PruneResult
 from qprune.task import Task
+from qprune.tradeoff import trade_off
 from qprune.verify import verify
 
 __version__ = version("qprune")
@@ -35,5 +36,6 @@ __all__ = [
     "calibrate",
     "frontier",
     "prune",
+    "trade_off",
     "verify",
 ]
