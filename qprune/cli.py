@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--costs", metavar="JSON", help="cost by gate name, such as '{\"cx\": 20}'")
     command.add_argument("--prune-encoding", action="store_true", help="gates that an input enters may go too")
     command.add_argument(
-        "--tradeoff", type=int, default=12, help="points of the report's curve, 0 for none (default 12)"
+        "--tradeoff", type=int, help="points of the report's curve, one pruning each (default 12, with --refit none: 0)"
     )
     command.add_argument("--holdout", type=float, default=0.0, help="fraction of samples that selection never sees")
     command.add_argument("--seed", type=int, default=0, help="seed of the hold-out and of random strategies")
@@ -134,11 +134,9 @@ def _prune(options: argparse.Namespace) -> int:
     )
     print(result)
     if options.out is not None:
-        curve = (
-            trade_off(result, points=options.tradeoff, costs=costs, noise=noise, threads=options.threads, progress=True)
-            if options.tradeoff
-            else ()
-        )
+        points = (0 if options.refit else 12) if options.tradeoff is None else options.tradeoff
+        again = {"costs": costs, "noise": noise, "threads": options.threads, "progress": True}
+        curve = trade_off(result, points=points, **again) if points else ()
         result.save(options.out, overwrite=options.force, tradeoff=curve)
         print(f"\nwritten to {options.out}: report.html, certificate.json, report.txt, before.png, after.png, pruned/")
     return SUCCESS

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ from qprune.pennylane_training import (
 )
 from qprune.prefix import Outputs, final_outputs
 from qprune.pruning import prune as prune_task
+from qprune.report import TradeOffPoint
 from qprune.result import PruneResult
 from qprune.task import FloatArray, Task
 from qprune.verify import VerificationReport, verify
@@ -224,14 +225,27 @@ class PrunedQNode:
             self.certificate  # noqa: B018 raises
         return verify(self.result.original, self.result, progress=progress)
 
-    def save(self, folder: str | Path, *, drawings: bool = True, overwrite: bool = False) -> None:
+    def save(
+        self,
+        folder: str | Path,
+        *,
+        drawings: bool = True,
+        overwrite: bool = False,
+        tradeoff: Sequence[TradeOffPoint] = (),
+    ) -> None:
         """Write the result as `PruneResult.save` does, so that `qprune verify` takes it, and what `load` needs.
+
+        Args:
+            folder: Where to; made anew.
+            drawings: Whether to write pictures and the report too.
+            overwrite: Whether an earlier result in that folder may be replaced.
+            tradeoff: What `qprune.trade_off(pruned.result)` returned, for the report.
 
         Raises:
             BundleError: The folder exists or cannot be written.
         """
         folder = Path(folder)
-        self.result.save(folder, drawings=drawings, overwrite=overwrite)
+        self.result.save(folder, drawings=drawings, overwrite=overwrite, tradeoff=tradeoff)
         like = {name: qml.math.get_interface(array) for name, array in self.network.weights.items()}
         about = {"format": FORMAT, "weights": like, "inputs": list(self.network.inputs), "single": self.single}
         arrays = {f"weights {name}": number(array) for name, array in self.network.weights.items()}

@@ -15,7 +15,7 @@ from qprune.result import PruneResult
 
 SPAN = 1e-3  # the smallest budget tried, as a share of the largest that means anything
 LARGEST_TOLERANCE = 1.0
-KEPT_OPTIONS = ("aggregate", "window", "representatives", "strategy", "prune_encoding", "seed")
+KEPT_OPTIONS = ("certify", "refit", "aggregate", "window", "representatives", "strategy", "prune_encoding", "seed")
 
 
 def trade_off_point(result: PruneResult) -> TradeOffPoint:
@@ -35,9 +35,10 @@ def trade_off_point(result: PruneResult) -> TradeOffPoint:
 def trade_off(
     result: PruneResult, *, points: int = 12, progress: bool = False, **options: Any
 ) -> tuple[TradeOffPoint, ...]:
-    """Prune a result's task again at other settings of what limited it: the budget, else the tolerance.
+    """Prune a result's task again in the same mode, at other settings of its budget, or else tolerance.
 
-    Always by the proven bound, which takes seconds; `frontier` is the same for certify="verified".
+    Each point takes about as long as the result did; `frontier`, which goes on from point to point, is faster in
+    verified mode.
 
     Args:
         result: What `prune` returned, or `PruneResult.load`.
