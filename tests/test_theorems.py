@@ -301,6 +301,51 @@ def test_no_state_within_the_angle_exceeds_the_bound(observable, theta):
             assert found > 0.98 * bound
 
 
+@pytest.mark.parametrize(
+    "observable",
+    [
+        SparsePauliOp("ZX"),
+        SparsePauliOp(["ZZ", "XI", "IY"], [0.7, -0.4, 1.1]),
+        SparsePauliOp(["II", "ZI"], [-2.5, 0.5]),
+    ],
+    ids=["word", "sum", "far from zero"],
+)
+@pytest.mark.parametrize("theta", [1e-6, 0.05, 0.4, 1.4])
+def test_no_state_within_the_angle_exceeds_what_follows_for_variance_and_outcomes(observable, theta):
+    """Var O from the bounds on O and O²; total variation of the two outcomes on one qubit. The cap of the variance is
+    met by an even mixture of the extreme eigenvectors."""
+    rng = np.random.default_rng(8)
+    matrix = dense(observable)
+    observables = [SparsePauliOp.from_operator(m) for m in (matrix, matrix @ matrix)]
+    projectors = [SparsePauliOp(["II", "ZI"], [0.5, sign / 2]) for sign in (1, -1)]
+    spectra = Task(QuantumCircuit(2), [*observables, *projectors]).spectra
+    operators = [*map(dense, observables), *map(dense, projectors)]
+
+    def moments(vector):
+        return [np.vdot(vector, m @ vector).real for m in operators]
+
+    def variance(vector):
+        values, vectors = np.linalg.eigh(matrix)
+        return np.cov(values, aweights=np.abs(vectors.conj().T @ vector) ** 2, ddof=0)
+
+    for _ in range(40):
+        vector, other = random_state(2, rng), random_state(2, rng)
+        other -= np.vdot(vector, other) * vector
+        moved = np.cos(theta) * vector + np.sin(theta) * other / np.linalg.norm(other)
+        before, after = moments(vector), moments(moved)
+        limits = []
+        for mean, operator, spectrum in zip(before, operators, spectra, strict=True):
+            spread = np.linalg.norm(operator @ vector - mean * vector)
+            limits.append(bounds.observable_bound(np.array([theta]), np.array([mean]), np.array([spread]), spectrum))
+        change = abs(variance(moved) - variance(vector))
+        bound = bounds.variance_bound(limits[0], limits[1], np.array(before[:1]), spectra[0])[0]
+        assert change <= bound + 1e-12
+        distance = np.abs(np.subtract(before, after))[2:].sum() / 2
+        assert distance <= bounds.outcomes_bound(np.array([theta]), np.array(limits[2:]))[0] + 1e-12
+    low, high = np.linalg.eigh(matrix)[1].T[[0, -1]]
+    assert bounds.largest_variance(spectra[0]) == pytest.approx(variance((low + 1j * high) / 2**0.5))
+
+
 @given(st.floats(-1, 1), st.floats(0, pi / 2), st.floats(0, pi / 2))
 @settings(max_examples=200, derandomize=True, database=None, deadline=None)
 def test_bounds_grow_with_the_angle(mean, theta, other):
