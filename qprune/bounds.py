@@ -134,7 +134,7 @@ def angle_from_tolerances(kappas: FloatArray, tolerances: FloatArray) -> float:
 
 
 def mean_state_error(distances: FloatArray, weights: FloatArray) -> float:
-    """(E‖Δψ‖²)^½ ≤ Σ_k (E d_{k,i}²)^½, phases per sample (T2, Minkowski).
+    """(E‖Δψ‖²)^½ ≤ Σ_k (E d_{k,i}²)^½, phases per sample, for replacements alone (T2, Minkowski).
 
     Args:
         distances: Undeformed d_{k,i} = 2 sin(θ_{k,i}/2), shape (gates, M).

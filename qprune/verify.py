@@ -290,7 +290,7 @@ class _Verifier:
         self.check("Θ ≥ angle of the states", SIMULATED, state[1:], theta, SLACK, *self.each)
         self.check("Θ ≤ π/2", "comparison", theta, pi / 2, SLACK, *self.each)
         mean, claimed = self.rms(2 * np.sin(state[0] / 2)), self.certificate.mean_state_error
-        self.check("mean state error", SIMULATED, mean, claimed, SLACK)
+        self.check("mean state error by the replacements", SIMULATED, mean, claimed, SLACK)
         self.check("… as a sum over gates (T2)", PREFIX, self.rms(2 * np.sin(angle / 2)).sum(), claimed, SLACK)
         if (closed := self.certificate.angle_from_tolerances) is None:
             return
