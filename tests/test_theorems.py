@@ -447,6 +447,18 @@ def test_mean_state_error_bounds_the_ensemble():
         assert np.sqrt(max(square, 0)) <= result.certificate.mean_state_error + 1e-7, f"trial {trial}"
 
 
+def test_mean_state_error_is_not_that_of_the_final_state():
+    """A removed gate was all that joined qubit 1 to the output: what stood there goes too, and the state with it."""
+    circuit = QuantumCircuit(2)
+    circuit.ry(0.7, 0)
+    circuit.ry(1.0, 1)
+    circuit.crx(0.01, 1, 0)
+    result = prune(Task(circuit, "IZ"), tolerance=0.05)
+    error = np.sqrt(2 - 2 * abs(np.vdot(state(circuit), state(result.circuit))))
+    assert result.certificate.mean_state_error < 0.01 < 0.4 < error
+    assert result.certificate.largest_measured <= result.certificate.largest_bound < 0.02
+
+
 # -- unseen inputs (T5) -------------------------------------------------------------------------------------------
 
 
