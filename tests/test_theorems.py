@@ -475,18 +475,64 @@ def test_clopper_pearson_by_its_definition(successes, trials):
         assert binom.cdf(successes, trials, limit) == pytest.approx(0.05)
 
 
-@pytest.mark.parametrize("shape", [(0.3, 8.0), (1.0, 1.0), (0.05, 2.0)], ids=["skewed", "uniform", "mostly zero"])
-def test_limits_of_the_expected_deviation_hold_often_enough(shape):
-    """Over many hold-outs the limit fails in at most δ of them, and Bernstein wins where the spread is small."""
-    rng = np.random.default_rng(11)
-    delta, ceiling, failures = 0.1, 2.0, 0
-    mean = ceiling * shape[0] / sum(shape)
-    for _ in range(1500):
-        values = ceiling * rng.beta(*shape, size=60)
-        failures += bounds.holdout_claim(values, ceiling, None, delta).expected_upper < mean
-    assert failures <= delta * 1500
-    narrow = np.full(2000, 0.01)
-    assert bounds.empirical_bernstein(narrow, ceiling, delta) < bounds.hoeffding(narrow, ceiling, delta)
+SPLITS, DELTA, CEILING = 2000, 0.05, 2.0
+# Of that many right statements at confidence 1 − δ, more than these fail once in a million.
+FAILURES = int(binom.ppf(1 - 1e-6, SPLITS, DELTA))
+POPULATIONS = {
+    "rare and large": np.repeat([0.0, CEILING], [97, 3]),
+    "coin": np.array([0.0, CEILING]),
+    "uniform": np.linspace(0, CEILING, 1001),
+    "skewed": CEILING * np.linspace(0, 1, 1001) ** 8,
+    "all alike": np.array([0.3]),
+}
+
+
+@pytest.mark.parametrize("size", [2, 30, 300])
+@pytest.mark.parametrize("name", POPULATIONS)
+def test_the_expected_deviation_is_below_its_limit_often_enough(name, size):
+    """Hold-outs drawn from a population whose mean is known (T5)."""
+    population, rng = POPULATIONS[name], np.random.default_rng(11)
+    claims = (bounds.holdout_claim(rng.choice(population, size), CEILING, None, DELTA) for _ in range(SPLITS))
+    failures = sum(claim.expected_upper < population.mean() - 1e-12 for claim in claims)
+    assert failures <= FAILURES
+
+
+def test_the_smaller_of_two_limits_is_taken():
+    """Bernstein's where the spread is small, Hoeffding's where it is not, never more than can be."""
+    narrow, wide = np.full(2000, 0.01), np.tile([0.0, CEILING], 15)
+    for values, smaller in ((narrow, bounds.empirical_bernstein), (wide, bounds.hoeffding)):
+        claim = bounds.holdout_claim(values, CEILING, None, DELTA)
+        assert claim.expected_upper == smaller(values, CEILING, DELTA / 2) < CEILING
+    assert bounds.holdout_claim(np.full(2, 1.9), CEILING, None, DELTA).expected_upper == CEILING
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.004, 0.05, 0.3, 0.5, 0.98, 1.0])
+@pytest.mark.parametrize("size", [1, 30, 300])
+def test_the_flip_rate_is_below_its_limit_often_enough(rate, size):
+    """Flips drawn at a known rate (T5)."""
+    flips = np.random.default_rng(12).binomial(size, rate, SPLITS)
+    limits = {int(k): bounds.clopper_pearson(int(k), size, DELTA) for k in np.unique(flips)}
+    assert sum(limits[int(k)] < rate for k in flips) <= FAILURES
+
+
+def test_statements_on_unseen_inputs_hold_often_enough():
+    """From hold-out to certificate, where everything is known: the state is cos(x/2 + 0.15), sin(x/2 + 0.15), pruning
+    takes the 0.15 away, and x is uniform on the circle."""
+    splits, size, turn, rng = 200, 80, 0.3, np.random.default_rng(13)
+    expected, rate = 2 * np.sin(turn / 2) * 2 / pi, 2 * turn / (2 * pi)
+    x = INPUTS[0]
+    circuit = QuantumCircuit(1)
+    circuit.ry(x, 0)
+    circuit.ry(turn, 0)
+    failures = np.zeros(2, dtype=int)
+    for _ in range(splits):
+        inputs = np.append(0.7, rng.uniform(0, 2 * pi, size))
+        task = Task(circuit, "Z", inputs=inputs, input_params=[x], holdout=np.arange(1, size + 1))
+        result = prune(task, tolerance=turn)
+        assert result.circuit.size() == 1
+        claim = result.certificate.holdout
+        failures += claim.expected_upper < expected, claim.flip_rate_upper < rate
+    assert np.all(failures <= binom.ppf(1 - 1e-6, splits, DELTA))
 
 
 def test_holdout_is_never_seen_by_selection():
