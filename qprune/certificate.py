@@ -99,7 +99,8 @@ class Certificate:
         bound: Proven limit of |Δ| per output and sample (T2).
         measured: |Δ| measured by full simulation, same shape.
         certified_predictions: Where sign⟨O⟩ cannot flip (T4); None for outputs without a ±1 prediction.
-        mean_state_error: Limit of (E‖Δψ‖²)^½ (T2).
+        mean_state_error: Limit of (E‖Δψ‖²)^½ between the simplified circuit and the same with its gates replaced (T2).
+            Not of the pruned circuit's state: exact simplification after that changes no output, but may change it.
         angle_from_tolerances: Closed form Σ 2 arcsin(κ_k ε_k/2) where it applies (aggregate "max", no budget).
         holdout: T5 on samples that selection never saw, or None.
         versions: Package versions.

@@ -135,6 +135,7 @@ def _prune(options: argparse.Namespace) -> int:
     print(result)
     if options.out is not None:
         points = (0 if options.refit else 12) if options.tradeoff is None else options.tradeoff
+        points = (0 if options.refit else 12) if options.tradeoff is None else options.tradeoff
         curve = (
             trade_off(result, points=points, costs=costs, noise=noise, threads=options.threads, progress=True)
             if points

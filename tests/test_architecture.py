@@ -99,9 +99,14 @@ def test_a_library_appears_only_where_it_belongs(library, allowed):
     assert {name.split("_")[0] if library == "pennylane" else name for name in users} <= allowed
 
 
-def test_verify_shares_nothing_with_the_path_it_checks():
-    shared = {n for n in imports(PACKAGE / "verify.py", everywhere=True) if n.startswith("qprune")}
-    assert shared <= {"qprune.task", "qprune.observables", "qprune.certificate", "qprune.errors"}
+@pytest.mark.parametrize(
+    ("name", "allowed"), [("simulation", set()), ("verify", {"qprune.simulation", "qprune.certificate"})]
+)
+def test_verify_shares_nothing_with_the_path_it_checks(name, allowed):
+    shared = {n for n in imports(PACKAGE / f"{name}.py", everywhere=True) if n.startswith("qprune")}
+    assert shared <= allowed | {"qprune.task", "qprune.observables", "qprune.errors"}
+    users = {path.stem for path in FILES if "qprune.simulation" in imports(path, everywhere=True)}
+    assert users == {"verify"}
 
 
 def test_importing_qprune_is_light():
