@@ -135,12 +135,8 @@ def _prune(options: argparse.Namespace) -> int:
     print(result)
     if options.out is not None:
         points = (0 if options.refit else 12) if options.tradeoff is None else options.tradeoff
-        points = (0 if options.refit else 12) if options.tradeoff is None else options.tradeoff
-        curve = (
-            trade_off(result, points=points, costs=costs, noise=noise, threads=options.threads, progress=True)
-            if points
-            else ()
-        )
+        again = {"costs": costs, "noise": noise, "threads": options.threads, "progress": True}
+        curve = trade_off(result, points=points, **again) if points else ()
         result.save(options.out, overwrite=options.force, tradeoff=curve)
         print(f"\nwritten to {options.out}: report.html, certificate.json, report.txt, before.png, after.png, pruned/")
     return SUCCESS
