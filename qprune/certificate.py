@@ -152,7 +152,7 @@ class Certificate:
         """
         try:
             data = json.loads(text)
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             raise CertificateError(f"certificate is not valid JSON: {error}") from error
         if not isinstance(data, dict) or data.pop("format", None) != FORMAT:
             raise CertificateError(f'certificate must be a JSON object with "format": "{FORMAT}"')

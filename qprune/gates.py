@@ -90,6 +90,9 @@ CATALOGUE: Mapping[str, Form] = MappingProxyType(
 
 _STANDARD = {name: gate.base_class for name, gate in get_standard_gate_name_mapping().items() if name in CATALOGUE}
 
+# Whatever a gate of the sites may be called, the user's own apart: those are never replaced.
+NAMES = frozenset(get_standard_gate_name_mapping()) | {"unitary", "pauli", "PauliEvolution"}
+
 # Not in the catalogue, and better kept whole than taken apart into many gates.
 KEPT_WHOLE = (UnitaryGate, StatePreparation, DiagonalGate, PermutationGate, UCGate)
 

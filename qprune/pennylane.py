@@ -22,7 +22,7 @@ from qiskit import ClassicalRegister
 
 from qprune.bundle import read_json
 from qprune.certificate import Certificate, circuit_hash
-from qprune.errors import BundleError, CertificateError, OptionError, TaskError
+from qprune.errors import BundleError, CertificateError, OptionError, QpruneError, TaskError
 from qprune.gates import sites_of
 from qprune.pennylane_network import Network, Roles, Signature, as_interface, find_roles, flat, network_of
 from qprune.pennylane_plan import Plan, apply_plan, readings_of, wire_order
@@ -91,7 +91,7 @@ def prune(
     if unknown:
         raise OptionError(f"{unknown[0]} is no option of qprune.pennylane.prune or qprune.prune; see their docstrings")
     network, single = network_of(_checked_qnode(qnode), inputs, weights, input_name, dict(kwargs or {}))
-    tape = network.tape(network.sample(0), network.weights)
+    tape = _first_tape(network)
     names: set[str] = set()
     operations = expand(tape.operations, names)
     signature = Signature.of(operations, tape.measurements)
@@ -325,6 +325,20 @@ def _checked_qnode(qnode: Any) -> Any:
             f"qnode must be a PennyLane QNode, got {type(qnode).__name__}; wrap the function with qml.qnode"
         )
     return qnode
+
+
+def _first_tape(network: Network) -> Any:
+    try:
+        return network.tape(network.sample(0), network.weights)
+    except QpruneError:
+        raise
+    except (IndexError, TypeError, ValueError) as error:  # what templates make of arrays of another shape
+        given = {**network.sample(0), **network.weights}
+        shapes = ", ".join(f"{name} of shape {qml.math.shape(array)}" for name, array in given.items())
+        raise TaskError(
+            f"the QNode cannot be called on one sample, with {shapes}: {' '.join(str(error).split())}; inputs need one "
+            "leading axis of samples more than a call takes, weights have the shape of a call"
+        ) from error
 
 
 def _check_moved(network: Network, roles: Roles) -> None:

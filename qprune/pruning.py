@@ -9,7 +9,6 @@ import numpy as np
 
 from qprune import bounds
 from qprune.costs import Costs
-from qprune.errors import TaskError
 from qprune.gates import circuit_of
 from qprune.noise import Noise
 from qprune.options import DEFAULT_TOLERANCE, Options
@@ -20,7 +19,7 @@ from qprune.selection import Candidate, extended, within_budget, within_toleranc
 from qprune.stage import Stage
 from qprune.strategies import STRATEGIES
 from qprune.subgroups import subgroup_of
-from qprune.task import FloatArray, Task
+from qprune.task import FloatArray, Task, checked_task
 from qprune.verified import Reduced, remove_verified
 
 
@@ -85,8 +84,7 @@ def prune(
 
     Source: THEORY T1, T2, T4, T5; arXiv:2512.24019.
     """
-    if not isinstance(task, Task):
-        raise TaskError(f"task must be a qprune.Task, got {type(task).__name__}; wrap the circuit: Task(circuit, …)")
+    task = checked_task(task)
     options = Options(
         tolerance=tolerance,
         budget=budget,

@@ -17,7 +17,7 @@ from qiskit import QuantumCircuit
 from scipy.stats import binomtest
 
 from qprune.certificate import Certificate, circuit_hash, task_hash
-from qprune.errors import CertificateError, CertificateViolation, QpruneError
+from qprune.errors import CertificateError, CertificateViolation, QpruneError, TaskError
 from qprune.observables import DENSE_QUBITS, restricted
 from qprune.simulation import Replacements, indices, light_cones, past_cones, simulate
 from qprune.task import FloatArray, Task
@@ -93,10 +93,15 @@ def verify(task: Task, result: Result, *, progress: bool = False) -> Verificatio
     Raises:
         CertificateError: The certificate is damaged, or belongs to another circuit or task.
         CertificateViolation: A claim does not hold; the message says which, where, what is claimed and what was found.
-        TaskError: The statevectors do not fit into memory.
+        TaskError: The arguments are not a task and a result, or the statevectors do not fit into memory.
 
     Source: THEORY sections 3 and 5.
     """
+    if not isinstance(task, Task) or not all(hasattr(result, name) for name in ("certificate", "simplified", "task")):
+        raise TaskError(
+            "verify takes the task that was pruned and what prune returned for it, got "
+            f"{type(task).__name__} and {type(result).__name__}; of a pruned QNode call its own verify()"
+        )
     _check_hashes(task, result)
     try:
         verifier = _Verifier(task, result, progress)
