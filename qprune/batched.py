@@ -22,7 +22,7 @@ from qprune.errors import OptionError
 from qprune.expressions import slopes_of
 from qprune.gates import Site, bound_operation
 from qprune.observables import restricted
-from qprune.subgroups import ComplexArray, Subgroup, subgroup_of
+from qprune.subgroups import ComplexArray, subgroup_of
 from qprune.task import FloatArray, Task
 
 Placed = tuple[Instruction, tuple[int, ...]]
@@ -179,7 +179,7 @@ class _Gate:
             self.whole = network.whole(site.operation, site.qubits)
             return
         self.axes = network.axes(group.qubits)
-        projectors, self.eigenvalues = _dense_projectors(group), np.array(group.eigenvalues)
+        projectors, self.eigenvalues = group.dense_projectors, np.array(group.eigenvalues)
         self.member = _Member(projectors)
         self.generator = _rows(np.einsum("j,jab->ab", self.eigenvalues, projectors)), self.axes
         coordinate = site.coordinate
@@ -267,16 +267,6 @@ def _corner(n: int, axes: tuple[int, ...], index: int) -> tuple:
     return tuple(where)
 
 
-@lru_cache(maxsize=4096)
-def _dense_projectors(group: Subgroup) -> ComplexArray:
-    place = {q: j for j, q in enumerate(group.qubits)}
-    sums = []
-    for projector in group.projectors:
-        terms = [("".join(p for _, p in word), [place[q] for q, _ in word], c) for word, c in projector.items()]
-        sums.append(SparsePauliOp.from_sparse_list(terms, num_qubits=len(place)).to_matrix())
-    return np.array(sums)
-
-
 def _output_matrices(task: Task, qubits: list[int]) -> list:
     if task.observables is None and len(task.measured_qubits) > LARGEST_DISTRIBUTION:
         raise OptionError(
@@ -284,7 +274,7 @@ def _output_matrices(task: Task, qubits: list[int]) -> list:
             f"{len(task.measured_qubits)}; measure fewer, or give observables"
         )
     if task.observables is not None:
-        return [restricted(observable, qubits).to_matrix(sparse=True) for observable in task.observables]
+        return [restricted(observable, qubits).to_matrix(sparse=True, force_serial=True) for observable in task.observables]
     place = {q: j for j, q in enumerate(qubits)}
     size = len(task.measured_qubits)
     sums = []

@@ -1,6 +1,6 @@
-"""One forward pass per sample through Aer: the few expectation values that distances and bounds need.
+"""One forward pass through Aer: the few expectation values that distances and bounds need.
 
-Every distance needs only expectations of Pauli words in the state right before a gate, so they are saved on the way
+Every distance needs only expectations of Pauli words in the state right before a gate, so they are read on the way
 of a single statevector run; nothing of size 2^n × 2^n is made and no suffix is ever simulated (THEORY T3).
 """
 
@@ -25,6 +25,7 @@ from qiskit_aer.jobs import aerjob
 from qiskit_aer.library import SaveExpectationValue
 from tqdm import tqdm
 
+from qprune.ensemble import AT_ONCE, EnsemblePass, Readings
 from qprune.errors import TaskError
 from qprune.gates import Site, Word, pauli_label
 from qprune.observables import restricted
@@ -39,6 +40,7 @@ contributes the angle that rounding could hide: some 10⁻⁷ on few qubits, 2·
 """
 
 VARIANCE_TERMS = 4096  # Pauli words of O² up to which Aer is asked for the variance of O
+MANY_THREADS = 4  # from here on Aer's own threads make up for what the ensemble in one state gains; it has only one
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ def forward_pass(
         sites: The gates in order.
         wanted: Pauli words per site, on the circuit's qubits.
         samples: Indices of the samples to run.
-        threads: Threads for Aer. More samples than one run side by side, a single one splits its statevector.
+        threads: Threads for Aer. A few give way to running the samples in one state, which takes one.
         progress: Show a progress bar on stderr, where that is a terminal.
 
     Raises:
@@ -112,8 +114,9 @@ def forward_pass(
     Source: THEORY T3.
     """
     qubits = sorted({q for site in sites for q in site.qubits} | {q for s in task.output_supports for q in s}) or [0]
-    check_memory(len(qubits), threads if len(samples) > 1 else 1)
-    builder = _PassBuilder(task, qubits, samples)
+    many = threads >= MANY_THREADS and 2 ** len(qubits) > AT_ONCE
+    check_memory(len(qubits), threads if many and len(samples) > 1 else 2)
+    builder = _PassBuilder(task, qubits, samples, threads) if many else EnsemblePass(task, qubits, samples)
     index: dict[tuple[int, Word], int] = {}
     still_valid: dict[Word, int] = {}
     for k, (site, words) in enumerate(zip(sites, wanted, strict=True)):
@@ -128,12 +131,9 @@ def forward_pass(
             for word, row in still_valid.items()
             if touched.isdisjoint(q for q, _ in word) or commutes_with(group, {word: 1.0})
         }
-        builder.append(site.operation, site.qubits)
-    builder.save_outputs()
-    rows = builder.run(threads, progress)
-    keys = [f"e{v}" for v in range(builder.num_saved)]
-    values = np.array([[row[key] for key in keys] for row in rows]).reshape(len(samples), len(keys)).T
-    return Prefix(values, index, _read_outputs(task, rows, expectation_rounding(len(qubits))))
+        builder.add(site)
+    read = builder.read(progress)
+    return Prefix(read.values, index, _outputs(task, read, expectation_rounding(len(qubits))))
 
 
 def final_outputs(
@@ -146,12 +146,15 @@ def final_outputs(
 class _PassBuilder:
     """Collects one Aer circuit with a Parameter for each angle that differs between samples."""
 
-    def __init__(self, task: Task, qubits: list[int], samples: NDArray[np.intp]) -> None:
-        self.task, self.samples = task, samples
+    def __init__(self, task: Task, qubits: list[int], samples: NDArray[np.intp], threads: int) -> None:
+        self.task, self.samples, self.threads = task, samples, threads
         self.place = {q: j for j, q in enumerate(qubits)}
         self.circuit = QuantumCircuit(len(qubits))
         self.binds: dict[Parameter, list[float]] = {}
         self.num_saved = 0
+
+    def add(self, site: Site) -> None:
+        self.append(site.operation, site.qubits)
 
     def append(self, operation: Instruction, qubits: Sequence[int]) -> None:
         varies = any(self.task.has_inputs(p) for p in operation.params)
@@ -204,6 +207,23 @@ class _PassBuilder:
                 save = self.circuit.save_expectation_value_variance
             save(local, [self.place[q] for q in support], label=f"o{r}")
 
+    def read(self, progress: bool) -> Readings:
+        self.save_outputs()
+        rows = self.run(self.threads, progress)
+        values = np.array([[row[f"e{v}"] for v in range(self.num_saved)] for row in rows])
+        values = values.reshape(len(rows), self.num_saved).T
+        if self.task.observables is None:
+            none = np.zeros((0, len(rows)))
+            return Readings(values, none, none, np.array([row["probabilities"] for row in rows]))
+        means, variances = np.full((2, len(self.task.observables), len(rows)), np.nan)
+        for r, spectrum in enumerate(self.task.spectra):
+            saved = np.array([row[f"o{r}"] for row in rows])
+            if _wants_variance(self.task, r):
+                means[r], variances[r] = saved[:, 0] + spectrum.centre, saved[:, 1]
+            else:
+                means[r] = saved
+        return Readings(values, means, variances, None)
+
     def run(self, threads: int, progress: bool) -> list[dict]:
         # Fusion gains nothing across saves, and with it Aer 0.17.2 crashes on many saves from 16 qubits on.
         # Truncation would drop qubits behind our back; what is outside the light cone is dropped before, and counted.
@@ -230,22 +250,13 @@ class _PassBuilder:
         return rows if self.binds else rows * total
 
 
-def _read_outputs(task: Task, rows: list[dict], rounding: float) -> Outputs:
-    if task.observables is None:
-        none = np.zeros((0, len(rows)))
-        return Outputs(none, none, np.array([row["probabilities"] for row in rows]), rounding)
-    means, deviations = np.empty((2, len(task.observables), len(rows)))
+def _outputs(task: Task, read: Readings, rounding: float) -> Outputs:
+    variances = read.variances.copy()
     for r, spectrum in enumerate(task.spectra):
-        saved = [row[f"o{r}"] for row in rows]
-        if _wants_variance(task, r):
-            means[r] = [mean + spectrum.centre for mean, _ in saved]
-            variance = np.array([v for _, v in saved])
-        else:
-            means[r] = saved
-            # ±1: σ² = 1 − ⟨O⟩². Else the Bhatia-Davis limit, which is the same formula for any spectrum.
-            variance = (spectrum.high - means[r]) * (means[r] - spectrum.low)
-        deviations[r] = np.sqrt(np.maximum(variance, 0))
-    return Outputs(means, deviations, None, rounding)
+        # ±1: σ² = 1 − ⟨O⟩². Else the Bhatia-Davis limit, which is the same formula for any spectrum.
+        limit = (spectrum.high - read.means[r]) * (read.means[r] - spectrum.low)
+        variances[r] = limit if spectrum.is_involution else np.where(np.isnan(variances[r]), limit, variances[r])
+    return Outputs(read.means, np.sqrt(np.maximum(variances, 0)), read.distribution, rounding)
 
 
 @lru_cache

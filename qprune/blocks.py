@@ -1,0 +1,200 @@
+"""The circuit cut into blocks: runs of gates on at most three qubits, each made into one matrix.
+
+Every expectation value inside a block follows from the reduced state of its qubits before it, ⟨U†PU⟩ with U what
+stands between; so one look at the state per block serves all the gates in it, instead of one per gate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from math import pi
+
+import numpy as np
+from numpy.typing import NDArray
+from qiskit import QuantumCircuit
+from qiskit.circuit import Instruction
+from qiskit.circuit.library import DiagonalGate, UnitaryGate
+from qiskit.quantum_info import Pauli
+
+from qprune.gates import Angle, Site, Word, bound_operation, make_site, pauli_label
+from qprune.subgroups import ComplexArray, matrix_of, subgroup_of
+from qprune.task import Task
+
+LARGEST = 3  # qubits of a block: its matrix then costs Aer as much as its gates; with more qubits it would cost more
+WHOLE_QUBITS = 4  # a gate on more than these is applied through its definition
+
+Positions = tuple[int, ...]
+
+
+@dataclass(eq=False)
+class Block:
+    """One step of a pass: values to read from the state before it, and what it does to the state.
+
+    Attributes:
+        qubits: Ascending; the first is the least significant.
+        rows: Rows of the pass's values that are read.
+        operators: What each of these rows is the mean of: a matrix on the block's qubits, shape (d, d).
+        words: The same as Pauli words, where a matrix would be too large.
+        matrix: What it does, shape (d, d); None does nothing.
+        diagonals: What it does instead, one diagonal per sample, shape (M, d), or one for all, (1, d).
+    """
+
+    qubits: Positions
+    rows: list[int] = field(default_factory=list)
+    operators: list[ComplexArray] = field(default_factory=list)
+    words: list[Word] = field(default_factory=list)
+    matrix: ComplexArray | None = None
+    diagonals: ComplexArray | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it may take in more gates."""
+        return not self.words and self.diagonals is None
+
+    def apply(self, matrix: ComplexArray, qubits: Positions) -> None:
+        gate = _embedded(matrix, qubits, self.qubits)
+        self.matrix = gate if self.matrix is None else gate @ self.matrix
+
+    def read(self, row: int, word: Word) -> None:
+        """Ask for ⟨P⟩ after what the block holds so far."""
+        letters, qubits = pauli_label(word)
+        operator = _embedded(_pauli(letters), tuple(qubits), self.qubits)
+        self.rows.append(row)
+        self.operators.append(operator if self.matrix is None else self.matrix.conj().T @ operator @ self.matrix)
+
+    def take(self, other: Block) -> None:
+        """Join a block on other qubits, among those of this one."""
+        self.rows += other.rows
+        self.operators += [_embedded(o, other.qubits, self.qubits) for o in other.operators]
+        if other.matrix is not None:
+            self.apply(other.matrix, other.qubits)
+
+
+class Blocks:
+    """Collects gates and wanted words in order, and puts each into the block it can be moved to.
+
+    Args:
+        task: Binds the parameters.
+        samples: Indices of the samples.
+    """
+
+    def __init__(self, task: Task, samples: NDArray[np.intp]) -> None:
+        self.task, self.samples = task, samples
+        self.num_rows = 0
+        self.varies = False
+        self._steps: dict[Block, None] = {}
+        self._last: dict[int, Block] = {}
+
+    @property
+    def steps(self) -> list[Block]:
+        return list(self._steps)
+
+    def save_word(self, word: Word) -> int:
+        """Ask for ⟨P⟩ at this place; its row."""
+        row, qubits = self.num_rows, tuple(q for q, _ in word)
+        self.num_rows += 1
+        if len(qubits) > LARGEST:
+            self._push(Block(qubits, rows=[row], words=[word]))
+        else:
+            self._block(qubits).read(row, word)
+        return row
+
+    def append(self, site: Site) -> None:
+        """Apply a gate, up to a global phase."""
+        group, operation, qubits = subgroup_of(site), site.operation, tuple(sorted(site.qubits))
+        if isinstance(operation, DiagonalGate):
+            axes = [len(qubits) - 1 - j for j in np.argsort(site.qubits)[::-1]]
+            entries = np.array(operation.params, dtype=complex).reshape((2,) * len(qubits)).transpose(axes)
+            self._push(Block(qubits, diagonals=entries.reshape(1, -1)))
+        elif len(qubits) > WHOLE_QUBITS and not isinstance(operation, UnitaryGate):
+            self._append_parts(operation.definition, site.qubits)
+        elif group is not None and site.coordinate is not None:
+            coordinate = self.task.values(site.coordinate, self.samples)
+            if coordinate.ndim == 0:
+                phases = np.exp(-1j * coordinate * np.array(group.eigenvalues))
+                self._block(qubits).apply(np.tensordot(phases, group.dense_projectors, 1), qubits)
+            else:
+                eigenvalues, vectors = group.eigenbasis
+                self.varies = True
+                self._block(qubits).apply(vectors.conj().T, qubits)
+                self._push(Block(qubits, diagonals=np.exp(-1j * np.multiply.outer(coordinate, eigenvalues))))
+                self._block(qubits).apply(vectors, qubits)
+        elif site.role == "encoding":
+            self._append_parts(_one_parameter_gates(operation), site.qubits)
+        else:
+            self._block(qubits).apply(matrix_of(bound_operation(self.task, operation), site.qubits), qubits)
+
+    def _append_parts(self, definition: QuantumCircuit, qubits: Positions) -> None:
+        for item in definition.data:
+            where = tuple(qubits[definition.find_bit(q).index] for q in item.qubits)
+            self.append(make_site(self.task, item.operation, where, ()))
+
+    def _block(self, qubits: Positions) -> Block:
+        """The block for a gate on these qubits: behind everything on them so far, and with nothing behind it there."""
+        before = list(dict.fromkeys(self._last[q] for q in qubits if q in self._last))
+        if len(before) == 1 and before[0].is_open and set(qubits) <= set(before[0].qubits):
+            return before[0]
+        inside, taken = set(qubits), []
+        for block in sorted(before, key=lambda b: len(b.qubits)):
+            # What has nothing behind it on any of its qubits can be moved here.
+            if block.is_open and all(self._last[q] is block for q in block.qubits):
+                wider = inside | set(block.qubits)
+                if len(wider) <= max(LARGEST, len(qubits)):
+                    inside, taken = wider, [*taken, block]
+        new = Block(tuple(sorted(inside)))
+        for block in taken:
+            del self._steps[block]
+            new.take(block)
+        self._push(new)
+        return new
+
+    def _push(self, block: Block) -> None:
+        self._steps[block] = None
+        self._last.update(dict.fromkeys(block.qubits, block))
+
+
+def _one_parameter_gates(operation: Instruction) -> QuantumCircuit:
+    """A gate of several parameters as gates of one each, up to a global phase."""
+    if operation.name not in _EULER_ANGLES:
+        return operation.definition
+    theta, phi, last = _EULER_ANGLES[operation.name](*operation.params)
+    circuit = QuantumCircuit(1)
+    circuit.rz(last, 0)
+    circuit.ry(theta, 0)
+    circuit.rz(phi, 0)
+    return circuit
+
+
+_EULER_ANGLES: dict[str, Callable[..., tuple[Angle, Angle, Angle]]] = {  # of RZ(φ) RY(θ) RZ(λ), as (θ, φ, λ)
+    "u": lambda theta, phi, last: (theta, phi, last),
+    "u3": lambda theta, phi, last: (theta, phi, last),
+    "u2": lambda phi, last: (pi / 2, phi, last),
+    "r": lambda theta, phi: (theta, phi - pi / 2, pi / 2 - phi),
+}
+
+
+def _embedded(matrix: ComplexArray, qubits: Positions, into: Positions) -> ComplexArray:
+    """A matrix on some of a block's qubits as one on all of them."""
+    if qubits == into:
+        return matrix
+    rows, columns, entries = _pattern(tuple(into.index(q) for q in qubits), len(into))
+    wide = np.zeros((2 ** len(into),) * 2, dtype=complex)
+    wide[rows, columns] = matrix.ravel()[entries]
+    return wide
+
+
+@cache
+def _pattern(positions: Positions, size: int) -> tuple[NDArray[np.intp], ...]:
+    """Where the entries of the wider matrix stand that may differ from zero, and which of the narrow one they are."""
+    index = np.arange(2**size)
+    inner = sum((index >> p & 1) << j for j, p in enumerate(positions))
+    outer = index & ~sum(1 << p for p in positions)
+    rows, columns = np.nonzero(outer[:, None] == outer)
+    return rows, columns, inner[rows] * 2 ** len(positions) + inner[columns]
+
+
+@cache
+def _pauli(label: str) -> ComplexArray:
+    return Pauli(label).to_matrix()
