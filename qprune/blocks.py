@@ -59,8 +59,8 @@ class Block:
 
     def read(self, row: int, word: Word) -> None:
         """Ask for ⟨P⟩ after what the block holds so far."""
-        letters, qubits = pauli_label(word)
-        operator = _embedded(_pauli(letters), tuple(qubits), self.qubits)
+        label, qubits = pauli_label(word)
+        operator = _pauli(label, tuple(self.qubits.index(q) for q in qubits), len(self.qubits))
         self.rows.append(row)
         self.operators.append(operator if self.matrix is None else self.matrix.conj().T @ operator @ self.matrix)
 
@@ -113,8 +113,7 @@ class Blocks:
         elif group is not None and site.coordinate is not None:
             coordinate = self.task.values(site.coordinate, self.samples)
             if coordinate.ndim == 0:
-                phases = np.exp(-1j * coordinate * np.array(group.eigenvalues))
-                self._block(qubits).apply(np.tensordot(phases, group.dense_projectors, 1), qubits)
+                self._block(qubits).apply(group.matrix(float(coordinate)), qubits)
             else:
                 eigenvalues, vectors = group.eigenbasis
                 self.varies = True
@@ -196,5 +195,5 @@ def _pattern(positions: Positions, size: int) -> tuple[NDArray[np.intp], ...]:
 
 
 @cache
-def _pauli(label: str) -> ComplexArray:
-    return Pauli(label).to_matrix()
+def _pauli(label: str, positions: Positions, size: int) -> ComplexArray:
+    return _embedded(Pauli(label).to_matrix(), positions, tuple(range(size)))
