@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from qiskit import QuantumCircuit
-from qiskit.circuit import Barrier, CircuitError, Instruction, ParameterExpression
+from qiskit.circuit import Barrier, CircuitError, CircuitInstruction, Instruction, ParameterExpression
 from qiskit.circuit.library import (
     DiagonalGate,
     IGate,
@@ -233,14 +233,15 @@ def _flatten(circuit: QuantumCircuit, qubits: tuple[int, ...]) -> Iterator[tuple
 
 def circuit_of(task: Task, sites: tuple[Site, ...]) -> QuantumCircuit:
     """Sites back to a circuit on the task's qubits and registers, with its global phase and free parameters."""
-    circuit = QuantumCircuit(
-        task.circuit.qubits,
-        *task.circuit.qregs,
+    qubits = task.circuit.qubits
+    circuit = QuantumCircuit.from_instructions(
+        [CircuitInstruction(site.operation, [qubits[q] for q in site.qubits]) for site in sites],
+        qubits=qubits,
         name=task.circuit.name,
         global_phase=task.circuit.global_phase,
     )
-    for site in sites:
-        circuit.append(site.operation, [circuit.qubits[q] for q in site.qubits], copy=False)
+    for register in task.circuit.qregs:
+        circuit.add_register(register)
     return circuit
 
 

@@ -92,22 +92,26 @@ def _drop_unseen(task: Task, sites: list[Site]) -> tuple[list[Site], list[ExactC
     outputs = _output_sums(task)
     seen = {q for support in task.output_supports for q in support}
     kept: list[Site] = []
+    later: dict[int, list[Site]] = {}
     changes = []
     for site in reversed(sites):
         if seen.isdisjoint(site.qubits):
             changes.append(ExactChange("light cone", site.origins))
-        elif _passes_to_the_end(site, kept, outputs):
+        elif _passes_to_the_end(site, later, outputs):
             changes.append(ExactChange("commutes with the outputs", site.origins))
         else:
             kept.append(site)
             seen.update(site.qubits)
+            for q in site.qubits:
+                later.setdefault(q, []).append(site)
     return kept[::-1], changes
 
 
-def _passes_to_the_end(site: Site, later: list[Site], outputs: list[dict[Word, float]]) -> bool:
-    group, touched = subgroup_of(site), set(site.qubits)
+def _passes_to_the_end(site: Site, later: dict[int, list[Site]], outputs: list[dict[Word, float]]) -> bool:
+    """Whether a site commutes with all outputs and with all that is later on its qubits."""
+    group = subgroup_of(site)
     return all(commutes_with(group, output) for output in outputs) and all(
-        touched.isdisjoint(other.qubits) or commute(group, subgroup_of(other)) for other in later
+        commute(group, subgroup_of(other)) for q in site.qubits for other in later.get(q, ())
     )
 
 

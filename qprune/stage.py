@@ -81,7 +81,7 @@ class Stage:
     def candidates(self, reduced: Reduced) -> list[Candidate]:
         """Every prunable gate of a smaller circuit against the identity, on that circuit's own prefix states."""
         finder = self._finder(reduced.task, reduced.sites, self._prefix(reduced.task, reduced.sites, False))
-        return [finder.identity(k) for k, site in enumerate(reduced.sites) if self.is_prunable(site)]
+        return finder.identities([k for k, site in enumerate(reduced.sites) if self.is_prunable(site)])
 
     def deviation(self, reduced: Reduced) -> float:
         """Largest measured change of any output on any selected sample."""
@@ -118,7 +118,8 @@ class Stage:
             compared: Every candidate that was looked at; default: every gate against the identity.
         """
         task = self.task
-        basis = Basis(task, self.sites, self.tolerances, self.calibration, options.record(self.window))
+        simplified = circuit_of(task, self.sites)
+        basis = Basis(task, self.sites, simplified, self.tolerances, self.calibration, options.record(self.window))
         theta = self.theta(chosen)
         before = Measured(self.prefix.outputs, self._outputs(task, self.sites, task.heldout))
         pruned = task.with_circuit(reduced.task.circuit, reduced.weights)
@@ -126,11 +127,11 @@ class Stage:
             pruned, reduced.sites, task.selected, threads=self.options.threads, progress=self.options.progress
         )
         after = Measured(selected, self._outputs(pruned, reduced.sites, task.heldout))
-        compared = compared or [self.finder.identity(k) for k in self.prunable]
+        compared = compared or self.finder.identities(self.prunable)
         return PruneResult(
             original=task,
             flat=circuit_of(task, self.original),
-            simplified=circuit_of(task, self.sites),
+            simplified=simplified,
             task=pruned,
             plan=plan_of(basis, self.original, self.exact, reduced.changes, compared, chosen),
             certificate=make_certificate(basis, pruned, chosen, theta, before, after),
