@@ -138,7 +138,9 @@ def make_site(task: Task, operation: Instruction, qubits: tuple[int, ...], origi
     if form is not None:
         word = tuple(sorted((q, letter) for q, letter in zip(qubits, form.letters, strict=True) if letter != "I"))
         if form.family != "special":
-            coordinate = form.offset + (form.scale * operation.params[0] if form.scale else 0)
+            coordinate = operation.params[0] if form.scale else 0.0
+            if (form.scale or 1, form.offset) != (1, 0):
+                coordinate = form.offset + form.scale * coordinate
             if not isinstance(coordinate, ParameterExpression):
                 coordinate = float(coordinate)
     role = "fixed"

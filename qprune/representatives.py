@@ -97,9 +97,11 @@ class CandidateFinder:
         self.comparisons += len(members)
         distances = compare_members(group, means.__getitem__, shifts, *self.geometry)
         turns = _folded(shifts, group.period).max(axis=1)
+        angles = np.broadcast_to(distances.angle, (len(members), len(self.weights)))
+        numbers = zip(members, self._aggregated(distances).tolist(), angles, turns.tolist(), strict=True)
         return {
-            k: self._candidate(k, (), "identity", Distances(distances.deformed[c], distances.angle[c]), turns[c])
-            for c, k in enumerate(members)
+            k: Candidate(k, (), "identity", distance, angle, cost_of(self.sites[k], self.costs), turn)
+            for k, distance, angle, turn in numbers
         }
 
     def clifford(self, k: int) -> list[Candidate]:
