@@ -7,7 +7,7 @@ what re-fitting and windows need again and again.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from itertools import product
 from typing import Any
 
@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 from qiskit.circuit import Instruction, ParameterExpression
 from qiskit.circuit.library import UnitaryGate
-from qiskit.quantum_info import Operator, SparsePauliOp
+from qiskit.quantum_info import Operator
 from scipy.sparse import diags_array
 
 from qprune.errors import OptionError
 from qprune.expressions import slopes_of
 from qprune.gates import Site, bound_operation
 from qprune.observables import restricted
-from qprune.subgroups import ComplexArray, subgroup_of
+from qprune.subgroups import ComplexArray, Subgroup, subgroup_of
 from qprune.task import FloatArray, Task
 
 Placed = tuple[Instruction, tuple[int, ...]]
@@ -51,6 +51,7 @@ class BatchedNetwork:
         qubits = sorted({q for s in sites for q in s.qubits} | {q for s in task.output_supports for q in s}) or [0]
         self.place = {q: j for j, q in enumerate(qubits)}
         self.weights = task.weights.copy()
+        self.index = {p: j for j, p in enumerate(task.weight_params)}
         self.movable = _movable(task, sites)
         self.gates = [_Gate(self, site) for site in sites]
 
@@ -179,17 +180,17 @@ class _Gate:
             self.whole = network.whole(site.operation, site.qubits)
             return
         self.axes = network.axes(group.qubits)
-        projectors, self.eigenvalues = group.dense_projectors, np.array(group.eigenvalues)
-        self.member = _Member(projectors)
-        self.generator = _rows(np.einsum("j,jab->ab", self.eigenvalues, projectors)), self.axes
+        self.eigenvalues = np.array(group.eigenvalues)
+        self.member, rows = _member_and_generator(group.family, group.letters)
+        self.generator = rows, self.axes
         coordinate = site.coordinate
         self.offset = np.asarray(task.values(coordinate, network.samples), dtype=float)
         if isinstance(coordinate, ParameterExpression):
-            index = {p: j for j, p in enumerate(task.weight_params)}
             for p, factor in (slopes_of(coordinate) or {}).items():
-                if p in index and network.movable[index[p]]:
-                    self.slopes.append((index[p], factor))
-                    self.offset = self.offset - factor * task.weights[index[p]]
+                j = network.index.get(p)
+                if j is not None and network.movable[j]:
+                    self.slopes.append((j, factor))
+                    self.offset = self.offset - factor * task.weights[j]
 
     @property
     def is_fixed(self) -> bool:
@@ -223,6 +224,13 @@ class _Member:
         """For factors of shape (terms,), or (terms, M) for one matrix per sample."""
         values = self.coefficients @ factors
         return [[(j, values[place]) for j, place in row] for row in self.pattern]
+
+
+@cache
+def _member_and_generator(family: str, letters: str) -> tuple[_Member, Rows]:
+    group = Subgroup(family, tuple(enumerate(letters)))
+    generator = np.einsum("j,jab->ab", np.array(group.eigenvalues), group.dense_projectors)
+    return _Member(group.dense_projectors), _rows(generator)
 
 
 def _rows(matrix: ComplexArray) -> Rows:
@@ -274,7 +282,8 @@ def _output_matrices(task: Task, qubits: list[int]) -> list:
             f"{len(task.measured_qubits)}; measure fewer, or give observables"
         )
     if task.observables is not None:
-        return [restricted(observable, qubits).to_matrix(sparse=True, force_serial=True) for observable in task.observables]
+        # In a forked process Qiskit's threads would never come.
+        return [restricted(o, qubits).to_matrix(sparse=True, force_serial=True) for o in task.observables]
     place = {q: j for j, q in enumerate(qubits)}
     size = len(task.measured_qubits)
     sums = []

@@ -7,7 +7,7 @@ stands between; so one look at the state per block serves all the gates in it, i
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from math import pi
 
@@ -97,6 +97,19 @@ class Blocks:
     def steps(self) -> list[Block]:
         return list(self._steps)
 
+    def steps_to_the_last_reading(self) -> list[Block]:
+        """The steps without what is done after all reading."""
+        needed: list[Block] = []
+        read = set[int]()
+        for block in reversed(self._steps):
+            if read.isdisjoint(block.qubits):
+                if not block.rows:
+                    continue
+                block = replace(block, matrix=None, diagonals=None)
+            read.update(block.qubits)
+            needed.append(block)
+        return needed[::-1]
+
     def save_word(self, word: Word) -> int:
         """Ask for ⟨P⟩ at this place; its row."""
         row, qubits = self.num_rows, tuple(q for q, _ in word)
@@ -148,7 +161,7 @@ class Blocks:
         if first is not None and first.is_open and all(self._last.get(q) is first for q in qubits):
             return first
         before = dict.fromkeys(self._last[q] for q in qubits if q in self._last)
-        inside, taken = set(qubits), []
+        inside, taken = set(qubits), list[Block]()
         for block in sorted(before, key=lambda b: len(b.qubits)):
             # What has nothing behind it on any of its qubits can be moved here.
             if block.is_open and all(self._last[q] is block for q in block.qubits):
@@ -201,7 +214,7 @@ def _embedded(matrix: ComplexArray, qubits: Positions, into: Positions) -> Compl
 def _pattern(positions: Positions, size: int) -> tuple[NDArray[np.intp], ...]:
     """Where the entries of the wider matrix stand that may differ from zero, and which of the narrow one they are."""
     index = np.arange(2**size)
-    inner = sum((index >> p & 1) << j for j, p in enumerate(positions))
+    inner = np.sum([(index >> p & 1) << j for j, p in enumerate(positions)], axis=0)
     outer = index & ~sum(1 << p for p in positions)
     rows, columns = np.nonzero(outer[:, None] == outer)
     return rows, columns, inner[rows] * 2 ** len(positions) + inner[columns]

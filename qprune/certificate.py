@@ -193,10 +193,11 @@ def circuit_hash(circuit: QuantumCircuit) -> str:
     """
     digest = hashlib.sha256(f"{circuit.num_qubits} {_angle(circuit.global_phase)}".encode())
     for item in circuit.data:
-        if item.operation.name == "barrier":
+        operation = item.operation
+        if operation.name == "barrier":
             continue
         qubits = ",".join(str(circuit.find_bit(q).index) for q in item.qubits)
-        digest.update(f"|{item.operation.name} {qubits} {_parameters(item.operation)}".encode())
+        digest.update(f"|{operation.name} {qubits} {_parameters(operation)}".encode())
     return digest.hexdigest()
 
 

@@ -39,6 +39,7 @@ Bounds use the upper end of what a value may be, so that a gate whose state *see
 contributes the angle that rounding could hide: some 10⁻⁷ on few qubits, 2·10⁻⁵ on twenty.
 """
 
+SMALL = 2**24  # bytes that are there without asking
 VARIANCE_TERMS = 4096  # Pauli words of O² up to which Aer is asked for the variance of O
 MANY_THREADS = 4  # from here on Aer's own threads make up for what the ensemble in one state gains; it has only one
 
@@ -275,7 +276,10 @@ def _wants_variance(task: Task, r: int) -> bool:
 
 def check_memory(num_qubits: int, copies: int) -> None:
     """Refuse statevectors that do not fit into memory, before anything is simulated."""
-    needed, available = 16 * 2**num_qubits * copies, psutil.virtual_memory().available
+    needed = 16 * 2**num_qubits * copies
+    if needed < SMALL:
+        return
+    available = psutil.virtual_memory().available
     if needed > 0.9 * available:
         raise TaskError(
             f"a statevector of {num_qubits} qubits{f', {copies} at a time,' if copies > 1 else ''} needs "
