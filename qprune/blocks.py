@@ -18,6 +18,7 @@ from qiskit.circuit import Instruction
 from qiskit.circuit.library import DiagonalGate, UnitaryGate
 from qiskit.quantum_info import Pauli
 
+from qprune.errors import TaskError
 from qprune.gates import Angle, Site, Word, bound_operation, make_site, pauli_label
 from qprune.subgroups import ComplexArray, matrix_of, subgroup_of
 from qprune.task import Task
@@ -127,9 +128,10 @@ class Blocks:
             axes = [len(qubits) - 1 - j for j in np.argsort(site.qubits)[::-1]]
             entries = np.array(operation.params, dtype=complex).reshape((2,) * len(qubits)).transpose(axes)
             self._push(Block(qubits, False, diagonals=entries.reshape(1, -1)))
-        elif len(qubits) > WHOLE_QUBITS and not isinstance(operation, UnitaryGate):
+        elif len(qubits) > WHOLE_QUBITS and operation.definition is not None and not isinstance(operation, UnitaryGate):
             self._append_parts(operation.definition, site.qubits)
         elif group is not None and site.coordinate is not None:
+            qubits = group.qubits  # a Pauli word may have letters I
             coordinate = self.task.values(site.coordinate, self.samples)
             if coordinate.ndim == 0:
                 self._apply(group.matrix(float(coordinate)), qubits)
@@ -140,7 +142,12 @@ class Blocks:
                 self._push(Block(qubits, False, diagonals=np.exp(-1j * np.multiply.outer(coordinate, eigenvalues))))
                 self._apply(vectors, qubits)
         elif site.role == "encoding":
-            self._append_parts(_one_parameter_gates(operation), site.qubits)
+            if (parts := _one_parameter_gates(operation)) is None:
+                raise TaskError(
+                    f"gate {operation.name} on qubits {list(site.qubits)} takes inputs and has no definition; "
+                    "define it in elementary gates"
+                )
+            self._append_parts(parts, site.qubits)
         else:
             self._apply(matrix_of(bound_operation(self.task, operation), site.qubits), qubits)
 
@@ -180,7 +187,7 @@ class Blocks:
         self._last.update(dict.fromkeys(block.qubits, block))
 
 
-def _one_parameter_gates(operation: Instruction) -> QuantumCircuit:
+def _one_parameter_gates(operation: Instruction) -> QuantumCircuit | None:
     """A gate of several parameters as gates of one each, up to a global phase."""
     if operation.name not in _EULER_ANGLES:
         return operation.definition

@@ -105,8 +105,9 @@ class _Output:
         self.rest = (observable - self.centre * SparsePauliOp("I" * task.num_qubits)).simplify(atol=0)
         self.sums: list[_Sum] | None = None
         if len(self.support) <= LARGEST:
-            local = restricted(self.rest, self.support)
-            self.sums = [_Sum(words_of(power, self.support), blocks) for power in (local, local @ local)]
+            qubits = self.support or (0,)  # a constant acts on none; any will do
+            local = restricted(self.rest, qubits)
+            self.sums = [_Sum(words_of(power, qubits), blocks) for power in (local, local @ local)]
 
     def moments(self, values: FloatArray, ensemble: Ensemble) -> tuple[FloatArray, FloatArray]:
         if self.sums is None:
