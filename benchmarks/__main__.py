@@ -25,7 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"rows added to {options.out}; now `python -m benchmarks tables` and `python -m benchmarks plots`")
         return 0
     if options.command == "accuracy":
-        accuracy.run(options.out, quick=options.quick, full=options.full)
+        accuracy.run(
+            options.out, quick=options.quick, again=options.again, networks=options.networks, budgets=options.budgets
+        )
         print(f"rows added to {options.out}; now `python -m benchmarks tables`")
         return 0
     if options.command == "training":
@@ -60,7 +62,9 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("accuracy", help="what goes at which deviation, on every reference network")
     command.add_argument("--out", type=Path, default=RESULTS / "accuracy.jsonl", help="file to which rows are added")
     command.add_argument("--quick", action="store_true", help="one small network, seconds: to see that it works")
-    command.add_argument("--full", action="store_true", help="re-fit the large networks too")
+    command.add_argument("--again", action="store_true", help="measure anew what the file holds already")
+    command.add_argument("--networks", nargs="+", default=(), metavar="NAME", help="only these (default all)")
+    command.add_argument("--budgets", nargs="+", type=float, default=accuracy.BUDGETS, help="default %(default)s")
 
     command = commands.add_parser("training", help="a training step on the pruned tape over the original's")
     command.add_argument("--out", type=Path, default=RESULTS / "training.jsonl", help="file to which rows are added")

@@ -13,9 +13,11 @@ from qprune.errors import (
 )
 from qprune.frontier import Frontier, frontier
 from qprune.noise import NoiseCalibration, calibrate
+from qprune.noise_models import noise_model
 from qprune.pruning import prune
 from qprune.result import PruneResult
 from qprune.task import Task
+from qprune.tradeoff import trade_off
 from qprune.verify import verify
 
 __version__ = version("qprune")
@@ -34,6 +36,8 @@ __all__ = [
     "TaskError",
     "calibrate",
     "frontier",
+    "noise_model",
     "prune",
+    "trade_off",
     "verify",
 ]

@@ -7,8 +7,7 @@ what re-fitting and windows need again and again.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache, cached_property, lru_cache
-from itertools import product
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,12 +15,9 @@ from numpy.typing import NDArray
 from qiskit.circuit import Instruction, ParameterExpression
 from qiskit.circuit.library import UnitaryGate
 from qiskit.quantum_info import Operator
-from scipy.sparse import diags_array
 
-from qprune.errors import OptionError
 from qprune.expressions import slopes_of
 from qprune.gates import Site, bound_operation
-from qprune.observables import restricted
 from qprune.subgroups import ComplexArray, Subgroup, subgroup_of
 from qprune.task import FloatArray, Task
 
@@ -31,7 +27,6 @@ Step = tuple[Rows, tuple[int, ...]]
 NOTHING = 1e-15  # entries up to this are rounding of zero
 WHOLE_QUBITS = 4  # a gate outside the catalogue on more than these is applied through its definition
 WINDOW_ROUNDING = 1e-12  # what rounding may hide of a window's angle, radians: a few thousand gates in double precision
-LARGEST_DISTRIBUTION = 6  # measured qubits up to which every outcome probability is an output of its own
 
 
 class BatchedNetwork:
@@ -53,38 +48,7 @@ class BatchedNetwork:
         self.weights = task.weights.copy()
         self.index = {p: j for j, p in enumerate(task.weight_params)}
         self.movable = _movable(task, sites)
-        self.gates = [_Gate(self, site) for site in sites]
-
-    @cached_property
-    def outputs(self) -> list:
-        return _output_matrices(self.task, list(self.place))
-
-    def values(self, weights: FloatArray) -> FloatArray:
-        """Outputs ⟨O_r⟩, or outcome probabilities, shape (R, M)."""
-        state = self._run(weights)
-        return np.array([np.einsum("sm,sm->m", state.conj(), output @ state).real for output in self.outputs])
-
-    def jacobian(self, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Outputs (R, M) and their derivatives in the weights (R, M, P).
-
-        One forward and one backward pass: d⟨O⟩/dt_k = 2 Im⟨λ_k|A_k|φ_k⟩ with φ_k the state after gate k and λ_k the
-        image Oψ pulled back to the same place.
-        """
-        state = self._run(weights)
-        images = [output @ state for output in self.outputs]
-        values = np.array([np.einsum("sm,sm->m", state.conj(), image).real for image in images])
-        derivative = np.zeros((*values.shape, len(weights)))
-        for gate in reversed(self.gates):
-            if gate.slopes:
-                moved = _apply(state, *gate.generator)
-                for r, image in enumerate(images):
-                    slope = 2 * np.einsum("sm,sm->m", image.conj(), moved).imag
-                    for p, factor in gate.slopes:
-                        derivative[r, :, p] += slope * factor
-            for step in gate.steps(weights, inverse=True):
-                state = _apply(state, *step)
-                images = [_apply(image, *step) for image in images]
-        return values, derivative
+        self.gates = [Gate(self, site) for site in sites]
 
     def window_angles(self, replaced: Mapping[int, Sequence[Placed]], ends: Sequence[int]) -> FloatArray:
         """Σ over windows of the Fubini-Study angle between the original and the replaced window, shape (M,).
@@ -107,9 +71,9 @@ class BatchedNetwork:
                     other = state
                 if other is not None:
                     for step in self._placed(k, replaced):
-                        other = _apply(other, *step)
+                        other = apply_rows(other, *step)
                 for step in self.gates[k].steps(self.weights):
-                    state = _apply(state, *step)
+                    state = apply_rows(state, *step)
             if other is not None:
                 overlap = np.einsum("sm,sm->m", state.conj(), other)
                 # The sine from what is left of the overlap keeps its digits where states nearly agree.
@@ -145,13 +109,6 @@ class BatchedNetwork:
         state[0] = 1
         return state
 
-    def _run(self, weights: FloatArray) -> ComplexArray:
-        state = self._start()
-        for gate in self.gates:
-            for step in gate.steps(weights):
-                state = _apply(state, *step)
-        return state
-
 
 def _movable(task: Task, sites: Sequence[Site]) -> NDArray[np.bool_]:
     """Weights that may move: all their gates are trainable, in a U(1) family and affine in the weights."""
@@ -167,7 +124,7 @@ def _movable(task: Task, sites: Sequence[Site]) -> NDArray[np.bool_]:
     return movable
 
 
-class _Gate:
+class Gate:
     """One gate on named axes of the state, its angle affine in the movable weights."""
 
     def __init__(self, network: BatchedNetwork, site: Site) -> None:
@@ -180,7 +137,7 @@ class _Gate:
             self.whole = network.whole(site.operation, site.qubits)
             return
         self.axes = network.axes(group.qubits)
-        self.eigenvalues = np.array(group.eigenvalues)
+        self.projectors, self.eigenvalues = group.dense_projectors, np.array(group.eigenvalues)
         self.member, rows = _member_and_generator(group.family, group.letters)
         self.generator = rows, self.axes
         coordinate = site.coordinate
@@ -191,6 +148,16 @@ class _Gate:
                 if j is not None and network.movable[j]:
                     self.slopes.append((j, factor))
                     self.offset = self.offset - factor * task.weights[j]
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether its angle is the same on every sample."""
+        return not np.ndim(self.offset) and not any(np.ndim(factor) for _, factor in self.slopes)
+
+    @property
+    def all_axes(self) -> set[int]:
+        """Axes it acts on."""
+        return set(self.axes) if self.whole is None else {axis for _, axes in self.whole for axis in axes}
 
     @property
     def is_fixed(self) -> bool:
@@ -223,10 +190,13 @@ class _Member:
     def at(self, factors: NDArray) -> Rows:
         """For factors of shape (terms,), or (terms, M) for one matrix per sample."""
         values = self.coefficients @ factors
-        return [[(j, values[place]) for j, place in row] for row in self.pattern]
+        if values.ndim > 1:
+            return [[(j, values[place]) for j, place in row] for row in self.pattern]
+        kept = values.tolist()  # a CX is a permutation: what cancels is left out
+        return [[(j, kept[place]) for j, place in row if abs(kept[place]) > NOTHING] for row in self.pattern]
 
 
-@cache
+@lru_cache
 def _member_and_generator(family: str, letters: str) -> tuple[_Member, Rows]:
     group = Subgroup(family, tuple(enumerate(letters)))
     generator = np.einsum("j,jab->ab", np.array(group.eigenvalues), group.dense_projectors)
@@ -250,10 +220,10 @@ def _adjoint(rows: Rows) -> Rows:
     return turned
 
 
-def _apply(state: ComplexArray, rows: Rows, axes: tuple[int, ...]) -> ComplexArray:
-    """Matrix on the qubits whose axes (first qubit least significant) are given, on states (2^n, M)."""
+def apply_rows(state: ComplexArray, rows: Rows, axes: tuple[int, ...]) -> ComplexArray:
+    """Matrix on the qubits whose axes (first qubit least significant) are given, on states (2^n, …, M)."""
     n = state.shape[0].bit_length() - 1
-    view = state.reshape((2,) * n + (state.shape[1],))
+    view = state.reshape((2,) * n + state.shape[1:])
     out = np.empty_like(view)
     for i, row in enumerate(rows):
         target = out[_corner(n, axes, i)]
@@ -273,26 +243,3 @@ def _corner(n: int, axes: tuple[int, ...], index: int) -> tuple:
     for bit, axis in enumerate(axes):
         where[axis] = index >> bit & 1
     return tuple(where)
-
-
-def _output_matrices(task: Task, qubits: list[int]) -> list:
-    if task.observables is None and len(task.measured_qubits) > LARGEST_DISTRIBUTION:
-        raise OptionError(
-            f"refit fits every outcome probability and takes at most {LARGEST_DISTRIBUTION} measured qubits, got "
-            f"{len(task.measured_qubits)}; measure fewer, or give observables"
-        )
-    if task.observables is not None:
-        # In a forked process Qiskit's threads would never come.
-        return [restricted(o, qubits).to_matrix(sparse=True, force_serial=True) for o in task.observables]
-    place = {q: j for j, q in enumerate(qubits)}
-    size = len(task.measured_qubits)
-    sums = []
-    for bits in product((0, 1), repeat=size):
-        # |bit⟩⟨bit| on each measured qubit, the last bit that of the first one, as in the distribution's order
-        index = np.arange(2 ** len(qubits))
-        hit = np.ones(len(index), dtype=bool)
-        for bit, q in zip(reversed(bits), task.measured_qubits, strict=True):
-            hit &= (index >> place[q] & 1) == bit
-
-        sums.append(diags_array(hit.astype(complex)))
-    return sums

@@ -58,7 +58,8 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--certify", choices=CERTIFY, default="bound", help="what must stay within the budget")
     command.add_argument("--refit", action="store_true", help="move surviving weights to make up; needs verified")
     command.add_argument("--window", type=_window, default="auto", help="qubits per window of the bound, or auto")
-    command.add_argument("--noise", type=float, metavar="LAMBDA", help="λ in [0, 1], 1 is noiseless")
+    command.add_argument("--noise", type=_noise, metavar="FILE|NAME|λ", help="noise model, device, or λ in [0, 1]")
+    command.add_argument("--layout", type=_qubits, metavar="Q,Q,…", help="physical qubits; needs a device as --noise")
     command.add_argument("--beta", type=float, help="strength β of the deformation (default 1); needs --noise")
     command.add_argument("--gamma", type=float, help="γ in ε² = ε₀² + γr (default 1); needs --noise")
     command.add_argument("--aggregate", choices=AGGREGATES, default="rms", help="d_q over the samples")
@@ -67,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--costs", metavar="JSON", help="cost by gate name, such as '{\"cx\": 20}'")
     command.add_argument("--prune-encoding", action="store_true", help="gates that an input enters may go too")
     command.add_argument(
-        "--tradeoff", type=int, default=12, help="points of the report's curve, 0 for none (default 12)"
+        "--tradeoff", type=int, help="points of the report's curve, one pruning each (default 12, with --refit none: 0)"
     )
     command.add_argument("--holdout", type=float, default=0.0, help="fraction of samples that selection never sees")
     command.add_argument("--seed", type=int, default=0, help="seed of the hold-out and of random strategies")
@@ -103,9 +104,10 @@ def _prune(options: argparse.Namespace) -> int:
             options.noise,
             beta=1.0 if options.beta is None else options.beta,
             gamma=1.0 if options.gamma is None else options.gamma,
+            layout=options.layout,
         )
-    elif options.beta is not None or options.gamma is not None:
-        return _fail(ValueError("--beta and --gamma shape what --noise gives; add --noise λ"), UNUSABLE)
+    elif (options.beta, options.gamma, options.layout) != (None, None, None):
+        return _fail(ValueError("--beta, --gamma and --layout shape what --noise gives; add --noise"), UNUSABLE)
     if options.out is not None:
         check_output_folder(options.out, options.force)
     try:
@@ -132,11 +134,9 @@ def _prune(options: argparse.Namespace) -> int:
     )
     print(result)
     if options.out is not None:
-        curve = (
-            trade_off(result, points=options.tradeoff, costs=costs, threads=options.threads, progress=True)
-            if options.tradeoff
-            else ()
-        )
+        points = (0 if options.refit else 12) if options.tradeoff is None else options.tradeoff
+        again = {"costs": costs, "noise": noise, "threads": options.threads, "progress": True}
+        curve = trade_off(result, points=points, **again) if points else ()
         result.save(options.out, overwrite=options.force, tradeoff=curve)
         print(f"\nwritten to {options.out}: report.html, certificate.json, report.txt, before.png, after.png, pruned/")
     return SUCCESS
@@ -162,6 +162,18 @@ def _frontier(options: argparse.Namespace) -> int:
         save_figure(front.plot(), options.out / "frontier.png")
         print(f"\nwritten to {options.out}: frontier.png and {len(front)} results, 00 the largest")
     return SUCCESS
+
+
+def _noise(text: str) -> float | str:
+    """λ if it is a number, else a file or a name."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _qubits(text: str) -> list[int]:
+    return [int(q) for q in text.split(",")]
 
 
 def _window(text: str) -> int | str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ from qprune.pennylane_training import (
 )
 from qprune.prefix import Outputs, final_outputs
 from qprune.pruning import prune as prune_task
+from qprune.report import TradeOffPoint
 from qprune.result import PruneResult
 from qprune.task import FloatArray, Task
 from qprune.verify import VerificationReport, verify
@@ -55,7 +56,7 @@ def prune(
     input_name: str | None = None,
     kwargs: Mapping[str, Any] | None = None,
     probabilities: ArrayLike | None = None,
-    holdout: float = 0.0,
+    holdout: float | ArrayLike = 0.0,
     labels: ArrayLike | None = None,
     seed: int = 0,
     progress: bool = False,
@@ -71,7 +72,7 @@ def prune(
         input_name: Which argument carries the inputs, where its name does not tell (`inputs`, `x`, `features`, …).
         kwargs: Values of all other arguments; the circuit's structure may depend on them.
         probabilities: p_i of every sample, shape (M,); default 1/M.
-        holdout: Fraction of samples in [0, 1) that selection never sees (T5).
+        holdout: Samples that selection never sees (T5): a fraction in [0, 1), or an array of indices.
         labels: Classes of the samples, for the accuracy in the report, as in `qprune.Task`.
         seed: Of the hold-out split and of strategies that draw.
         progress: Show progress bars on stderr, where that is a terminal.
@@ -224,14 +225,27 @@ class PrunedQNode:
             self.certificate  # noqa: B018 raises
         return verify(self.result.original, self.result, progress=progress)
 
-    def save(self, folder: str | Path, *, drawings: bool = True, overwrite: bool = False) -> None:
+    def save(
+        self,
+        folder: str | Path,
+        *,
+        drawings: bool = True,
+        overwrite: bool = False,
+        tradeoff: Sequence[TradeOffPoint] = (),
+    ) -> None:
         """Write the result as `PruneResult.save` does, so that `qprune verify` takes it, and what `load` needs.
+
+        Args:
+            folder: Where to; made anew.
+            drawings: Whether to write pictures and the report too.
+            overwrite: Whether an earlier result in that folder may be replaced.
+            tradeoff: What `qprune.trade_off(pruned.result)` returned, for the report.
 
         Raises:
             BundleError: The folder exists or cannot be written.
         """
         folder = Path(folder)
-        self.result.save(folder, drawings=drawings, overwrite=overwrite)
+        self.result.save(folder, drawings=drawings, overwrite=overwrite, tradeoff=tradeoff)
         like = {name: qml.math.get_interface(array) for name, array in self.network.weights.items()}
         about = {"format": FORMAT, "weights": like, "inputs": list(self.network.inputs), "single": self.single}
         arrays = {f"weights {name}": number(array) for name, array in self.network.weights.items()}

@@ -63,6 +63,8 @@ def table_rows(result: PruneResult) -> list[tuple[str, ...]]:
         ("depth", *(str(c.depth()) for c in circuits)),
         ("trainable weights", *(str(_weights_left(result.original, c)) for c in circuits)),
     ]
+    if (noise := result.certificate.noise) is not None:
+        rows.append(("noise infidelity Σ r", *(f"{total:.4g}" for total in noise.totals)))
     if result.accuracy is not None:
         before, after = result.accuracy
         rows.append(("accuracy", f"{before:.4f}", f"{before:.4f}", f"{after:.4f}"))
@@ -83,7 +85,7 @@ def table(result: PruneResult) -> str:
 
 def claims(result: PruneResult) -> list[str]:
     """What is proven and measured, in lines; a line that details the one before is indented."""
-    return [*_claims(result), *_holdout(result)]
+    return [*_claims(result), *_gain(result), *_holdout(result)]
 
 
 def _claims(result: PruneResult) -> list[str]:
@@ -100,6 +102,24 @@ def _claims(result: PruneResult) -> list[str]:
     if predictions and certificate.samples:
         kept = int(np.all(predictions, axis=0).sum())
         lines.append(f"  predictions that provably cannot flip (T4): {kept} of {len(certificate.samples)}")
+    return lines
+
+
+def _gain(result: PruneResult) -> list[str]:
+    """What pruning saves under the noise it was calibrated to, against what it costs without noise."""
+    noise = result.certificate.noise
+    if noise is None:
+        return []
+    _, before, after = noise.totals
+    angle = max((max(row) for row in result.certificate.angle if row), default=0.0)
+    where = "" if noise.layout is None else f", qubits {', '.join(map(str, noise.layout))}"
+    lines = [
+        f"predicted gain under {noise.source}{where}",
+        f"  noise infidelity saved  {before - after:.6g}   (Σ r of what went)",
+        f"  coherent infidelity     at most {np.sin(angle) ** 2:.6g}   (sin²Θ, T2)",
+    ]
+    if noise.noiseless:
+        lines.append(f"  noiseless in this model: {', '.join(noise.noiseless)}")
     return lines
 
 
@@ -248,7 +268,7 @@ def plot_tradeoff(result: PruneResult, points: Sequence[TradeOffPoint], ax: Any 
 
     Args:
         result: The result that the points vary.
-        points: What `qprune.tradeoff.trade_off` returned.
+        points: What `qprune.trade_off` returned.
         ax: matplotlib Axes; by default those of a new figure.
 
     Returns:
@@ -257,11 +277,10 @@ def plot_tradeoff(result: PruneResult, points: Sequence[TradeOffPoint], ax: Any 
     ax = _axes(ax)
     before, certificate = result.flat.size(), result.certificate
     here = (int(result.circuit.size()), certificate.largest_bound, certificate.largest_measured)
-    rows = sorted({(p.gates, p.bound, p.measured) for p in points})
-    if certificate.options.get("certify") != "verified":  # else it is no point of a curve by the bound
-        rows = sorted({*rows, here})
-    # The line joins the points that no other beats in both gates and bound.
-    best = [row for k, row in enumerate(rows) if all(row[1] < other[1] for other in rows[:k])]
+    rows = sorted({*((p.gates, p.bound, p.measured) for p in points), here})
+    # The line joins the points that no other beats in both gates and what the budget limits.
+    limited = 2 if certificate.options.get("certify") == "verified" else 1
+    best = [row for k, row in enumerate(rows) if all(row[limited] < other[limited] for other in rows[:k])]
     for column, marker, color, label in ((1, "v", BOUND, "proven bound"), (2, "o", MEASURED, "measured")):
         for chosen, style in ((rows, {"linestyle": "none", "label": label}), (best, {"marker": "", "linewidth": 1.2})):
             gone = [100 * (before - row[0]) / max(before, 1) for row in chosen]
@@ -272,7 +291,7 @@ def plot_tradeoff(result: PruneResult, points: Sequence[TradeOffPoint], ax: Any 
     ax.plot([x], here[1:2], "v", color=BOUND, markersize=4.5)
     ax.plot([x], here[2:], "o", color=MEASURED, markersize=4.5)
     ax.plot([x, x], here[1:], label="this result", **ring)
-    _from_zero(ax, max(max(row[1:]) for row in [*rows, here]))
+    _from_zero(ax, max(max(row[1:]) for row in rows))
     ax.set_xlabel("gates removed, % of the original")
     ax.set_ylabel(f"largest {deviation_name(result)}")
     _legend(ax)

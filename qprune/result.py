@@ -118,7 +118,7 @@ class PruneResult:
 
         Args:
             path: The file; an earlier one is replaced.
-            tradeoff: What `qprune.tradeoff.trade_off(result)` returned, for the curve of gates against error.
+            tradeoff: What `qprune.trade_off(result)` returned, for the curve of gates against error.
             title: Heading; default: the circuit's name.
 
         Raises:

@@ -86,7 +86,7 @@ def test_no_qprune_import_inside_a_function(path):
 @pytest.mark.parametrize(
     ("library", "allowed"),
     [
-        ("qiskit_aer", {"ensemble", "prefix", "noise", "verify", "refit"}),
+        ("qiskit_aer", {"ensemble", "prefix", "noise", "noise_models", "devices"}),
         ("sympy", {"subgroups", "qgeometry", "bounds"}),
         ("matplotlib", {"report", "diagram", "html"}),
         ("pennylane", {"pennylane"}),
@@ -99,13 +99,19 @@ def test_a_library_appears_only_where_it_belongs(library, allowed):
     assert {name.split("_")[0] if library == "pennylane" else name for name in users} <= allowed
 
 
-def test_verify_shares_nothing_with_the_path_it_checks():
-    shared = {n for n in imports(PACKAGE / "verify.py", everywhere=True) if n.startswith("qprune")}
-    assert shared <= {"qprune.task", "qprune.observables", "qprune.certificate", "qprune.errors"}
+@pytest.mark.parametrize(
+    ("name", "allowed"), [("simulation", set()), ("verify", {"qprune.simulation", "qprune.certificate"})]
+)
+def test_verify_shares_nothing_with_the_path_it_checks(name, allowed):
+    shared = {n for n in imports(PACKAGE / f"{name}.py", everywhere=True) if n.startswith("qprune")}
+    assert shared <= allowed | {"qprune.task", "qprune.observables", "qprune.errors"}
+    users = {path.stem for path in FILES if "qprune.simulation" in imports(path, everywhere=True)}
+    assert users == {"verify"}
 
 
 def test_importing_qprune_is_light():
-    code = "import sys, qprune; print([m for m in ('pennylane', 'matplotlib', 'sklearn', 'jax') if m in sys.modules])"
+    heavy = ("pennylane", "matplotlib", "sklearn", "jax", "qiskit_ibm_runtime")
+    code = f"import sys, qprune; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

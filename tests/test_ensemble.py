@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from qiskit import QuantumCircuit
 from qiskit.circuit import Gate, ParameterVector
-from qiskit.circuit.library import DiagonalGate, UnitaryGate
+from qiskit.circuit.library import DiagonalGate, RXGate, UnitaryGate
 from qiskit.quantum_info import Operator, Pauli, SparsePauliOp, Statevector, random_statevector, random_unitary
 from qiskit_aer.quantum_info.states.aer_state import AerState
 
@@ -249,9 +249,29 @@ def test_inputs_meet_in_one_gate():
     np.testing.assert_allclose(found, dense, atol=1e-13)
 
 
+class Opaque(Gate):
+    """A rotation that has a matrix and no definition."""
+
+    def __init__(self, angle):
+        super().__init__("opaque", 1, [angle])
+
+    def __array__(self, dtype=None, copy=None):
+        return RXGate(float(self.params[0])).to_matrix()
+
+
 def test_an_input_in_a_gate_without_definition_is_refused_by_name():
     circuit = QuantumCircuit(1)
-    circuit.append(Gate("opaque", 1, [INPUTS[0]]), [0])
+    circuit.append(Opaque(INPUTS[0]), [0])
     task = Task(circuit, "Z", inputs=[0.3], input_params=[INPUTS[0]])
     with pytest.raises(TaskError, match=r"opaque on qubits \[0\] takes inputs and has no definition"):
         forward_pass(task, sites_of(task), [()], task.selected)
+
+
+def test_a_gate_that_has_a_matrix_alone_runs():
+    circuit = QuantumCircuit(2)
+    circuit.h(1)
+    circuit.append(Opaque(WEIGHTS[0]), [1])
+    circuit.append(Opaque(0.4), [0])
+    task = Task(circuit, ["IZ", "YI"], weights=[0.7])
+    found = forward_pass(task, sites_of(task), [()] * 3, task.selected).outputs.means
+    np.testing.assert_allclose(found[:, 0], [np.cos(0.4), 0], atol=1e-14)

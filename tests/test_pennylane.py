@@ -800,7 +800,8 @@ def test_unusable_options():
 @pytest.mark.parametrize("measurement", ["several", "probs"])
 def test_save_and_load(circuit, measurement, tmp_path):
     original, X, w = make(circuit, measurement)
-    pruned = qpp.prune(original, inputs=X, weights=w, tolerance=0.1, holdout=0.2)
+    pruned = qpp.prune(original, inputs=X, weights=w, tolerance=0.1, holdout=[0, len(X) - 1])
+    assert list(pruned.result.original.heldout) == [0, len(X) - 1]
     pruned.save(tmp_path / "out", drawings=False)
     again = qpp.load(tmp_path / "out", original)
     np.testing.assert_allclose(results(again, X, w), results(pruned, X, w), atol=1e-12)
@@ -815,6 +816,14 @@ def test_save_and_load(circuit, measurement, tmp_path):
     other = make("angle+strong" if circuit != "basis" else "iqp+basic", measurement)[0]
     with pytest.raises(CertificateError):
         qpp.load(tmp_path / "out", other)
+
+
+def test_the_saved_report_takes_the_curve(tmp_path):
+    original, X, w = make("hand-written", "several")
+    pruned = qpp.prune(original, inputs=X, weights=w, budget=0.1)
+    pruned.save(tmp_path / "out", tradeoff=qprune.trade_off(pruned.result, points=2))
+    assert "2 settings of budget" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert qpp.load(tmp_path / "out", original).certificate == pruned.certificate
 
 
 def test_load_refuses_what_does_not_fit(tmp_path):

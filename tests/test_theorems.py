@@ -42,7 +42,7 @@ from qiskit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 from scipy.stats import binom
 
-from qprune import Task, bounds, calibrate, prune
+from qprune import Task, bounds, calibrate, prune, verify
 
 MODES = ("tolerance", "budget", "representatives", "any")
 PARTS, EXAMPLES = 8, 140  # 1,120 cases in `make test`
@@ -301,6 +301,51 @@ def test_no_state_within_the_angle_exceeds_the_bound(observable, theta):
             assert found > 0.98 * bound
 
 
+@pytest.mark.parametrize(
+    "observable",
+    [
+        SparsePauliOp("ZX"),
+        SparsePauliOp(["ZZ", "XI", "IY"], [0.7, -0.4, 1.1]),
+        SparsePauliOp(["II", "ZI"], [-2.5, 0.5]),
+    ],
+    ids=["word", "sum", "far from zero"],
+)
+@pytest.mark.parametrize("theta", [1e-6, 0.05, 0.4, 1.4])
+def test_no_state_within_the_angle_exceeds_what_follows_for_variance_and_outcomes(observable, theta):
+    """Var O from the bounds on O and O²; total variation of the two outcomes on one qubit. The cap of the variance is
+    met by an even mixture of the extreme eigenvectors."""
+    rng = np.random.default_rng(8)
+    matrix = dense(observable)
+    observables = [SparsePauliOp.from_operator(m) for m in (matrix, matrix @ matrix)]
+    projectors = [SparsePauliOp(["II", "ZI"], [0.5, sign / 2]) for sign in (1, -1)]
+    spectra = Task(QuantumCircuit(2), [*observables, *projectors]).spectra
+    operators = [*map(dense, observables), *map(dense, projectors)]
+
+    def moments(vector):
+        return [np.vdot(vector, m @ vector).real for m in operators]
+
+    def variance(vector):
+        values, vectors = np.linalg.eigh(matrix)
+        return np.cov(values, aweights=np.abs(vectors.conj().T @ vector) ** 2, ddof=0)
+
+    for _ in range(40):
+        vector, other = random_state(2, rng), random_state(2, rng)
+        other -= np.vdot(vector, other) * vector
+        moved = np.cos(theta) * vector + np.sin(theta) * other / np.linalg.norm(other)
+        before, after = moments(vector), moments(moved)
+        limits = []
+        for mean, operator, spectrum in zip(before, operators, spectra, strict=True):
+            spread = np.linalg.norm(operator @ vector - mean * vector)
+            limits.append(bounds.observable_bound(np.array([theta]), np.array([mean]), np.array([spread]), spectrum))
+        change = abs(variance(moved) - variance(vector))
+        bound = bounds.variance_bound(limits[0], limits[1], np.array(before[:1]), spectra[0])[0]
+        assert change <= bound + 1e-12
+        distance = np.abs(np.subtract(before, after))[2:].sum() / 2
+        assert distance <= bounds.outcomes_bound(np.array([theta]), np.array(limits[2:]))[0] + 1e-12
+    low, high = np.linalg.eigh(matrix)[1].T[[0, -1]]
+    assert bounds.largest_variance(spectra[0]) == pytest.approx(variance((low + 1j * high) / 2**0.5))
+
+
 @given(st.floats(-1, 1), st.floats(0, pi / 2), st.floats(0, pi / 2))
 @settings(max_examples=200, derandomize=True, database=None, deadline=None)
 def test_bounds_grow_with_the_angle(mean, theta, other):
@@ -402,6 +447,18 @@ def test_mean_state_error_bounds_the_ensemble():
         assert np.sqrt(max(square, 0)) <= result.certificate.mean_state_error + 1e-7, f"trial {trial}"
 
 
+def test_mean_state_error_is_not_that_of_the_final_state():
+    """A removed gate was all that joined qubit 1 to the output: what stood there goes too, and the state with it."""
+    circuit = QuantumCircuit(2)
+    circuit.ry(0.7, 0)
+    circuit.ry(1.0, 1)
+    circuit.crx(0.01, 1, 0)
+    result = prune(Task(circuit, "IZ"), tolerance=0.05)
+    error = np.sqrt(2 - 2 * abs(np.vdot(state(circuit), state(result.circuit))))
+    assert result.certificate.mean_state_error < 0.01 < 0.4 < error
+    assert result.certificate.largest_measured <= result.certificate.largest_bound < 0.02
+
+
 # -- unseen inputs (T5) -------------------------------------------------------------------------------------------
 
 
@@ -418,18 +475,64 @@ def test_clopper_pearson_by_its_definition(successes, trials):
         assert binom.cdf(successes, trials, limit) == pytest.approx(0.05)
 
 
-@pytest.mark.parametrize("shape", [(0.3, 8.0), (1.0, 1.0), (0.05, 2.0)], ids=["skewed", "uniform", "mostly zero"])
-def test_limits_of_the_expected_deviation_hold_often_enough(shape):
-    """Over many hold-outs the limit fails in at most δ of them, and Bernstein wins where the spread is small."""
-    rng = np.random.default_rng(11)
-    delta, ceiling, failures = 0.1, 2.0, 0
-    mean = ceiling * shape[0] / sum(shape)
-    for _ in range(1500):
-        values = ceiling * rng.beta(*shape, size=60)
-        failures += bounds.holdout_claim(values, ceiling, None, delta).expected_upper < mean
-    assert failures <= delta * 1500
-    narrow = np.full(2000, 0.01)
-    assert bounds.empirical_bernstein(narrow, ceiling, delta) < bounds.hoeffding(narrow, ceiling, delta)
+SPLITS, DELTA, CEILING = 2000, 0.05, 2.0
+# Of that many right statements at confidence 1 − δ, more than these fail once in a million.
+FAILURES = int(binom.ppf(1 - 1e-6, SPLITS, DELTA))
+POPULATIONS = {
+    "rare and large": np.repeat([0.0, CEILING], [97, 3]),
+    "coin": np.array([0.0, CEILING]),
+    "uniform": np.linspace(0, CEILING, 1001),
+    "skewed": CEILING * np.linspace(0, 1, 1001) ** 8,
+    "all alike": np.array([0.3]),
+}
+
+
+@pytest.mark.parametrize("size", [2, 30, 300])
+@pytest.mark.parametrize("name", POPULATIONS)
+def test_the_expected_deviation_is_below_its_limit_often_enough(name, size):
+    """Hold-outs drawn from a population whose mean is known (T5)."""
+    population, rng = POPULATIONS[name], np.random.default_rng(11)
+    claims = (bounds.holdout_claim(rng.choice(population, size), CEILING, None, DELTA) for _ in range(SPLITS))
+    failures = sum(claim.expected_upper < population.mean() - 1e-12 for claim in claims)
+    assert failures <= FAILURES
+
+
+def test_the_smaller_of_two_limits_is_taken():
+    """Bernstein's where the spread is small, Hoeffding's where it is not, never more than can be."""
+    narrow, wide = np.full(2000, 0.01), np.tile([0.0, CEILING], 15)
+    for values, smaller in ((narrow, bounds.empirical_bernstein), (wide, bounds.hoeffding)):
+        claim = bounds.holdout_claim(values, CEILING, None, DELTA)
+        assert claim.expected_upper == smaller(values, CEILING, DELTA / 2) < CEILING
+    assert bounds.holdout_claim(np.full(2, 1.9), CEILING, None, DELTA).expected_upper == CEILING
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.004, 0.05, 0.3, 0.5, 0.98, 1.0])
+@pytest.mark.parametrize("size", [1, 30, 300])
+def test_the_flip_rate_is_below_its_limit_often_enough(rate, size):
+    """Flips drawn at a known rate (T5)."""
+    flips = np.random.default_rng(12).binomial(size, rate, SPLITS)
+    limits = {int(k): bounds.clopper_pearson(int(k), size, DELTA) for k in np.unique(flips)}
+    assert sum(limits[int(k)] < rate for k in flips) <= FAILURES
+
+
+def test_statements_on_unseen_inputs_hold_often_enough():
+    """From hold-out to certificate, where everything is known: the state is cos(x/2 + 0.15), sin(x/2 + 0.15), pruning
+    takes the 0.15 away, and x is uniform on the circle."""
+    splits, size, turn, rng = 200, 80, 0.3, np.random.default_rng(13)
+    expected, rate = 2 * np.sin(turn / 2) * 2 / pi, 2 * turn / (2 * pi)
+    x = INPUTS[0]
+    circuit = QuantumCircuit(1)
+    circuit.ry(x, 0)
+    circuit.ry(turn, 0)
+    failures = np.zeros(2, dtype=int)
+    for _ in range(splits):
+        inputs = np.append(0.7, rng.uniform(0, 2 * pi, size))
+        task = Task(circuit, "Z", inputs=inputs, input_params=[x], holdout=np.arange(1, size + 1))
+        result = prune(task, tolerance=turn)
+        assert result.circuit.size() == 1
+        claim = result.certificate.holdout
+        failures += claim.expected_upper < expected, claim.flip_rate_upper < rate
+    assert np.all(failures <= binom.ppf(1 - 1e-6, splits, DELTA))
 
 
 def test_holdout_is_never_seen_by_selection():
@@ -455,3 +558,27 @@ def test_holdout_is_never_seen_by_selection():
     assert (claim.samples, claim.mean, claim.largest) == (20, pytest.approx(real.mean()), pytest.approx(real.max()))
     assert claim.expected_upper >= claim.mean
     assert (claim.flips, claim.flip_rate_upper) == (0, pytest.approx(1 - 0.05 ** (1 / 20)))
+
+
+def test_appended_test_data_are_the_hold_out():
+    """Selection goes as if they were not there; T5 speaks of them and of nothing else, in whatever order they come."""
+    rng = np.random.default_rng(4)
+    x = INPUTS[0]
+    circuit = QuantumCircuit(2)
+    circuit.ry(x, 0)
+    circuit.cx(0, 1)
+    circuit.rx(0.04, 1)
+    circuit.ry(0.3, 0)
+    train, test = rng.uniform(-pi, pi, 9), rng.uniform(0, 0.5, 5)
+    alone = prune(Task(circuit, "ZI", inputs=train, input_params=[x]), budget=0.06)
+    task = Task(
+        circuit, "ZI", inputs=np.append(train, test), input_params=[x], holdout=rng.permutation(np.arange(9, 14))
+    )
+    result = prune(task, budget=0.06)
+    assert (list(task.selected), list(task.heldout)) == ([*range(9)], [*range(9, 14)])
+    assert result.certificate.replaced == alone.certificate.replaced != ()
+    assert result.certificate.bound == alone.certificate.bound
+    real = [deviation(task, state(task.bound_circuit(i)), state(result.task.bound_circuit(i)))[0] for i in range(9, 14)]
+    claim = result.certificate.holdout
+    assert (claim.samples, claim.mean, claim.largest) == (5, pytest.approx(np.mean(real)), pytest.approx(max(real)))
+    assert verify(task, result)
