@@ -36,7 +36,7 @@ EXPECTATION_ROUNDING = 64 * np.finfo(float).eps
 """Limit of the rounding error of an expectation value on few qubits after a few thousand gates in double precision.
 
 Bounds use the upper end of what a value may be, so that a gate whose state *seems* to be an exact eigenstate still
-contributes the angle that rounding could hide: some 10⁻⁷ on few qubits, 2·10⁻⁵ on twenty.
+contributes the angle that rounding could hide: some 10⁻⁷ on few qubits, 4·10⁻⁶ on twenty.
 """
 
 SMALL = 2**24  # bytes that are there without asking
@@ -85,13 +85,22 @@ class Prefix:
         return self.values[self.index[site, word]]
 
 
-def expectation_rounding(num_qubits: int, num_gates: int) -> float:
-    """Limit of the rounding error of a saved ⟨P⟩: 2^n terms may be added one after the other, each sum rounded once.
+def expectation_rounding(num_qubits: int, num_gates: int, together: int = AT_ONCE) -> float:
+    """Limit of the rounding error of an expectation value.
 
-    Gates add √N rather than N roundings (measured: 0.8 √N units in the last place), so that N/16 is safe where it
-    exceeds what is allowed anyway.
+    A sum of k terms in any order is off by at most k/2 units in the last place of what the terms' absolute values add
+    up to, here 1. Gates add √N rather than N roundings (measured: 0.8 √N units), so that N/16 is safe where it exceeds
+    what is allowed anyway.
+
+    Args:
+        num_qubits: n; 2^n terms are added.
+        num_gates: N.
+        together: Terms of one sum; the sums are then added.
     """
-    units = max(EXPECTATION_ROUNDING / np.finfo(float).eps, num_gates / 16) + 2.0 ** (num_qubits - 1)
+    terms = 2.0**num_qubits
+    units = (
+        max(EXPECTATION_ROUNDING / np.finfo(float).eps, num_gates / 16) + (min(terms, together) + terms / together) / 2
+    )
     return float(units * np.finfo(float).eps)
 
 
@@ -111,7 +120,7 @@ def forward_pass(
         sites: The gates in order.
         wanted: Pauli words per site, on the circuit's qubits.
         samples: Indices of the samples to run.
-        threads: Threads for Aer. A few give way to running the samples in one state, which takes one.
+        threads: Threads for Aer, used from `MANY_THREADS` on and for states beyond `AT_ONCE` amplitudes.
         progress: Show a progress bar on stderr, where that is a terminal.
 
     Raises:
@@ -142,7 +151,8 @@ def forward_pass(
                     touching[q].discard(word)
         builder.add(site)
     read = builder.read(progress)
-    return Prefix(read.values, index, _outputs(task, read, expectation_rounding(len(qubits), len(sites))))
+    rounding = expectation_rounding(len(qubits), len(sites), 2 ** len(qubits) if many else AT_ONCE)
+    return Prefix(read.values, index, _outputs(task, read, rounding))
 
 
 def final_outputs(
