@@ -45,12 +45,11 @@ def scaling_table(rows: Sequence[Row]) -> str:
                 *(f"{peak[kind]:.0f} MiB" if kind in peak else "" for kind in ("plain", "prune")),
             )
         )
-    aims = " and ".join(map(str, scaling.AIMS))
     return "\n".join(
         [
             "# Pruning time over one plain pass",
             "",
-            f"Made by `python -m benchmarks tables` from the rows beside it. Aims for prune / plain: {aims}.",
+            f"Made by `python -m benchmarks tables` from the rows beside it. Aim for prune / plain: {scaling.AIM}.",
             "",
             *_markdown(header, lines),
             "",

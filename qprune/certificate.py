@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from qiskit import QuantumCircuit
-from qiskit.circuit import ParameterExpression
+from qiskit.circuit import Parameter, ParameterExpression
 
 from qprune.bounds import HoldoutClaim
 from qprune.errors import CertificateError
@@ -227,10 +227,11 @@ def circuit_hash(circuit: QuantumCircuit) -> str:
     """
     digest = hashlib.sha256(f"{circuit.num_qubits} {_angle(circuit.global_phase)}".encode())
     for item in circuit.data:
-        if item.operation.name == "barrier":
+        operation = item.operation
+        if operation.name == "barrier":
             continue
         qubits = ",".join(str(circuit.find_bit(q).index) for q in item.qubits)
-        digest.update(f"|{item.operation.name} {qubits} {_parameters(item.operation)}".encode())
+        digest.update(f"|{operation.name} {qubits} {_parameters(operation)}".encode())
     return digest.hexdigest()
 
 
@@ -257,6 +258,8 @@ def _parameters(operation: Any) -> str:
 
 
 def _angle(value: Any) -> str:
+    if isinstance(value, Parameter):
+        return _parameter(value.name)
     if isinstance(value, ParameterExpression):
         names = sorted(p.name for p in value.parameters)
         point = {p: _probe(p.name) for p in value.parameters}
@@ -266,6 +269,11 @@ def _angle(value: Any) -> str:
     if isinstance(value, str):
         return value
     return _rounded(complex(value))
+
+
+@lru_cache(maxsize=4096)
+def _parameter(name: str) -> str:
+    return f"{name}:{_rounded(complex(_probe(name)))}"
 
 
 def _probe(name: str) -> float:

@@ -1,6 +1,6 @@
-"""One forward pass per sample through Aer: the few expectation values that distances and bounds need.
+"""One forward pass through Aer: the few expectation values that distances and bounds need.
 
-Every distance needs only expectations of Pauli words in the state right before a gate, so they are saved on the way
+Every distance needs only expectations of Pauli words in the state right before a gate, so they are read on the way
 of a single statevector run; nothing of size 2^n × 2^n is made and no suffix is ever simulated (THEORY T3).
 """
 
@@ -25,6 +25,7 @@ from qiskit_aer.jobs import aerjob
 from qiskit_aer.library import SaveExpectationValue
 from tqdm import tqdm
 
+from qprune.ensemble import AT_ONCE, EnsemblePass, Readings
 from qprune.errors import TaskError
 from qprune.gates import Site, Word, pauli_label
 from qprune.observables import restricted
@@ -35,10 +36,12 @@ EXPECTATION_ROUNDING = 64 * np.finfo(float).eps
 """Limit of the rounding error of an expectation value on few qubits after a few thousand gates in double precision.
 
 Bounds use the upper end of what a value may be, so that a gate whose state *seems* to be an exact eigenstate still
-contributes the angle that rounding could hide: some 10⁻⁷ on few qubits, 2·10⁻⁵ on twenty.
+contributes the angle that rounding could hide: some 10⁻⁷ on few qubits, 4·10⁻⁶ on twenty.
 """
 
+SMALL = 2**24  # bytes that are there without asking
 VARIANCE_TERMS = 4096  # Pauli words of O² up to which Aer is asked for the variance of O
+MANY_THREADS = 4  # from here on Aer's own threads make up for what the ensemble in one state gains; it has only one
 
 
 @dataclass(frozen=True)
@@ -82,9 +85,23 @@ class Prefix:
         return self.values[self.index[site, word]]
 
 
-def expectation_rounding(num_qubits: int) -> float:
-    """Limit of the rounding error of a saved ⟨P⟩: Aer adds 2^n terms one after the other, each sum rounded once."""
-    return float(EXPECTATION_ROUNDING + 2.0 ** (num_qubits - 1) * np.finfo(float).eps)
+def expectation_rounding(num_qubits: int, num_gates: int, together: int = AT_ONCE) -> float:
+    """Limit of the rounding error of an expectation value.
+
+    A sum of k terms in any order is off by at most k/2 units in the last place of what the terms' absolute values add
+    up to, here 1. Gates add √N rather than N roundings (measured: 0.8 √N units), so that N/16 is safe where it exceeds
+    what is allowed anyway.
+
+    Args:
+        num_qubits: n; 2^n terms are added.
+        num_gates: N.
+        together: Terms of one sum; the sums are then added.
+    """
+    terms = 2.0**num_qubits
+    units = (
+        max(EXPECTATION_ROUNDING / np.finfo(float).eps, num_gates / 16) + (min(terms, together) + terms / together) / 2
+    )
+    return float(units * np.finfo(float).eps)
 
 
 def forward_pass(
@@ -103,7 +120,7 @@ def forward_pass(
         sites: The gates in order.
         wanted: Pauli words per site, on the circuit's qubits.
         samples: Indices of the samples to run.
-        threads: Threads for Aer. More samples than one run side by side, a single one splits its statevector.
+        threads: Threads for Aer, used from `MANY_THREADS` on and for states beyond `AT_ONCE` amplitudes.
         progress: Show a progress bar on stderr, where that is a terminal.
 
     Raises:
@@ -112,28 +129,30 @@ def forward_pass(
     Source: THEORY T3.
     """
     qubits = sorted({q for site in sites for q in site.qubits} | {q for s in task.output_supports for q in s}) or [0]
-    check_memory(len(qubits), threads if len(samples) > 1 else 1)
-    builder = _PassBuilder(task, qubits, samples)
+    many = threads >= MANY_THREADS and 2 ** len(qubits) > AT_ONCE
+    check_memory(len(qubits), threads if many and len(samples) > 1 else 2)
+    builder = _PassBuilder(task, qubits, samples, threads) if many else EnsemblePass(task, qubits, samples)
     index: dict[tuple[int, Word], int] = {}
     still_valid: dict[Word, int] = {}
+    touching: dict[int, set[Word]] = {}
     for k, (site, words) in enumerate(zip(sites, wanted, strict=True)):
         for word in words:
             if word not in still_valid:
                 still_valid[word] = builder.save_word(word)
+                for q, _ in word:
+                    touching.setdefault(q, set()).add(word)
             index[k, word] = still_valid[word]
         # A value stays what it was until a gate that does not commute with it touches its qubits.
-        group, touched = subgroup_of(site), set(site.qubits)
-        still_valid = {
-            word: row
-            for word, row in still_valid.items()
-            if touched.isdisjoint(q for q, _ in word) or commutes_with(group, {word: 1.0})
-        }
-        builder.append(site.operation, site.qubits)
-    builder.save_outputs()
-    rows = builder.run(threads, progress)
-    keys = [f"e{v}" for v in range(builder.num_saved)]
-    values = np.array([[row[key] for key in keys] for row in rows]).reshape(len(samples), len(keys)).T
-    return Prefix(values, index, _read_outputs(task, rows, expectation_rounding(len(qubits))))
+        group = subgroup_of(site)
+        for word in {word for q in site.qubits for word in touching.get(q, ())}:
+            if not commutes_with(group, {word: 1.0}):
+                del still_valid[word]
+                for q, _ in word:
+                    touching[q].discard(word)
+        builder.add(site)
+    read = builder.read(progress)
+    rounding = expectation_rounding(len(qubits), len(sites), 2 ** len(qubits) if many else AT_ONCE)
+    return Prefix(read.values, index, _outputs(task, read, rounding))
 
 
 def final_outputs(
@@ -146,12 +165,15 @@ def final_outputs(
 class _PassBuilder:
     """Collects one Aer circuit with a Parameter for each angle that differs between samples."""
 
-    def __init__(self, task: Task, qubits: list[int], samples: NDArray[np.intp]) -> None:
-        self.task, self.samples = task, samples
+    def __init__(self, task: Task, qubits: list[int], samples: NDArray[np.intp], threads: int) -> None:
+        self.task, self.samples, self.threads = task, samples, threads
         self.place = {q: j for j, q in enumerate(qubits)}
         self.circuit = QuantumCircuit(len(qubits))
         self.binds: dict[Parameter, list[float]] = {}
         self.num_saved = 0
+
+    def add(self, site: Site) -> None:
+        self.append(site.operation, site.qubits)
 
     def append(self, operation: Instruction, qubits: Sequence[int]) -> None:
         varies = any(self.task.has_inputs(p) for p in operation.params)
@@ -204,6 +226,23 @@ class _PassBuilder:
                 save = self.circuit.save_expectation_value_variance
             save(local, [self.place[q] for q in support], label=f"o{r}")
 
+    def read(self, progress: bool) -> Readings:
+        self.save_outputs()
+        rows = self.run(self.threads, progress)
+        values = np.array([[row[f"e{v}"] for v in range(self.num_saved)] for row in rows])
+        values = values.reshape(len(rows), self.num_saved).T
+        if self.task.observables is None:
+            none = np.zeros((0, len(rows)))
+            return Readings(values, none, none, np.array([row["probabilities"] for row in rows]))
+        means, variances = np.full((2, len(self.task.observables), len(rows)), np.nan)
+        for r, spectrum in enumerate(self.task.spectra):
+            saved = np.array([row[f"o{r}"] for row in rows])
+            if _wants_variance(self.task, r):
+                means[r], variances[r] = saved[:, 0] + spectrum.centre, saved[:, 1]
+            else:
+                means[r] = saved
+        return Readings(values, means, variances, None)
+
     def run(self, threads: int, progress: bool) -> list[dict]:
         # Fusion gains nothing across saves, and with it Aer 0.17.2 crashes on many saves from 16 qubits on.
         # Truncation would drop qubits behind our back; what is outside the light cone is dropped before, and counted.
@@ -230,22 +269,13 @@ class _PassBuilder:
         return rows if self.binds else rows * total
 
 
-def _read_outputs(task: Task, rows: list[dict], rounding: float) -> Outputs:
-    if task.observables is None:
-        none = np.zeros((0, len(rows)))
-        return Outputs(none, none, np.array([row["probabilities"] for row in rows]), rounding)
-    means, deviations = np.empty((2, len(task.observables), len(rows)))
+def _outputs(task: Task, read: Readings, rounding: float) -> Outputs:
+    variances = read.variances.copy()
     for r, spectrum in enumerate(task.spectra):
-        saved = [row[f"o{r}"] for row in rows]
-        if _wants_variance(task, r):
-            means[r] = [mean + spectrum.centre for mean, _ in saved]
-            variance = np.array([v for _, v in saved])
-        else:
-            means[r] = saved
-            # ±1: σ² = 1 − ⟨O⟩². Else the Bhatia-Davis limit, which is the same formula for any spectrum.
-            variance = (spectrum.high - means[r]) * (means[r] - spectrum.low)
-        deviations[r] = np.sqrt(np.maximum(variance, 0))
-    return Outputs(means, deviations, None, rounding)
+        # ±1: σ² = 1 − ⟨O⟩². Else the Bhatia-Davis limit, which is the same formula for any spectrum.
+        limit = (spectrum.high - read.means[r]) * (read.means[r] - spectrum.low)
+        variances[r] = limit if spectrum.is_involution else np.where(np.isnan(variances[r]), limit, variances[r])
+    return Outputs(read.means, np.sqrt(np.maximum(variances, 0)), read.distribution, rounding)
 
 
 @lru_cache
@@ -261,7 +291,10 @@ def _wants_variance(task: Task, r: int) -> bool:
 
 def check_memory(num_qubits: int, copies: int) -> None:
     """Refuse statevectors that do not fit into memory, before anything is simulated."""
-    needed, available = 16 * 2**num_qubits * copies, psutil.virtual_memory().available
+    needed = 16 * 2**num_qubits * copies
+    if needed < SMALL:
+        return
+    available = psutil.virtual_memory().available
     if needed > 0.9 * available:
         raise TaskError(
             f"a statevector of {num_qubits} qubits{f', {copies} at a time,' if copies > 1 else ''} needs "

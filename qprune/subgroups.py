@@ -42,6 +42,7 @@ from qiskit.circuit.library import (
 from qiskit.quantum_info import Operator, SparsePauliOp
 
 from qprune.gates import Angle, Site, Word, words_of
+from qprune.task import FloatArray
 
 ComplexArray = NDArray[np.complex128]
 
@@ -85,11 +86,11 @@ class Subgroup:
     family: str
     word: Word
 
-    @property
+    @cached_property
     def qubits(self) -> tuple[int, ...]:
         return tuple(q for q, _ in self.word)
 
-    @property
+    @cached_property
     def letters(self) -> str:
         return "".join(letter for _, letter in self.word)
 
@@ -129,6 +130,20 @@ class Subgroup:
     def projectors(self) -> tuple[dict[Word, float], ...]:
         """Eigenprojector of each eigenvalue as a Pauli sum (Lagrange polynomial in A)."""
         return tuple(words_of(p, self.qubits) for p in _projectors(self.family, self.letters))
+
+    @property
+    def dense_projectors(self) -> ComplexArray:
+        """`projectors` as matrices on `qubits`, first qubit least significant; shape (eigenvalues, d, d)."""
+        return _dense_projectors(self.family, self.letters)
+
+    @property
+    def eigenbasis(self) -> tuple[FloatArray, ComplexArray]:
+        """Eigenvalues of A, each as often as it occurs, and the unitary matrix with its eigenvectors as columns."""
+        return _eigenbasis(self.family, self.letters)
+
+    def matrix(self, coordinate: float) -> ComplexArray:
+        """exp(−itA) on `qubits`, first qubit least significant; not to be written to."""
+        return _member_matrix(self.family, self.letters, coordinate)
 
     @cached_property
     def words(self) -> tuple[Word, ...]:
@@ -233,6 +248,24 @@ def _projectors(family: str, letters: str) -> tuple[SparsePauliOp, ...]:
     return tuple(projectors)
 
 
+@cache
+def _dense_projectors(family: str, letters: str) -> ComplexArray:
+    return np.array([projector.to_matrix() for projector in _projectors(family, letters)])
+
+
+@lru_cache(maxsize=4096)
+def _member_matrix(family: str, letters: str, coordinate: float) -> ComplexArray:
+    projectors = _dense_projectors(family, letters)
+    phases = np.exp(-1j * coordinate * np.array(_EIGENVALUES[family]))
+    return (phases @ projectors.reshape(len(phases), -1)).reshape(projectors.shape[1:])
+
+
+@cache
+def _eigenbasis(family: str, letters: str) -> tuple[FloatArray, ComplexArray]:
+    values, vectors = np.linalg.eigh(_generator(family, letters).to_matrix())
+    return values, vectors
+
+
 # -- commutation ----------------------------------------------------------------------------------------------
 
 
@@ -284,11 +317,13 @@ def _anticommute(first: Word, second: Word) -> bool:
 
 
 def matrix_of(operation: Instruction, qubits: tuple[int, ...]) -> ComplexArray:
-    """Matrix of a bound one- or two-qubit gate on its qubits in ascending order, first qubit least significant."""
-    operator = Operator(operation)
-    if tuple(sorted(qubits)) != qubits:
-        operator = operator.reverse_qargs()
-    return operator.data
+    """Matrix of a bound gate on its qubits in ascending order, first qubit least significant."""
+    matrix, size = Operator(operation).data, len(qubits)
+    if tuple(sorted(qubits)) == qubits:
+        return matrix
+    axes = [size - 1 - j for j in np.argsort(qubits)[::-1]]  # the most significant qubit has the first axis
+    axes += [size + axis for axis in axes]
+    return matrix.reshape((2,) * (2 * size)).transpose(axes).reshape(matrix.shape)
 
 
 @cache

@@ -86,7 +86,7 @@ def test_no_qprune_import_inside_a_function(path):
 @pytest.mark.parametrize(
     ("library", "allowed"),
     [
-        ("qiskit_aer", {"prefix", "noise", "noise_models", "devices"}),
+        ("qiskit_aer", {"ensemble", "prefix", "noise", "noise_models", "devices"}),
         ("sympy", {"subgroups", "qgeometry", "bounds"}),
         ("matplotlib", {"report", "diagram", "html"}),
         ("pennylane", {"pennylane"}),
