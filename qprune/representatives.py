@@ -1,4 +1,4 @@
-"""Candidates for every gate: the identity, Clifford points, medoids of its class (THEORY section 4)."""
+"""Candidates for every gate: the identity, Clifford points, medoids, pairs of one-qubit gates (THEORY section 4)."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from math import pi
 
 import numpy as np
-from qiskit.circuit import Instruction
 
+from qprune.cancellation import freed_alone, inverse_pairs
 from qprune.costs import Costs, cost_of
-from qprune.distance import Distances, Expectation, compare_matrices, compare_members
-from qprune.gates import Site, bound_operation, make_site
+from qprune.distance import Distances, Expectation, compare_matrices, compare_members, reduced_states
+from qprune.gates import Replacement, Site, Word, bound_operation, make_site
+from qprune.local import best_pairs, mean_overlap, product_of, written
 from qprune.noise import CircuitNoise
 from qprune.prefix import Prefix
 from qprune.selection import Candidate
@@ -24,13 +25,27 @@ from qprune.subgroups import (
 )
 from qprune.task import FloatArray, Task
 
-KINDS = ("identity", "clifford", "class")
+KINDS = ("identity", "clifford", "class", "local")
+NEARER = 1e-12  # increase of the mean |overlap| below which a dearer pair of gates is no better
 REPLACEMENT_GAIN = 0.1  # share of its cost that a gate saves when it stays but loses its free parameter
 
 
 def is_prunable(site: Site, prune_encoding: bool) -> bool:
     """Whether a gate may be replaced: it is in the catalogue, and no input enters unless the user allows it."""
     return site.family is not None and (site.role != "encoding" or prune_encoding)
+
+
+def has_pair(site: Site) -> bool:
+    """Whether a pair of one-qubit gates may stand in for a gate: it joins two qubits, and no input enters."""
+    return site.family is not None and len(site.qubits) == len(site.word) == 2 and site.role != "encoding"
+
+
+def words_for(site: Site, representatives: str) -> tuple[Word, ...]:
+    """The Pauli words whose prefix expectations the candidates of a gate are compared by."""
+    group = subgroup_of(site)
+    if group is None:
+        return ()
+    return group.whole.words if representatives == "local" and has_pair(site) else group.words
 
 
 class CandidateFinder:
@@ -57,6 +72,8 @@ class CandidateFinder:
         self.task, self.sites, self.prefix, self.noise, self.costs = task, sites, prefix, noise, costs
         self.aggregate = aggregate
         self.weights = task.selection_weights()
+        self.pairs = inverse_pairs(sites)
+        self.frees = freed_alone(self.pairs)
         self.comparisons = 0
 
     def identity(self, k: int) -> Candidate:
@@ -75,6 +92,32 @@ class CandidateFinder:
                 label = f"{member[0].name}({t / pi:g}π)" if member[0].params else member[0].name
                 found.append(self._candidate(k, (member,), label, *self._to_member(k, t)))
         return [c for c in found if len(c.by[0][1]) <= len(site.qubits)]
+
+    def local(self, k: int) -> list[Candidate]:
+        """Pairs of one-qubit gates in the place of a two-qubit gate, at most one on each qubit.
+
+        Of all that the search finds, those that nothing cheaper surpasses, if nearer than the identity.
+
+        Source: THEORY section 4.
+        """
+        group, gate = self._group(k).whole, self._matrix(k)
+        states = reduced_states(group, self._expectation(k), float(self.noise.eta[k]))
+        pairs, reached = best_pairs(states, gate, self.weights)
+        offers = [(written(pair, group.qubits), -value) for pair, value in zip(pairs, reached.tolist(), strict=True)]
+        best = mean_overlap(states, gate, self.weights)
+        found = []
+        for by, value in sorted(offers, key=lambda offer: (self._cost_of(k, offer[0]), offer[1])):
+            if by and -value > best + NEARER and self._cost_of(k, by) < self._cost_of(k):
+                best = -value
+                found.append(self._pair(k, group, gate, by))
+        return found
+
+    def _pair(self, k: int, group: Subgroup, gate: ComplexArray, by: Replacement) -> Candidate:
+        relative = gate.conj().T @ product_of(by, group.qubits)
+        self.comparisons += 1
+        distances = compare_matrices(group, self._expectation(k), relative, *self._geometry(k))
+        label = " and ".join(f"{operation.name} on {q}" for operation, (q,) in by)
+        return self._candidate(k, by, label, distances, _turn(relative))
 
     def moved(self, k: int, moved: Task) -> Candidate | None:
         """The gate with its weights where a re-fit left them; None if it stayed what it was."""
@@ -190,20 +233,20 @@ class CandidateFinder:
             return distances.deformed.max(axis=-1)
         return np.sqrt(distances.deformed**2 @ self.weights)
 
-    def _candidate(
-        self,
-        k: int,
-        by: tuple[tuple[Instruction, tuple[int, ...]], ...],
-        label: str,
-        distances: Distances,
-        turn: float,
-    ) -> Candidate:
+    def _cost_of(self, k: int, by: Replacement | None = None) -> float:
+        """The cost of a gate, or of what stands in its place."""
         site = self.sites[k]
-        cost = cost_of(site, self.costs)
-        after = sum(cost_of(make_site(self.task, op, qubits, site.origins), self.costs) for op, qubits in by)
+        if by is None:
+            return cost_of(site, self.costs)
+        return sum(cost_of(make_site(self.task, op, qubits, site.origins), self.costs) for op, qubits in by)
+
+    def _candidate(self, k: int, by: Replacement, label: str, distances: Distances, turn: float) -> Candidate:
+        cost, after = self._cost_of(k), self._cost_of(k, by)
         gain = cost - after if not by or after < cost else REPLACEMENT_GAIN * cost
+        frees = frozenset() if by else self.frees.get(k, frozenset())
+        gain += sum(self._cost_of(j) for j in sorted(frees))
         angles = np.broadcast_to(distances.angle, (len(self.weights),))
-        return Candidate(k, by, label, float(self._aggregated(distances)), angles, gain, float(turn))
+        return Candidate(k, by, label, float(self._aggregated(distances)), angles, gain, float(turn), frees)
 
 
 def _of_sample(expectation: Expectation, row: int) -> Expectation:

@@ -121,6 +121,11 @@ class Subgroup:
         return tuple(sorted(words_of(self.generator, self.qubits).items()))
 
     @property
+    def whole(self) -> Subgroup:
+        """SU(2^n) on the same qubits."""
+        return _interned("special", tuple((q, "U") for q in self.qubits))
+
+    @property
     def eigenvalues(self) -> tuple[float, ...]:
         """The distinct eigenvalues a_j of A."""
         return _EIGENVALUES[self.family]
