@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from math import pi
 
 import numpy as np
+from qiskit.quantum_info import Operator
 
 from qprune.cancellation import freed_alone, inverse_pairs
 from qprune.costs import Costs, cost_of
@@ -18,6 +19,7 @@ from qprune.selection import Candidate
 from qprune.subgroups import (
     ComplexArray,
     Subgroup,
+    is_product,
     local_cliffords,
     matrix_of,
     subgroup_of,
@@ -246,7 +248,12 @@ class CandidateFinder:
         frees = frozenset() if by else self.frees.get(k, frozenset())
         gain += sum(self._cost_of(j) for j in sorted(frees))
         angles = np.broadcast_to(distances.angle, (len(self.weights),))
-        return Candidate(k, by, label, float(self._aggregated(distances)), angles, gain, float(turn), frees)
+        # A pair of gates joins no qubits, nor does rzz(π), which is Z on either.
+        product = all(
+            len(qubits) == 1 or is_product(Operator(bound_operation(self.task, operation)).data)
+            for operation, qubits in by
+        )
+        return Candidate(k, by, label, float(self._aggregated(distances)), angles, gain, float(turn), frees, product)
 
 
 def _of_sample(expectation: Expectation, row: int) -> Expectation:

@@ -36,6 +36,7 @@ class Candidate:
         turn: How far the gate itself is from the representative, whatever the state: difference of group coordinates
             folded to [0, half a period], radians.
         frees: Gates that cancel exactly once this one is gone.
+        product: Whether what stands in its place is a product of one-qubit gates, so that it joins no qubits.
     """
 
     site: int
@@ -46,6 +47,7 @@ class Candidate:
     gain: float
     turn: float
     frees: frozenset[int] = frozenset()
+    product: bool = False
 
     @property
     def removes(self) -> bool:
@@ -53,8 +55,8 @@ class Candidate:
 
     @property
     def separates(self) -> bool:
-        """Whether nothing that joins two qubits stands in its place."""
-        return all(len(qubits) == 1 for _, qubits in self.by)
+        """Whether light cones end at it: nothing in its place joins qubits."""
+        return self.removes or self.product
 
     @property
     def takes(self) -> frozenset[int]:

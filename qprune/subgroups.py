@@ -296,6 +296,14 @@ def matrix_of(operation: Instruction, qubits: tuple[int, ...]) -> ComplexArray:
     return operator.data
 
 
+def is_product(matrix: ComplexArray) -> bool:
+    """Whether a matrix on qubits is a tensor product of one-qubit matrices, to rounding."""
+    size = len(matrix).bit_length() - 1
+    tensor = matrix.reshape((2,) * 2 * size)
+    each = (np.moveaxis(tensor, (axis, size + axis), (0, 1)).reshape(4, -1) for axis in range(size))
+    return all(np.linalg.svd(entries, compute_uv=False)[1:].max(initial=0) < ANGLE_ROUNDING for entries in each)
+
+
 @cache
 def local_cliffords(num_qubits: int) -> ComplexArray:
     """The 24 one-qubit Cliffords, or their 576 tensor squares, shape (24^n, 2^n, 2^n); the identity is first.
