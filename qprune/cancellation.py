@@ -6,7 +6,7 @@ CX as well has paid for it and keeps the other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
@@ -83,28 +83,25 @@ def freed_alone(pairs: Sequence[InversePair]) -> dict[int, frozenset[int]]:
 
 def needed(
     pairs: Sequence[InversePair],
-    replaced: Mapping[int, bool],
+    removed: AbstractSet[int],
+    changed: AbstractSet[int] = frozenset(),
     admissible: Callable[[AbstractSet[int]], bool] = lambda rest: True,
 ) -> AbstractSet[int]:
-    """The replaced gates without those that cancel exactly, with their partners, if left alone.
+    """The replaced gates without those that, left alone, cancel exactly.
 
     Args:
         pairs: From `inverse_pairs`.
-        replaced: Gates, the first to be left alone first, and whether each is replaced by the identity.
+        removed: Gates replaced by the identity.
+        changed: Gates replaced by something else.
         admissible: Whether so many of them may stand for all.
     """
-    left, spared = set(replaced), set[int]()
-    ends = {k for pair in pairs for k in (pair.first, pair.second)}
-    for k in replaced:
-        rest = left - {k}
-        if k in ends and spared | {k} <= _freed_by(pairs, rest, replaced) and admissible(rest):
-            left, spared = rest, spared | {k}
+    left, spared = removed | changed, set[int]()
+    for pair in pairs:
+        ends = {pair.first, pair.second}
+        rest = left - ends
+        if len(rest) < len(left) and spared | ends <= freed(pairs, rest & removed, rest & changed) and admissible(rest):
+            left, spared = rest, spared | ends
     return left
-
-
-def _freed_by(pairs: Sequence[InversePair], gates: AbstractSet[int], replaced: Mapping[int, bool]) -> frozenset[int]:
-    removed = {k for k in gates if replaced[k]}
-    return freed(pairs, removed, gates - removed)
 
 
 def _are_inverse(first: Site, second: Site, group: Subgroup) -> bool:

@@ -6,6 +6,9 @@ On sample i the overlap of G with A ⊗ B is o_i = Tr[ρ_i G†(A ⊗ B)]. Least
 
 from __future__ import annotations
 
+from functools import cache
+from itertools import product
+
 import numpy as np
 from qiskit.circuit import Instruction
 from qiskit.circuit.library import RXGate, RYGate, RZGate, UGate
@@ -18,11 +21,14 @@ from qprune.task import FloatArray
 STARTS = 8  # of the products of Cliffords, the best to climb from
 STEPS, SETTLED = 500, 1e-14  # updates of either factor at most; a smaller increase of Σ p_i |o_i| ends them
 AXIS = 1e-6  # components of a rotation's axis, times the sine of half its angle, that are taken for zero
+FACTORS = [(low, high) for low in "1ZU" for high in "1ZU"][
+    1:
+]  # what each factor may be: one, a rotation about Z, anything
 _EULER = OneQubitEulerDecomposer("U3")
 
 
 def best_pairs(states: ComplexArray, gate: ComplexArray, weights: FloatArray) -> tuple[ComplexArray, FloatArray]:
-    """Local maxima of Σ p_i |Tr[ρ_i G†(A ⊗ B)]| over all A and B, over A alone, and over B alone.
+    """The best Cliffords and local maxima of Σ p_i |Tr[ρ_i G†(A ⊗ B)]|, A or B also left out or mere rotations about Z.
 
     Each step gives one factor its best value for the phases and the other factor at hand, so that the sum never falls.
     The starts are the best products of Cliffords; no climb is certain to reach the global maximum.
@@ -36,37 +42,46 @@ def best_pairs(states: ComplexArray, gate: ComplexArray, weights: FloatArray) ->
         Factors on the first and the second qubit, shape (pairs, 2, 2, 2), and what each pair reaches, in [0, 1].
     """
     overlaps = (states @ gate.conj().T).reshape(len(states), 16)
-    found = [_climb(overlaps, weights, moves) for moves in ((0, 1), (0,), (1,))]
+    found = [_climb(overlaps, weights, kinds) for kinds in FACTORS]
     return np.concatenate([pairs for pairs, _ in found]), np.concatenate([values for _, values in found])
 
 
-def _climb(overlaps: ComplexArray, weights: FloatArray, moves: tuple[int, ...]) -> tuple[ComplexArray, FloatArray]:
-    """From the best Cliffords on the qubits in `moves`, the identity on the others."""
-    single = local_cliffords(1)
-    choices = np.meshgrid(*(range(len(single)) if j in moves else [0] for j in (0, 1)), indexing="ij")
-    pairs = np.stack([single[c.ravel()] for c in choices], axis=1)
+def _climb(overlaps: ComplexArray, weights: FloatArray, kinds: tuple[str, str]) -> tuple[ComplexArray, FloatArray]:
+    pairs = _products(kinds)
     reached = np.abs(_overlaps(overlaps, pairs)) @ weights
-    pairs = pairs[np.argsort(-reached, kind="stable")[:STARTS]]
+    best = np.argsort(-reached, kind="stable")[:STARTS]
+    first, pairs = (pairs[best[:1]], reached[best[:1]]), pairs[best]
     before = np.full(len(pairs), -1.0)
     for _ in range(STEPS):
-        for j in moves:
-            values = _overlaps(overlaps, pairs)
-            phases = np.exp(-1j * np.angle(values))
+        for j, kind in enumerate(kinds):
+            if kind == "1":
+                continue
+            phases = np.exp(-1j * np.angle(_overlaps(overlaps, pairs)))
             total = ((phases * weights) @ overlaps).reshape(-1, 2, 2, 2, 2)  # [start, b, a, b', a']
-            others = "sbaij,sib->saj" if j == 0 else "sbaij,sja->sbi"
-            left, _, right = np.linalg.svd(np.einsum(others, total, pairs[:, 1 - j]))
+            slopes = np.einsum("sbaij,sib->saj" if j == 0 else "sbaij,sja->sbi", total, pairs[:, 1 - j])
+            left, _, right = np.linalg.svd(slopes * np.eye(2) if kind == "Z" else slopes)
             pairs[:, j] = np.conj(np.swapaxes(left @ right, 1, 2))
         reached = np.abs(_overlaps(overlaps, pairs)) @ weights
         if np.all(reached - before < SETTLED):
             break
         before = reached
-    return pairs, reached
+    # A Clifford that nothing surpasses is given first, as a climb may leave it for another pair as good.
+    return np.concatenate([first[0], pairs]), np.concatenate([first[1], reached])
+
+
+@cache
+def _products(kinds: tuple[str, str]) -> ComplexArray:
+    """All products of one-qubit Cliffords of these kinds, shape (products, 2, 2, 2)."""
+    single = local_cliffords(1)
+    diagonal = [j for j, matrix in enumerate(single) if np.allclose(matrix, np.diag(np.diag(matrix)))]
+    choices = {"1": [0], "Z": diagonal, "U": list(range(len(single)))}
+    return np.array([single[list(chosen)] for chosen in product(*(choices[kind] for kind in kinds))])
 
 
 def _overlaps(overlaps: ComplexArray, pairs: ComplexArray) -> ComplexArray:
     """Tr[ρ_i G†(A ⊗ B)] for every pair and sample, shape (pairs, M)."""
-    product = np.einsum("sib,sja->sbaij", pairs[:, 1], pairs[:, 0]).reshape(len(pairs), 16)
-    return product @ overlaps.T
+    products = np.einsum("sib,sja->sbaij", pairs[:, 1], pairs[:, 0]).reshape(len(pairs), 16)
+    return products @ overlaps.T
 
 
 def mean_overlap(states: ComplexArray, gate: ComplexArray, weights: FloatArray) -> float:

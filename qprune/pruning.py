@@ -152,24 +152,28 @@ def _candidates(stage: Stage, representatives: str) -> list[Candidate]:
 
 
 def _select(stage: Stage, candidates: Sequence[Candidate], options: Options) -> list[Candidate]:
-    pairs = stage.finder.pairs
     if (budget := options.budget) is None:
-        return within_tolerance(candidates, stage.tolerances, pairs)
+        return within_tolerance(candidates, stage.tolerances, stage.finder.pairs)
     admissible = [c for c in candidates if c.distance <= stage.tolerances[c.site]]
-    limits = _largest_angles(stage.task, budget, stage.prefix.outputs)
+    removals = [c for c in admissible if c.removes]
+    # More to choose from is no promise of a better choice where a search is cut short or greedy: removals alone, too.
+    choices = [removals] if len(removals) == len(admissible) else [admissible, removals]
+    return max(
+        (_within(stage, some, budget, options) for some in choices), key=lambda chosen: sum(c.gain for c in chosen)
+    )
+
+
+def _within(stage: Stage, candidates: Sequence[Candidate], budget: float, options: Options) -> list[Candidate]:
+    task, sites, pairs = stage.task, stage.sites, stage.finder.pairs
+    limits = _largest_angles(task, budget, stage.prefix.outputs)
     strategy = STRATEGIES[options.strategy](options.seed)
     taken = within_budget(
-        admissible,
-        limits,
-        lambda separated: light_cones(stage.task, stage.sites, separated),
-        strategy,
-        stage.sites,
-        pairs,
+        candidates, limits, lambda separated: light_cones(task, sites, separated), strategy, sites, pairs
     )
     if stage.windows is None:
         return taken
     return extended(
-        taken, admissible, lambda chosen: bool(np.all(stage.bound(chosen) <= budget)), strategy, stage.sites, pairs
+        taken, candidates, lambda chosen: bool(np.all(stage.bound(chosen) <= budget)), strategy, sites, pairs
     )
 
 

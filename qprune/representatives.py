@@ -28,7 +28,7 @@ from qprune.subgroups import (
 from qprune.task import FloatArray, Task
 
 KINDS = ("identity", "clifford", "class", "local")
-NEARER = 1e-12  # increase of the mean |overlap| below which a dearer pair of gates is no better
+WORTH, EQUAL = 0.9, 1e-12  # a dearer pair of gates must cut d² to this share; overlaps that differ less are the same
 REPLACEMENT_GAIN = 0.1  # share of its cost that a gate saves when it stays but loses its free parameter
 
 
@@ -98,20 +98,24 @@ class CandidateFinder:
     def local(self, k: int) -> list[Candidate]:
         """Pairs of one-qubit gates in the place of a two-qubit gate, at most one on each qubit.
 
-        Of all that the search finds, those that nothing cheaper surpasses, if nearer than the identity.
+        Of all that the search finds, for each cost the nearest, if nearer by a tenth in d² than all that is cheaper,
+        the identity among them.
 
         Source: THEORY section 4.
         """
         group, gate = self._group(k).whole, self._matrix(k)
         states = reduced_states(group, self._expectation(k), float(self.noise.eta[k]))
         pairs, reached = best_pairs(states, gate, self.weights)
-        offers = [(written(pair, group.qubits), -value) for pair, value in zip(pairs, reached.tolist(), strict=True)]
-        best = mean_overlap(states, gate, self.weights)
-        found = []
-        for by, value in sorted(offers, key=lambda offer: (self._cost_of(k, offer[0]), offer[1])):
-            if by and -value > best + NEARER and self._cost_of(k, by) < self._cost_of(k):
-                best = -value
-                found.append(self._pair(k, group, gate, by))
+        offers: dict[float, list[tuple[float, Replacement]]] = {}
+        for pair, value in zip(pairs, reached.tolist(), strict=True):
+            by = written(pair, group.qubits)
+            offers.setdefault(self._cost_of(k, by), []).append((value, by))
+        best, found = mean_overlap(states, gate, self.weights), []
+        for cost, alike in sorted(offers.items()):
+            top = max(value for value, _ in alike)
+            if 1 - top < WORTH * (1 - best) - EQUAL and cost < self._cost_of(k):
+                found.append(self._pair(k, group, gate, next(by for value, by in alike if value > top - EQUAL)))
+                best = top
         return found
 
     def _pair(self, k: int, group: Subgroup, gate: ComplexArray, by: Replacement) -> Candidate:

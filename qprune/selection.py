@@ -101,10 +101,8 @@ def settled(
         pairs: Gates that cancel once others are gone.
         fits: Whether a smaller choice keeps to the budget: a gate put back may widen a light cone.
     """
-    by_site = {c.site: c for c in sorted(chosen, key=lambda c: (-np.max(c.angles), c.site))}
-    left = needed(
-        pairs, {k: c.removes for k, c in by_site.items()}, lambda rest: fits([by_site[k] for k in sorted(rest)])
-    )
+    by_site = {c.site: c for c in chosen}
+    left = needed(pairs, *_removed_and_changed(chosen), lambda rest: fits([by_site[k] for k in sorted(rest)]))
     return [by_site[k] for k in sorted(left)]
 
 
@@ -188,9 +186,12 @@ def extended(
 
 def gone_with(chosen: Sequence[Candidate], pairs: Sequence[InversePair]) -> set[int]:
     """The sites that are replaced, and those that cancel then."""
-    removed = {c.site for c in chosen if c.removes}
-    changed = {c.site for c in chosen} - removed
+    removed, changed = _removed_and_changed(chosen)
     return removed | changed | freed(pairs, removed, changed)
+
+
+def _removed_and_changed(chosen: Sequence[Candidate]) -> tuple[set[int], set[int]]:
+    return {c.site for c in chosen if c.removes}, {c.site for c in chosen if not c.removes}
 
 
 def longest_prefix(size: int, fits: Callable[[int], bool]) -> int:
