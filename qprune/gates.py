@@ -34,6 +34,9 @@ from qprune.task import Task
 Word = tuple[tuple[int, str], ...]
 """Letters on named qubits, sorted by qubit: ((0, "Z"), (3, "X")) is Z on qubit 0 times X on qubit 3."""
 
+Replacement = tuple[tuple[Instruction, tuple[int, ...]], ...]
+"""What stands in a gate's place: instructions with their qubits; () is the identity."""
+
 Angle: TypeAlias = float | ParameterExpression
 
 

@@ -10,16 +10,15 @@ from numpy.typing import NDArray
 from qprune.certificate import NoiseRecord
 from qprune.claims import Basis, Measured, accuracy, deviations, make_certificate, output_bounds, plan_of
 from qprune.compressor import Compressor
-from qprune.gates import Site, Word, circuit_of, sites_of
+from qprune.gates import Site, circuit_of, sites_of
 from qprune.noise import CircuitNoise
 from qprune.options import Options
 from qprune.prefix import Outputs, Prefix, final_outputs, forward_pass
-from qprune.representatives import CandidateFinder, is_prunable
+from qprune.representatives import CandidateFinder, is_prunable, words_for
 from qprune.result import PruneResult
 from qprune.rewrite import light_cones, simplify
 from qprune.selection import Candidate, angles_used
 from qprune.strategies import STRATEGIES
-from qprune.subgroups import subgroup_of
 from qprune.task import FloatArray, Task
 from qprune.verified import Reduced
 from qprune.windows import Windows, window_size
@@ -54,7 +53,8 @@ class Stage:
         return [k for k, site in enumerate(self.sites) if self.is_prunable(site)]
 
     def _prefix(self, task: Task, sites: Sequence[Site], progress: bool) -> Prefix:
-        wanted = [_words(site) if self.is_prunable(site) else () for site in sites]
+        kind = self.options.representatives
+        wanted = [words_for(site, kind) if self.is_prunable(site) else () for site in sites]
         return forward_pass(task, sites, wanted, task.selected, threads=self.options.threads, progress=progress)
 
     def _finder(self, task: Task, sites: Sequence[Site], prefix: Prefix, noise: CircuitNoise) -> CandidateFinder:
@@ -62,7 +62,7 @@ class Stage:
 
     def theta(self, chosen: Sequence[Candidate]) -> FloatArray:
         """Θ_{r,i}: the sum of angles inside each output's light cone, or the windows' where that is less (T2, T6)."""
-        cone = light_cones(self.task, self.sites, {c.site for c in chosen if c.removes})
+        cone = light_cones(self.task, self.sites, {c.site for c in chosen if c.separates})
         total = angles_used(chosen, cone, (len(self.task.output_supports), len(self.task.selected)))
         theta = np.minimum(total, np.pi / 2)
         return theta if self.windows is None else np.minimum(theta, self.windows.angles(chosen, cone))
@@ -160,8 +160,3 @@ class Stage:
 
     def _outputs(self, task: Task, sites: Sequence[Site], samples: NDArray[np.intp]) -> Outputs | None:
         return final_outputs(task, sites, samples, threads=self.options.threads) if len(samples) else None
-
-
-def _words(site: Site) -> tuple[Word, ...]:
-    group = subgroup_of(site)
-    return () if group is None else group.words
