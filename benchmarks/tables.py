@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import accuracy, scaling, training
+from benchmarks.peers import report as peers
+from benchmarks.peers.run import FAIR, SIDES
 from benchmarks.records import Row, read
 
 
@@ -22,6 +24,11 @@ def run(folder: Path) -> list[Path]:
             path = folder / f"{name}.md"
             path.write_text(table(rows), encoding="utf-8")
             written.append(path)
+    rows = [row for name in (SIDES, FAIR) for row in read(folder, name)]
+    if rows:
+        path = folder / "peers.md"
+        path.write_text(peers_tables(rows), encoding="utf-8")
+        written.append(path)
     return written
 
 
@@ -109,6 +116,46 @@ def accuracy_table(rows: Sequence[Row]) -> str:
             "",
         ]
     )
+
+
+def peers_tables(rows: Sequence[Row]) -> str:
+    """qprune beside other tools: at their own settings, and at equal measured deviation."""
+    sides = [row for row in rows if row["benchmark"] == SIDES]
+    fair = [row for row in rows if row["benchmark"] == FAIR]
+    lines = [
+        "# Beside what people use today",
+        "",
+        "Made by `python -m benchmarks tables` from the rows beside it. Deviations are the largest change of an output",
+        "over all samples, measured by our own simulation, whatever a tool claims. [How](../README.md#peers).",
+        "",
+        "## Each tool at its own setting",
+        "",
+        "Shares are over all circuits on which the tool ended in time. Time is in units of one plain Aer pass of the",
+        "same ensemble, median over circuits. A bound *held* if no output of any sample exceeded it (BQSKit: if the",
+        "distance of the unitaries did not).",
+        "",
+        *_markdown(*peers.summary(sides)),
+        "",
+        "<details><summary>Circuit by circuit</summary>",
+        "",
+        *_markdown(*peers.each(sides)),
+        "",
+        "</details>",
+        "",
+        "## Two-qubit gates removed at equal deviation",
+        "",
+        "Every threshold tuned to its own best; budgets on the measured deviation in the columns. A chain that was",
+        "stopped is credited with what it had found by then; nothing, where it had nothing.",
+        f"Aim: {peers.AIM} times what the best single chain of peers removes (then in bold).",
+        "",
+    ]
+    for group in dict.fromkeys(row["config"]["group"] for row in fair):
+        mine = [row for row in fair if row["config"]["group"] == group]
+        lines += [f"### {group}", "", *_markdown(*peers.at_equal_deviation(mine)), ""]
+        lines += ["<details><summary>Circuit by circuit: CX left</summary>", "", *_markdown(*peers.circuits(mine))]
+        lines += ["", "</details>", ""]
+    lines += ["## Not run to the end", "", *(peers.not_run(rows) or ["Nothing."]), "", *_origins(rows), ""]
+    return "\n".join(lines)
 
 
 def _markdown(header: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:

@@ -11,6 +11,7 @@ from qprune.certificate import NoiseRecord
 from qprune.claims import Basis, Measured, accuracy, deviations, make_certificate, output_bounds, plan_of
 from qprune.compressor import Compressor
 from qprune.gates import Site, circuit_of, sites_of
+from qprune.networks import shorten_networks
 from qprune.noise import CircuitNoise
 from qprune.options import Options
 from qprune.prefix import Outputs, Prefix, final_outputs, forward_pass
@@ -31,7 +32,9 @@ class Stage:
         self.task, self.options = task, options
         self.calibration = options.calibration.placed(task.circuit)
         self.original = sites_of(task)
-        self.sites, self.exact = simplify(task, self.original)
+        simpler, exact = simplify(task, self.original)
+        self.sites, networks = shorten_networks(task, simpler)
+        self.exact = exact + networks
         self.noise = self.calibration.of(self.sites)
         self.costs = self.calibration.costs(self.sites) if options.costs is None else options.costs
         self.prefix = self._prefix(task, self.sites, options.progress)
@@ -123,23 +126,24 @@ class Stage:
             compared: Every candidate that was looked at; default: every gate against the identity.
         """
         task = self.task
-        record, simplified = self._noise_record(reduced.sites), circuit_of(task, self.sites)
+        sites, networks = shorten_networks(task, reduced.sites)
+        record, simplified = self._noise_record(sites), circuit_of(task, self.sites)
         options_used = options.record(self.window)
         basis = Basis(task, self.sites, simplified, self.tolerances, self.noise, options_used, record)
         theta = self.theta(chosen)
         before = Measured(self.prefix.outputs, self._outputs(task, self.sites, task.heldout))
-        pruned = task.with_circuit(reduced.task.circuit, reduced.weights)
+        pruned = task.with_circuit(circuit_of(task, sites), reduced.weights)
         selected = final_outputs(
-            pruned, reduced.sites, task.selected, threads=self.options.threads, progress=self.options.progress
+            pruned, sites, task.selected, threads=self.options.threads, progress=self.options.progress
         )
-        after = Measured(selected, self._outputs(pruned, reduced.sites, task.heldout))
+        after = Measured(selected, self._outputs(pruned, sites, task.heldout))
         compared = compared or self.finder.identities(self.prunable)
         return PruneResult(
             original=task,
             flat=circuit_of(task, self.original),
             simplified=simplified,
             task=pruned,
-            plan=plan_of(basis, self.original, self.exact, reduced.changes, compared, chosen),
+            plan=plan_of(basis, self.original, self.exact, reduced.changes + networks, compared, chosen),
             certificate=make_certificate(basis, pruned, chosen, theta, before, after),
             accuracy=accuracy(task, before, after),
         )
