@@ -24,18 +24,18 @@ from qprune.bundle import read_json
 from qprune.certificate import Certificate, circuit_hash
 from qprune.errors import BundleError, CertificateError, OptionError, QpruneError, TaskError
 from qprune.gates import sites_of
-from qprune.pennylane_network import Network, Signature, as_interface, flat, network_of, refilled
+from qprune.pennylane_network import Network, Signature, as_interface, flat, network_of
 from qprune.pennylane_plan import Plan, apply_plan, readings_of, wire_order
-from qprune.pennylane_roles import Roles, find_roles
+from qprune.pennylane_roles import Roles, find_roles, refitted
 from qprune.pennylane_tape import WHOLE, circuit_of, expand, number, slot_count
 from qprune.pennylane_training import (
     FineTuned,
     Recertification,
     TrainingStep,
+    check_refit,
     finetune,
     outputs_of,
     recertify,
-    task_of,
 )
 from qprune.prefix import Outputs, final_outputs
 from qprune.pruning import prune as prune_task
@@ -126,7 +126,7 @@ def prune(
     task.holds = roles.holds()
     result = prune_task(task, seed=seed, progress=progress, **options)
     pruned = PrunedQNode(network, single, roles, result, tape)
-    _check_refit(pruned)
+    check_refit(pruned)
     _check_conversion(pruned)
     return pruned
 
@@ -144,7 +144,7 @@ class PrunedQNode:
 
     def __init__(self, network: Network, single: bool, roles: Roles, result: PruneResult, tape: Any) -> None:
         self.single, self.roles, self.result = single, roles, result
-        self.weights_before, self.certified_weights = network.weights, _refitted(network.weights, roles, result)
+        self.weights_before, self.certified_weights = network.weights, refitted(network.weights, roles, result)
         self.network = replace(network, weights=self.certified_weights)
         self.plan = Plan.of(tape, roles, result, wire_order(tape, network.qnode.device.wires))
         self.readings = readings_of(tape.measurements, self.plan.order)[2]
@@ -329,32 +329,6 @@ def load(folder: str | Path, qnode: Any, *, kwargs: Mapping[str, Any] | None = N
     pruned.network, pruned.certified_weights = replace(network, weights=weights), certified
     pruned.plan.rewrite(tape)  # checks constants and ties
     return pruned
-
-
-# -- refit ------------------------------------------------------------------------------------------------------------
-
-
-def _refitted(weights: dict[str, Any], roles: Roles, result: PruneResult) -> dict[str, Any]:
-    """The caller's weights that give the task's surviving weights their new values."""
-    then = dict(zip((p.name for p in result.original.weight_params), result.original.weights.tolist(), strict=True))
-    now = zip((p.name for p in result.task.weight_params), result.weights.tolist(), strict=True)
-    moved = {int(name[1:]): value - then[name] for name, value in now}
-    return refilled(weights, flat(weights) + roles.entries_moved(moved)) if any(moved.values()) else weights
-
-
-def _check_refit(pruned: PrunedQNode) -> None:
-    """Every number of the pruned circuit must be on all samples what refit made it."""
-    if pruned.network.weights is pruned.weights_before:
-        return
-    task, now = pruned.result.task, task_of(pruned)
-    present = [j for j, p in enumerate(task.input_params) if task.circuit.has_parameter(p)]
-    pairs = (task.weights, now.weights), (task.inputs[:, present], now.inputs[:, present])
-    gaps = (np.abs(a - b) - pruned.network.rounding * np.maximum(1, np.abs(a)) for a, b in pairs)
-    if any(np.any(gap > 0) for gap in gaps):
-        raise TaskError(
-            "the QNode's angles do not follow the weights that refit moved as they did at pruning (is one of them "
-            "bounded or periodic in a weight?): prune with refit=False"
-        )
 
 
 # -- arguments --------------------------------------------------------------------------------------------------------

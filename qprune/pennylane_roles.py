@@ -18,6 +18,7 @@ from scipy.sparse.csgraph import connected_components
 
 from qprune.pennylane_network import Network, Signature, flat, refilled
 from qprune.pennylane_tape import number
+from qprune.result import PruneResult
 from qprune.task import FloatArray
 
 FAR = 20.0  # radians: beyond what weights move by in training or refit
@@ -99,6 +100,14 @@ class Roles:
         linked = (self.slopes != 0).astype(np.float32)
         blocks: NDArray[np.int32] = connected_components(linked.T @ linked, directed=False)[1]
         return blocks
+
+
+def refitted(weights: dict[str, Any], roles: Roles, result: PruneResult) -> dict[str, Any]:
+    """The caller's weights that give the task's surviving weights the values they have after pruning."""
+    then = dict(zip((p.name for p in result.original.weight_params), result.original.weights.tolist(), strict=True))
+    now = zip((p.name for p in result.task.weight_params), result.weights.tolist(), strict=True)
+    moved = {int(name[1:]): value - then[name] for name, value in now}
+    return refilled(weights, flat(weights) + roles.entries_moved(moved)) if any(moved.values()) else weights
 
 
 def find_roles(network: Network, signature: Signature, scalar: NDArray[np.bool_], progress: bool) -> Roles:

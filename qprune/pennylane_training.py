@@ -191,6 +191,20 @@ def task_of(pruned: PrunedQNode) -> Task:
     return moved
 
 
+def check_refit(pruned: PrunedQNode) -> None:
+    """Raise TaskError unless the weights that refit moved give the pruned circuit's numbers on all samples."""
+    if pruned.network.weights is pruned.weights_before:
+        return
+    task, now = pruned.result.task, task_of(pruned)
+    present = [j for j, p in enumerate(task.input_params) if task.circuit.has_parameter(p)]
+    for there, here in ((task.weights, now.weights), (task.inputs[:, present], now.inputs[:, present])):
+        if np.any(np.abs(here - there) > pruned.network.rounding * np.maximum(1, np.abs(there))):
+            raise TaskError(
+                "the QNode's angles do not follow the weights that refit moved as they did at pruning; is an angle "
+                "bounded or periodic in a weight, or multiplied with an input that is often 0? Prune with refit=False"
+            )
+
+
 def outputs_of(task: Task) -> tuple[Outputs, Outputs | None]:
     """Exact outputs on the selected and on the held-out samples."""
     sites = sites_of(task)
