@@ -13,10 +13,10 @@ import numpy as np
 from tqdm import tqdm
 
 import qprune
-from benchmarks.noisy import exact_outputs, noisy_outputs
-from benchmarks.pruners import PRUNERS, Pruned
+from benchmarks.noise.outputs import exact_outputs, noisy_outputs
+from benchmarks.noise.pruners import PRUNERS, Pruned
+from benchmarks.noise.regimes import Regime, regime_of
 from benchmarks.records import ROOT, Row, append, provenance, read, timed
-from benchmarks.regimes import Regime, regime_of
 from qprune.gates import sites_of
 from qprune.noise_models import names
 from qprune.prefix import final_outputs
@@ -146,7 +146,7 @@ def _prune(config: Config, regime: Regime) -> Timed:
 def _row(config: Config, regime: Regime, timed_: Timed) -> Row:
     origin, pruned = provenance(config["seed"]), timed_.pruned
     train, test = _task(config["bundle"]), _test(config["bundle"], config["samples"])
-    compiled, places = regime.compiled(pruned.circuit)
+    compiled, places = regime.compiled(pruned.circuit, sorted(set().union(*train.output_supports)))
     _check_certificate(config, np.abs(exact_outputs(compiled, places, train) - _ideal(train)), pruned.limit)
     ideal, noiseless = _ideal(test), exact_outputs(compiled, places, test)
     noisy = noisy_outputs(compiled, places, test, regime)

@@ -48,11 +48,15 @@ class Regime:
         layout = None if self.target is None else self.qubits
         return qprune.calibrate(self.name, beta=beta, gamma=gamma, layout=layout)
 
-    def compiled(self, circuit: QuantumCircuit) -> tuple[QuantumCircuit, tuple[int, ...]]:
+    def compiled(self, circuit: QuantumCircuit, read: Sequence[int]) -> tuple[QuantumCircuit, tuple[int, ...]]:
         """The circuit in native gates, and where each of its qubits is at the end.
 
         Optimisation level 1, fixed seeds. For a device also routed, and scheduled as late as possible, so that qubits
         relax while they wait.
+
+        Args:
+            circuit: Its angles may be free.
+            read: Qubits that are measured: the infidelity of reading them counts in the choice between seeds.
         """
         options: dict[str, Any] = {"optimization_level": 1}
         if self.target is None:
@@ -60,8 +64,11 @@ class Regime:
             return transpile(circuit, basis_gates=basis, **options), tuple(range(circuit.num_qubits))
         options |= {"target": self.target, "scheduling_method": "alap"}
         found = [transpile(circuit, seed_transpiler=seed, **options) for seed in range(SEEDS)]
-        best = min(found, key=self.infidelity)
-        return best, tuple(best.layout.final_index_layout())
+        places = [native.layout.final_index_layout() for native in found]
+        reading = [sum((1 - self.readout[where[q]][0]) / 2 for q in read) for where in places]
+        totals = [self.infidelity(native) + more for native, more in zip(found, reading, strict=True)]
+        best = totals.index(min(totals))
+        return found[best], tuple(places[best])
 
     def infidelity(self, circuit: QuantumCircuit) -> float:
         """Σ r, r = 1 − F̄, over native gates."""

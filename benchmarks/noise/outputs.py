@@ -17,7 +17,7 @@ from qiskit_aer.noise import NoiseModel
 from scipy.stats import t as student
 
 import qprune
-from benchmarks.regimes import Regime
+from benchmarks.noise.regimes import Regime
 from qprune.task import FloatArray
 
 LARGEST_EXACT = 8  # qubits of a density matrix; trajectories beyond

@@ -12,7 +12,7 @@ from qiskit import QuantumCircuit
 from qiskit.transpiler.passes import RemoveIdentityEquivalent
 
 import qprune
-from benchmarks.regimes import Regime
+from benchmarks.noise.regimes import Regime
 from qprune.costs import default_cost
 from qprune.gates import circuit_of, sites_of
 from qprune.rewrite import light_cones
