@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import accuracy, plots, readme, scaling, tables, training
+from benchmarks.noise import run as noise
 from benchmarks.peers import run as peers
 from benchmarks.records import RESULTS
 
@@ -30,6 +31,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options.out, quick=options.quick, again=options.again, networks=options.networks, budgets=options.budgets
         )
         print(f"rows added to {options.out}; now `python -m benchmarks tables`")
+        return 0
+    if options.command == "noise":
+        noise.run(
+            options.out,
+            quick=options.quick,
+            full=options.full,
+            again=options.again,
+            bundles=options.bundles,
+            models=options.models,
+            pruners=options.pruners,
+            samples=options.samples,
+        )
+        print(f"rows added to {options.out}; now `python -m benchmarks tables` and `python -m benchmarks plots`")
         return 0
     if options.command == "training":
         training.run(options.out, quick=options.quick)
@@ -70,6 +84,16 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--again", action="store_true", help="measure anew what the file holds already")
     command.add_argument("--networks", nargs="+", default=(), metavar="NAME", help="only these (default all)")
     command.add_argument("--budgets", nargs="+", type=float, default=accuracy.BUDGETS, help="default %(default)s")
+
+    command = commands.add_parser("noise", help="pruned and unpruned circuits on noisy machines")
+    command.add_argument("--out", type=Path, default=RESULTS / "noise.jsonl", help="file to which rows are added")
+    command.add_argument("--quick", action="store_true", help="one small network, seconds: to see that it works")
+    command.add_argument("--full", action="store_true", help="all networks, noise models and snapshots: days")
+    command.add_argument("--again", action="store_true", help="measure anew what the file holds already")
+    command.add_argument("--bundles", nargs="+", default=(), metavar="NAME", help="networks in circuits/")
+    command.add_argument("--models", nargs="+", default=(), metavar="NAME", help="noise models and device snapshots")
+    command.add_argument("--pruners", nargs="+", default=(), choices=noise.PRUNERS, metavar="NAME", help="see noise.md")
+    command.add_argument("--samples", type=_positive, default=noise.SAMPLES, help="test inputs in each row")
 
     command = commands.add_parser("training", help="a training step on the pruned tape over the original's")
     command.add_argument("--out", type=Path, default=RESULTS / "training.jsonl", help="file to which rows are added")
