@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -73,6 +74,7 @@ def frontier(
     prune_encoding: bool = False,
     seed: int = 0,
     threads: int = 1,
+    executor: Executor | None = None,
     progress: bool = False,
 ) -> Frontier:
     """Prune in verified mode at rising budgets, each going on from the one before.
@@ -86,6 +88,7 @@ def frontier(
         prune_encoding: As in `prune`.
         seed: As in `prune`.
         threads: As in `prune`.
+        executor: As in `prune`.
         progress: As in `prune`.
 
     Returns:
@@ -104,6 +107,7 @@ def frontier(
         "prune_encoding": prune_encoding,
         "seed": seed,
         "threads": threads,
+        "executor": executor,
         "progress": progress,
     }
     found = [prune(task, budget=0.0, certify="verified", **common)]

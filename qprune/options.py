@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from concurrent.futures import Executor
+from dataclasses import asdict, dataclass, fields
 from math import isfinite, sqrt
 from numbers import Real
 from typing import Any
@@ -17,6 +18,7 @@ from qprune.strategies import STRATEGIES
 DEFAULT_TOLERANCE = 0.05
 CERTIFY = ("bound", "verified")
 AGGREGATES = ("rms", "max")
+UNRECORDED = ("noise", "threads", "executor", "progress")  # λ, β and γ stand for the noise; the others shape nothing
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Options:
     prune_encoding: bool = False
     seed: int = 0
     threads: int = 1
+    executor: Executor | None = None
     progress: bool = False
 
     def __post_init__(self) -> None:
@@ -66,6 +69,11 @@ class Options:
         for name, least in (("threads", 1), ("seed", 0)):
             if not _is_integer(getattr(self, name)) or getattr(self, name) < least:
                 raise OptionError(f"{name} must be an integer ≥ {least}, got {getattr(self, name)!r}")
+        if self.executor is not None and not isinstance(self.executor, Executor):
+            raise OptionError(
+                "executor must be a concurrent.futures.Executor such as ProcessPoolExecutor() or Dask's "
+                f"client.get_executor(), or None, got {self.executor!r}"
+            )
         if window != "auto" and not (_is_integer(window) and isinstance(window, int) and window >= 0):
             raise OptionError(f'window must be a number of qubits ≥ 0, 0 for none, or "auto", got {window!r}')
         self._check_verified()
@@ -100,10 +108,10 @@ class Options:
         Args:
             window: The window size that was used.
         """
-        kept = asdict(self) | {"tolerance": self.threshold, "window": window, **asdict(self.calibration)}
+        kept = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in UNRECORDED}
         if self.costs is not None:
             kept["costs"] = dict(self.costs) if isinstance(self.costs, Mapping) else "callable"
-        return {name: value for name, value in kept.items() if name not in ("noise", "threads", "progress")}
+        return kept | {"tolerance": self.threshold, "window": window, **asdict(self.calibration)}
 
 
 def _is_number(value: object) -> bool:

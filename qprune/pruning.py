@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,7 @@ def prune(
     prune_encoding: bool = False,
     seed: int = 0,
     threads: int = 1,
+    executor: Executor | None = None,
     progress: bool = False,
 ) -> PruneResult:
     """Prune a trained circuit once, under a proven or an exactly measured error bound.
@@ -73,6 +75,9 @@ def prune(
         prune_encoding: Whether gates that an input enters may be replaced too.
         seed: For strategies that draw, and for the inputs that refit mixes from the ensemble.
         threads: Threads for Aer; 1 is the safe choice on a busy machine.
+        executor: Simulates the samples on its workers: a `ProcessPoolExecutor`, Dask's `client.get_executor()`, an
+            `MPIPoolExecutor`, …. The result is that of the same call without it, to the last bit, and a worker that
+            dies costs time only. What refit and windows do stays in this process.
         progress: Show progress bars on stderr, where that is a terminal.
 
     Returns:
@@ -100,6 +105,7 @@ def prune(
         prune_encoding=prune_encoding,
         seed=seed,
         threads=threads,
+        executor=executor,
         progress=progress,
     )
     stage = Stage(task, options)

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from qprune.claims import Basis, Measured, accuracy, deviations, make_certificate, output_bounds, plan_of
 from qprune.gates import Site, Word, circuit_of, sites_of
 from qprune.options import Options
-from qprune.prefix import Outputs, Prefix, final_outputs, forward_pass
+from qprune.prefix import Outputs, Prefix
 from qprune.representatives import CandidateFinder, is_prunable
 from qprune.result import PruneResult
 from qprune.rewrite import light_cones, simplify
 from qprune.selection import Candidate, angles_used
+from qprune.simulation import Simulation
 from qprune.strategies import STRATEGIES
 from qprune.subgroups import subgroup_of
 from qprune.task import FloatArray, Task
@@ -27,6 +28,7 @@ class Stage:
 
     def __init__(self, task: Task, options: Options) -> None:
         self.task, self.options, self.calibration = task, options, options.calibration
+        self.simulation = Simulation(options.threads, options.executor)
         self.original = sites_of(task)
         self.sites, self.exact = simplify(task, self.original)
         self.prefix = self._prefix(task, self.sites, options.progress)
@@ -49,7 +51,7 @@ class Stage:
 
     def _prefix(self, task: Task, sites: Sequence[Site], progress: bool) -> Prefix:
         wanted = [_words(site) if self.is_prunable(site) else () for site in sites]
-        return forward_pass(task, sites, wanted, task.selected, threads=self.options.threads, progress=progress)
+        return self.simulation.prefix(task, sites, wanted, task.selected, progress)
 
     def _finder(self, task: Task, sites: Sequence[Site], prefix: Prefix) -> CandidateFinder:
         return CandidateFinder(task, sites, prefix, self.calibration, self.options.aggregate, self.options.costs)
@@ -85,7 +87,7 @@ class Stage:
 
     def deviation(self, reduced: Reduced) -> float:
         """Largest measured change of any output on any selected sample."""
-        after = final_outputs(reduced.task, reduced.sites, self.task.selected, threads=self.options.threads)
+        after = self.simulation.outputs(reduced.task, reduced.sites, self.task.selected)
         return float(deviations(self.prefix.outputs, after).max())
 
     def replacements(self, reduced: Reduced) -> list[Candidate]:
@@ -122,9 +124,7 @@ class Stage:
         theta = self.theta(chosen)
         before = Measured(self.prefix.outputs, self._outputs(task, self.sites, task.heldout))
         pruned = task.with_circuit(reduced.task.circuit, reduced.weights)
-        selected = final_outputs(
-            pruned, reduced.sites, task.selected, threads=self.options.threads, progress=self.options.progress
-        )
+        selected = self.simulation.outputs(pruned, reduced.sites, task.selected, self.options.progress)
         after = Measured(selected, self._outputs(pruned, reduced.sites, task.heldout))
         compared = compared or [self.finder.identity(k) for k in self.prunable]
         return PruneResult(
@@ -138,7 +138,7 @@ class Stage:
         )
 
     def _outputs(self, task: Task, sites: Sequence[Site], samples: NDArray[np.intp]) -> Outputs | None:
-        return final_outputs(task, sites, samples, threads=self.options.threads) if len(samples) else None
+        return self.simulation.outputs(task, sites, samples) if len(samples) else None
 
 
 def _words(site: Site) -> tuple[Word, ...]:
