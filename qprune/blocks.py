@@ -78,10 +78,11 @@ class Blocks:
     Args:
         task: Binds the parameters.
         samples: Indices of the samples.
+        largest: Qubits of a block, but for gates that have more.
     """
 
-    def __init__(self, task: Task, samples: NDArray[np.intp]) -> None:
-        self.task, self.samples = task, samples
+    def __init__(self, task: Task, samples: NDArray[np.intp], largest: int = LARGEST) -> None:
+        self.task, self.samples, self.largest = task, samples, largest
         self.num_rows = 0
         self.varies = False
         self._steps: dict[Block, None] = {}
@@ -95,7 +96,7 @@ class Blocks:
         """Ask for ⟨P⟩ at this place; its row."""
         row, qubits = self.num_rows, tuple(q for q, _ in word)
         self.num_rows += 1
-        if len(qubits) > LARGEST:
+        if len(qubits) > self.largest:
             self._push(Block(qubits, rows=[row], words=[word]))
         else:
             self._block(qubits).read(row, word)
@@ -141,7 +142,7 @@ class Blocks:
             # What has nothing behind it on any of its qubits can be moved here.
             if block.is_open and all(self._last[q] is block for q in block.qubits):
                 wider = inside | set(block.qubits)
-                if len(wider) <= max(LARGEST, len(qubits)):
+                if len(wider) <= max(self.largest, len(qubits)):
                     inside, taken = wider, [*taken, block]
         new = Block(tuple(sorted(inside)))
         for block in taken:

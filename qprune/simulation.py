@@ -16,7 +16,7 @@ from qprune.sharding import in_pieces
 from qprune.task import Task
 
 SHARD_WORK = 2**27  # amplitudes touched by the gates and values of a shard, at least: some 0.1 s
-CALL_WORK = 2**10  # what a gate or value costs besides, in amplitudes
+CALL_WORK = 2**6  # what a gate or value costs besides per sample, in amplitudes
 
 
 @dataclass(frozen=True)
