@@ -73,6 +73,7 @@ def frontier(
     costs: Costs = None,
     prune_encoding: bool = False,
     seed: int = 0,
+    simulator: str = "statevector",
     threads: int = 1,
     executor: Executor | None = None,
     progress: bool = False,
@@ -87,6 +88,7 @@ def frontier(
         costs: As in `prune`.
         prune_encoding: As in `prune`.
         seed: As in `prune`.
+        simulator: As in `prune`; other than statevectors only with `refit=False`.
         threads: As in `prune`.
         executor: As in `prune`.
         progress: As in `prune`.
@@ -106,6 +108,7 @@ def frontier(
         "costs": costs,
         "prune_encoding": prune_encoding,
         "seed": seed,
+        "simulator": simulator,
         "threads": threads,
         "executor": executor,
         "progress": progress,

@@ -12,6 +12,7 @@ from typing import Any
 from qprune.costs import Costs
 from qprune.errors import OptionError
 from qprune.noise import NoiseCalibration, calibrate
+from qprune.prefix import SIMULATORS, STATEVECTOR
 from qprune.representatives import KINDS
 from qprune.strategies import STRATEGIES
 
@@ -41,6 +42,7 @@ class Options:
     costs: Costs = None
     prune_encoding: bool = False
     seed: int = 0
+    simulator: str = STATEVECTOR
     threads: int = 1
     executor: Executor | None = None
     progress: bool = False
@@ -59,6 +61,7 @@ class Options:
             ("aggregate", AGGREGATES),
             ("representatives", KINDS),
             ("strategy", tuple(STRATEGIES)),
+            ("simulator", SIMULATORS),
         ):
             if getattr(self, name) not in allowed:
                 listed = ", ".join(map(repr, allowed))
@@ -76,6 +79,11 @@ class Options:
             )
         if window != "auto" and not (_is_integer(window) and isinstance(window, int) and window >= 0):
             raise OptionError(f'window must be a number of qubits ≥ 0, 0 for none, or "auto", got {window!r}')
+        if self.simulator != STATEVECTOR and (self.refit or (window != "auto" and window > 0)):
+            raise OptionError(
+                f"refit and windows work on statevectors, got simulator={self.simulator!r}; leave them out, or use "
+                f"simulator={STATEVECTOR!r}"
+            )
         self._check_verified()
         calibrate(self.noise)
 

@@ -40,6 +40,7 @@ def prune(
     costs: Costs = None,
     prune_encoding: bool = False,
     seed: int = 0,
+    simulator: str = "statevector",
     threads: int = 1,
     executor: Executor | None = None,
     progress: bool = False,
@@ -74,6 +75,8 @@ def prune(
             Z 0.1. Gates not named keep their default.
         prune_encoding: Whether gates that an input enters may be replaced too.
         seed: For strategies that draw, and for the inputs that refit mixes from the ensemble.
+        simulator: "statevector", Aer's; "matrix_product_state": for circuits too wide for that and of low entanglement,
+            best with gates on neighbouring qubits. What truncation may change enters every bound (T7).
         threads: Threads for Aer; 1 is the safe choice on a busy machine.
         executor: Simulates the samples on its workers: a `ProcessPoolExecutor`, Dask's `client.get_executor()`, an
             `MPIPoolExecutor`, …. The result is that of the same call without it, to the last bit, and a worker that
@@ -104,6 +107,7 @@ def prune(
         costs=costs,
         prune_encoding=prune_encoding,
         seed=seed,
+        simulator=simulator,
         threads=threads,
         executor=executor,
         progress=progress,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from qprune.gates import Site, Word
-from qprune.prefix import Outputs, Prefix, forward_pass
+from qprune.prefix import MATRIX_PRODUCT_STATE, STATEVECTOR, Outputs, Prefix, forward_pass
 from qprune.sharding import in_pieces
 from qprune.task import Task
 
@@ -24,10 +24,12 @@ class Simulation:
     """How passes are run.
 
     Attributes:
+        simulator: One of `prefix.SIMULATORS`.
         threads: Threads for Aer, in each worker.
         executor: Runs shards of the samples; None runs all of them here.
     """
 
+    simulator: str = STATEVECTOR
     threads: int = 1
     executor: Executor | None = None
 
@@ -42,12 +44,14 @@ class Simulation:
         """`forward_pass`, to the last bit the same wherever it runs: no number is made of several samples."""
         shards = self._shards(sites, wanted, samples)
         if self.executor is None or len(shards) < 2:
-            return forward_pass(task, sites, wanted, samples, threads=self.threads, progress=progress)
+            return forward_pass(
+                task, sites, wanted, samples, simulator=self.simulator, threads=self.threads, progress=progress
+            )
         with tqdm(total=len(samples), desc="simulating", unit="sample", disable=None if progress else True) as bar:
             parts = in_pieces(
                 self.executor,
                 _shard,
-                [(task.only(shard), sites, wanted, self.threads) for shard in shards],
+                [(task.only(shard), sites, wanted, self.simulator, self.threads) for shard in shards],
                 lambda k: bar.update(len(shards[k])),
             )
         return _joined(parts)
@@ -61,14 +65,18 @@ class Simulation:
     ) -> list[NDArray[np.intp]]:
         """Runs of samples, each worth the way to a worker and back."""
         qubits = len({q for site in sites for q in site.qubits})
+        if self.simulator == MATRIX_PRODUCT_STATE:  # more than bookkeeping, and nobody knows how much
+            return [samples[k : k + 1] for k in range(len(samples))]
         work = (len(sites) + sum(map(len, wanted))) * (2**qubits + CALL_WORK)
         size = max(1, SHARD_WORK // max(work, 1))
         return [samples[k : k + size] for k in range(0, len(samples), size)]
 
 
-def _shard(task: Task, sites: Sequence[Site], wanted: Sequence[Sequence[Word]], threads: int) -> Prefix:
+def _shard(
+    task: Task, sites: Sequence[Site], wanted: Sequence[Sequence[Word]], simulator: str, threads: int
+) -> Prefix:
     """On a worker: the pass of a task that holds the shard's samples only."""
-    return forward_pass(task, sites, wanted, task.selected, threads=threads)
+    return forward_pass(task, sites, wanted, task.selected, simulator=simulator, threads=threads)
 
 
 def _joined(parts: Sequence[Prefix]) -> Prefix:
@@ -82,5 +90,6 @@ def _joined(parts: Sequence[Prefix]) -> Prefix:
             deviations=np.concatenate([o.deviations for o in outputs], axis=1),
             distribution=np.concatenate(distributions) if distributions else None,
             rounding=max(o.rounding for o in outputs),
+            truncation=max(o.truncation for o in outputs),
         ),
     )

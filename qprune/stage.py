@@ -28,7 +28,7 @@ class Stage:
 
     def __init__(self, task: Task, options: Options) -> None:
         self.task, self.options, self.calibration = task, options, options.calibration
-        self.simulation = Simulation(options.threads, options.executor)
+        self.simulation = Simulation(options.simulator, options.threads, options.executor)
         self.original = sites_of(task)
         self.sites, self.exact = simplify(task, self.original)
         self.prefix = self._prefix(task, self.sites, options.progress)
