@@ -1,4 +1,6 @@
-"""VQE: prune a trained ansatz and stay within chemical accuracy, for H2 and LiH.
+"""VQE: prune a trained ansatz and stay within chemical accuracy, for H2 and for LiH with its bond stretched.
+
+Hartree-Fock, the state that training starts from, is ten times further off than chemical accuracy in both.
 
 python -m examples.vqe [--short]
 """
@@ -20,14 +22,14 @@ BUDGET = 1e-3  # hartree that the energy may change
 ANGSTROM = 1 / 0.529177210903  # in bohr
 MOLECULES: dict[str, dict[str, Any]] = {
     "H2": {"symbols": ["H", "H"], "distance": 0.7414, "active": (2, 2)},
-    "LiH": {"symbols": ["Li", "H"], "distance": 1.5957, "active": (2, 3)},
+    "LiH": {"symbols": ["Li", "H"], "distance": 3.0, "active": (2, 3)},
 }
 
 
 def main(short: bool = False) -> dict[str, dict[str, float]]:
     """Train, prune and compare with exact diagonalisation; returns the numbers it prints, by molecule."""
     names = ["H2"] if short else list(MOLECULES)
-    found = {name: _one(name, steps=60 if short else 150) for name in names}
+    found = {name: pruned_molecule(name, steps=60 if short else 150) for name in names}
     columns = list(next(iter(found.values())))
     print("".join(f"{c:>22}" for c in ("molecule", *columns)))
     for name, numbers in found.items():
@@ -36,12 +38,19 @@ def main(short: bool = False) -> dict[str, dict[str, float]]:
     return found
 
 
-def _one(name: str, steps: int) -> dict[str, float]:
+def problem(name: str) -> tuple[Any, int, int]:
+    """Hamiltonian in hartree, qubits and electrons of a molecule's active space."""
     molecule, (electrons, orbitals) = MOLECULES[name], MOLECULES[name]["active"]
     geometry = np.array([[0.0, 0.0, 0.0], [0.0, 0.0, molecule["distance"] * ANGSTROM]])
     hamiltonian, qubits = qml.qchem.molecular_hamiltonian(
         qml.qchem.Molecule(molecule["symbols"], geometry), active_electrons=electrons, active_orbitals=orbitals
     )
+    return hamiltonian, qubits, electrons
+
+
+def pruned_molecule(name: str, steps: int) -> dict[str, float]:
+    """Train for so many steps, prune, and compare; energies are differences from the exact ground state."""
+    hamiltonian, qubits, electrons = problem(name)
     exact = float(np.linalg.eigvalsh(qml.matrix(hamiltonian, wire_order=range(qubits)))[0])
     singles, doubles = qml.qchem.excitations(electrons, qubits)
     start = qml.qchem.hf_state(electrons, qubits)
@@ -57,6 +66,7 @@ def _one(name: str, steps: int) -> dict[str, float]:
         return qml.expval(hamiltonian)
 
     weights, optimizer = pnp.zeros(len(doubles) + len(singles)), qml.AdamOptimizer(0.05)
+    hartree_fock = float(energy(weights))
     for _ in tqdm(range(steps), desc=f"training {name}", disable=None):
         weights = optimizer.step(energy, weights)
 
@@ -68,6 +78,7 @@ def _one(name: str, steps: int) -> dict[str, float]:
         "gates after": result.circuit.size(),
         "two-qubit before": result.flat.num_nonlocal_gates(),
         "two-qubit after": result.circuit.num_nonlocal_gates(),
+        "Hartree-Fock (mHa)": 1000 * (hartree_fock - exact),
         "error before (mHa)": 1000 * (float(energy(weights)) - exact),
         "error after (mHa)": 1000 * (float(pruned(pruned.weights)) - exact),
         "proven change (mHa)": 1000 * result.certificate.largest_bound,

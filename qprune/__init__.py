@@ -13,6 +13,7 @@ from qprune.errors import (
 )
 from qprune.frontier import Frontier, frontier
 from qprune.noise import NoiseCalibration, calibrate
+from qprune.noise_models import noise_model
 from qprune.pruning import prune
 from qprune.result import PruneResult
 from qprune.task import Task
@@ -34,6 +35,7 @@ __all__ = [
     "TaskError",
     "calibrate",
     "frontier",
+    "noise_model",
     "prune",
     "verify",
 ]

@@ -7,8 +7,7 @@ what re-fitting and windows need again and again.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property, lru_cache
-from itertools import product
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,13 +15,10 @@ from numpy.typing import NDArray
 from qiskit.circuit import Instruction, ParameterExpression
 from qiskit.circuit.library import UnitaryGate
 from qiskit.quantum_info import Operator, SparsePauliOp
-from scipy.sparse import diags_array
 
-from qprune.errors import OptionError
 from qprune.expressions import slopes_of
 from qprune.gates import Site, bound_operation
-from qprune.observables import restricted
-from qprune.subgroups import ComplexArray, subgroup_of
+from qprune.subgroups import ComplexArray, Subgroup, subgroup_of
 from qprune.task import FloatArray, Task
 
 Placed = tuple[Instruction, tuple[int, ...]]
@@ -31,7 +27,6 @@ Step = tuple[Rows, tuple[int, ...]]
 NOTHING = 1e-15  # entries up to this are rounding of zero
 WHOLE_QUBITS = 4  # a gate outside the catalogue on more than these is applied through its definition
 WINDOW_ROUNDING = 1e-12  # what rounding may hide of a window's angle, radians: a few thousand gates in double precision
-LARGEST_DISTRIBUTION = 6  # measured qubits up to which every outcome probability is an output of its own
 
 
 class BatchedNetwork:
@@ -52,38 +47,7 @@ class BatchedNetwork:
         self.place = {q: j for j, q in enumerate(qubits)}
         self.weights = task.weights.copy()
         self.movable = _movable(task, sites)
-        self.gates = [_Gate(self, site) for site in sites]
-
-    @cached_property
-    def outputs(self) -> list:
-        return _output_matrices(self.task, list(self.place))
-
-    def values(self, weights: FloatArray) -> FloatArray:
-        """Outputs ⟨O_r⟩, or outcome probabilities, shape (R, M)."""
-        state = self._run(weights)
-        return np.array([np.einsum("sm,sm->m", state.conj(), output @ state).real for output in self.outputs])
-
-    def jacobian(self, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Outputs (R, M) and their derivatives in the weights (R, M, P).
-
-        One forward and one backward pass: d⟨O⟩/dt_k = 2 Im⟨λ_k|A_k|φ_k⟩ with φ_k the state after gate k and λ_k the
-        image Oψ pulled back to the same place.
-        """
-        state = self._run(weights)
-        images = [output @ state for output in self.outputs]
-        values = np.array([np.einsum("sm,sm->m", state.conj(), image).real for image in images])
-        derivative = np.zeros((*values.shape, len(weights)))
-        for gate in reversed(self.gates):
-            if gate.slopes:
-                moved = _apply(state, *gate.generator)
-                for r, image in enumerate(images):
-                    slope = 2 * np.einsum("sm,sm->m", image.conj(), moved).imag
-                    for p, factor in gate.slopes:
-                        derivative[r, :, p] += slope * factor
-            for step in gate.steps(weights, inverse=True):
-                state = _apply(state, *step)
-                images = [_apply(image, *step) for image in images]
-        return values, derivative
+        self.gates = [Gate(self, site) for site in sites]
 
     def window_angles(self, replaced: Mapping[int, Sequence[Placed]], ends: Sequence[int]) -> FloatArray:
         """Σ over windows of the Fubini-Study angle between the original and the replaced window, shape (M,).
@@ -106,9 +70,9 @@ class BatchedNetwork:
                     other = state
                 if other is not None:
                     for step in self._placed(k, replaced):
-                        other = _apply(other, *step)
+                        other = apply_rows(other, *step)
                 for step in self.gates[k].steps(self.weights):
-                    state = _apply(state, *step)
+                    state = apply_rows(state, *step)
             if other is not None:
                 overlap = np.einsum("sm,sm->m", state.conj(), other)
                 # The sine from what is left of the overlap keeps its digits where states nearly agree.
@@ -144,13 +108,6 @@ class BatchedNetwork:
         state[0] = 1
         return state
 
-    def _run(self, weights: FloatArray) -> ComplexArray:
-        state = self._start()
-        for gate in self.gates:
-            for step in gate.steps(weights):
-                state = _apply(state, *step)
-        return state
-
 
 def _movable(task: Task, sites: Sequence[Site]) -> NDArray[np.bool_]:
     """Weights that may move: all their gates are trainable, in a U(1) family and affine in the weights."""
@@ -166,7 +123,7 @@ def _movable(task: Task, sites: Sequence[Site]) -> NDArray[np.bool_]:
     return movable
 
 
-class _Gate:
+class Gate:
     """One gate on named axes of the state, its angle affine in the movable weights."""
 
     def __init__(self, network: BatchedNetwork, site: Site) -> None:
@@ -179,9 +136,9 @@ class _Gate:
             self.whole = network.whole(site.operation, site.qubits)
             return
         self.axes = network.axes(group.qubits)
-        projectors, self.eigenvalues = group.dense_projectors, np.array(group.eigenvalues)
-        self.member = _Member(projectors)
-        self.generator = _rows(np.einsum("j,jab->ab", self.eigenvalues, projectors)), self.axes
+        self.projectors, self.eigenvalues = _dense_projectors(group), np.array(group.eigenvalues)
+        self.member = _member(group)
+        self.generator = _generator(group), self.axes
         coordinate = site.coordinate
         self.offset = np.asarray(task.values(coordinate, network.samples), dtype=float)
         if isinstance(coordinate, ParameterExpression):
@@ -190,6 +147,16 @@ class _Gate:
                 if p in index and network.movable[index[p]]:
                     self.slopes.append((index[p], factor))
                     self.offset = self.offset - factor * task.weights[index[p]]
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether its angle is the same on every sample."""
+        return not np.ndim(self.offset) and not any(np.ndim(factor) for _, factor in self.slopes)
+
+    @property
+    def all_axes(self) -> set[int]:
+        """Axes it acts on."""
+        return set(self.axes) if self.whole is None else {axis for _, axes in self.whole for axis in axes}
 
     @property
     def is_fixed(self) -> bool:
@@ -222,7 +189,10 @@ class _Member:
     def at(self, factors: NDArray) -> Rows:
         """For factors of shape (terms,), or (terms, M) for one matrix per sample."""
         values = self.coefficients @ factors
-        return [[(j, values[place]) for j, place in row] for row in self.pattern]
+        if values.ndim > 1:
+            return [[(j, values[place]) for j, place in row] for row in self.pattern]
+        kept = values.tolist()  # a CX is a permutation: what cancels is left out
+        return [[(j, kept[place]) for j, place in row if abs(kept[place]) > NOTHING] for row in self.pattern]
 
 
 def _rows(matrix: ComplexArray) -> Rows:
@@ -242,10 +212,10 @@ def _adjoint(rows: Rows) -> Rows:
     return turned
 
 
-def _apply(state: ComplexArray, rows: Rows, axes: tuple[int, ...]) -> ComplexArray:
-    """Matrix on the qubits whose axes (first qubit least significant) are given, on states (2^n, M)."""
+def apply_rows(state: ComplexArray, rows: Rows, axes: tuple[int, ...]) -> ComplexArray:
+    """Matrix on the qubits whose axes (first qubit least significant) are given, on states (2^n, …, M)."""
     n = state.shape[0].bit_length() - 1
-    view = state.reshape((2,) * n + (state.shape[1],))
+    view = state.reshape((2,) * n + state.shape[1:])
     out = np.empty_like(view)
     for i, row in enumerate(rows):
         target = out[_corner(n, axes, i)]
@@ -267,23 +237,21 @@ def _corner(n: int, axes: tuple[int, ...], index: int) -> tuple:
     return tuple(where)
 
 
-def _output_matrices(task: Task, qubits: list[int]) -> list:
-    if task.observables is None and len(task.measured_qubits) > LARGEST_DISTRIBUTION:
-        raise OptionError(
-            f"refit fits every outcome probability and takes at most {LARGEST_DISTRIBUTION} measured qubits, got "
-            f"{len(task.measured_qubits)}; measure fewer, or give observables"
-        )
-    if task.observables is not None:
-        return [restricted(observable, qubits).to_matrix(sparse=True, force_serial=True) for observable in task.observables]
-    place = {q: j for j, q in enumerate(qubits)}
-    size = len(task.measured_qubits)
-    sums = []
-    for bits in product((0, 1), repeat=size):
-        # |bit⟩⟨bit| on each measured qubit, the last bit that of the first one, as in the distribution's order
-        index = np.arange(2 ** len(qubits))
-        hit = np.ones(len(index), dtype=bool)
-        for bit, q in zip(reversed(bits), task.measured_qubits, strict=True):
-            hit &= (index >> place[q] & 1) == bit
+@lru_cache(maxsize=4096)
+def _member(group: Subgroup) -> _Member:
+    return _Member(_dense_projectors(group))
 
-        sums.append(diags_array(hit.astype(complex)))
-    return sums
+
+@lru_cache(maxsize=4096)
+def _generator(group: Subgroup) -> Rows:
+    return _rows(np.einsum("j,jab->ab", np.array(group.eigenvalues), _dense_projectors(group)))
+
+
+@lru_cache(maxsize=4096)
+def _dense_projectors(group: Subgroup) -> ComplexArray:
+    place = {q: j for j, q in enumerate(group.qubits)}
+    sums = []
+    for projector in group.projectors:
+        terms = [("".join(p for _, p in word), [place[q] for q, _ in word], c) for word, c in projector.items()]
+        sums.append(SparsePauliOp.from_sparse_list(terms, num_qubits=len(place)).to_matrix())
+    return np.array(sums)

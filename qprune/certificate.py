@@ -56,6 +56,29 @@ class Replaced:
 
 
 @dataclass(frozen=True)
+class NoiseRecord:
+    """The noise that shaped the selection, by gate of the simplified circuit; no bound depends on it.
+
+    Attributes:
+        source: The noise model's name, or the single λ.
+        layout: Physical qubits of circuit qubits 0, 1, …; None where the noise knows no qubits.
+        noiseless: Native gates that the model has no channel for.
+        coherence: λ_k in [0, 1].
+        infidelity: r_k in [0, 1].
+        accumulated: Λ_k in [0, 1], over the gate's past light cone.
+        totals: Σ r_k of the original, the simplified and the pruned circuit.
+    """
+
+    source: str
+    layout: tuple[int, ...] | None
+    noiseless: tuple[str, ...]
+    coherence: tuple[float, ...]
+    infidelity: tuple[float, ...]
+    accumulated: tuple[float, ...]
+    totals: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
 class Certificate:
     """What is claimed about a pruned circuit, and for which circuits it is claimed.
 
@@ -67,7 +90,8 @@ class Certificate:
         simplified_hash: Of the circuit after exact simplification, whose gates `replaced` counts.
         pruned_hash: Of the result.
         task_hash: Of inputs, weights, observables and probabilities.
-        options: What `prune` was asked for, λ, β and γ included.
+        options: What `prune` was asked for, β and γ included.
+        noise: λ_k, r_k and Λ_k of every gate, or None without noise.
         outputs: Names of the rows.
         samples: Indices of the samples that selection saw.
         replaced: Every approximate replacement.
@@ -86,6 +110,7 @@ class Certificate:
     pruned_hash: str
     task_hash: str
     options: dict[str, Any]
+    noise: NoiseRecord | None
     outputs: tuple[str, ...]
     samples: tuple[int, ...]
     replaced: tuple[Replaced, ...]
@@ -144,6 +169,7 @@ class Certificate:
                 **{
                     **data,
                     **rows,
+                    "noise": None if data["noise"] is None else _noise(data["noise"]),
                     "outputs": tuple(data["outputs"]),
                     "samples": tuple(int(i) for i in data["samples"]),
                     "replaced": tuple(_replaced(entry) for entry in data["replaced"]),
@@ -172,6 +198,13 @@ def _replaced(entry: dict[str, Any]) -> Replaced:
     if matrix is not None:
         matrix = tuple(tuple((float(re), float(im)) for re, im in row) for row in matrix)
     return Replaced(**{**entry, "qubits": tuple(entry["qubits"]), "origins": tuple(entry["origins"]), "matrix": matrix})
+
+
+def _noise(entry: dict[str, Any]) -> NoiseRecord:
+    numbers = ("coherence", "infidelity", "accumulated", "totals")
+    layout = None if entry["layout"] is None else tuple(int(q) for q in entry["layout"])
+    rows = {name: tuple(float(x) for x in entry[name]) for name in numbers}
+    return NoiseRecord(**{**entry, **rows, "layout": layout, "noiseless": tuple(entry["noiseless"])})
 
 
 def rows_of(array: FloatArray) -> tuple[tuple[float, ...], ...]:

@@ -11,9 +11,9 @@ from qiskit import QuantumCircuit
 from qiskit.quantum_info import Operator
 
 from qprune import bounds
-from qprune.certificate import Certificate, Replaced, circuit_hash, package_versions, rows_of, task_hash
+from qprune.certificate import Certificate, NoiseRecord, Replaced, circuit_hash, package_versions, rows_of, task_hash
 from qprune.gates import Site, bound_operation, circuit_of
-from qprune.noise import NoiseCalibration
+from qprune.noise import CircuitNoise
 from qprune.prefix import Outputs
 from qprune.result import PlanEntry
 from qprune.rewrite import ExactChange
@@ -40,15 +40,17 @@ class Basis:
         task: The original.
         sites: Its gates after exact simplification.
         tolerances: ε_k by site, infinite where only a budget limits.
-        calibration: The geometry.
+        noise: The geometry, by site.
         options: What was asked for, as the certificate records it.
+        record: What the certificate says of the noise.
     """
 
     task: Task
     sites: tuple[Site, ...]
     tolerances: FloatArray
-    calibration: NoiseCalibration
+    noise: CircuitNoise
     options: dict[str, Any]
+    record: NoiseRecord | None
 
 
 def make_certificate(
@@ -73,6 +75,7 @@ def make_certificate(
         pruned_hash=circuit_hash(pruned.circuit),
         task_hash=task_hash(task),
         options=basis.options,
+        noise=basis.record,
         outputs=task.output_names,
         samples=tuple(int(i) for i in task.selected),
         replaced=tuple(_replaced(basis, candidate) for candidate in chosen),
@@ -123,7 +126,7 @@ def _closed_form(basis: Basis, chosen: Sequence[Candidate]) -> float | None:
     """Σ 2 arcsin(κ_k ε_k/2), where every replacement kept its ε_k on every sample."""
     if basis.options["aggregate"] != "max" or basis.options["tolerance"] is None:
         return None
-    kappas = np.array([basis.calibration.kappa(len(basis.sites[c.site].qubits)) for c in chosen])
+    kappas = np.array([basis.noise.kappa(c.site, len(basis.sites[c.site].qubits)) for c in chosen])
     return bounds.angle_from_tolerances(kappas, np.array([basis.tolerances[c.site] for c in chosen]))
 
 
@@ -172,7 +175,7 @@ def _replaced(basis: Basis, candidate: Candidate) -> Replaced:
         by=candidate.label,
         distance=candidate.distance,
         tolerance=tolerance if np.isfinite(tolerance) else None,
-        kappa=basis.calibration.kappa(len(site.qubits)),
+        kappa=basis.noise.kappa(candidate.site, len(site.qubits)),
         largest_angle=float(np.max(candidate.angles)),
         matrix=matrix,
     )

@@ -62,7 +62,8 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--certify", choices=CERTIFY, default="bound", help="what must stay within the budget")
     command.add_argument("--refit", action="store_true", help="move surviving weights to make up; needs verified")
     command.add_argument("--window", type=_window, default="auto", help="qubits per window of the bound, or auto")
-    command.add_argument("--noise", type=float, metavar="LAMBDA", help="λ in [0, 1], 1 is noiseless")
+    command.add_argument("--noise", type=_noise, metavar="FILE|NAME|λ", help="noise model, device, or λ in [0, 1]")
+    command.add_argument("--layout", type=_qubits, metavar="Q,Q,…", help="physical qubits; needs a device as --noise")
     command.add_argument("--beta", type=float, help="strength β of the deformation (default 1); needs --noise")
     command.add_argument("--gamma", type=float, help="γ in ε² = ε₀² + γr (default 1); needs --noise")
     command.add_argument("--aggregate", choices=AGGREGATES, default="rms", help="d_q over the samples")
@@ -109,9 +110,10 @@ def _prune(options: argparse.Namespace) -> int:
             options.noise,
             beta=1.0 if options.beta is None else options.beta,
             gamma=1.0 if options.gamma is None else options.gamma,
+            layout=options.layout,
         )
-    elif options.beta is not None or options.gamma is not None:
-        return _fail(ValueError("--beta and --gamma shape what --noise gives; add --noise λ"), UNUSABLE)
+    elif (options.beta, options.gamma, options.layout) != (None, None, None):
+        return _fail(ValueError("--beta, --gamma and --layout shape what --noise gives; add --noise"), UNUSABLE)
     if options.out is not None:
         check_output_folder(options.out, options.force)
     try:
@@ -146,7 +148,7 @@ def _pruned(
     )
     print(result)
     if options.out is not None:
-        unrecorded = {"costs": costs, "threads": options.threads, "executor": executor}
+        unrecorded = {"costs": costs, "noise": noise, "threads": options.threads, "executor": executor}
         curve = trade_off(result, points=options.tradeoff, progress=True, **unrecorded) if options.tradeoff else ()
         result.save(options.out, overwrite=options.force, tradeoff=curve)
         print(f"\nwritten to {options.out}: report.html, certificate.json, report.txt, before.png, after.png, pruned/")
@@ -187,6 +189,18 @@ def _workers(count: int) -> Iterator[Executor | None]:
         return
     with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:  # a fork copies Aer's locks as they are
         yield pool
+
+
+def _noise(text: str) -> float | str:
+    """λ if it is a number, else a file or a name."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _qubits(text: str) -> list[int]:
+    return [int(q) for q in text.split(",")]
 
 
 def _window(text: str) -> int | str:

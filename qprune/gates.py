@@ -225,6 +225,11 @@ def _flatten(circuit: QuantumCircuit, qubits: tuple[int, ...]) -> Iterator[tuple
                     f"gate {operation.name} on qubits {list(here)} cannot be decomposed while it has free parameters "
                     f"({error}); bind them or write it in elementary gates"
                 ) from error
+            if definition is None and not hasattr(operation, "__array__"):
+                raise TaskError(
+                    f"{operation.name} on qubits {list(here)} has neither a definition nor a matrix to simulate; "
+                    "give it a definition by unitary gates, or take it out"
+                )
         if definition is None:
             yield operation, here
         else:

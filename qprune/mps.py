@@ -230,11 +230,9 @@ class ChainPass:
         self.error = max(2 * state.error + STEP_ROUNDING * len(self.place) for state in states)
         self.truncation = max(state.truncation for state in states)
         distribution = np.array(distributions) if self.task.observables is None else None
-        return Readings(*(np.array(column).T for column in (values, means, variances)), distribution)
+        return Readings(np.array(values).T, np.array(means).T, np.array(variances).T, distribution)
 
-    def _sample(
-        self, row: int
-    ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray | None, MatrixProductState]:
+    def _sample(self, row: int) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray | None, MatrixProductState]:
         state, values = MatrixProductState(len(self.place)), np.empty(self.blocks.num_rows)
         for block in self.blocks.steps:
             self._run(state, block, row, values)

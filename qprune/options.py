@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import Executor
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from math import isfinite, sqrt
 from numbers import Real
 from typing import Any
 
 from qprune.costs import Costs
 from qprune.errors import OptionError
-from qprune.noise import NoiseCalibration, calibrate
+from qprune.noise import Noise, NoiseCalibration, calibrate
 from qprune.prefix import SIMULATORS, STATEVECTOR
 from qprune.representatives import KINDS
 from qprune.strategies import STRATEGIES
@@ -35,7 +35,7 @@ class Options:
     certify: str = "bound"
     refit: bool = False
     window: int | str = "auto"
-    noise: float | NoiseCalibration | None = None
+    noise: Noise = None
     aggregate: str = "rms"
     representatives: str = "identity"
     strategy: str = "q-iprune"
@@ -48,14 +48,13 @@ class Options:
     progress: bool = False
 
     def __post_init__(self) -> None:
+        for name in ("tolerance", "budget"):
+            object.__setattr__(self, name, _plain(getattr(self, name)))
         tolerance, budget, window = self.tolerance, self.budget, self.window
         if tolerance is not None and not (_is_number(tolerance) and 0 <= tolerance <= sqrt(2)):
             raise OptionError(f"tolerance must be a number in [0, √2], the range of d_q, got {tolerance!r}")
         if budget is not None and not (_is_number(budget) and budget >= 0):
             raise OptionError(f"budget must be a finite number ≥ 0 in units of the observable, got {budget!r}")
-        for name in ("tolerance", "budget"):  # NumPy's own numbers would not go into JSON
-            if getattr(self, name) is not None:
-                object.__setattr__(self, name, float(getattr(self, name)))
         for name, allowed in (
             ("certify", CERTIFY),
             ("aggregate", AGGREGATES),
@@ -79,13 +78,13 @@ class Options:
             )
         if window != "auto" and not (_is_integer(window) and isinstance(window, int) and window >= 0):
             raise OptionError(f'window must be a number of qubits ≥ 0, 0 for none, or "auto", got {window!r}')
-        if self.simulator != STATEVECTOR and (self.refit or (window != "auto" and window > 0)):
+        if self.simulator != STATEVECTOR and (self.refit or window not in ("auto", 0)):
             raise OptionError(
                 f"refit and windows work on statevectors, got simulator={self.simulator!r}; leave them out, or use "
                 f"simulator={STATEVECTOR!r}"
             )
         self._check_verified()
-        calibrate(self.noise)
+        object.__setattr__(self, "noise", calibrate(self.noise))
 
     def _check_verified(self) -> None:
         if self.certify == "bound":
@@ -102,7 +101,7 @@ class Options:
 
     @property
     def calibration(self) -> NoiseCalibration:
-        """λ, β and γ."""
+        """The noise, calibrated."""
         return calibrate(self.noise)
 
     @property
@@ -116,10 +115,19 @@ class Options:
         Args:
             window: The window size that was used.
         """
-        kept = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in UNRECORDED}
+        noise = self.calibration
+        kept = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in UNRECORDED}
+        kept |= {"tolerance": self.threshold, "window": window}
+        kept |= {"coherence": noise.coherence, "beta": noise.beta, "gamma": noise.gamma}
         if self.costs is not None:
             kept["costs"] = dict(self.costs) if isinstance(self.costs, Mapping) else "callable"
-        return kept | {"tolerance": self.threshold, "window": window, **asdict(self.calibration)}
+        return kept
+
+
+def _plain(value: Any) -> Any:
+    """A number of NumPy, or an array that holds a single one without axes, as Python's own: JSON takes no other."""
+    value = value.item() if getattr(value, "shape", None) == () and hasattr(value, "item") else value
+    return float(value) if _is_number(value) else value
 
 
 def _is_number(value: object) -> bool:

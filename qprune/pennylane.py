@@ -55,7 +55,7 @@ def prune(
     input_name: str | None = None,
     kwargs: Mapping[str, Any] | None = None,
     probabilities: ArrayLike | None = None,
-    holdout: float = 0.0,
+    holdout: float | ArrayLike = 0.0,
     labels: ArrayLike | None = None,
     seed: int = 0,
     progress: bool = False,
@@ -71,7 +71,7 @@ def prune(
         input_name: Which argument carries the inputs, where its name does not tell (`inputs`, `x`, `features`, …).
         kwargs: Values of all other arguments; the circuit's structure may depend on them.
         probabilities: p_i of every sample, shape (M,); default 1/M.
-        holdout: Fraction of samples in [0, 1) that selection never sees (T5).
+        holdout: Samples that selection never sees (T5): a fraction in [0, 1), or an array of indices.
         labels: Classes of the samples, for the accuracy in the report, as in `qprune.Task`.
         seed: Of the hold-out split and of strategies that draw.
         progress: Show progress bars on stderr, where that is a terminal.

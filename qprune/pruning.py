@@ -12,7 +12,7 @@ from qprune import bounds
 from qprune.costs import Costs
 from qprune.errors import TaskError
 from qprune.gates import circuit_of
-from qprune.noise import NoiseCalibration
+from qprune.noise import Noise
 from qprune.options import DEFAULT_TOLERANCE, Options
 from qprune.prefix import Outputs
 from qprune.result import PruneResult
@@ -33,7 +33,7 @@ def prune(
     certify: str = "bound",
     refit: bool = False,
     window: int | str = "auto",
-    noise: float | NoiseCalibration | None = None,
+    noise: Noise = None,
     aggregate: str = "rms",
     representatives: str = "identity",
     strategy: str = "q-iprune",
@@ -65,14 +65,15 @@ def prune(
         window: Qubits of a window: the angle of all its gates at once, measured on the original's prefix states,
             replaces the sum of theirs (T6). "auto" takes the whole circuit as one window, whose angle is exact, while
             2^n · M ≤ 2^14, and no windows beyond; 0 is the plain sum of T2. A budget is spent on the sharper bound.
-        noise: λ in [0, 1] or what `calibrate` returned: deforms the geometry and widens the tolerance.
+        noise: λ in [0, 1], or anything else that `calibrate` takes, or what it returned: deforms the geometry and
+            widens the tolerance; read from a noise model, it sets the costs too.
         aggregate: "rms" (√Σ p_i d²) or "max" over the samples.
         representatives: "identity"; "clifford": also the Clifford points of the class; "class": also medoids of
             the class, whose followers share one free parameter.
         strategy: Who orders the gates under a budget: "q-iprune" (largest total cost), "magnitude" or "random". In
             tolerance mode all that are admissible go, whatever the order.
         costs: Cost by gate name, or a callable on a `Site`; default two-qubit gates 10, rotations 1, rotations about
-            Z 0.1. Gates not named keep their default.
+            Z 0.1. Gates not named keep their default. With a noise model the default is what removal saves: r_k.
         prune_encoding: Whether gates that an input enters may be replaced too.
         seed: For strategies that draw, and for the inputs that refit mixes from the ensemble.
         simulator: "statevector", Aer's; "matrix_product_state": for circuits too wide for that and of low entanglement,
@@ -128,9 +129,11 @@ def _reduce(stage: Stage, budget: float, options: Options) -> Reduced:
     plain = remove_verified(stage.start(), budget, stage.candidates, stage.deviation, strategy, options.progress)
     if not options.refit:
         return plain
-    # Two starts, as either may get stuck: the whole circuit, and what goes without moving a weight.
+    # Several starts, as each may get stuck: the whole circuit, twice as blocks are drawn, and what goes without refit.
     compressor = stage.compressor()
-    starts = (None, compressor.adopt(plain))
+    starts = (
+        (None, None, compressor.adopt(plain)) if options.strategy == "q-iprune" else (None, compressor.adopt(plain))
+    )
     ends = [compressor.compress(budget, start, progress=options.progress) for start in starts]
     return min(ends, key=lambda reduced: (compressor.total_cost(reduced), reduced.deviation))
 

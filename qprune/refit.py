@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from qprune.batched import BatchedNetwork
+from qprune.adjoint import AdjointNetwork
 from qprune.gates import Site
 from qprune.subgroups import subgroup_of
 from qprune.task import FloatArray
@@ -21,16 +21,28 @@ FLOOR = 1e-9  # damping of directions that no output sees, relative to the mean 
 
 
 def fit(
-    network: BatchedNetwork, weights: FloatArray, target: FloatArray, *, steps: int, gain: float = 1e-4
+    network: AdjointNetwork,
+    weights: FloatArray,
+    target: FloatArray,
+    *,
+    steps: int,
+    power: int = 2,
+    gain: float = 1e-4,
+    enough: float = 0.0,
 ) -> tuple[FloatArray, float]:
-    """Minimise Σ (outputs − target)² over the movable weights by Levenberg-Marquardt.
+    """Minimise Σ |outputs − target|^p over the movable weights by Levenberg-Marquardt.
+
+    For p > 2 each step is Newton's with the Gauss-Newton Hessian p(p−1) Jᵀ diag(|r|^(p−2)) J; as p grows the minimum
+    goes from the least mean square to the least largest deviation.
 
     Args:
         network: The pruned circuit.
         weights: Where to start, shape (P,).
         target: Outputs to reproduce, shape (R, M).
         steps: Most iterations.
+        power: p, even, at least 2.
         gain: Stop when an iteration lowers the sum by less than this share.
+        enough: Stop when no residual is larger.
 
     Returns:
         The weights and the sum of squares.
@@ -38,30 +50,32 @@ def fit(
     free = network.movable
     damping = DAMPING
     residual, matrix = _linearised(network, weights, target)
-    square = float(residual @ residual)
     for _ in range(steps if free.any() else 0):
-        normal, slope = matrix.T @ matrix, matrix.T @ residual
+        largest = np.abs(residual).max()
+        if largest <= enough:
+            break
+        relative = residual / largest
+        share = relative ** (power - 2)
+        before = float(np.sum(relative**power))
+        normal, slope = (power - 1) * (matrix.T * share) @ matrix, matrix.T @ (share * residual)
         scale = np.diag(normal) + FLOOR * max(np.trace(normal) / max(len(normal), 1), 1e-300)
         for _ in range(8):
             moved = weights.copy()
             moved[free] -= np.linalg.solve(normal + damping * np.diag(scale) + 1e-300 * np.eye(len(scale)), slope)
-            change = (network.values(moved) - target).ravel()
-            lower = float(change @ change)
-            if lower < square:
+            after = float(np.sum(((network.values(moved) - target) / largest) ** power))
+            if after < before:
                 break
             damping *= 4
         else:
             break
         weights, damping = moved, max(damping / 6, 1e-9)
-        done = square - lower < gain * square
         residual, matrix = _linearised(network, weights, target)
-        square = lower
-        if done:
+        if before - after < gain * before:
             break
-    return weights, square
+    return weights, float(residual @ residual)
 
 
-def predicted_square(network: BatchedNetwork, weights: FloatArray, target: FloatArray, damping: float = 1e-2) -> float:
+def predicted_square(network: AdjointNetwork, weights: FloatArray, target: FloatArray, damping: float = 1e-2) -> float:
     """Σ (outputs − target)² after one damped Gauss-Newton step, to first order: a look ahead for one Jacobian."""
     residual, matrix = _linearised(network, weights, target)
     normal = matrix.T @ matrix
@@ -70,7 +84,7 @@ def predicted_square(network: BatchedNetwork, weights: FloatArray, target: Float
     return float(np.sum((residual - matrix @ step) ** 2))
 
 
-def saliencies(network: BatchedNetwork, weights: FloatArray, sites: Sequence[Site]) -> dict[int, float]:
+def saliencies(network: AdjointNetwork, weights: FloatArray, sites: Sequence[Site]) -> dict[int, float]:
     """Second-order cost of driving each movable gate to the identity, the others compensating.
 
     With H the Gauss-Newton matrix and c_k the gate's coordinate as a linear form in the weights, the
@@ -97,6 +111,6 @@ def saliencies(network: BatchedNetwork, weights: FloatArray, sites: Sequence[Sit
     return found
 
 
-def _linearised(network: BatchedNetwork, weights: FloatArray, target: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _linearised(network: AdjointNetwork, weights: FloatArray, target: FloatArray) -> tuple[FloatArray, FloatArray]:
     values, jacobian = network.jacobian(weights)
     return (values - target).ravel(), jacobian.reshape(values.size, len(weights))[:, network.movable]

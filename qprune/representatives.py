@@ -11,7 +11,7 @@ from qiskit.circuit import Instruction
 from qprune.costs import Costs, cost_of
 from qprune.distance import Distances, Expectation, compare_matrices, compare_members
 from qprune.gates import Site, bound_operation, make_site
-from qprune.noise import NoiseCalibration
+from qprune.noise import CircuitNoise
 from qprune.prefix import Prefix
 from qprune.selection import Candidate
 from qprune.subgroups import (
@@ -40,7 +40,7 @@ class CandidateFinder:
         task: Binds the parameters.
         sites: The gates.
         prefix: Expectations of the words of every prunable class.
-        calibration: The geometry.
+        noise: The geometry, η by gate.
         aggregate: "rms" (√Σ p_i d²) or "max".
         costs: As in `prune`.
     """
@@ -50,20 +50,13 @@ class CandidateFinder:
         task: Task,
         sites: Sequence[Site],
         prefix: Prefix,
-        calibration: NoiseCalibration,
+        noise: CircuitNoise,
         aggregate: str,
         costs: Costs,
     ) -> None:
-        self.task, self.sites, self.prefix, self.calibration, self.costs = (
-            task,
-            sites,
-            prefix,
-            calibration,
-            costs,
-        )
+        self.task, self.sites, self.prefix, self.noise, self.costs = task, sites, prefix, noise, costs
         self.aggregate = aggregate
         self.weights = task.selection_weights()
-        self.geometry = calibration.eta, prefix.outputs.rounding
         self.comparisons = 0
 
     def identity(self, k: int) -> Candidate:
@@ -129,6 +122,10 @@ class CandidateFinder:
     def _expectation(self, k: int) -> Expectation:
         return lambda word: self.prefix.expectation(k, word)
 
+    def _geometry(self, k: int) -> tuple[float, float]:
+        """η_k, and the rounding of expectation values."""
+        return float(self.noise.eta[k]), self.prefix.outputs.rounding
+
     def _coordinate(self, k: int) -> FloatArray:
         coordinate = self.sites[k].coordinate
         if coordinate is None:
@@ -147,18 +144,18 @@ class CandidateFinder:
             return self._special_to_identity(k, group)
         shift = target - self._coordinate(k)
         turn = float(np.max(_folded(shift, group.period)))
-        return compare_members(group, self._expectation(k), shift, *self.geometry), turn
+        return compare_members(group, self._expectation(k), shift, *self._geometry(k)), turn
 
     def _special_to_identity(self, k: int, group: Subgroup) -> tuple[Distances, float]:
         """A member of SU(2) or SU(4) against the identity; with inputs in it, a matrix of its own for every sample."""
         site, expectation = self.sites[k], self._expectation(k)
         if site.role != "encoding":
             relative = self._matrix(k).conj().T
-            return compare_matrices(group, expectation, relative, *self.geometry), _turn(relative)
+            return compare_matrices(group, expectation, relative, *self._geometry(k)), _turn(relative)
         each, turns = [], []
         for row, sample in enumerate(self.task.selected):
             relative = matrix_of(bound_operation(self.task, site.operation, int(sample)), site.qubits).conj().T
-            each.append(compare_matrices(group, _of_sample(expectation, row), relative, *self.geometry))
+            each.append(compare_matrices(group, _of_sample(expectation, row), relative, *self._geometry(k)))
             turns.append(_turn(relative))
         deformed, angle = (np.concatenate(rows) for rows in zip(*((d.deformed, d.angle) for d in each), strict=True))
         return Distances(deformed, angle), max(turns)
@@ -169,11 +166,11 @@ class CandidateFinder:
         self.comparisons += len(members) - 1  # itself needs none
         if group.family == "special":
             relatives = [self._matrix(k).conj().T @ self._matrix(j) for j in members]
-            each = [compare_matrices(group, self._expectation(k), v, *self.geometry) for v in relatives]
+            each = [compare_matrices(group, self._expectation(k), v, *self._geometry(k)) for v in relatives]
             stacked = Distances(np.array([d.deformed for d in each]), np.array([d.angle for d in each]))
             return stacked, np.array([_turn(v) for v in relatives])
         shifts = np.array([float(self._coordinate(j)) for j in members]) - float(self._coordinate(k))
-        distances = compare_members(group, self._expectation(k), shifts[:, None], *self.geometry)
+        distances = compare_members(group, self._expectation(k), shifts[:, None], *self._geometry(k))
         return distances, _folded(shifts, group.period)
 
     def _nearest_local_clifford(self, k: int) -> Candidate:
@@ -185,7 +182,7 @@ class CandidateFinder:
         by = tuple(unitary_instructions(best, group.qubits, size))
         self.comparisons += 1
         relative = gate.conj().T @ best
-        distances = compare_matrices(group, self._expectation(k), relative, *self.geometry)
+        distances = compare_matrices(group, self._expectation(k), relative, *self._geometry(k))
         return self._candidate(k, by, "local Clifford", distances, _turn(relative))
 
     def _aggregated(self, distances: Distances) -> FloatArray:

@@ -72,9 +72,7 @@ class Simulation:
         return [samples[k : k + size] for k in range(0, len(samples), size)]
 
 
-def _shard(
-    task: Task, sites: Sequence[Site], wanted: Sequence[Sequence[Word]], simulator: str, threads: int
-) -> Prefix:
+def _shard(task: Task, sites: Sequence[Site], wanted: Sequence[Sequence[Word]], simulator: str, threads: int) -> Prefix:
     """On a worker: the pass of a task that holds the shard's samples only."""
     return forward_pass(task, sites, wanted, task.selected, simulator=simulator, threads=threads)
 

@@ -7,8 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from qprune.certificate import NoiseRecord
 from qprune.claims import Basis, Measured, accuracy, deviations, make_certificate, output_bounds, plan_of
+from qprune.compressor import Compressor
 from qprune.gates import Site, Word, circuit_of, sites_of
+from qprune.noise import CircuitNoise
 from qprune.options import Options
 from qprune.prefix import Outputs, Prefix
 from qprune.representatives import CandidateFinder, is_prunable
@@ -19,7 +22,7 @@ from qprune.simulation import Simulation
 from qprune.strategies import STRATEGIES
 from qprune.subgroups import subgroup_of
 from qprune.task import FloatArray, Task
-from qprune.verified import Compressor, Reduced
+from qprune.verified import Reduced
 from qprune.windows import Windows, window_size
 
 
@@ -27,20 +30,23 @@ class Stage:
     """The simplified circuit with its prefix expectations: what every way of choosing starts from."""
 
     def __init__(self, task: Task, options: Options) -> None:
-        self.task, self.options, self.calibration = task, options, options.calibration
+        self.task, self.options = task, options
+        self.calibration = options.calibration.placed(task.circuit)
         self.simulation = Simulation(options.simulator, options.threads, options.executor)
         self.original = sites_of(task)
         self.sites, self.exact = simplify(task, self.original)
+        self.noise = self.calibration.of(self.sites)
+        self.costs = self.calibration.costs(self.sites) if options.costs is None else options.costs
         self.prefix = self._prefix(task, self.sites, options.progress)
-        self.finder = self._finder(task, self.sites, self.prefix)
+        self.finder = self._finder(task, self.sites, self.prefix, self.noise)
         self.window = window_size(task, self.sites, options.window)
         self.windows = Windows(task, self.sites, self.window) if self.window else None
-        self.tolerances = np.array([self._tolerance(site) for site in self.sites])
+        self.tolerances = np.array([self._tolerance(r) for r in self.noise.infidelity.tolist()])
 
-    def _tolerance(self, site: Site) -> float:
+    def _tolerance(self, infidelity: float) -> float:
         """ε_k; infinite where only the budget limits."""
         threshold = self.options.threshold
-        return np.inf if threshold is None else self.calibration.tolerance(threshold, len(site.qubits))
+        return np.inf if threshold is None else self.calibration.tolerance(threshold, infidelity)
 
     def is_prunable(self, site: Site) -> bool:
         return is_prunable(site, self.options.prune_encoding)
@@ -53,8 +59,8 @@ class Stage:
         wanted = [_words(site) if self.is_prunable(site) else () for site in sites]
         return self.simulation.prefix(task, sites, wanted, task.selected, progress)
 
-    def _finder(self, task: Task, sites: Sequence[Site], prefix: Prefix) -> CandidateFinder:
-        return CandidateFinder(task, sites, prefix, self.calibration, self.options.aggregate, self.options.costs)
+    def _finder(self, task: Task, sites: Sequence[Site], prefix: Prefix, noise: CircuitNoise) -> CandidateFinder:
+        return CandidateFinder(task, sites, prefix, noise, self.options.aggregate, self.costs)
 
     def theta(self, chosen: Sequence[Candidate]) -> FloatArray:
         """Θ_{r,i}: the sum of angles inside each output's light cone, or the windows' where that is less (T2, T6)."""
@@ -76,13 +82,12 @@ class Stage:
         """Verified removal with refit, from this stage's circuit."""
         options = self.options
         strategy = STRATEGIES[options.strategy](options.seed)
-        return Compressor(
-            self.task, self.sites, self.is_prunable, options.costs, options.seed, strategy, self.candidates
-        )
+        return Compressor(self.task, self.sites, self.is_prunable, self.costs, options.seed, strategy, self.candidates)
 
     def candidates(self, reduced: Reduced) -> list[Candidate]:
         """Every prunable gate of a smaller circuit against the identity, on that circuit's own prefix states."""
-        finder = self._finder(reduced.task, reduced.sites, self._prefix(reduced.task, reduced.sites, False))
+        prefix, noise = self._prefix(reduced.task, reduced.sites, False), self.calibration.of(reduced.sites)
+        finder = self._finder(reduced.task, reduced.sites, prefix, noise)
         return [finder.identity(k) for k, site in enumerate(reduced.sites) if self.is_prunable(site)]
 
     def deviation(self, reduced: Reduced) -> float:
@@ -120,7 +125,8 @@ class Stage:
             compared: Every candidate that was looked at; default: every gate against the identity.
         """
         task = self.task
-        basis = Basis(task, self.sites, self.tolerances, self.calibration, options.record(self.window))
+        record = self._noise_record(reduced.sites)
+        basis = Basis(task, self.sites, self.tolerances, self.noise, options.record(self.window), record)
         theta = self.theta(chosen)
         before = Measured(self.prefix.outputs, self._outputs(task, self.sites, task.heldout))
         pruned = task.with_circuit(reduced.task.circuit, reduced.weights)
@@ -135,6 +141,20 @@ class Stage:
             plan=plan_of(basis, self.original, self.exact, reduced.changes, compared, chosen),
             certificate=make_certificate(basis, pruned, chosen, theta, before, after),
             accuracy=accuracy(task, before, after),
+        )
+
+    def _noise_record(self, pruned: Sequence[Site]) -> NoiseRecord | None:
+        calibration, noise = self.calibration, self.noise
+        if calibration.coherence == 1:
+            return None
+        return NoiseRecord(
+            source=calibration.source,
+            layout=calibration.layout,
+            noiseless=calibration.noiseless,
+            coherence=tuple(noise.coherence.tolist()),
+            infidelity=tuple(noise.infidelity.tolist()),
+            accumulated=tuple(noise.accumulated.tolist()),
+            totals=(calibration.of(self.original).total, noise.total, calibration.of(pruned).total),
         )
 
     def _outputs(self, task: Task, sites: Sequence[Site], samples: NDArray[np.intp]) -> Outputs | None:

@@ -5,7 +5,7 @@ The only place where parameters are bound to values.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from numbers import Real
 from pathlib import Path
@@ -15,15 +15,23 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter, ParameterExpression
-from qiskit.quantum_info import SparsePauliOp
 
+from qprune.arguments import (
+    FloatArray,
+    checked_inputs,
+    checked_labels,
+    checked_parameters,
+    checked_probabilities,
+    checked_split,
+    checked_weights,
+)
 from qprune.bundle import read_task, write_task
 from qprune.errors import TaskError
 from qprune.expressions import number_at, slopes_of
 from qprune.observables import Spectrum, as_observables, name_of, spectrum_of, support_of
 from qprune.unitary import unitary_part
 
-FloatArray = NDArray[np.float64]
+__all__ = ["FloatArray", "Task"]
 
 
 class Task:
@@ -40,9 +48,10 @@ class Task:
         weight_params: Parameters (or names) of the weights; default: all that are not inputs, as in
             `circuit.parameters`.
         probabilities: p_i of every sample, non-negative, summing to one; default 1/M.
-        holdout: Fraction of samples in [0, 1) that selection never sees (THEORY T5). They speak for unseen inputs only
-            if training did not see them either.
-        seed: Seed of the hold-out split.
+        holdout: Samples that selection never sees (THEORY T5): a fraction in [0, 1), drawn at random, or an array of
+            indices, such as those of test data appended to the inputs. They speak for unseen inputs only if training
+            did not see them either.
+        seed: Seed of the hold-out that is drawn.
         labels: Optional class of every sample, used only to report accuracy: ±1 (prediction: sign of the first
             observable), or 0 … R−1 with R > 1 observables (prediction: the largest).
 
@@ -60,7 +69,7 @@ class Task:
         weights: ArrayLike | Mapping[Parameter | str, float] | None = None,
         weight_params: Iterable[Parameter | str] | Parameter | str | None = None,
         probabilities: ArrayLike | None = None,
-        holdout: float = 0.0,
+        holdout: float | ArrayLike = 0.0,
         seed: int = 0,
         labels: ArrayLike | None = None,
     ) -> None:
@@ -68,22 +77,25 @@ class Task:
             raise TaskError(f"circuit must be a qiskit QuantumCircuit, got {type(circuit).__name__}")
         self.circuit, self.measured_qubits = unitary_part(circuit)
         known = {p.name: p for p in self.circuit.parameters}
-        self.input_params = _parameters(input_params, known, "input_params", ())
+        self.input_params = checked_parameters(input_params, known, "input_params", ())
         others = [p for p in self.circuit.parameters if p not in set(self.input_params)]
         if weight_params is None and isinstance(weights, Mapping):
             weight_params = list(weights)
-        self.weight_params = _parameters(weight_params, known, "weight_params", others)
+        self.weight_params = checked_parameters(weight_params, known, "weight_params", others)
         self._check_parameter_roles()
 
-        self.inputs = _inputs(inputs, self.input_params)
-        self.weights = _weights(weights, self.weight_params)
+        self.inputs = checked_inputs(inputs, self.input_params)
+        self.weights = checked_weights(weights, self.weight_params)
         self.observables = as_observables(observables, self.circuit.num_qubits)
-        self.probabilities = _probabilities(probabilities, len(self.inputs))
-        self.labels = None if labels is None else _labels(labels, len(self.inputs), self.observables)
-        self.holdout, self.seed = holdout, seed
-        self.selected, self.heldout = _split(len(self.inputs), holdout, seed)
+        self.probabilities = checked_probabilities(probabilities, len(self.inputs))
+        self.labels = None if labels is None else checked_labels(labels, len(self.inputs), self.observables)
+        self.selected, self.heldout = checked_split(holdout, len(self.inputs), seed)
+        self.holdout = float(holdout) if isinstance(holdout, Real) else tuple(self.heldout.tolist())
+        self.seed = seed
         if not self.probabilities[self.selected].sum() > 0:
-            raise TaskError(f"holdout={holdout} leaves selection only samples of probability zero; use another seed")
+            raise TaskError(
+                "the hold-out leaves selection only samples of probability zero; use another seed or indices"
+            )
 
     def _check_parameter_roles(self) -> None:
         both = set(self.input_params) & set(self.weight_params)
@@ -243,13 +255,15 @@ class Task:
     # -- bundles ---------------------------------------------------------------------------------------
 
     @classmethod
-    def load(cls, folder: str | Path, *, split: str | None = "train", holdout: float = 0.0, seed: int = 0) -> Task:
+    def load(
+        cls, folder: str | Path, *, split: str | None = "train", holdout: float | ArrayLike = 0.0, seed: int = 0
+    ) -> Task:
         """Read a task bundle: `circuit.qpy` or `circuit.qasm`, `task.json`, `inputs.csv` (docs/bundles.md).
 
         Args:
             folder: The bundle's folder.
             split: Which rows of `inputs.csv` to take where it has a column `split`; None takes all.
-            holdout: As in `Task`.
+            holdout: As in `Task`; indices count the rows that were taken.
             seed: As in `Task`.
 
         Raises:
@@ -272,127 +286,3 @@ class Task:
             f"Task({self.num_qubits} qubits, {self.num_samples} samples, {len(self.weights)} weights, "
             f"measures {outputs})"
         )
-
-
-# -- checks of arguments, one each ----------------------------------------------------------------------
-
-
-def _parameters(
-    given: Any, known: dict[str, Parameter], argument: str, default: Sequence[Parameter]
-) -> tuple[Parameter, ...]:
-    if given is None:
-        return tuple(default)
-    try:
-        items = [given] if isinstance(given, (str, Parameter)) else list(given)
-    except TypeError as error:
-        raise TaskError(f"{argument} must be parameters or their names, got {given!r}") from error
-    for item in items:
-        name = item if isinstance(item, str) else getattr(item, "name", None)
-        if name not in known or (isinstance(item, Parameter) and item != known[name]):
-            listed = ", ".join(list(known)[:12]) + (", …" if len(known) > 12 else "")
-            raise TaskError(f"{argument} names {item}, which the circuit does not have; it has: {listed or 'none'}")
-    found = tuple(known[item if isinstance(item, str) else item.name] for item in items)
-    if len(set(found)) < len(found):
-        raise TaskError(f"{argument} names a parameter twice: {', '.join(p.name for p in found)}")
-    return found
-
-
-def _finite(values: Any, argument: str, form: str) -> FloatArray:
-    try:
-        array = np.asarray(values)
-        if np.iscomplexobj(array):
-            raise TypeError("got complex ones")
-        array = array.astype(np.float64)
-    except (TypeError, ValueError) as error:
-        raise TaskError(f"{argument} must be {form} of real numbers: {error}") from error
-    bad = np.argwhere(~np.isfinite(array))
-    if len(bad):
-        where = tuple(int(i) for i in bad[0])
-        raise TaskError(
-            f"{argument}{list(where) if where else ''} is {array[where]}; every entry must be finite: "
-            f"clean the data ({len(bad)} such entries)"
-        )
-    return array
-
-
-def _inputs(inputs: Any, params: tuple[Parameter, ...]) -> FloatArray:
-    width = len(params)
-    if inputs is None:
-        if width:
-            raise TaskError(f"inputs is missing: the circuit has {width} input parameters; give shape (M, {width})")
-        return np.zeros((1, 0))
-    array = _finite(inputs, "inputs", f"an array (M, {width})")
-    if array.ndim == 1 and width == 1:
-        array = array[:, None]
-    if array.ndim != 2 or array.shape[1] != width:
-        hint = "name the input parameters with input_params" if not width else "one row per sample"
-        raise TaskError(f"inputs must have shape (M, {width}), got {array.shape}; {hint}")
-    if not len(array):
-        raise TaskError("inputs has no samples; give at least one row")
-    return array.copy()
-
-
-def _weights(weights: Any, params: tuple[Parameter, ...]) -> FloatArray:
-    if isinstance(weights, Mapping):
-        named = {getattr(key, "name", str(key)): value for key, value in weights.items()}
-        missing = [p.name for p in params if p.name not in named]
-        unknown = sorted(set(named) - {p.name for p in params})
-        if missing or unknown:
-            raise TaskError(
-                "weights must map every weight parameter to a value: "
-                + (f"missing {', '.join(missing)}" if missing else f"unknown {', '.join(unknown)}")
-            )
-        weights = [named[p.name] for p in params]
-    if weights is None:
-        if params:
-            raise TaskError(
-                f"weights is missing: {len(params)} parameters have no value ({params[0].name}, …); pruning needs a "
-                "trained circuit: give weights in the order of weight_params, or a mapping"
-            )
-        weights = []
-    array = _finite(weights, "weights", f"an array ({len(params)},)")
-    if array.shape != (len(params),):
-        raise TaskError(f"weights must have shape ({len(params)},), one per weight parameter, got {array.shape}")
-    return array.copy()
-
-
-def _probabilities(given: Any, samples: int) -> FloatArray:
-    if given is None:
-        return np.full(samples, 1 / samples)
-    array = _finite(given, "probabilities", f"an array ({samples},)")
-    if array.shape != (samples,):
-        raise TaskError(f"probabilities must have shape ({samples},), one per sample, got {array.shape}")
-    if np.any(array < 0) or abs(array.sum() - 1) > 1e-9:
-        raise TaskError(
-            f"probabilities must be non-negative and sum to one, got minimum {array.min():.6g} and sum "
-            f"{array.sum():.12g}; divide by the sum"
-        )
-    # What is normalised to rounding stays as it is, so that writing and reading change no bit.
-    return array.copy() if abs(array.sum() - 1) < 1e-12 else array / array.sum()
-
-
-def _labels(given: Any, samples: int, observables: tuple[SparsePauliOp, ...] | None) -> NDArray[np.int64]:
-    array = _finite(given, "labels", f"an array ({samples},)")
-    if array.shape != (samples,):
-        raise TaskError(f"labels must have shape ({samples},), one per sample, got {array.shape}")
-    if observables is None:
-        raise TaskError("labels need observables to predict from; probabilities have no such rule")
-    classes = len(observables)
-    if not (np.all(np.isin(array, (-1, 1))) or (classes > 1 and np.all(np.isin(array, np.arange(classes))))):
-        raise TaskError(
-            f"labels must be -1 or 1 (sign of the first observable){f' or 0 … {classes - 1}' if classes > 1 else ''}, "
-            f"got {sorted(set(array.tolist()))[:6]}"
-        )
-    return array.astype(np.int64)
-
-
-def _split(samples: int, holdout: float, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    if isinstance(holdout, bool) or not isinstance(holdout, Real) or not 0 <= holdout < 1:
-        raise TaskError(f"holdout must be a fraction in [0, 1), got {holdout!r}")
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise TaskError(f"seed must be an integer ≥ 0, got {seed!r}")
-    held = round(holdout * samples)
-    if holdout and (held == 0 or held == samples):
-        raise TaskError(f"holdout={holdout} of {samples} samples leaves one side empty; give more samples or 0")
-    order = np.random.default_rng(seed).permutation(samples)
-    return np.sort(order[held:]), np.sort(order[:held])

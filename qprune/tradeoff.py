@@ -43,14 +43,14 @@ def trade_off(
         result: What `prune` returned, or `PruneResult.load`.
         points: Number of settings, ≥ 2, evenly spaced on a logarithmic scale; one pruning each.
         progress: Show a progress bar on stderr, where that is a terminal.
-        options: Options of `prune` that the certificate does not record (`threads`, `costs` if a callable) or that
-            shall differ.
+        options: Options of `prune` that the certificate does not record (`threads`, `costs` if a callable, `noise` if
+            a noise model) or that shall differ.
 
     Returns:
         One point per setting, in ascending order; what `PruneResult.report(tradeoff=…)` takes.
 
     Raises:
-        OptionError: `points` is too small.
+        OptionError: `points` is too small, or the result was pruned under a noise model that is not given.
     """
     if isinstance(points, bool) or not isinstance(points, int) or points < 2:
         raise OptionError(f"points must be an integer ≥ 2, got {points!r}; a curve needs two ends")
@@ -58,7 +58,11 @@ def trade_off(
     settings = {name: used[name] for name in KEPT_OPTIONS if name in used}
     if isinstance(used.get("costs"), dict):
         settings["costs"] = used["costs"]
-    settings["noise"] = NoiseCalibration(*(used.get(n, 1.0) for n in ("coherence", "beta", "gamma")))
+    if used["coherence"] is not None:
+        settings["noise"] = NoiseCalibration(used["coherence"], used["beta"], used["gamma"])
+    elif "noise" not in options and result.certificate.noise is not None:
+        source = result.certificate.noise.source
+        raise OptionError(f"noise must be given again, as the certificate only names it: {source}")
     if used["budget"] is not None:
         setting, settings["tolerance"] = "budget", used["tolerance"]
         largest = 1.0 if task.observables is None else max(s.high - s.low for s in task.spectra) or 1.0

@@ -90,7 +90,9 @@ def verify(task: Task, result: Result, *, progress: bool = False) -> Verificatio
     """Recompute every claim of `result.certificate` about pruning `task`, by full simulation.
 
     Not recomputed, as no number depends on them: names of subgroups and representatives, origins of merged gates,
-    package versions. Beyond 8 qubits an observable is not diagonalised, and limits of its eigenvalues are the task's.
+    package versions. λ_k and r_k of a noise model are taken as recorded, being choices that no bound depends on, and so
+    are Σ r of the original and the pruned circuit; what follows from them (Λ_k, κ, d_q, ε_k, Σ r) is recomputed. Beyond
+    8 qubits an observable is not diagonalised, and limits of its eigenvalues are the task's.
 
     Args:
         task: The task that was pruned.
@@ -162,11 +164,12 @@ class _Verifier:
         self.check_form()
         self.spectra = [_spectrum(task, r) for r in range(len(task.observables or ()))]
         self.cones = _cones(task, self.circuit, self.entries)
-        self.log_q = self.number("beta") * (1 - self.number("coherence"))
+        self.noise = self.check_noise()
+        self.log_q = self.number("beta") * (1 - self.noise.accumulated[[entry.site for entry in self.entries]])
         weights = dict(zip((p.name for p in result.task.weight_params), result.task.weights.tolist(), strict=True))
         # On the task's own ensemble and outputs, so that a result cannot bring others
         circuits = task.with_circuit(self.circuit), task.with_circuit(result.task.circuit, weights)
-        self.found = _simulate(task, *circuits, self.entries, self.cones, float(np.exp(-self.log_q)), progress)
+        self.found = _simulate(task, *circuits, self.entries, self.cones, np.exp(-self.log_q), progress)
 
     def check(
         self, claim: str, how: str, found: Any, claimed: Any, slack: Any, *where: Any, equal: bool = False
@@ -222,6 +225,29 @@ class _Verifier:
             raise CertificateViolation(f"samples of the selection: claimed {certificate.samples}, found {found}")
         self.checks.append(Check("samples of the selection", "comparison"))
 
+    def check_noise(self) -> _Noise:
+        """λ_k and r_k by gate, as recorded or as a single λ makes them, and Λ_k and Σ r as they follow."""
+        record, sizes = self.certificate.noise, [len(item.qubits) for item in self.circuit.data]
+        ones = np.ones(len(sizes))
+        if record is None:
+            self.equal("λ without noise", "definition", self.number("coherence"), 1, 0)
+            return _Noise(0 * ones, ones)
+        gates = [f"gate {k}" for k in range(len(sizes))]
+        rows = [np.array(row) for row in (record.coherence, record.infidelity, record.accumulated)]
+        if any(row.shape != ones.shape for row in rows) or not np.all((np.array(rows) >= 0) & (np.array(rows) <= 1)):
+            raise _damaged(f"its noise must be numbers in [0, 1] for {len(sizes)} gates")
+        coherence, infidelity, accumulated = rows
+        if self.options.get("coherence") is None:
+            past = np.array([np.prod(coherence[list(cone)]) for cone in _past_cones(self.circuit)])
+        else:
+            past = self.number("coherence") * ones
+            self.equal("λ of a gate", "definition", past, coherence, SLACK, gates)
+            saved = (1 - past) * (1 - 0.5 ** np.array(sizes))
+            self.equal("infidelity of a gate", "definition", saved, infidelity, SLACK, gates)
+        self.equal("Λ of a gate", "definition", past, accumulated, SLACK, gates)
+        self.equal("noise infidelity Σ r", "sum", infidelity.sum(), record.totals[1], SLACK)
+        return _Noise(infidelity, past)
+
     def check_outputs(self) -> None:
         """Deviations of every output, and that the circuit is what the replacements say."""
         found, measured, everywhere = self.found, self.found.measured[:, self.seen], (self.outputs, self.samples)
@@ -241,7 +267,7 @@ class _Verifier:
             raise _damaged(f"unknown aggregate {options['aggregate']!r}")
         distance = distances.max(axis=1) if options["aggregate"] == "max" else self.rms(distances)
         self.equal("q-overlap distance", deformed, distance, [e.distance for e in entries], self.excess, self.gates)
-        sizes, eta = np.array([len(e.qubits) for e in entries]), 1 / np.cosh(min(self.log_q, 700))
+        sizes, eta = np.array([len(e.qubits) for e in entries]), 1 / np.cosh(np.minimum(self.log_q, 700))
         kappa = (2 / (1 + eta)) ** (sizes / 2)
         self.equal("κ", "definition", kappa, [e.kappa for e in entries], SLACK, self.gates)
         limit = kappa[:, None] * distances
@@ -250,8 +276,8 @@ class _Verifier:
         if not np.all(np.isinf(claimed) == (options["tolerance"] is None)):
             raise _damaged("tolerances of gates do not fit the option tolerance")
         if options["tolerance"] is not None:
-            saved = self.number("gamma") * (1 - self.number("coherence")) * (1 - 0.5**sizes)
-            tolerance = np.sqrt(self.number("tolerance") ** 2 + saved)
+            saved = self.noise.infidelity[[entry.site for entry in entries]]
+            tolerance = np.sqrt(self.number("tolerance") ** 2 + self.number("gamma") * saved)
             self.equal("tolerance of a gate", "definition", tolerance, claimed, SLACK, self.gates)
             self.check("distance in tolerance (T1)", deformed, distance, tolerance, self.excess, self.gates)
         largest, claimed = angle.max(axis=1), [e.largest_angle for e in entries]
@@ -342,6 +368,25 @@ class _Verifier:
         self.check("hold-out: flip rate (T5)", "SciPy's binomial test", rate, claim.flip_rate_upper, SLACK)
 
 
+class _Noise(NamedTuple):
+    infidelity: FloatArray  # r_k by gate of the simplified circuit
+    accumulated: FloatArray  # Λ_k
+
+
+def _past_cones(circuit: QuantumCircuit) -> list[set[int]]:
+    """For each gate those before it that are joined to it by a chain of gates sharing qubits."""
+    cones: list[set[int]] = []
+    touched = [set(_indices(circuit, item)) for item in circuit.data]
+    for k, qubits in enumerate(touched):
+        seen, cone = set(qubits), set()
+        for j in reversed(range(k)):
+            if not seen.isdisjoint(touched[j]):
+                cone.add(j)
+                seen |= touched[j]
+        cones.append(cone)
+    return cones
+
+
 class _Spectrum(NamedTuple):
     low: float
     high: float
@@ -413,7 +458,7 @@ def _simulate(
     pruned: Task,
     entries: Sequence[Replaced],
     cones: Sequence[tuple[bool, ...]],
-    q_inverse: float,
+    q_inverse: FloatArray,
     progress: bool,
 ) -> _Found:
     qubits = {q for support in task.output_supports for q in support}
@@ -423,7 +468,7 @@ def _simulate(
     outputs, at = _Outputs(task, used), {entry.site: j for j, entry in enumerate(entries)}
     everything = (True,) * len(entries)
     choices = list(dict.fromkeys([everything, *cones]))
-    added = 0 if q_inverse == 1 else max((len(e.qubits) for e in entries), default=0)
+    added = max((len(e.qubits) for e, q in zip(entries, q_inverse, strict=True) if q != 1), default=0)
     needed, free = 16 * 2.0 ** len(used) * (len(choices) + COPIES * 2**added), psutil.virtual_memory().available
     if needed > 0.9 * free:
         raise TaskError(
@@ -440,7 +485,7 @@ def _simulate(
             if j is not None:
                 by = [] if entries[j].matrix is None else [(_representative(entries[j]), tuple(sorted(places)))]
                 angle[j] = _angle(after, _run(by, state))
-                mixed = state if q_inverse == 1 else _deform(state, places, q_inverse)
+                mixed = state if q_inverse[j] == 1 else _deform(state, places, float(q_inverse[j]))
                 deformed[j] = 2 * np.sin(_angle(_run(gate, mixed), _run(by, mixed)) / 2)
             for choice, other in rewritten.items():
                 rewritten[choice] = _run(gate if j is None or not choice[j] else by, other)

@@ -12,6 +12,7 @@ from qiskit.circuit.library import CSwapGate, PauliEvolutionGate, PauliGate, Per
 from qiskit.quantum_info import SparsePauliOp, random_unitary
 
 from qprune import Task
+from qprune.adjoint import AdjointNetwork
 from qprune.batched import BatchedNetwork
 from qprune.gates import sites_of
 from qprune.windows import window_ends
@@ -56,7 +57,7 @@ def task_of(circuit, observables=("ZII", "XYZ", "IXX"), samples=3):
 
 
 def check_outputs(task):
-    network = BatchedNetwork(task, sites_of(task), task.selected)
+    network = AdjointNetwork(task, sites_of(task), task.selected)
     dense = np.array([outputs(task, state(task.bound_circuit(i))) for i in range(task.num_samples)]).T
     np.testing.assert_allclose(network.values(task.weights), dense, atol=1e-12)
 

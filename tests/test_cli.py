@@ -89,6 +89,9 @@ def test_a_claim_that_does_not_hold_exits_with_one(saved, tmp_path, capsys):
         (["prune", "IRIS", "--tolerance", "2"], "√2"),
         (["prune", "IRIS", "--budget", "-1"], "budget"),
         (["prune", "IRIS", "--noise", "1.5"], "[0, 1]"),
+        (["prune", "IRIS", "--noise", "no-such-model"], "noise_models/"),
+        (["prune", "IRIS", "--noise", "combined", "--layout", "0,0,1,2"], "once"),
+        (["prune", "IRIS", "--noise", "0.9", "--layout", "0,1,2,3"], "layout"),
         (["prune", "IRIS", "--beta", "2"], "--noise"),
         (["prune", "IRIS", "--costs", "{cx}"], "JSON object"),
         (["prune", "IRIS", "--refit", "--budget", "0.1"], "verified"),
@@ -111,6 +114,20 @@ def test_damaged_certificate_is_named(saved, tmp_path, capsys):
     capsys.readouterr()
     assert main(["verify", str(folder)]) in (VIOLATED, UNUSABLE)
     assert "certificate" in one_line_error(capsys)
+
+
+@pytest.mark.parametrize("noise", ["combined", str(CIRCUITS.parent / "noise_models" / "combined.json"), "FakeManilaV2"])
+def test_noise_by_name_file_and_device(noise, tmp_path, capsys):
+    out = str(tmp_path / "out")
+    bundle = str(CIRCUITS / "reupload-2q")
+    options = ["--layout", "3,4", "--gamma", "0.5"] if noise.startswith("Fake") else []
+    assert main(["prune", bundle, "--noise", noise, *options, "--tradeoff", "2", "--out", out]) == SUCCESS
+    assert "noise infidelity saved" in capsys.readouterr().out
+    record = json.loads((Path(out) / "certificate.json").read_text())["noise"]
+    assert record["source"] == Path(noise).stem
+    assert record["layout"] == ([3, 4] if options else [0, 1])
+    assert "noise infidelity saved" in (Path(out) / "report.html").read_text()
+    assert main(["verify", out]) == SUCCESS
 
 
 def test_frontier_writes_one_result_per_size(tmp_path, capsys):

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from helpers import ARITY, CATALOGUE, INPUTS, STANDARD, WEIGHTS, deviation, pauli_matrix, state, up_to_phase
 from qiskit import QuantumCircuit, QuantumRegister
-from qiskit.circuit import Gate, Instruction, Parameter
+from qiskit.circuit import Gate, Instruction, Parameter, Reset
 from qiskit.circuit.library import (
     CSwapGate,
     DiagonalGate,
     HamiltonianGate,
+    Initialize,
     MCXGate,
     PauliEvolutionGate,
     PauliGate,
@@ -311,27 +312,27 @@ def opaque_instruction(name, num_qubits, params):
     return Instruction(name, num_qubits, 0, params)
 
 
-OPAQUE = pytest.mark.xfail(strict=True, reason="an opaque gate ends in Qiskit's own error")
-
-
-@pytest.mark.parametrize(
-    ("kind", "nested"),
-    [
-        pytest.param(Gate, False, marks=OPAQUE),
-        pytest.param(Gate, True, marks=OPAQUE),
-        (opaque_instruction, False),
-        pytest.param(opaque_instruction, True, marks=OPAQUE),
-    ],
-)
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize("kind", [Gate, opaque_instruction])
 def test_a_gate_without_definition_is_refused(kind, nested):
     """An opaque gate has no action that could be simulated."""
-    circuit = QuantumCircuit(1)
-    circuit.append(kind("mystery", 1, []), [0])
+    circuit = QuantumCircuit(2)
+    circuit.append(kind("mystery", 1, []), [1])
     if nested:
-        outer = QuantumCircuit(1)
-        outer.append(circuit.to_instruction(), [0])
+        outer = QuantumCircuit(3)
+        outer.append(circuit.to_instruction(), [2, 1])
         circuit = outer
-    with pytest.raises(TaskError, match="mystery"):
+    with pytest.raises(TaskError, match=r"mystery on qubits \[1\].*(definition|not a unitary gate)"):
+        prune(Task(circuit))
+
+
+@pytest.mark.parametrize("operation", [Reset(), Initialize(1)], ids=lambda o: o.name)
+def test_what_is_not_unitary_may_not_hide_in_a_composite(operation):
+    inner = QuantumCircuit(1, name="inner")
+    inner.append(operation, [0])
+    circuit = QuantumCircuit(2)
+    circuit.append(inner.to_instruction(), [1])
+    with pytest.raises(TaskError, match=r"reset on qubits \[1\] has neither"):
         prune(Task(circuit))
 
 

@@ -800,7 +800,8 @@ def test_unusable_options():
 @pytest.mark.parametrize("measurement", ["several", "probs"])
 def test_save_and_load(circuit, measurement, tmp_path):
     original, X, w = make(circuit, measurement)
-    pruned = qpp.prune(original, inputs=X, weights=w, tolerance=0.1, holdout=0.2)
+    pruned = qpp.prune(original, inputs=X, weights=w, tolerance=0.1, holdout=[0, len(X) - 1])
+    assert list(pruned.result.original.heldout) == [0, len(X) - 1]
     pruned.save(tmp_path / "out", drawings=False)
     again = qpp.load(tmp_path / "out", original)
     np.testing.assert_allclose(results(again, X, w), results(pruned, X, w), atol=1e-12)

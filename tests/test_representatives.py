@@ -437,7 +437,7 @@ def test_comparisons_with_clifford_points_are_linear():
 def test_counting_is_of_the_finder():
     """`comparisons` starts at zero and counts distances, not candidates kept."""
     stage = stage_of(rotation_ladder(1))
-    finder = CandidateFinder(stage.task, stage.sites, stage.prefix, calibrate(None), "rms", None)
+    finder = CandidateFinder(stage.task, stage.sites, stage.prefix, stage.noise, "rms", None)
     assert finder.comparisons == 0
     finder.identity(0)
     assert finder.comparisons == 1

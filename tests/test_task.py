@@ -1,10 +1,12 @@
 """Tasks: what is accepted, what is refused and with which words, and the round trip through files."""
 
 import json
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
+from pennylane import numpy as pnp
 from qiskit import QuantumCircuit, qasm3
 from qiskit.circuit import Parameter, ParameterVector
 from qiskit.circuit.library import HamiltonianGate, PauliEvolutionGate
@@ -39,6 +41,10 @@ GOOD = {
 def build(**changes):
     arguments = {"circuit": network(), **GOOD, **changes}
     return Task(arguments.pop("circuit"), arguments.pop("observables"), **arguments)
+
+
+def torch_tensor(number):
+    return pytest.importorskip("torch").tensor(number, requires_grad=True)
 
 
 def with_gate(add, qubits=3, clbits=2):
@@ -103,6 +109,16 @@ def test_values_that_are_not_finite(value):
         ({"holdout": 1.0}, r"fraction in \[0, 1\)"),
         ({"holdout": "a"}, "fraction"),
         ({"holdout": 0.1}, "leaves one side empty"),
+        ({"holdout": [0, 1]}, "leave some to selection; got 2 indices, 2 different ones, from 0 to 1"),
+        ({"holdout": [1, 1]}, "each sample once.*1 different"),
+        ({"holdout": [2]}, "index from 0 to 1"),
+        ({"holdout": [-1]}, "index from 0 to 1"),
+        ({"holdout": [0.5]}, "array of sample indices"),
+        ({"holdout": [[0]]}, "array of sample indices"),
+        ({"holdout": [[0], [0, 1]]}, "array of sample indices"),
+        ({"holdout": np.array([True, False])}, "array of sample indices"),
+        ({"holdout": {1}}, "array of sample indices"),
+        ({"holdout": [0], "probabilities": [1.0, 0.0]}, "probability zero"),
         ({"seed": -1}, "seed must be an integer"),
         ({"labels": [1, 0]}, "-1 or 1"),
         ({"labels": [1]}, r"shape \(2,\)"),
@@ -255,6 +271,12 @@ def test_too_many_qubits_for_memory():
         ({"tolerance": "a"}, "tolerance"),
         ({"budget": -1}, "budget must be a finite number ≥ 0"),
         ({"budget": np.inf}, "budget"),
+        ({"budget": np.array(np.nan)}, "budget"),
+        ({"budget": np.array([0.1])}, "budget"),
+        ({"budget": np.array(0.1j)}, "budget"),
+        ({"budget": np.array(True)}, "budget"),
+        ({"tolerance": np.array("0.1")}, "tolerance"),
+        ({"tolerance": "0.1"}, "tolerance"),
         ({"noise": 1.1}, r"λ, a number in \[0, 1\]"),
         ({"noise": -0.1}, "λ"),
         ({"noise": "device"}, "λ"),
@@ -279,6 +301,19 @@ def test_options_out_of_range(options, words):
         qprune.prune(build(), **options)
 
 
+@pytest.mark.parametrize(
+    "kind", [np.array, np.float64, np.float32, pnp.array, Fraction, pytest.param(torch_tensor, id="torch")]
+)
+def test_numbers_of_any_kind(kind):
+    """An array without axes is a number; the certificate keeps it as Python's own."""
+    number, plain = kind(0.125), qprune.prune(build(), budget=0.125)
+    for options in ({"budget": number}, {"budget": 0.125, "tolerance": number}, {"tolerance": number}):
+        certificate = qprune.prune(build(), **options).certificate
+        assert {certificate.options["budget"], certificate.options["tolerance"]} <= {0.125, None}
+        assert qprune.Certificate.from_json(certificate.to_json()) == certificate
+    assert qprune.prune(build(), budget=number).certificate == plain.certificate
+
+
 @pytest.mark.parametrize(("name", "value"), [("beta", -1), ("gamma", -1), ("beta", np.inf), ("gamma", "a")])
 def test_calibration_out_of_range(name, value):
     with pytest.raises(OptionError, match=f"{name} must be a finite number ≥ 0"):
@@ -297,6 +332,7 @@ def test_round_trip_keeps_every_hash(tmp_path):
     for task in (
         build(holdout=0.5, labels=[1, -1], probabilities=[0.3, 0.7]),
         build(inputs=np.random.default_rng(0).normal(size=(7, 2))),
+        build(inputs=np.random.default_rng(0).normal(size=(7, 2)), holdout=np.array([5, 1, 2])),
     ):
         task.save(tmp_path / "task")
         again = Task.load(tmp_path / "task", holdout=task.holdout, seed=task.seed)
@@ -387,7 +423,9 @@ def result():
     return qprune.prune(build(), tolerance=0.2)
 
 
-def test_result_round_trip(tmp_path, result):
+@pytest.mark.parametrize("holdout", [0.0, 0.5, [1]], ids=["none", "fraction", "indices"])
+def test_result_round_trip(tmp_path, holdout):
+    result = qprune.prune(build(holdout=holdout), tolerance=0.2)
     result.save(tmp_path / "r", drawings=False)
     again = qprune.PruneResult.load(tmp_path / "r")
     assert again.certificate == result.certificate

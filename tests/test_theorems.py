@@ -42,7 +42,7 @@ from qiskit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 from scipy.stats import binom
 
-from qprune import Task, bounds, calibrate, prune
+from qprune import Task, bounds, calibrate, prune, verify
 
 MODES = ("tolerance", "budget", "representatives", "any")
 PARTS, EXAMPLES = 8, 140  # 1,120 cases in `make test`
@@ -455,3 +455,27 @@ def test_holdout_is_never_seen_by_selection():
     assert (claim.samples, claim.mean, claim.largest) == (20, pytest.approx(real.mean()), pytest.approx(real.max()))
     assert claim.expected_upper >= claim.mean
     assert (claim.flips, claim.flip_rate_upper) == (0, pytest.approx(1 - 0.05 ** (1 / 20)))
+
+
+def test_appended_test_data_are_the_hold_out():
+    """Selection goes as if they were not there; T5 speaks of them and of nothing else, in whatever order they come."""
+    rng = np.random.default_rng(4)
+    x = INPUTS[0]
+    circuit = QuantumCircuit(2)
+    circuit.ry(x, 0)
+    circuit.cx(0, 1)
+    circuit.rx(0.04, 1)
+    circuit.ry(0.3, 0)
+    train, test = rng.uniform(-pi, pi, 9), rng.uniform(0, 0.5, 5)
+    alone = prune(Task(circuit, "ZI", inputs=train, input_params=[x]), budget=0.06)
+    task = Task(
+        circuit, "ZI", inputs=np.append(train, test), input_params=[x], holdout=rng.permutation(np.arange(9, 14))
+    )
+    result = prune(task, budget=0.06)
+    assert (list(task.selected), list(task.heldout)) == ([*range(9)], [*range(9, 14)])
+    assert result.certificate.replaced == alone.certificate.replaced != ()
+    assert result.certificate.bound == alone.certificate.bound
+    real = [deviation(task, state(task.bound_circuit(i)), state(result.task.bound_circuit(i)))[0] for i in range(9, 14)]
+    claim = result.certificate.holdout
+    assert (claim.samples, claim.mean, claim.largest) == (5, pytest.approx(np.mean(real)), pytest.approx(max(real)))
+    assert verify(task, result)

@@ -97,6 +97,7 @@ HONEST = {
     "class": {"tolerance": 0.2, "representatives": "class"},
     "noise": {"tolerance": 0.05, "noise": calibrate(0.8, beta=2.0, gamma=0.1)},
     "strong noise": {"tolerance": 0.05, "noise": calibrate(0.0, beta=900.0, gamma=0.01), "aggregate": "max"},
+    "device": {"tolerance": 0.05, "noise": calibrate("FakeManilaV2", beta=3.0, gamma=0.5, layout=[2, 1, 3, 0, 4])},
     "encoding": {"tolerance": 0.4, "prune_encoding": True, "noise": 0.9},
     "everything": {"tolerance": np.sqrt(2), "prune_encoding": True},
     "nothing": {"tolerance": 0.0},
@@ -291,6 +292,21 @@ def setting(**changes):
     return lambda result: forged(result, options=result.certificate.options | changes)
 
 
+def noise_of(options, **changes):
+    """The result of other options, with its record of the noise changed: numbers are those of the first gate."""
+
+    def tamper(_):
+        result = pruned(options)
+        noise = result.certificate.noise
+        entries = {
+            name: change(getattr(noise, name)) if callable(change) else (change, *getattr(noise, name)[1:])
+            for name, change in changes.items()
+        }
+        return forged(result, noise=replace(noise, **entries))
+
+    return tamper
+
+
 def number(field, by):
     return lambda result: forged(result, **{field: getattr(result.certificate, field) + by})
 
@@ -419,7 +435,14 @@ VIOLATIONS = {
     "gate's angle 3": (entry(largest_angle=lambda a: a + TINY), "largest angle of a gate"),
     "distance": (entry(distance=lambda d: d + TINY), "q-overlap distance does not hold at gate 1 "),
     "distance 2": (entry(distance=lambda d: d - TINY), "q-overlap distance"),
-    "λ": (setting(coherence=0.5), "q-overlap distance"),
+    "λ": (setting(coherence=0.5), "λ without noise"),
+    "λ of a gate": (noise_of("noise", coherence=0.9), "λ of a gate"),
+    "r of a gate": (noise_of("noise", infidelity=0.3), "infidelity of a gate"),
+    "Λ of a gate": (noise_of("noise", accumulated=0.9), "Λ of a gate"),
+    "λ of a device's gate": (noise_of("device", coherence=0.9), "Λ of a gate"),
+    "r of a device's gate": (noise_of("device", infidelity=0.3), "noise infidelity"),
+    "Σ r": (noise_of("device", totals=lambda t: (t[0], t[1] + TINY, t[2])), "noise infidelity"),
+    "Λ of a device's gate": (noise_of("device", accumulated=0.9), "Λ of a gate"),
     "aggregate": (setting(aggregate="rms"), "q-overlap distance"),
     "κ": (entry(kappa=lambda k: k - TINY), "κ does not hold"),
     "gate's tolerance": (entry(tolerance=0.2), "tolerance of a gate"),
@@ -478,7 +501,9 @@ DAMAGE = {
     "other qubits": (entry(qubits=(1,)), "has no gate "),
     "twice": (replace_twice, "replaced twice"),
     "size of a matrix": (entry(matrix=as_entries(np.eye(8))), "must be a matrix of size"),
-    "option missing": (lambda r: forged(r, options={"aggregate": "rms"}), "option beta must be a number"),
+    "option missing": (lambda r: forged(r, options={"aggregate": "rms"}), "option coherence must be a number"),
+    "noise of fewer gates": (noise_of("device", coherence=lambda row: row[1:]), "numbers in"),
+    "noise out of range": (noise_of("device", infidelity=-0.1), "numbers in"),
     "option": (setting(beta="large"), "option beta must be a number, is 'large'"),
     "aggregate": (setting(aggregate="mean"), "unknown aggregate 'mean'"),
     "tolerances": (setting(tolerance=None), "do not fit the option tolerance"),
