@@ -115,7 +115,7 @@ def _certified(task: Task, theta: FloatArray, before: Outputs) -> tuple[tuple[bo
     if task.observables is None:
         return (None,)
     return tuple(
-        tuple(bool(x) for x in bounds.predictions_certified(theta[r], before.means[r], before.rounding))
+        tuple(bool(x) for x in bounds.predictions_certified(theta[r], before.means[r], s, before.rounding))
         if s.is_involution
         else None
         for r, s in enumerate(task.spectra)
