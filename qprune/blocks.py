@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from math import pi
 
 import numpy as np
@@ -34,24 +34,29 @@ class Block:
 
     Attributes:
         qubits: Ascending; the first is the least significant.
+        is_open: Whether it may take in more gates and words.
         rows: Rows of the pass's values that are read.
-        operators: What each of these rows is the mean of: a matrix on the block's qubits, shape (d, d).
-        words: The same as Pauli words, where a matrix would be too large.
+        words: The word whose mean each of these rows is …
+        after: … once this matrix has acted, shape (d, d).
         matrix: What it does, shape (d, d); None does nothing.
         diagonals: What it does instead, one diagonal per sample, shape (M, d), or one for all, (1, d).
     """
 
     qubits: Positions
+    is_open: bool = True
     rows: list[int] = field(default_factory=list)
-    operators: list[ComplexArray] = field(default_factory=list)
     words: list[Word] = field(default_factory=list)
+    after: list[ComplexArray] = field(default_factory=list)
     matrix: ComplexArray | None = None
     diagonals: ComplexArray | None = None
 
-    @property
-    def is_open(self) -> bool:
-        """Whether it may take in more gates."""
-        return not self.words and self.diagonals is None
+    @cached_property
+    def operators(self) -> ComplexArray:
+        """U†PU for each row: what it is the mean of before the block, shape (V, d, d)."""
+        place = {q: j for j, q in enumerate(self.qubits)}
+        operators = np.array([_pauli(tuple((place[q], p) for q, p in word), len(place)) for word in self.words])
+        after = np.array(self.after)
+        return after.conj().transpose(0, 2, 1) @ operators @ after
 
     def apply(self, matrix: ComplexArray, qubits: Positions) -> None:
         gate = _embedded(matrix, qubits, self.qubits)
@@ -59,15 +64,16 @@ class Block:
 
     def read(self, row: int, word: Word) -> None:
         """Ask for ⟨P⟩ after what the block holds so far."""
-        letters, qubits = pauli_label(word)
-        operator = _embedded(_pauli(letters), tuple(qubits), self.qubits)
         self.rows.append(row)
-        self.operators.append(operator if self.matrix is None else self.matrix.conj().T @ operator @ self.matrix)
+        self.words.append(word)
+        self.after.append(_identity(len(self.qubits)) if self.matrix is None else self.matrix)
 
     def take(self, other: Block) -> None:
         """Join a block on other qubits, among those of this one."""
         self.rows += other.rows
-        self.operators += [_embedded(o, other.qubits, self.qubits) for o in other.operators]
+        self.words += other.words
+        wide = {id(matrix): _embedded(matrix, other.qubits, self.qubits) for matrix in other.after}
+        self.after += [wide[id(matrix)] for matrix in other.after]
         if other.matrix is not None:
             self.apply(other.matrix, other.qubits)
 
@@ -97,7 +103,7 @@ class Blocks:
         row, qubits = self.num_rows, tuple(q for q, _ in word)
         self.num_rows += 1
         if len(qubits) > self.largest:
-            self._push(Block(qubits, rows=[row], words=[word]))
+            self._push(Block(qubits, False, [row], [word]))
         else:
             self._block(qubits).read(row, word)
         return row
@@ -108,24 +114,29 @@ class Blocks:
         if isinstance(operation, DiagonalGate):
             axes = [len(qubits) - 1 - j for j in np.argsort(site.qubits)[::-1]]
             entries = np.array(operation.params, dtype=complex).reshape((2,) * len(qubits)).transpose(axes)
-            self._push(Block(qubits, diagonals=entries.reshape(1, -1)))
+            self._push(Block(qubits, False, diagonals=entries.reshape(1, -1)))
         elif len(qubits) > WHOLE_QUBITS and not isinstance(operation, UnitaryGate):
             self._append_parts(operation.definition, site.qubits)
         elif group is not None and site.coordinate is not None:
             coordinate = self.task.values(site.coordinate, self.samples)
             if coordinate.ndim == 0:
-                phases = np.exp(-1j * coordinate * np.array(group.eigenvalues))
-                self._block(qubits).apply(np.tensordot(phases, group.dense_projectors, 1), qubits)
+                self._apply(group.matrix(float(coordinate)), qubits)
             else:
                 eigenvalues, vectors = group.eigenbasis
                 self.varies = True
-                self._block(qubits).apply(vectors.conj().T, qubits)
-                self._push(Block(qubits, diagonals=np.exp(-1j * np.multiply.outer(coordinate, eigenvalues))))
-                self._block(qubits).apply(vectors, qubits)
+                self._apply(vectors.conj().T, qubits)
+                self._push(Block(qubits, False, diagonals=np.exp(-1j * np.multiply.outer(coordinate, eigenvalues))))
+                self._apply(vectors, qubits)
         elif site.role == "encoding":
             self._append_parts(_one_parameter_gates(operation), site.qubits)
         else:
-            self._block(qubits).apply(matrix_of(bound_operation(self.task, operation), site.qubits), qubits)
+            self._apply(matrix_of(bound_operation(self.task, operation), site.qubits), qubits)
+
+    def _apply(self, matrix: ComplexArray, qubits: Positions) -> None:
+        if len(qubits) > self.largest:
+            self._push(Block(qubits, False, matrix=matrix))
+        else:
+            self._block(qubits).apply(matrix, qubits)
 
     def _append_parts(self, definition: QuantumCircuit, qubits: Positions) -> None:
         for item in definition.data:
@@ -134,15 +145,16 @@ class Blocks:
 
     def _block(self, qubits: Positions) -> Block:
         """The block for a gate on these qubits: behind everything on them so far, and with nothing behind it there."""
-        before = list(dict.fromkeys(self._last[q] for q in qubits if q in self._last))
-        if len(before) == 1 and before[0].is_open and set(qubits) <= set(before[0].qubits):
-            return before[0]
+        first = self._last.get(qubits[0])
+        if first is not None and first.is_open and all(self._last.get(q) is first for q in qubits):
+            return first
+        before = dict.fromkeys(self._last[q] for q in qubits if q in self._last)
         inside, taken = set(qubits), []
         for block in sorted(before, key=lambda b: len(b.qubits)):
             # What has nothing behind it on any of its qubits can be moved here.
             if block.is_open and all(self._last[q] is block for q in block.qubits):
                 wider = inside | set(block.qubits)
-                if len(wider) <= max(self.largest, len(qubits)):
+                if len(wider) <= self.largest:
                     inside, taken = wider, [*taken, block]
         new = Block(tuple(sorted(inside)))
         for block in taken:
@@ -197,5 +209,11 @@ def _pattern(positions: Positions, size: int) -> tuple[NDArray[np.intp], ...]:
 
 
 @cache
-def _pauli(label: str) -> ComplexArray:
-    return Pauli(label).to_matrix()
+def _pauli(word: Word, size: int) -> ComplexArray:
+    label, positions = pauli_label(word)
+    return _embedded(Pauli(label).to_matrix(), tuple(positions), tuple(range(size)))
+
+
+@cache
+def _identity(size: int) -> ComplexArray:
+    return np.eye(2**size, dtype=complex)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from qiskit import QuantumCircuit
-from qiskit.circuit import ParameterExpression
+from qiskit.circuit import Parameter, ParameterExpression
 
 from qprune.bounds import HoldoutClaim
 from qprune.errors import CertificateError
@@ -256,6 +256,8 @@ def _parameters(operation: Any) -> str:
 
 
 def _angle(value: Any) -> str:
+    if isinstance(value, Parameter):
+        return _parameter(value.name)
     if isinstance(value, ParameterExpression):
         names = sorted(p.name for p in value.parameters)
         point = {p: _probe(p.name) for p in value.parameters}
@@ -265,6 +267,11 @@ def _angle(value: Any) -> str:
     if isinstance(value, str):
         return value
     return _rounded(complex(value))
+
+
+@lru_cache(maxsize=4096)
+def _parameter(name: str) -> str:
+    return f"{name}:{_rounded(complex(_probe(name)))}"
 
 
 def _probe(name: str) -> float:

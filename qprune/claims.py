@@ -12,7 +12,7 @@ from qiskit.quantum_info import Operator
 
 from qprune import bounds
 from qprune.certificate import Certificate, NoiseRecord, Replaced, circuit_hash, package_versions, rows_of, task_hash
-from qprune.gates import Site, bound_operation, circuit_of
+from qprune.gates import Site, bound_operation
 from qprune.noise import CircuitNoise
 from qprune.prefix import Outputs
 from qprune.result import PlanEntry
@@ -39,6 +39,7 @@ class Basis:
     Attributes:
         task: The original.
         sites: Its gates after exact simplification.
+        simplified: The circuit they make.
         tolerances: ε_k by site, infinite where only a budget limits.
         noise: The geometry, by site.
         options: What was asked for, as the certificate records it.
@@ -47,6 +48,7 @@ class Basis:
 
     task: Task
     sites: tuple[Site, ...]
+    simplified: QuantumCircuit
     tolerances: FloatArray
     noise: CircuitNoise
     options: dict[str, Any]
@@ -71,7 +73,7 @@ def make_certificate(
     task = basis.task
     return Certificate(
         original_hash=circuit_hash(task.circuit),
-        simplified_hash=circuit_hash(circuit_of(task, basis.sites)),
+        simplified_hash=circuit_hash(basis.simplified),
         pruned_hash=circuit_hash(pruned.circuit),
         task_hash=task_hash(task),
         options=basis.options,

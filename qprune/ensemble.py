@@ -18,7 +18,7 @@ from qiskit.quantum_info import SparsePauliOp
 from qiskit_aer.quantum_info.states.aer_state import AerState
 from tqdm import tqdm
 
-from qprune.blocks import Block, Blocks
+from qprune.blocks import LARGEST, Block, Blocks
 from qprune.gates import Word, pauli_label
 from qprune.observables import restricted
 from qprune.subgroups import ComplexArray
@@ -129,13 +129,14 @@ class Ensemble:
             values: Is written to.
         """
         part = self.part(block.qubits)
-        if block.operators:
+        if len(block.qubits) > LARGEST:
+            for row, word in zip(block.rows, block.words, strict=True):
+                values[row] = part.mean(word)
+        elif block.rows:
             size = 4 ** len(block.qubits)
-            operators = np.array(block.operators).reshape(-1, size)
+            reduced, operators = part.reduced(block.qubits).reshape(-1, 1, size), block.operators.reshape(-1, size)
             # Products of their own for each value and sample: no result depends on its neighbours, to the last bit.
-            values[block.rows] = np.vecdot(part.reduced(block.qubits).reshape(-1, 1, size), operators).real.T
-        for row, word in zip(block.rows, block.words, strict=False):
-            values[row] = part.mean(word)
+            values[block.rows] = np.vecdot(reduced, operators).real.T
         if block.matrix is not None:
             part.apply(block.matrix, block.qubits)
         elif block.diagonals is not None:

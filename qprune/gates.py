@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from qiskit import QuantumCircuit
-from qiskit.circuit import Barrier, CircuitError, Instruction, ParameterExpression
+from qiskit.circuit import Barrier, CircuitError, CircuitInstruction, Instruction, ParameterExpression
 from qiskit.circuit.library import (
     DiagonalGate,
     IGate,
@@ -138,7 +138,9 @@ def make_site(task: Task, operation: Instruction, qubits: tuple[int, ...], origi
     if form is not None:
         word = tuple(sorted((q, letter) for q, letter in zip(qubits, form.letters, strict=True) if letter != "I"))
         if form.family != "special":
-            coordinate = form.offset + (form.scale * operation.params[0] if form.scale else 0)
+            coordinate = operation.params[0] if form.scale else 0.0
+            if (form.scale or 1, form.offset) != (1, 0):
+                coordinate = form.offset + form.scale * coordinate
             if not isinstance(coordinate, ParameterExpression):
                 coordinate = float(coordinate)
     role = "fixed"
@@ -238,14 +240,15 @@ def _flatten(circuit: QuantumCircuit, qubits: tuple[int, ...]) -> Iterator[tuple
 
 def circuit_of(task: Task, sites: tuple[Site, ...]) -> QuantumCircuit:
     """Sites back to a circuit on the task's qubits and registers, with its global phase and free parameters."""
-    circuit = QuantumCircuit(
-        task.circuit.qubits,
-        *task.circuit.qregs,
+    qubits = task.circuit.qubits
+    circuit = QuantumCircuit.from_instructions(
+        [CircuitInstruction(site.operation, [qubits[q] for q in site.qubits]) for site in sites],
+        qubits=qubits,
         name=task.circuit.name,
         global_phase=task.circuit.global_phase,
     )
-    for site in sites:
-        circuit.append(site.operation, [circuit.qubits[q] for q in site.qubits], copy=False)
+    for register in task.circuit.qregs:
+        circuit.add_register(register)
     return circuit
 
 

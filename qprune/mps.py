@@ -246,12 +246,12 @@ class ChainPass:
 
     def _run(self, state: MatrixProductState, block: Block, row: int, values: FloatArray) -> None:
         sites = [self.place[q] for q in block.qubits]
-        for at, word in zip(block.rows, block.words, strict=False):
-            values[at] = state.mean(self._on_sites(word))
         matrix = block.matrix
         if block.diagonals is not None:
             matrix = np.diag(block.diagonals[row if len(block.diagonals) > 1 else 0])
-        if matrix is None and not block.operators:
+        if matrix is None and not block.after:
+            for at, word in zip(block.rows, block.words, strict=True):
+                values[at] = state.mean(self._on_sites(word))
             return
         if len(sites) > GATE_QUBITS:
             raise TaskError(
@@ -259,7 +259,7 @@ class ChainPass:
                 "decompose it, or use simulator='statevector'"
             )
         state.bring_together(sites)
-        if block.operators:
+        if block.after:
             rho = state.reduced(sites[0], len(sites))
             values[block.rows] = [np.vdot(rho, operator).real for operator in block.operators]
         if matrix is not None:

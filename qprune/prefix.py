@@ -146,18 +146,21 @@ def _collected(
     """Run a pass; where each wanted word was read, and what."""
     index: dict[tuple[int, Word], int] = {}
     still_valid: dict[Word, int] = {}
+    touching: dict[int, set[Word]] = {}
     for k, (site, words) in enumerate(zip(sites, wanted, strict=True)):
         for word in words:
             if word not in still_valid:
                 still_valid[word] = builder.save_word(word)
+                for q, _ in word:
+                    touching.setdefault(q, set()).add(word)
             index[k, word] = still_valid[word]
         # A value stays what it was until a gate that does not commute with it touches its qubits.
-        group, touched = subgroup_of(site), set(site.qubits)
-        still_valid = {
-            word: row
-            for word, row in still_valid.items()
-            if touched.isdisjoint(q for q, _ in word) or commutes_with(group, {word: 1.0})
-        }
+        group = subgroup_of(site)
+        for word in {word for q in site.qubits for word in touching.get(q, ())}:
+            if not commutes_with(group, {word: 1.0}):
+                del still_valid[word]
+                for q, _ in word:
+                    touching[q].discard(word)
         builder.add(site)
     return index, builder.read(progress)
 

@@ -140,7 +140,7 @@ def _reduce(stage: Stage, budget: float, options: Options) -> Reduced:
 
 def _candidates(stage: Stage, representatives: str) -> list[Candidate]:
     finder, sites, tolerances = stage.finder, stage.sites, stage.tolerances
-    candidates = [finder.identity(k) for k in stage.prunable]
+    candidates = finder.identities(stage.prunable)
     # Under a budget alone, gates share a medoid up to the default tolerance.
     reach = np.where(np.isfinite(tolerances), tolerances, DEFAULT_TOLERANCE)
     stay = [c.site for c in candidates if c.distance > reach[c.site]]

@@ -25,6 +25,7 @@ from qprune.subgroups import (
 from qprune.task import FloatArray, Task
 
 KINDS = ("identity", "clifford", "class")
+COMPARED_TOGETHER = 2**18  # gates times samples whose distances are worked out at once: a few megabytes
 REPLACEMENT_GAIN = 0.1  # share of its cost that a gate saves when it stays but loses its free parameter
 
 
@@ -62,6 +63,39 @@ class CandidateFinder:
     def identity(self, k: int) -> Candidate:
         """The gate disappears."""
         return self._candidate(k, (), "identity", *self._to_member(k, 0.0))
+
+    def identities(self, places: Sequence[int]) -> list[Candidate]:
+        """`identity` of many gates; those that differ in their qubits alone are compared together."""
+        alike: dict[tuple[str, str, float], list[int]] = {}
+        for k in places:
+            group = self._group(k)
+            alike.setdefault((group.family, group.letters, self._geometry(k)[0]), []).append(k)
+        step = max(1, COMPARED_TOGETHER // len(self.weights))
+        found: dict[int, Candidate] = {}
+        for (family, _, _), members in alike.items():
+            if family == "special":
+                found |= {k: self.identity(k) for k in members}
+                continue
+            for start in range(0, len(members), step):
+                found |= self._identities_alike(members[start : start + step])
+        return [found[k] for k in places]
+
+    def _identities_alike(self, members: Sequence[int]) -> dict[int, Candidate]:
+        group = self._group(members[0])
+        # Qubits ascend in every class, so words of the same place in its list have the same letters.
+        rows = [[self.prefix.index[k, word] for word in self._group(k).words] for k in members]
+        means = dict(zip(group.words, self.prefix.values[np.array(rows).T], strict=True))
+        shifts = -np.array(np.broadcast_arrays(*(self._coordinate(k) for k in members)))
+        shifts = shifts.reshape(len(members), -1)
+        self.comparisons += len(members)
+        distances = compare_members(group, means.__getitem__, shifts, *self._geometry(members[0]))
+        turns = _folded(shifts, group.period).max(axis=1)
+        angles = np.broadcast_to(distances.angle, (len(members), len(self.weights)))
+        numbers = zip(members, self._aggregated(distances).tolist(), angles, turns.tolist(), strict=True)
+        return {
+            k: Candidate(k, (), "identity", distance, angle, cost_of(self.sites[k], self.costs), turn)
+            for k, distance, angle, turn in numbers
+        }
 
     def clifford(self, k: int) -> list[Candidate]:
         """The Clifford members of the class; for SU(4) the products of one-qubit Cliffords."""

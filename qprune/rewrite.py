@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from heapq import merge
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,11 +62,10 @@ def simplify(task: Task, sites: Sequence[Site]) -> tuple[tuple[Site, ...], tuple
     current = list(sites)
     changes: list[ExactChange] = []
     while True:
-        before = len(changes)
-        for step in (_drop_unseen, _merge):
-            current, done = step(task, current)
-            changes += done
-        if len(changes) == before:
+        current, dropped = _drop_unseen(task, current)
+        current, merged = _merge(task, current)
+        changes += dropped + merged
+        if not merged:  # then there is nothing new to be dropped either
             return tuple(current), tuple(changes)
 
 
@@ -92,22 +93,26 @@ def _drop_unseen(task: Task, sites: list[Site]) -> tuple[list[Site], list[ExactC
     outputs = _output_sums(task)
     seen = {q for support in task.output_supports for q in support}
     kept: list[Site] = []
+    later: dict[int, list[Site]] = {}
     changes = []
     for site in reversed(sites):
         if seen.isdisjoint(site.qubits):
             changes.append(ExactChange("light cone", site.origins))
-        elif _passes_to_the_end(site, kept, outputs):
+        elif _passes_to_the_end(site, later, outputs):
             changes.append(ExactChange("commutes with the outputs", site.origins))
         else:
             kept.append(site)
             seen.update(site.qubits)
+            for q in site.qubits:
+                later.setdefault(q, []).append(site)
     return kept[::-1], changes
 
 
-def _passes_to_the_end(site: Site, later: list[Site], outputs: list[dict[Word, float]]) -> bool:
-    group, touched = subgroup_of(site), set(site.qubits)
+def _passes_to_the_end(site: Site, later: dict[int, list[Site]], outputs: list[dict[Word, float]]) -> bool:
+    """Whether a site commutes with all outputs and with all that is later on its qubits."""
+    group = subgroup_of(site)
     return all(commutes_with(group, output) for output in outputs) and all(
-        touched.isdisjoint(other.qubits) or commute(group, subgroup_of(other)) for other in later
+        commute(group, subgroup_of(other)) for q in site.qubits for other in later.get(q, ())
     )
 
 
@@ -123,13 +128,17 @@ def _output_sums(task: Task) -> list[dict[Word, float]]:
 def _merge(task: Task, sites: list[Site]) -> tuple[list[Site], list[ExactChange]]:
     current: list[Site | None] = list(sites)
     changes: list[ExactChange] = []
+    places: dict[int, list[int]] = {}
+    for j, site in enumerate(sites):
+        for q in site.qubits:
+            places.setdefault(q, []).append(j)
     for i in range(len(current)):
         first = current[i]
         if first is not None and _is_identity(first, first.coordinate):
             changes.append(ExactChange("identity", first.origins))
             current[i] = None
         while (first := current[i]) is not None:
-            found = _partner(task, current, i)
+            found = _partner(task, current, i, places)
             if found is None:
                 break
             j, merged = found
@@ -145,15 +154,20 @@ def _merge(task: Task, sites: list[Site]) -> tuple[list[Site], list[ExactChange]
     return [site for site in current if site is not None], changes
 
 
-def _partner(task: Task, sites: list[Site | None], i: int) -> tuple[int, Site | None] | None:
-    """The first later gate that site i can be moved to and merged with, and the result (None: they cancel)."""
+def _partner(
+    task: Task, sites: list[Site | None], i: int, places: Mapping[int, Sequence[int]]
+) -> tuple[int, Site | None] | None:
+    """The first later gate that site i can be moved to and merged with, and the result (None: they cancel).
+
+    `places` has the indices of the sites on every qubit, ascending.
+    """
     first = sites[i]
     if first is None:
         return None
-    group, touched = subgroup_of(first), set(first.qubits)
-    for j in range(i + 1, len(sites)):
+    group = subgroup_of(first)
+    for j in merge(*(places[q][bisect_right(places[q], i) :] for q in first.qubits)):
         second = sites[j]
-        if second is None or touched.isdisjoint(second.qubits):
+        if second is None:
             continue
         other = subgroup_of(second)
         if group is not None and group == other and group.family != "special":

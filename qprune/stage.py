@@ -88,7 +88,7 @@ class Stage:
         """Every prunable gate of a smaller circuit against the identity, on that circuit's own prefix states."""
         prefix, noise = self._prefix(reduced.task, reduced.sites, False), self.calibration.of(reduced.sites)
         finder = self._finder(reduced.task, reduced.sites, prefix, noise)
-        return [finder.identity(k) for k, site in enumerate(reduced.sites) if self.is_prunable(site)]
+        return finder.identities([k for k, site in enumerate(reduced.sites) if self.is_prunable(site)])
 
     def deviation(self, reduced: Reduced) -> float:
         """Largest measured change of any output on any selected sample."""
@@ -125,18 +125,19 @@ class Stage:
             compared: Every candidate that was looked at; default: every gate against the identity.
         """
         task = self.task
-        record = self._noise_record(reduced.sites)
-        basis = Basis(task, self.sites, self.tolerances, self.noise, options.record(self.window), record)
+        record, simplified = self._noise_record(reduced.sites), circuit_of(task, self.sites)
+        used = options.record(self.window)
+        basis = Basis(task, self.sites, simplified, self.tolerances, self.noise, used, record)
         theta = self.theta(chosen)
         before = Measured(self.prefix.outputs, self._outputs(task, self.sites, task.heldout))
         pruned = task.with_circuit(reduced.task.circuit, reduced.weights)
         selected = self.simulation.outputs(pruned, reduced.sites, task.selected, self.options.progress)
         after = Measured(selected, self._outputs(pruned, reduced.sites, task.heldout))
-        compared = compared or [self.finder.identity(k) for k in self.prunable]
+        compared = compared or self.finder.identities(self.prunable)
         return PruneResult(
             original=task,
             flat=circuit_of(task, self.original),
-            simplified=circuit_of(task, self.sites),
+            simplified=simplified,
             task=pruned,
             plan=plan_of(basis, self.original, self.exact, reduced.changes, compared, chosen),
             certificate=make_certificate(basis, pruned, chosen, theta, before, after),

@@ -141,6 +141,10 @@ class Subgroup:
         """Eigenvalues of A, each as often as it occurs, and the unitary matrix with its eigenvectors as columns."""
         return _eigenbasis(self.family, self.letters)
 
+    def matrix(self, coordinate: float) -> ComplexArray:
+        """exp(−itA) on `qubits`, first qubit least significant; not to be written to."""
+        return _member_matrix(self.family, self.letters, coordinate)
+
     @cached_property
     def words(self) -> tuple[Word, ...]:
         """The Pauli words whose prefix expectations every distance of the class needs."""
@@ -247,6 +251,13 @@ def _projectors(family: str, letters: str) -> tuple[SparsePauliOp, ...]:
 @cache
 def _dense_projectors(family: str, letters: str) -> ComplexArray:
     return np.array([projector.to_matrix() for projector in _projectors(family, letters)])
+
+
+@lru_cache(maxsize=4096)
+def _member_matrix(family: str, letters: str, coordinate: float) -> ComplexArray:
+    projectors = _dense_projectors(family, letters)
+    phases = np.exp(-1j * coordinate * np.array(_EIGENVALUES[family]))
+    return (phases @ projectors.reshape(len(phases), -1)).reshape(projectors.shape[1:])
 
 
 @cache

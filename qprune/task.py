@@ -166,6 +166,8 @@ class Task:
         """
         if not isinstance(angle, ParameterExpression):
             return np.asarray(float(angle))
+        if angle in self._weight_values:
+            return np.asarray(self._weight_values[angle])
         known = {p: self._weight_values[p] for p in angle.parameters if p in self._weight_values}
         if len(known) == len(angle.parameters):
             return np.asarray(number_at(angle, known))
