@@ -225,7 +225,7 @@ def _show(options: argparse.Namespace) -> int:
             ",".join(map(str, entry.qubits)),
             entry.role,
             entry.action,
-            "" if entry.distance is None else f"{entry.distance:.3g}",
+            entry.distance_text,
             "" if entry.angle is None else f"{entry.angle:.3g}",
             entry.detail,
         )

@@ -56,6 +56,8 @@ class Outputs:
         distribution: Outcome probabilities, shape (M, 2^m), outcome bit j from measured qubit j; or None.
         rounding: Limit of the error of a Pauli word's mean, by rounding and whatever else the simulator does.
         truncation: The state error ‖ψ − ψ'‖ in it, where Schmidt coefficients were discarded.
+        estimates: Number of measured values, 0 where all were computed.
+        failure: Probability that any of them is further off.
     """
 
     means: FloatArray
@@ -63,6 +65,8 @@ class Outputs:
     distribution: FloatArray | None
     rounding: float
     truncation: float = 0.0
+    estimates: int = 0
+    failure: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -89,12 +89,14 @@ class CandidateFinder:
         shifts = shifts.reshape(len(members), -1)
         self.comparisons += len(members)
         distances = compare_members(group, means.__getitem__, shifts, *self._geometry(members[0]))
-        turns = _folded(shifts, group.period).max(axis=1)
+        turns = _folded(shifts, group.period).max(axis=1).tolist()
         angles = np.broadcast_to(distances.angle, (len(members), len(self.weights)))
-        numbers = zip(members, self._aggregated(distances).tolist(), angles, turns.tolist(), strict=True)
+        far, low = self._aggregated(distances.deformed).tolist(), [None] * len(members)
+        if distances.low is not None:
+            low = self._aggregated(distances.low).tolist()
         return {
-            k: Candidate(k, (), "identity", distance, angle, cost_of(self.sites[k], self.costs), turn)
-            for k, distance, angle, turn in numbers
+            k: Candidate(k, (), "identity", far[j], angles[j], cost_of(self.sites[k], self.costs), turns[j], low[j])
+            for j, k in enumerate(members)
         }
 
     def clifford(self, k: int) -> list[Candidate]:
@@ -129,7 +131,7 @@ class CandidateFinder:
         table = {k: self._to_members(k, members) for k in members if self.sites[k].role == "trainable"}
         uncovered, found = set(table), []
         reach = {
-            j: {k for k in table if k != j and self._aggregated(table[k][0])[c] <= tolerances[k]}
+            j: {k for k in table if k != j and self._aggregated(table[k][0].deformed)[c] <= tolerances[k]}
             for c, j in enumerate(members)
         }
         while uncovered:
@@ -141,9 +143,9 @@ class CandidateFinder:
             source = self.sites[best]
             for k in sorted(followers):
                 distances, turns = table[k]
-                one = Distances(distances.deformed[c], distances.angle[c])
                 label = f"{source.name} of gate {source.origins[0]}"
-                found.append(self._candidate(k, ((source.operation, source.qubits),), label, one, turns[c]))
+                by = ((source.operation, source.qubits),)
+                found.append(self._candidate(k, by, label, distances.at(c), turns[c]))
             uncovered -= followers | {best}
         return found
 
@@ -156,9 +158,10 @@ class CandidateFinder:
     def _expectation(self, k: int) -> Expectation:
         return lambda word: self.prefix.expectation(k, word)
 
-    def _geometry(self, k: int) -> tuple[float, float]:
-        """η_k, and the rounding of expectation values."""
-        return float(self.noise.eta[k]), self.prefix.outputs.rounding
+    def _geometry(self, k: int) -> tuple[float, float, bool]:
+        """η_k, how far expectation values may be off, and whether they were measured."""
+        outputs = self.prefix.outputs
+        return float(self.noise.eta[k]), outputs.rounding, outputs.failure > 0
 
     def _coordinate(self, k: int) -> FloatArray:
         coordinate = self.sites[k].coordinate
@@ -191,8 +194,7 @@ class CandidateFinder:
             relative = matrix_of(bound_operation(self.task, site.operation, int(sample)), site.qubits).conj().T
             each.append(compare_matrices(group, _of_sample(expectation, row), relative, *self._geometry(k)))
             turns.append(_turn(relative))
-        deformed, angle = (np.concatenate(rows) for rows in zip(*((d.deformed, d.angle) for d in each), strict=True))
-        return Distances(deformed, angle), max(turns)
+        return Distances.joined(each, np.concatenate), max(turns)
 
     def _to_members(self, k: int, members: Sequence[int]) -> tuple[Distances, FloatArray]:
         """Distances from gate k to other gates of its class, arrays (C, M), and turns (C,)."""
@@ -201,8 +203,7 @@ class CandidateFinder:
         if group.family == "special":
             relatives = [self._matrix(k).conj().T @ self._matrix(j) for j in members]
             each = [compare_matrices(group, self._expectation(k), v, *self._geometry(k)) for v in relatives]
-            stacked = Distances(np.array([d.deformed for d in each]), np.array([d.angle for d in each]))
-            return stacked, np.array([_turn(v) for v in relatives])
+            return Distances.joined(each, np.stack), np.array([_turn(v) for v in relatives])
         shifts = np.array([float(self._coordinate(j)) for j in members]) - float(self._coordinate(k))
         distances = compare_members(group, self._expectation(k), shifts[:, None], *self._geometry(k))
         return distances, _folded(shifts, group.period)
@@ -219,10 +220,8 @@ class CandidateFinder:
         distances = compare_matrices(group, self._expectation(k), relative, *self._geometry(k))
         return self._candidate(k, by, "local Clifford", distances, _turn(relative))
 
-    def _aggregated(self, distances: Distances) -> FloatArray:
-        if self.aggregate == "max":
-            return distances.deformed.max(axis=-1)
-        return np.sqrt(distances.deformed**2 @ self.weights)
+    def _aggregated(self, distances: FloatArray) -> FloatArray:
+        return distances.max(axis=-1) if self.aggregate == "max" else np.sqrt(distances**2 @ self.weights)
 
     def _candidate(
         self,
@@ -237,7 +236,8 @@ class CandidateFinder:
         after = sum(cost_of(make_site(self.task, op, qubits, site.origins), self.costs) for op, qubits in by)
         gain = cost - after if not by or after < cost else REPLACEMENT_GAIN * cost
         angles = np.broadcast_to(distances.angle, (len(self.weights),))
-        return Candidate(k, by, label, float(self._aggregated(distances)), angles, gain, float(turn))
+        low = None if distances.low is None else float(self._aggregated(distances.low))
+        return Candidate(k, by, label, float(self._aggregated(distances.deformed)), angles, gain, float(turn), low)
 
 
 def _of_sample(expectation: Expectation, row: int) -> Expectation:

@@ -29,11 +29,12 @@ class Candidate:
         site: Index of the gate.
         by: What stands in its place; () is the identity: the gate disappears.
         label: The representative in words.
-        distance: d_q aggregated over the ensemble.
+        distance: d_q aggregated over the ensemble; from measured expectations its upper limit.
         angles: Undeformed angle θ per sample, radians, shape (M,).
         gain: Cost saved.
         turn: How far the gate itself is from the representative, whatever the state: difference of group coordinates
             folded to [0, half a period], radians.
+        distance_low: Lower limit of d_q, from measured expectations.
     """
 
     site: int
@@ -43,6 +44,7 @@ class Candidate:
     angles: FloatArray
     gain: float
     turn: float
+    distance_low: float | None = None
 
     @property
     def removes(self) -> bool:

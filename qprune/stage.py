@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qprune.certificate import NoiseRecord
-from qprune.claims import Basis, Measured, accuracy, deviations, make_certificate, output_bounds, plan_of
+from qprune.claims import Basis, Measured, accuracy, deviations, doubt, make_certificate, output_bounds, plan_of
 from qprune.compressor import Compressor
 from qprune.gates import Site, Word, circuit_of, sites_of
 from qprune.noise import CircuitNoise
 from qprune.options import Options
-from qprune.prefix import Outputs, Prefix
+from qprune.prefix import STATEVECTOR, Outputs, Prefix
 from qprune.representatives import CandidateFinder, is_prunable
 from qprune.result import PruneResult
 from qprune.rewrite import light_cones, simplify
@@ -39,7 +39,8 @@ class Stage:
         self.costs = self.calibration.costs(self.sites) if options.costs is None else options.costs
         self.prefix = self._prefix(task, self.sites, options.progress)
         self.finder = self._finder(task, self.sites, self.prefix, self.noise)
-        self.window = window_size(task, self.sites, options.window)
+        # Windows hold statevectors.
+        self.window = window_size(task, self.sites, options.window) if options.simulator == STATEVECTOR else 0
         self.windows = Windows(task, self.sites, self.window) if self.window else None
         self.tolerances = np.array([self._tolerance(r) for r in self.noise.infidelity.tolist()])
 
@@ -91,9 +92,12 @@ class Stage:
         return finder.identities([k for k, site in enumerate(reduced.sites) if self.is_prunable(site)])
 
     def deviation(self, reduced: Reduced) -> float:
-        """Largest measured change of any output on any selected sample."""
-        after = self.simulation.outputs(reduced.task, reduced.sites, self.task.selected)
-        return float(deviations(self.prefix.outputs, after).max())
+        """Largest measured change of any output on any selected sample, and what matrix product states may hide."""
+        before, after = self.prefix.outputs, self.simulation.outputs(reduced.task, reduced.sites, self.task.selected)
+        found = deviations(before, after)
+        return float(
+            (found if self.options.simulator == STATEVECTOR else found + doubt(self.task, before, after)).max()
+        )
 
     def replacements(self, reduced: Reduced) -> list[Candidate]:
         """What a smaller circuit replaced, in terms of the simplified original: gates gone, and weights moved."""
