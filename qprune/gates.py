@@ -153,25 +153,20 @@ def make_site(task: Task, operation: Instruction, qubits: tuple[int, ...], origi
 
 def _form(operation: Instruction) -> Form | None:
     """The catalogue's row for an instruction, None if it has none."""
+    name = operation.name
+    # By the class first: most gates are in the catalogue, and another gate may have the same name.
+    if name in _STANDARD and getattr(operation, "base_class", None) is _STANDARD[name]:
+        on_ones = 2 ** getattr(operation, "num_ctrl_qubits", 0) - 1
+        return CATALOGUE[name] if getattr(operation, "ctrl_state", None) in (None, on_ones) else None
     if isinstance(operation, UnitaryGate):
         return Form("special", "U" * operation.num_qubits, 0, 0) if operation.num_qubits <= 2 else None
     if isinstance(operation, PauliGate):
         label = operation.params[0][::-1]  # the label is little-endian, letters go by the gate's qubits
         return Form("pauli", label, 0, pi) if set(label) != {"I"} else None
-    if isinstance(operation, PauliEvolutionGate):
-        term = _single_word(operation)
-        if term is None:
-            return None
+    if isinstance(operation, PauliEvolutionGate) and (term := _single_word(operation)) is not None:
         letters, coefficient = term
         return Form("pauli", letters, 2 * coefficient, 0)
-    if operation.name not in _STANDARD or getattr(operation, "base_class", None) is not _STANDARD[operation.name]:
-        return None  # another gate of the same name
-    if getattr(operation, "ctrl_state", None) not in (
-        None,
-        2 ** getattr(operation, "num_ctrl_qubits", 0) - 1,
-    ):
-        return None  # controlled on |0⟩
-    return CATALOGUE[operation.name]
+    return None
 
 
 def _as_standard(operation: Instruction) -> Instruction:
@@ -219,7 +214,7 @@ def _flatten(circuit: QuantumCircuit, qubits: tuple[int, ...]) -> Iterator[tuple
         if isinstance(operation, Barrier):
             continue
         definition = None
-        if not isinstance(operation, (IGate, *KEPT_WHOLE)) and _form(operation) is None:
+        if _form(operation) is None and not isinstance(operation, (IGate, *KEPT_WHOLE)):
             try:
                 definition = operation.definition
             except (TypeError, ValueError, CircuitError) as error:

@@ -211,10 +211,10 @@ def _constant(angle: Angle) -> Angle:
 
 
 def _is_identity(site: Site, coordinate: Angle | None) -> bool:
-    if isinstance(site.operation, IGate):
-        return True
     group = subgroup_of(site)
-    return group is not None and isinstance(coordinate, float) and group.is_identity(coordinate)
+    if group is None:
+        return isinstance(site.operation, IGate)
+    return isinstance(coordinate, float) and group.is_identity(coordinate)
 
 
 def _are_inverse(first: Site, second: Site) -> bool:

@@ -86,11 +86,11 @@ class Subgroup:
     family: str
     word: Word
 
-    @property
+    @cached_property
     def qubits(self) -> tuple[int, ...]:
         return tuple(q for q, _ in self.word)
 
-    @property
+    @cached_property
     def letters(self) -> str:
         return "".join(letter for _, letter in self.word)
 
