@@ -118,6 +118,7 @@ class Blocks:
         elif len(qubits) > WHOLE_QUBITS and not isinstance(operation, UnitaryGate):
             self._append_parts(operation.definition, site.qubits)
         elif group is not None and site.coordinate is not None:
+            qubits = group.qubits  # fewer than the gate's where its word has an identity
             coordinate = self.task.values(site.coordinate, self.samples)
             if coordinate.ndim == 0:
                 self._apply(group.matrix(float(coordinate)), qubits)

@@ -131,7 +131,7 @@ def _expectations(certificate: Certificate) -> list[str]:
     known = certificate.expectations
     if known.failure:
         return [
-            f"  from {known.estimates} measured expectation values, all within {known.error:.3g} of the exact ones with",
+            f"  from {known.estimates} measured expectation values, all within {known.error:.3g} of the exact with",
             f"  probability {1 - known.failure:.6g} (T8); the bound allows for it, deviations may be off by twice that",
         ]
     if certificate.options["simulator"] == MATRIX_PRODUCT_STATE:

@@ -1,42 +1,32 @@
 """Recompute by independent means whatever a certificate claims.
 
-Nothing is shared with the path that makes certificates, beyond the task and the certificate itself: Qiskit binds the
-parameters and gives each gate's matrix, which acts on a plain statevector; deformed overlaps come from the channel D_η
-itself and angles from the part of one state orthogonal to the other, never from a closed form. Only observables on at
-most 8 qubits become matrices of size 2^n × 2^n.
+Nothing is shared with the path that makes certificates, beyond the task and the certificate itself. Only observables on
+at most 8 qubits become matrices of size 2^n × 2^n.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import log, pi, sqrt
 from numbers import Real
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
-import psutil
-from numpy.typing import NDArray
 from qiskit import QuantumCircuit
-from qiskit.quantum_info import Statevector
 from scipy.stats import binomtest
-from tqdm import tqdm
 
-from qprune.certificate import Certificate, Replaced, circuit_hash, task_hash
-from qprune.errors import CertificateError, CertificateViolation, QpruneError, TaskError
-from qprune.observables import DENSE_QUBITS, restricted
+from qprune.certificate import Certificate, circuit_hash, task_hash
+from qprune.errors import CertificateError, CertificateViolation, QpruneError
 from qprune.task import FloatArray, Task
+from qprune.verify_formulas import SLACK, Noise, light_cones, needed_bound, past_cones, spectrum_of
+from qprune.verify_states import indices, representative, simulate, used_qubits
+from qprune.verify_wide import simulate_wide
 
-ComplexArray = NDArray[np.complex128]
-Pieces = list[tuple[ComplexArray, tuple[int, ...]]]  # matrices with the places they act on, first least significant
-
-# Rounding of two computations of one output, in units of Σ|coefficients|: some 10⁴ gates, and the 10⁻¹² that an exact
-# simplification may spend on each. A recorded upper limit of an angle (radians) may fall short by as much.
-SLACK = 1e-9
 # Radians by which a recorded angle may exceed the true one: certificates round up, as an expectation value wrong by
 # 10⁻¹⁴ can hide an angle of 10⁻⁷. Also the rounding of a distance near 0 or √2, hence of T1 and the closed form.
 EXCESS = 1e-6  # on few qubits
-COPIES = 6  # statevectors alive at a time, besides those of the outputs' light cones
+STATEVECTOR, MPS = "statevector", "matrix_product_state"  # simulators that a certificate names
+DENSE_WIDTH = 20  # qubits up to which a certificate from matrix product states is verified by statevectors
 SIMULATED, PREFIX, FORMULA = "full simulation", "prefix states", "formula of the theorem"
 
 
@@ -157,19 +147,26 @@ class _Verifier:
         self.each = self.outputs, [self.samples[i] for i in self.seen]
         self.probabilities = task.probabilities[self.seen] / task.probabilities[self.seen].sum()
         scale = [1.0] if task.observables is None else [np.abs(o.coeffs).sum() for o in task.observables]
-        self.slack = SLACK * np.array(scale)[:, None]
-        # A mean is a sum of 2^n terms, each rounded once, and angles go with the root of its error.
-        places = {q for item in self.circuit.data for q in _indices(self.circuit, item)}
-        self.excess = EXCESS + 4 * float(np.sqrt(2.0 ** len(places) * np.finfo(float).eps))
         self.check_form()
-        self.spectra = [_spectrum(task, r) for r in range(len(task.observables or ()))]
-        self.cones = _cones(task, self.circuit, self.entries)
+        self.spectra = [spectrum_of(task, r) for r in range(len(task.observables or ()))]
+        self.cones = light_cones(task, self.circuit, self.entries)
         self.noise = self.check_noise()
         self.log_q = self.number("beta") * (1 - self.noise.accumulated[[entry.site for entry in self.entries]])
         weights = dict(zip((p.name for p in result.task.weight_params), result.task.weights.tolist(), strict=True))
         # On the task's own ensemble and outputs, so that a result cannot bring others
         circuits = task.with_circuit(self.circuit), task.with_circuit(result.task.circuit, weights)
-        self.found = _simulate(task, *circuits, self.entries, self.cones, np.exp(-self.log_q), progress)
+        width = len(used_qubits(task, *circuits))
+        run = simulate_wide if self.options.get("simulator") == MPS and width > DENSE_WIDTH else simulate
+        self.found = run(task, *circuits, self.entries, self.cones, np.exp(-self.log_q), progress)
+        # A mean is a sum of 2^n terms, each rounded once; in matrix product states errors of the state count.
+        own = 0.0 if run is simulate_wide else (64 + 2.0 ** (width - 1)) * np.finfo(float).eps
+        error = self.check_expectations(own)
+        # What is found may be off by the first, what the certificate measured by the second.
+        self.slack = (SLACK + 4 * self.found.error) * np.array(scale)[:, None]
+        self.loose = self.slack + 2 * error * np.array(scale)[:, None]
+        # Likewise for angles, which go with the root of a mean's error.
+        self.near = EXCESS + 4 * np.sqrt(2 * own) + self.found.gate_error
+        self.excess = EXCESS + 4 * np.sqrt(2 * max(own, error)) + self.found.gate_error
 
     def check(
         self, claim: str, how: str, found: Any, claimed: Any, slack: Any, *where: Any, equal: bool = False
@@ -212,7 +209,7 @@ class _Verifier:
             strange = {p.name for p in circuit.parameters} - {p.name for p in self.task.circuit.parameters}
             if strange or circuit.num_qubits != self.task.num_qubits:
                 raise CertificateError("the result's circuits have other parameters or qubits than the task's")
-        gates = [(item.operation.name, _indices(self.circuit, item)) for item in self.circuit.data]
+        gates = [(item.operation.name, indices(self.circuit, item)) for item in self.circuit.data]
         sites = [entry.site for entry in self.entries]
         for entry, name in zip(self.entries, self.gates, strict=True):
             at, size = entry.site, 2 ** len(entry.qubits)
@@ -225,20 +222,20 @@ class _Verifier:
             raise CertificateViolation(f"samples of the selection: claimed {certificate.samples}, found {found}")
         self.checks.append(Check("samples of the selection", "comparison"))
 
-    def check_noise(self) -> _Noise:
+    def check_noise(self) -> Noise:
         """λ_k and r_k by gate, as recorded or as a single λ makes them, and Λ_k and Σ r as they follow."""
         record, sizes = self.certificate.noise, [len(item.qubits) for item in self.circuit.data]
         ones = np.ones(len(sizes))
         if record is None:
             self.equal("λ without noise", "definition", self.number("coherence"), 1, 0)
-            return _Noise(0 * ones, ones)
+            return Noise(0 * ones, ones)
         gates = [f"gate {k}" for k in range(len(sizes))]
         rows = [np.array(row) for row in (record.coherence, record.infidelity, record.accumulated)]
         if any(row.shape != ones.shape for row in rows) or not np.all((np.array(rows) >= 0) & (np.array(rows) <= 1)):
             raise _damaged(f"its noise must be numbers in [0, 1] for {len(sizes)} gates")
         coherence, infidelity, accumulated = rows
         if self.options.get("coherence") is None:
-            past = np.array([np.prod(coherence[list(cone)]) for cone in _past_cones(self.circuit)])
+            past = np.array([np.prod(coherence[list(cone)]) for cone in past_cones(self.circuit)])
         else:
             past = self.number("coherence") * ones
             self.equal("λ of a gate", "definition", past, coherence, SLACK, gates)
@@ -246,15 +243,28 @@ class _Verifier:
             self.equal("infidelity of a gate", "definition", saved, infidelity, SLACK, gates)
         self.equal("Λ of a gate", "definition", past, accumulated, SLACK, gates)
         self.equal("noise infidelity Σ r", "sum", infidelity.sum(), record.totals[1], SLACK)
-        return _Noise(infidelity, past)
+        return Noise(infidelity, past)
+
+    def check_expectations(self, rounding: float) -> float:
+        """How far the certificate's own expectation values may be off: its word, unless they were only rounded."""
+        known = self.certificate.expectations
+        if self.options.get("simulator") == STATEVECTOR:
+            self.check("error of expectation values", "definition", known.error, rounding, 0)
+            self.equal(
+                "no truncation, no shots", "comparison", [known.truncation, known.estimates, known.failure], 0, 0
+            )
+        else:
+            self.check("truncation in the error", "comparison", 2 * known.truncation, known.error, 0)
+            self.check("failure probability", "comparison", known.failure, self.number("delta"), 0)
+        return known.error
 
     def check_outputs(self) -> None:
         """Deviations of every output, and that the circuit is what the replacements say."""
         found, measured, everywhere = self.found, self.found.measured[:, self.seen], (self.outputs, self.samples)
         self.equal("exact simplification", SIMULATED, found.exact, 0, self.slack, *everywhere)
-        self.equal("measured deviation", SIMULATED, measured, self.certificate.measured, self.slack, *self.each)
+        self.equal("measured deviation", SIMULATED, measured, self.certificate.measured, self.loose, *self.each)
         self.check("bound on the deviation", SIMULATED, measured, self.certificate.bound, self.slack, *self.each)
-        matrices = [_representative(entry) for entry in self.entries]
+        matrices = [representative(entry) for entry in self.entries]
         defects = [np.max(np.abs(matrix.conj().T @ matrix - np.eye(len(matrix)))) for matrix in matrices]
         self.equal("representative is unitary", "matrices", defects, 0, SLACK, self.gates)
         self.equal("rewriting", "matrices", found.rewriting, 0, self.slack, *everywhere)
@@ -266,7 +276,10 @@ class _Verifier:
         if options["aggregate"] not in ("rms", "max"):
             raise _damaged(f"unknown aggregate {options['aggregate']!r}")
         distance = distances.max(axis=1) if options["aggregate"] == "max" else self.rms(distances)
-        self.equal("q-overlap distance", deformed, distance, [e.distance for e in entries], self.excess, self.gates)
+        lows = [e.distance if e.distance_low is None else e.distance_low for e in entries]
+        margin = np.where([e.distance_low is None for e in entries], self.excess, self.near)
+        within = np.clip(distance, lows, [e.distance for e in entries])
+        self.equal("q-overlap distance", deformed, distance, within, margin, self.gates)
         sizes, eta = np.array([len(e.qubits) for e in entries]), 1 / np.cosh(np.minimum(self.log_q, 700))
         kappa = (2 / (1 + eta)) ** (sizes / 2)
         self.equal("κ", "definition", kappa, [e.kappa for e in entries], SLACK, self.gates)
@@ -279,10 +292,11 @@ class _Verifier:
             saved = self.noise.infidelity[[entry.site for entry in entries]]
             tolerance = np.sqrt(self.number("tolerance") ** 2 + self.number("gamma") * saved)
             self.equal("tolerance of a gate", "definition", tolerance, claimed, SLACK, self.gates)
-            self.check("distance in tolerance (T1)", deformed, distance, tolerance, self.excess, self.gates)
+            self.check("distance in tolerance (T1)", deformed, distance, tolerance, margin, self.gates)
         largest, claimed = angle.max(axis=1), [e.largest_angle for e in entries]
         self.equal("largest angle of a gate", PREFIX, largest, claimed, self.excess, self.gates)
-        self.check("… as an upper limit", PREFIX, largest, claimed, SLACK, self.gates)
+        doubt = SLACK + self.found.gate_error
+        self.check("… as an upper limit", PREFIX, largest, claimed, doubt, self.gates)
 
     def rms(self, values: FloatArray) -> FloatArray:
         return np.sqrt(values**2 @ self.probabilities)
@@ -290,15 +304,18 @@ class _Verifier:
     def check_angles(self) -> None:
         """Θ, the mean over the ensemble and the closed form (T2)."""
         angle, state = self.found.angle[:, self.seen], self.found.state[:, self.seen]
+        doubt = SLACK + self.found.gate_error.sum()
         theta, total = np.array(self.certificate.angle), np.minimum(np.array(self.cones) @ angle, pi / 2)
         # Windows (T6) may fall below the sum of angles, but no claim may fall below the angle of the states.
         if not self.options.get("window"):
-            self.check("Θ ≥ sum of angles (T2)", PREFIX, total, theta, SLACK, *self.each)
-        self.check("Θ ≥ angle of the states", SIMULATED, state[1:], theta, SLACK, *self.each)
+            self.check("Θ ≥ sum of angles (T2)", PREFIX, total, theta, doubt, *self.each)
+        doubt = SLACK + self.found.angle_error
+        self.check("Θ ≥ angle of the states", SIMULATED, state[1:], theta, doubt, *self.each)
         self.check("Θ ≤ π/2", "comparison", theta, pi / 2, SLACK, *self.each)
         mean, claimed = self.rms(2 * np.sin(state[0] / 2)), self.certificate.mean_state_error
-        self.check("mean state error", SIMULATED, mean, claimed, SLACK)
-        self.check("… as a sum over gates (T2)", PREFIX, self.rms(2 * np.sin(angle / 2)).sum(), claimed, SLACK)
+        self.check("mean state error", SIMULATED, mean, claimed, doubt)
+        over_gates, doubt = self.rms(2 * np.sin(angle / 2)).sum(), SLACK + self.found.gate_error.sum()
+        self.check("… as a sum over gates (T2)", PREFIX, over_gates, claimed, doubt)
         if (closed := self.certificate.angle_from_tolerances) is None:
             return
         if self.entries and (self.options["aggregate"] != "max" or self.options["tolerance"] is None):
@@ -306,7 +323,8 @@ class _Verifier:
         chords = np.array([e.kappa * (e.tolerance or 0) / 2 for e in self.entries])
         formula = min(pi / 2, 2 * np.arcsin(np.minimum(1, chords)).sum())
         self.equal("angle from tolerances", FORMULA, formula, closed, SLACK)
-        self.check("… as an upper limit", PREFIX, total, closed, self.excess * (1 + len(self.entries)), *self.each)
+        slack = np.max(self.excess, initial=0) * (1 + len(self.entries))
+        self.check("… as an upper limit", PREFIX, total, closed, slack, *self.each)
 
     def check_bounds(self) -> None:
         """Bounds and certified predictions that Θ allows (T2, T4), and the budget."""
@@ -321,7 +339,7 @@ class _Verifier:
                 continue
             slack, here = self.slack[r], [f"{self.outputs[r]}, {name}" for name in self.each[1]]
             mean, spread = self.found.before[r, self.seen], self.found.spread[r, self.seen]
-            needed = _needed(theta[r], mean, spread, spectrum)
+            needed = needed_bound(theta[r], mean, spread, spectrum)
             self.check("bound from Θ (T2)", spectrum.how, needed, certificate.bound[r], slack, here)
             if flags is not None:
                 # The least that sign⟨O⟩·⟨O⟩ can become within Θ, and what it is in the pruned circuit
@@ -342,7 +360,7 @@ class _Verifier:
         if claim.samples != len(held) or not len(held) or not 0 < claim.delta < 1:
             claimed = f"{claim.samples} samples, δ = {claim.delta}"
             raise CertificateViolation(f"hold-out: claimed {claimed}; found {len(held)} samples")
-        values, slack = self.found.measured[:, held].max(axis=0), self.slack.max()
+        values, slack = self.found.measured[:, held].max(axis=0), self.loose.max()
         self.equal("hold-out: mean deviation", SIMULATED, values.mean(), claim.mean, slack)
         self.equal("hold-out: largest deviation", SIMULATED, values.max(), claim.largest, slack)
         ceiling = max((s.high - s.low for s in self.spectra), default=1.0)
@@ -360,232 +378,9 @@ class _Verifier:
             raise CertificateViolation("hold-out: flips are claimed, but no output is ±1")
         before, after = self.found.before[signed][:, held], self.found.after[signed][:, held]
         # The sign of a mean that is zero up to rounding is not defined: such a sample may be counted or not.
-        clear = np.minimum(np.abs(before), np.abs(after)) > SLACK
+        clear = np.minimum(np.abs(before), np.abs(after)) > self.loose.max()
         differs = np.sign(before) != np.sign(after)
         least, most = (differs & clear).any(axis=0).sum(), (differs | ~clear).any(axis=0).sum()
         self.equal("hold-out: flips", SIMULATED, np.clip(claim.flips, least, most), claim.flips, 0)
         rate = binomtest(claim.flips, size, alternative="less").proportion_ci(1 - claim.delta, method="exact").high
         self.check("hold-out: flip rate (T5)", "SciPy's binomial test", rate, claim.flip_rate_upper, SLACK)
-
-
-class _Noise(NamedTuple):
-    infidelity: FloatArray  # r_k by gate of the simplified circuit
-    accumulated: FloatArray  # Λ_k
-
-
-def _past_cones(circuit: QuantumCircuit) -> list[set[int]]:
-    """For each gate those before it that are joined to it by a chain of gates sharing qubits."""
-    cones: list[set[int]] = []
-    touched = [set(_indices(circuit, item)) for item in circuit.data]
-    for k, qubits in enumerate(touched):
-        seen, cone = set(qubits), set()
-        for j in reversed(range(k)):
-            if not seen.isdisjoint(touched[j]):
-                cone.add(j)
-                seen |= touched[j]
-        cones.append(cone)
-    return cones
-
-
-class _Spectrum(NamedTuple):
-    low: float
-    high: float
-    is_involution: bool
-    how: str
-
-
-def _spectrum(task: Task, r: int) -> _Spectrum:
-    support = task.output_supports[r]
-    if len(support) > DENSE_QUBITS or task.observables is None:
-        known = task.spectra[r]
-        return _Spectrum(known.low, known.high, known.is_involution, "formula; eigenvalues skipped, n > 8")
-    values = np.linalg.eigvalsh(restricted(task.observables[r], support or (0,)).to_matrix())
-    return _Spectrum(values[0], values[-1], bool(np.all(np.abs(values**2 - 1) < SLACK)), "dense eigenvalues")
-
-
-def _needed(theta: FloatArray, mean: FloatArray, spread: FloatArray, spectrum: _Spectrum) -> FloatArray:
-    """The smallest of T2's forms, from ⟨O⟩ and σ_O of the full simulation."""
-    low, high, sine = spectrum.low, spectrum.high, np.sin(theta)
-    variance_form = sine**2 * np.maximum(high - mean, mean - low) + np.sin(2 * np.minimum(theta, pi / 4)) * spread
-    needed = np.minimum((high - low) * sine, variance_form)
-    if spectrum.is_involution:
-        start = np.arctan2(spread, mean)  # 2α
-        lowest, highest = np.cos(np.minimum(pi, start + 2 * theta)), np.cos(np.maximum(0, start - 2 * theta))
-        needed = np.minimum(needed, np.maximum(mean - lowest, highest - mean))
-    return needed
-
-
-def _cones(task: Task, circuit: QuantumCircuit, entries: Sequence[Replaced]) -> list[tuple[bool, ...]]:
-    """Per output, which replacements act on its backward light cone once removed gates are gone."""
-    cones, at = [], {entry.site: entry for entry in entries}
-    for support in task.output_supports:
-        cone, inside = set(support), set()
-        for k in reversed(range(len(circuit.data))):
-            qubits = _indices(circuit, circuit.data[k])
-            if not cone.isdisjoint(qubits):
-                inside.add(k)
-                if k not in at or at[k].matrix is not None:
-                    cone.update(qubits)
-        cones.append(tuple(entry.site in inside for entry in entries))
-    return cones
-
-
-def _representative(entry: Replaced) -> ComplexArray:
-    matrix = np.eye(2 ** len(entry.qubits)) if entry.matrix is None else np.array(entry.matrix) @ [1, 1j]
-    return matrix.astype(np.complex128)
-
-
-# -- simulating ---------------------------------------------------------------------------------------------------
-
-
-class _Found(NamedTuple):
-    """What simulation says, on every sample of the task (last axis); R outputs, K replacements."""
-
-    exact: FloatArray  # (R, M) deviation of the simplified circuit from the original
-    measured: FloatArray  # (R, M) of the pruned circuit from the original
-    rewriting: FloatArray  # (R, M) of the pruned circuit from the simplified one with representatives put in
-    before: FloatArray  # (R, M) ⟨O_r⟩ in the original; empty for probabilities, like the next two
-    after: FloatArray  # (R, M) ⟨O_r⟩ in the pruned circuit
-    spread: FloatArray  # (R, M) σ_O in the original
-    deformed: FloatArray  # (K, M) d_q
-    angle: FloatArray  # (K, M) θ
-    state: FloatArray  # (1 + R, M) angle that all replacements, and those in each output's light cone, make together
-
-
-def _simulate(
-    task: Task,
-    simplified: Task,
-    pruned: Task,
-    entries: Sequence[Replaced],
-    cones: Sequence[tuple[bool, ...]],
-    q_inverse: FloatArray,
-    progress: bool,
-) -> _Found:
-    qubits = {q for support in task.output_supports for q in support}
-    for circuit in (task.circuit, simplified.circuit, pruned.circuit):
-        qubits.update(q for item in circuit.data for q in _indices(circuit, item))
-    used = sorted(qubits) or [0]  # all others stay |0⟩
-    outputs, at = _Outputs(task, used), {entry.site: j for j, entry in enumerate(entries)}
-    everything = (True,) * len(entries)
-    choices = list(dict.fromkeys([everything, *cones]))
-    added = max((len(e.qubits) for e, q in zip(entries, q_inverse, strict=True) if q != 1), default=0)
-    needed, free = 16 * 2.0 ** len(used) * (len(choices) + COPIES * 2**added), psutil.virtual_memory().available
-    if needed > 0.9 * free:
-        raise TaskError(
-            f"verifying a circuit on {len(used)} qubits needs {needed / 2**30:.3g} GiB of memory and "
-            f"{free / 2**30:.3g} GiB are free; use a machine with more memory"
-        )
-    rows = []
-    for i in tqdm(range(task.num_samples), "verifying", unit="sample", disable=None if progress else True):
-        state, rewritten = _zero(len(used)), dict.fromkeys(choices, _zero(len(used)))
-        deformed, angle = np.zeros((2, len(entries)))
-        for k, (gate, places) in enumerate(_gates(simplified.bound_circuit(i), used)):
-            after, j = _run(gate, state), at.get(k)
-            by = gate
-            if j is not None:
-                by = [] if entries[j].matrix is None else [(_representative(entries[j]), tuple(sorted(places)))]
-                angle[j] = _angle(after, _run(by, state))
-                mixed = state if q_inverse[j] == 1 else _deform(state, places, float(q_inverse[j]))
-                deformed[j] = 2 * np.sin(_angle(_run(gate, mixed), _run(by, mixed)) / 2)
-            for choice, other in rewritten.items():
-                rewritten[choice] = _run(gate if j is None or not choice[j] else by, other)
-            state = after
-        made = {choice: _angle(state, other) for choice, other in rewritten.items()}
-        finals = _final(task, i, used), state, rewritten[everything], _final(pruned, i, used)
-        (original, spread), (exact, _), (replayed, _), (final, _) = map(outputs.of, finals)
-        deviations = (outputs.deviation(*pair) for pair in ((original, exact), (original, final), (replayed, final)))
-        means = (values if task.observables is not None else values[:0] for values in (original, final))
-        rows.append((*deviations, *means, spread, deformed, angle, [made[c] for c in (everything, *cones)]))
-    return _Found(*(np.array(column).T for column in zip(*rows, strict=True)))
-
-
-def _indices(circuit: QuantumCircuit, item: Any) -> tuple[int, ...]:
-    return tuple(circuit.find_bit(q).index for q in item.qubits)
-
-
-def _gates(circuit: QuantumCircuit, used: list[int]) -> Iterator[tuple[Pieces, tuple[int, ...]]]:
-    """Every instruction of a bound circuit as matrices on positions in `used`, and all its positions."""
-    position = {q: j for j, q in enumerate(used)}
-    for item in circuit.data:
-        places = tuple(position[q] for q in _indices(circuit, item))
-        yield list(_pieces(item.operation, places)), places
-
-
-def _pieces(operation: Any, places: tuple[int, ...]) -> Iterator[tuple[ComplexArray, tuple[int, ...]]]:
-    """An instruction as matrices.
-
-    Where Qiskit has no `__array__` the definition counts, which is what runs on a device: `to_matrix` of a Pauli
-    evolution of several terms would be the exponential before Trotterisation.
-    """
-    definition = getattr(operation, "definition", None)
-    if definition is None or (hasattr(operation, "__array__") and len(places) <= DENSE_QUBITS):
-        yield np.asarray(operation.to_matrix(), dtype=complex), places
-    else:
-        for item in definition.data:
-            yield from _pieces(item.operation, tuple(places[q] for q in _indices(definition, item)))
-
-
-def _zero(num_qubits: int) -> ComplexArray:
-    state = np.zeros(2**num_qubits, dtype=complex)
-    state[0] = 1
-    return state
-
-
-def _final(task: Task, sample: int, used: list[int]) -> ComplexArray:
-    state = _zero(len(used))
-    for gate, _ in _gates(task.bound_circuit(sample), used):
-        state = _run(gate, state)
-    return state
-
-
-def _run(pieces: Pieces, state: ComplexArray) -> ComplexArray:
-    num_qubits = state.size.bit_length() - 1
-    for matrix, places in pieces:
-        axes = _axes(places, num_qubits)
-        moved = matrix @ state.reshape((2,) * num_qubits).transpose(axes).reshape(len(matrix), -1)
-        state = moved.reshape((2,) * num_qubits).transpose(np.argsort(axes)).reshape(-1)
-    return state
-
-
-def _axes(places: Sequence[int], num_qubits: int) -> list[int]:
-    """Axes of a state's tensor with those of `places` in front, the first place least significant among them."""
-    front = [num_qubits - 1 - q for q in reversed(places)]
-    return front + [axis for axis in range(num_qubits) if axis not in front]
-
-
-def _deform(state: ComplexArray, places: Sequence[int], q_inverse: float) -> ComplexArray:
-    """A purification of D_η(ρ): K^½/√[2]_q and K^−½/√[2]_q on each place, told apart by one more qubit on top."""
-    half = np.sqrt(np.array([1, q_inverse**2]) / (1 + q_inverse**2))  # the diagonal of the former
-    for place in places:
-        state = np.concatenate([_run([(np.diag(diagonal), (place,))], state) for diagonal in (half, half[::-1])])
-    return state
-
-
-def _angle(first: ComplexArray, second: ComplexArray) -> float:
-    """arccos|⟨φ|ψ⟩| from the part of ψ orthogonal to φ; arccos itself loses half of the digits near zero."""
-    overlap = np.vdot(first, second)
-    return float(np.arctan2(np.linalg.norm(second - overlap * first), abs(overlap)))
-
-
-class _Outputs:
-    """What a task measures, read off a statevector on the given qubits."""
-
-    def __init__(self, task: Task, used: list[int]) -> None:
-        self.places = [used.index(q) for q in task.measured_qubits] if task.observables is None else None
-        self.observables = [restricted(observable, used) for observable in task.observables or ()]
-
-    def of(self, state: ComplexArray) -> tuple[FloatArray, FloatArray]:
-        """⟨O_r⟩ and σ_r, or the distribution and nothing."""
-        if self.places is not None:
-            return Statevector(state).probabilities(self.places), np.zeros(0)
-        images = [
-            sum(c * (word.to_matrix(sparse=True) @ state) for word, c in zip(o.paulis, o.coeffs, strict=True))
-            for o in self.observables
-        ]
-        means = np.array([np.vdot(state, image).real for image in images])
-        return means, np.array([np.linalg.norm(o - m * state) for o, m in zip(images, means, strict=True)])
-
-    def deviation(self, first: FloatArray, second: FloatArray) -> FloatArray:
-        """|Δ⟨O_r⟩|, or the total variation."""
-        change = np.abs(second - first)
-        return change if self.places is None else change.sum(keepdims=True) / 2
