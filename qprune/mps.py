@@ -227,8 +227,8 @@ class ChainPass:
                 bar.update(1 if varies else total)
         values, means, variances, distributions, states = zip(*(parts if varies else parts * total), strict=True)
         # |Δ⟨P⟩| ≤ 2 ‖Δψ‖, and ⟨P⟩ itself is rounded
-        self.error = max(2 * state.error + STEP_ROUNDING * len(self.place) for state in states)
-        self.truncation = max(state.truncation for state in states)
+        self.error = float(max(2 * state.error + STEP_ROUNDING * len(self.place) for state in states))
+        self.truncation = float(max(state.truncation for state in states))
         distribution = np.array(distributions) if self.task.observables is None else None
         return Readings(np.array(values).T, np.array(means).T, np.array(variances).T, distribution)
 

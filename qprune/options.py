@@ -9,6 +9,8 @@ from math import isfinite, sqrt
 from numbers import Real
 from typing import Any
 
+from qiskit.primitives import BaseEstimatorV2
+
 from qprune.costs import Costs
 from qprune.errors import OptionError
 from qprune.noise import Noise, NoiseCalibration, calibrate
@@ -17,6 +19,7 @@ from qprune.representatives import KINDS
 from qprune.strategies import STRATEGIES
 
 DEFAULT_TOLERANCE = 0.05
+DEFAULT_DELTA = 0.05
 CERTIFY = ("bound", "verified")
 AGGREGATES = ("rms", "max")
 UNRECORDED = ("noise", "threads", "executor", "progress")  # λ, β and γ stand for the noise; the others shape nothing
@@ -42,7 +45,8 @@ class Options:
     costs: Costs = None
     prune_encoding: bool = False
     seed: int = 0
-    simulator: str = STATEVECTOR
+    simulator: str | BaseEstimatorV2 = STATEVECTOR
+    delta: float = DEFAULT_DELTA
     threads: int = 1
     executor: Executor | None = None
     progress: bool = False
@@ -62,6 +66,8 @@ class Options:
             ("strategy", tuple(STRATEGIES)),
             ("simulator", SIMULATORS),
         ):
+            if name == "simulator" and self.is_measured:
+                continue
             if getattr(self, name) not in allowed:
                 listed = ", ".join(map(repr, allowed))
                 raise OptionError(f"{name} must be one of {listed}, got {getattr(self, name)!r}")
@@ -78,13 +84,28 @@ class Options:
             )
         if window != "auto" and not (_is_integer(window) and isinstance(window, int) and window >= 0):
             raise OptionError(f'window must be a number of qubits ≥ 0, 0 for none, or "auto", got {window!r}')
-        if self.simulator != STATEVECTOR and (self.refit or window not in ("auto", 0)):
+        self._check_simulator()
+        self._check_verified()
+        object.__setattr__(self, "noise", calibrate(self.noise))
+
+    def _check_simulator(self) -> None:
+        if not (_is_number(self.delta) and 0 < self.delta < 1):
+            raise OptionError(f"delta must be a probability in (0, 1), got {self.delta!r}")
+        if self.simulator != STATEVECTOR and (self.refit or self.window not in ("auto", 0)):
             raise OptionError(
                 f"refit and windows work on statevectors, got simulator={self.simulator!r}; leave them out, or use "
                 f"simulator={STATEVECTOR!r}"
             )
-        self._check_verified()
-        object.__setattr__(self, "noise", calibrate(self.noise))
+        if self.is_measured and (self.certify != "bound" or self.executor is not None):
+            raise OptionError(
+                'an estimator as simulator goes with certify="bound" and without executor: it measures where it is, '
+                "and deviations that were measured with shots are limited by nothing"
+            )
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether expectation values come from an estimator."""
+        return isinstance(self.simulator, BaseEstimatorV2)
 
     def _check_verified(self) -> None:
         if self.certify == "bound":
@@ -119,6 +140,7 @@ class Options:
         kept = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in UNRECORDED}
         kept |= {"tolerance": self.threshold, "window": window}
         kept |= {"coherence": noise.coherence, "beta": noise.beta, "gamma": noise.gamma}
+        kept["simulator"] = type(self.simulator).__name__ if self.is_measured else self.simulator
         if self.costs is not None:
             kept["costs"] = dict(self.costs) if isinstance(self.costs, Mapping) else "callable"
         return kept

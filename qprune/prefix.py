@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import psutil
@@ -135,16 +135,16 @@ def forward_pass(
     qubits = sorted({q for site in sites for q in site.qubits} | {q for s in task.output_supports for q in s}) or [0]
     if simulator == MATRIX_PRODUCT_STATE:
         chain = ChainPass(task, qubits, samples)
-        index, read = _collected(chain, sites, wanted, progress)
-        return Prefix(read.values, index, _outputs(task, read, chain.error, chain.truncation))
+        index, read = collected(chain, sites, wanted, progress)
+        return Prefix(read.values, index, outputs_of(task, read, chain.error, truncation=chain.truncation))
     many = threads >= MANY_THREADS and 2 ** len(qubits) > AT_ONCE
     check_memory(len(qubits), threads if many and len(samples) > 1 else 2)
-    builder = _PassBuilder(task, qubits, samples, threads) if many else EnsemblePass(task, qubits, samples)
-    index, read = _collected(builder, sites, wanted, progress)
-    return Prefix(read.values, index, _outputs(task, read, expectation_rounding(len(qubits))))
+    builder = CircuitPass(task, qubits, samples, threads) if many else EnsemblePass(task, qubits, samples)
+    index, read = collected(builder, sites, wanted, progress)
+    return Prefix(read.values, index, outputs_of(task, read, expectation_rounding(len(qubits))))
 
 
-def _collected(
+def collected(
     builder: Pass, sites: Sequence[Site], wanted: Sequence[Sequence[Word]], progress: bool
 ) -> tuple[dict[tuple[int, Word], int], Readings]:
     """Run a pass; where each wanted word was read, and what."""
@@ -176,7 +176,7 @@ def final_outputs(
     return forward_pass(task, sites, [()] * len(sites), samples, threads=threads, progress=progress).outputs
 
 
-class _PassBuilder:
+class CircuitPass:
     """Collects one Aer circuit with a Parameter for each angle that differs between samples."""
 
     def __init__(self, task: Task, qubits: list[int], samples: NDArray[np.intp], threads: int) -> None:
@@ -283,13 +283,14 @@ class _PassBuilder:
         return rows if self.binds else rows * total
 
 
-def _outputs(task: Task, read: Readings, rounding: float, truncation: float = 0.0) -> Outputs:
+def outputs_of(task: Task, read: Readings, rounding: float, **source: Any) -> Outputs:
+    """What was read at the end, with σ or its limit; `source` are further fields of `Outputs`."""
     variances = read.variances.copy()
     for r, spectrum in enumerate(task.spectra):
         # ±1: σ² = 1 − ⟨O⟩². Else the Bhatia-Davis limit, which is the same formula for any spectrum.
         limit = (spectrum.high - read.means[r]) * (read.means[r] - spectrum.low)
         variances[r] = limit if spectrum.is_involution else np.where(np.isnan(variances[r]), limit, variances[r])
-    return Outputs(read.means, np.sqrt(np.maximum(variances, 0)), read.distribution, rounding, truncation)
+    return Outputs(read.means, np.sqrt(np.maximum(variances, 0)), read.distribution, rounding, **source)
 
 
 @lru_cache

@@ -7,13 +7,14 @@ from concurrent.futures import Executor
 from typing import Any
 
 import numpy as np
+from qiskit.primitives import BaseEstimatorV2
 
 from qprune import bounds
 from qprune.costs import Costs
 from qprune.errors import TaskError
 from qprune.gates import circuit_of
 from qprune.noise import Noise
-from qprune.options import DEFAULT_TOLERANCE, Options
+from qprune.options import DEFAULT_DELTA, DEFAULT_TOLERANCE, Options
 from qprune.prefix import Outputs
 from qprune.result import PruneResult
 from qprune.rewrite import apply, light_cones, simplify
@@ -40,7 +41,8 @@ def prune(
     costs: Costs = None,
     prune_encoding: bool = False,
     seed: int = 0,
-    simulator: str = "statevector",
+    simulator: str | BaseEstimatorV2 = "statevector",
+    delta: float = DEFAULT_DELTA,
     threads: int = 1,
     executor: Executor | None = None,
     progress: bool = False,
@@ -77,7 +79,10 @@ def prune(
         prune_encoding: Whether gates that an input enters may be replaced too.
         seed: For strategies that draw, and for the inputs that refit mixes from the ensemble.
         simulator: "statevector", Aer's; "matrix_product_state": for circuits too wide for that and of low entanglement,
-            best with gates on neighbouring qubits. What truncation may change enters every bound (T7).
+            best with gates on neighbouring qubits. What truncation may change enters every bound (T7). Or an
+            EstimatorV2 primitive, which measures the expectation values, on a device if it is one's: then distances
+            are intervals, and the bound holds but for a probability delta (T8).
+        delta: That probability, in (0, 1), for all values of an estimator together.
         threads: Threads for Aer; 1 is the safe choice on a busy machine.
         executor: Simulates the samples on its workers: a `ProcessPoolExecutor`, Dask's `client.get_executor()`, an
             `MPIPoolExecutor`, …. The result is that of the same call without it, to the last bit, and a worker that
@@ -109,6 +114,7 @@ def prune(
         prune_encoding=prune_encoding,
         seed=seed,
         simulator=simulator,
+        delta=delta,
         threads=threads,
         executor=executor,
         progress=progress,

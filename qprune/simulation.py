@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from qiskit.primitives import BaseEstimatorV2
 from tqdm import tqdm
 
+from qprune.estimator import measured_pass
 from qprune.gates import Site, Word
 from qprune.prefix import MATRIX_PRODUCT_STATE, STATEVECTOR, Outputs, Prefix, forward_pass
 from qprune.sharding import in_pieces
@@ -24,14 +26,16 @@ class Simulation:
     """How passes are run.
 
     Attributes:
-        simulator: One of `prefix.SIMULATORS`.
+        simulator: One of `prefix.SIMULATORS`, or an estimator.
         threads: Threads for Aer, in each worker.
         executor: Runs shards of the samples; None runs all of them here.
+        delta: Failure probability of a pass through an estimator.
     """
 
-    simulator: str = STATEVECTOR
+    simulator: str | BaseEstimatorV2 = STATEVECTOR
     threads: int = 1
     executor: Executor | None = None
+    delta: float = 0.0
 
     def prefix(
         self,
@@ -42,6 +46,8 @@ class Simulation:
         progress: bool = False,
     ) -> Prefix:
         """`forward_pass`, to the last bit the same wherever it runs: no number is made of several samples."""
+        if isinstance(self.simulator, BaseEstimatorV2):
+            return measured_pass(self.simulator, self.delta, task, sites, wanted, samples, progress)
         shards = self._shards(sites, wanted, samples)
         if self.executor is None or len(shards) < 2:
             return forward_pass(

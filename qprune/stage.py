@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from qprune.certificate import NoiseRecord
 from qprune.claims import Basis, Measured, accuracy, deviations, doubt, make_certificate, output_bounds, plan_of
 from qprune.compressor import Compressor
+from qprune.errors import TaskError
 from qprune.gates import Site, Word, circuit_of, sites_of
 from qprune.noise import CircuitNoise
 from qprune.options import Options
@@ -32,7 +33,10 @@ class Stage:
     def __init__(self, task: Task, options: Options) -> None:
         self.task, self.options = task, options
         self.calibration = options.calibration.placed(task.circuit)
-        self.simulation = Simulation(options.simulator, options.threads, options.executor)
+        if options.is_measured and len(task.heldout):
+            raise TaskError("a hold-out needs a simulator: what an estimator measures on it are no exact deviations")
+        # Half of the failure probability each for the pass before and the one after.
+        self.simulation = Simulation(options.simulator, options.threads, options.executor, options.delta / 2)
         self.original = sites_of(task)
         self.sites, self.exact = simplify(task, self.original)
         self.noise = self.calibration.of(self.sites)
