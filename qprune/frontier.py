@@ -113,9 +113,9 @@ def frontier(
         "executor": executor,
         "progress": progress,
     }
+    options = Options(certify="verified", refit=refit, budget=0.0, **common)  # refuses what does not go together
     found = [prune(task, budget=0.0, certify="verified", **common)]
     if refit:
-        options = Options(certify="verified", refit=True, budget=0.0, **common)
         stage = Stage(task, options)
         compressor = stage.compressor()
         reduced = None
