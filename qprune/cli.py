@@ -17,6 +17,7 @@ from qprune.errors import CertificateError, CertificateViolation, OptionError, Q
 from qprune.frontier import frontier
 from qprune.noise import NoiseCalibration, calibrate
 from qprune.options import AGGREGATES, CERTIFY
+from qprune.prefix import SIMULATORS, STATEVECTOR
 from qprune.pruning import prune
 from qprune.report import save_figure
 from qprune.representatives import KINDS
@@ -76,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--holdout", type=float, default=0.0, help="fraction of samples that selection never sees")
     command.add_argument("--seed", type=int, default=0, help="seed of the hold-out and of random strategies")
+    command.add_argument("--simulator", choices=SIMULATORS, default=STATEVECTOR, help="how circuits are simulated")
     command.add_argument("--threads", type=int, default=1, help="threads for Aer (default 1)")
     command.add_argument("--workers", type=int, default=1, help="processes that share the samples (default 1)")
     command.set_defaults(run=_prune)
@@ -88,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--no-refit", action="store_true", help="leave the surviving weights where they are")
     command.add_argument("--holdout", type=float, default=0.0, help="fraction of samples that selection never sees")
     command.add_argument("--seed", type=int, default=0, help="seed of the hold-out and of mixed inputs")
+    command.add_argument("--simulator", choices=SIMULATORS, default=STATEVECTOR, help="how circuits are simulated")
     command.add_argument("--threads", type=int, default=1, help="threads for Aer (default 1)")
     command.add_argument("--workers", type=int, default=1, help="processes that share the samples (default 1)")
     command.set_defaults(run=_frontier)
@@ -142,6 +145,7 @@ def _pruned(
         costs=costs,
         prune_encoding=options.prune_encoding,
         seed=options.seed,
+        simulator=options.simulator,
         threads=options.threads,
         executor=executor,
         progress=True,
@@ -166,6 +170,7 @@ def _frontier(options: argparse.Namespace) -> int:
             budgets=options.budgets,
             refit=not options.no_refit,
             seed=options.seed,
+            simulator=options.simulator,
             threads=options.threads,
             executor=executor,
             progress=True,
