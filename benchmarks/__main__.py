@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import accuracy, plots, readme, scaling, tables, training, wide
+from benchmarks.peers import run as peers
 from benchmarks.records import RESULTS
 
 
@@ -27,11 +28,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"rows added to {options.out} and {beside}; now `python -m benchmarks tables` and `… plots`")
         return 0
     if options.command == "accuracy":
-        accuracy.run(options.out, quick=options.quick, full=options.full)
+        accuracy.run(
+            options.out, quick=options.quick, again=options.again, networks=options.networks, budgets=options.budgets
+        )
         print(f"rows added to {options.out}; now `python -m benchmarks tables`")
         return 0
     if options.command == "training":
         training.run(options.out, quick=options.quick)
+        print(f"rows added to {options.out}; now `python -m benchmarks tables`")
+        return 0
+    if options.command == "peers":
+        peers.run(options.out, quick=options.quick, limit=options.limit, circuits=options.circuit, only=options.tool)
         print(f"rows added to {options.out}; now `python -m benchmarks tables`")
         return 0
     if options.command == "readme":
@@ -62,11 +69,22 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("accuracy", help="what goes at which deviation, on every reference network")
     command.add_argument("--out", type=Path, default=RESULTS / "accuracy.jsonl", help="file to which rows are added")
     command.add_argument("--quick", action="store_true", help="one small network, seconds: to see that it works")
-    command.add_argument("--full", action="store_true", help="re-fit the large networks too")
+    command.add_argument("--again", action="store_true", help="measure anew what the file holds already")
+    command.add_argument("--networks", nargs="+", default=(), metavar="NAME", help="only these (default all)")
+    command.add_argument("--budgets", nargs="+", type=float, default=accuracy.BUDGETS, help="default %(default)s")
 
     command = commands.add_parser("training", help="a training step on the pruned tape over the original's")
     command.add_argument("--out", type=Path, default=RESULTS / "training.jsonl", help="file to which rows are added")
     command.add_argument("--quick", action="store_true", help="one small case")
+
+    command = commands.add_parser("peers", help="qprune beside the tools people use today; those installed")
+    command.add_argument("--out", type=Path, default=RESULTS / "peers.jsonl", help="file to which rows are added")
+    command.add_argument("--quick", action="store_true", help="one small circuit, without the slowest tools")
+    command.add_argument(
+        "--limit", type=_positive, default=300, help="seconds for a tool or a tuned chain on a circuit (default 300)"
+    )
+    command.add_argument("--circuit", nargs="+", default=(), metavar="NAME", help="only these circuits")
+    command.add_argument("--tool", nargs="+", default=(), metavar="PART", help="only tools with this in their name")
 
     commands.add_parser("readme", help="run the demo and put its table and the result tables into README.md")
 

@@ -24,13 +24,13 @@ from tqdm import tqdm
 
 import qprune
 from benchmarks.records import Row, Spread, append, can_measure_memory, peak_memory, provenance, ratio, timed
-from qprune import simulation
+from qprune import runner
 from qprune.windows import Windows
 
 NAME = "scaling"
-AIMS = (4, 6)  # pruning time over one plain pass
-QUBITS, SAMPLES = (4, 8, 12, 16, 20), (1, 100)
-LONG_QUBITS = 16  # from here on many samples take minutes
+AIM = 2  # pruning time over one plain pass, with 100 samples on 4 to 10 qubits and with one on 16 to 24
+QUBITS, SAMPLES = (4, 6, 8, 10, 12, 16, 18, 20, 24), (1, 100)
+LONG_QUBITS = {1: 24, 100: 16}  # from here on, by samples, one size takes minutes
 SHORT, OFTEN = 0.5, 5  # seconds; what both together take less time than is repeated so many times as often
 LAYERS = 4
 WEIGHT_SCALE = 0.3  # radians; the middle size is then about that of the trained reference networks
@@ -49,10 +49,10 @@ class Config:
 
 
 def configs(*, quick: bool, full: bool, threads: int) -> list[Config]:
-    """The sizes: with `full` also 100 samples on 16 and 20 qubits, with `quick` one small size."""
+    """The sizes: with `full` also 24 qubits, and 100 samples on 16 qubits and more; with `quick` one small size."""
     if quick:
         return [Config(3, 2, LAYERS, threads)]
-    sizes = [(n, m) for n in QUBITS for m in SAMPLES if full or m == 1 or n < LONG_QUBITS]
+    sizes = [(n, m) for n in QUBITS for m in SAMPLES if full or n < LONG_QUBITS[m]]
     return [Config(n, m, LAYERS, threads) for n, m in sizes]
 
 
@@ -187,7 +187,7 @@ def _parts() -> Iterator[dict[str, float]]:
         return call
 
     with ExitStack() as patches:
-        patches.enter_context(patch.object(simulation, "forward_pass", watched(simulation.forward_pass)))
+        patches.enter_context(patch.object(runner, "forward_pass", watched(runner.forward_pass)))
         for method in ("__init__", "angles"):
             patches.enter_context(patch.object(Windows, method, watched(getattr(Windows, method), "windows")))
         yield seen

@@ -17,6 +17,7 @@ from qprune.noise_models import noise_model
 from qprune.pruning import prune
 from qprune.result import PruneResult
 from qprune.task import Task
+from qprune.tradeoff import trade_off
 from qprune.verify import verify
 
 __version__ = version("qprune")
@@ -37,5 +38,6 @@ __all__ = [
     "frontier",
     "noise_model",
     "prune",
+    "trade_off",
     "verify",
 ]

@@ -239,7 +239,8 @@ class _Outputs:
             self.diagonals: FloatArray | None = _outcomes(task, qubits)
             return
         self.matrices: list[csr_array] = [
-            csr_array(restricted(observable, qubits).to_matrix(sparse=True)) for observable in task.observables
+            csr_array(restricted(observable, qubits).to_matrix(sparse=True, force_serial=True))
+            for observable in task.observables
         ]
         diagonal = all(abs(m - diags_array(m.diagonal())).sum() == 0 for m in self.matrices)
         self.diagonals = np.array([m.diagonal().real for m in self.matrices]) if diagonal else None

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from qiskit.circuit import Instruction, ParameterExpression
 from qiskit.circuit.library import UnitaryGate
-from qiskit.quantum_info import Operator, SparsePauliOp
+from qiskit.quantum_info import Operator
 
 from qprune.expressions import slopes_of
 from qprune.gates import Site, bound_operation
@@ -46,6 +46,7 @@ class BatchedNetwork:
         qubits = sorted({q for s in sites for q in s.qubits} | {q for s in task.output_supports for q in s}) or [0]
         self.place = {q: j for j, q in enumerate(qubits)}
         self.weights = task.weights.copy()
+        self.index = {p: j for j, p in enumerate(task.weight_params)}
         self.movable = _movable(task, sites)
         self.gates = [Gate(self, site) for site in sites]
 
@@ -136,17 +137,17 @@ class Gate:
             self.whole = network.whole(site.operation, site.qubits)
             return
         self.axes = network.axes(group.qubits)
-        self.projectors, self.eigenvalues = _dense_projectors(group), np.array(group.eigenvalues)
-        self.member = _member(group)
-        self.generator = _generator(group), self.axes
+        self.projectors, self.eigenvalues = group.dense_projectors, np.array(group.eigenvalues)
+        self.member, rows = _member_and_generator(group.family, group.letters)
+        self.generator = rows, self.axes
         coordinate = site.coordinate
         self.offset = np.asarray(task.values(coordinate, network.samples), dtype=float)
         if isinstance(coordinate, ParameterExpression):
-            index = {p: j for j, p in enumerate(task.weight_params)}
             for p, factor in (slopes_of(coordinate) or {}).items():
-                if p in index and network.movable[index[p]]:
-                    self.slopes.append((index[p], factor))
-                    self.offset = self.offset - factor * task.weights[index[p]]
+                j = network.index.get(p)
+                if j is not None and network.movable[j]:
+                    self.slopes.append((j, factor))
+                    self.offset = self.offset - factor * task.weights[j]
 
     @property
     def is_shared(self) -> bool:
@@ -195,6 +196,13 @@ class _Member:
         return [[(j, kept[place]) for j, place in row if abs(kept[place]) > NOTHING] for row in self.pattern]
 
 
+@lru_cache
+def _member_and_generator(family: str, letters: str) -> tuple[_Member, Rows]:
+    group = Subgroup(family, tuple(enumerate(letters)))
+    generator = np.einsum("j,jab->ab", np.array(group.eigenvalues), group.dense_projectors)
+    return _Member(group.dense_projectors), _rows(generator)
+
+
 def _rows(matrix: ComplexArray) -> Rows:
     """A matrix (d, d), or (d, d, M) for one per sample, as rows of (column, entry) without the zeros."""
     rows: Rows = [[] for _ in matrix]
@@ -235,23 +243,3 @@ def _corner(n: int, axes: tuple[int, ...], index: int) -> tuple:
     for bit, axis in enumerate(axes):
         where[axis] = index >> bit & 1
     return tuple(where)
-
-
-@lru_cache(maxsize=4096)
-def _member(group: Subgroup) -> _Member:
-    return _Member(_dense_projectors(group))
-
-
-@lru_cache(maxsize=4096)
-def _generator(group: Subgroup) -> Rows:
-    return _rows(np.einsum("j,jab->ab", np.array(group.eigenvalues), _dense_projectors(group)))
-
-
-@lru_cache(maxsize=4096)
-def _dense_projectors(group: Subgroup) -> ComplexArray:
-    place = {q: j for j, q in enumerate(group.qubits)}
-    sums = []
-    for projector in group.projectors:
-        terms = [("".join(p for _, p in word), [place[q] for q, _ in word], c) for word, c in projector.items()]
-        sums.append(SparsePauliOp.from_sparse_list(terms, num_qubits=len(place)).to_matrix())
-    return np.array(sums)

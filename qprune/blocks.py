@@ -7,7 +7,7 @@ stands between; so one look at the state per block serves all the gates in it, i
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from math import pi
 
@@ -18,6 +18,7 @@ from qiskit.circuit import Instruction
 from qiskit.circuit.library import DiagonalGate, UnitaryGate
 from qiskit.quantum_info import Pauli
 
+from qprune.errors import TaskError
 from qprune.gates import Angle, Site, Word, bound_operation, make_site, pauli_label
 from qprune.subgroups import ComplexArray, matrix_of, subgroup_of
 from qprune.task import Task
@@ -98,6 +99,19 @@ class Blocks:
     def steps(self) -> list[Block]:
         return list(self._steps)
 
+    def steps_to_the_last_reading(self) -> list[Block]:
+        """The steps without what is done after all reading."""
+        needed: list[Block] = []
+        read = set[int]()
+        for block in reversed(self._steps):
+            if read.isdisjoint(block.qubits):
+                if not block.rows:
+                    continue
+                block = replace(block, matrix=None, diagonals=None)
+            read.update(block.qubits)
+            needed.append(block)
+        return needed[::-1]
+
     def save_word(self, word: Word) -> int:
         """Ask for ⟨P⟩ at this place; its row."""
         row, qubits = self.num_rows, tuple(q for q, _ in word)
@@ -115,10 +129,10 @@ class Blocks:
             axes = [len(qubits) - 1 - j for j in np.argsort(site.qubits)[::-1]]
             entries = np.array(operation.params, dtype=complex).reshape((2,) * len(qubits)).transpose(axes)
             self._push(Block(qubits, False, diagonals=entries.reshape(1, -1)))
-        elif len(qubits) > WHOLE_QUBITS and not isinstance(operation, UnitaryGate):
+        elif len(qubits) > WHOLE_QUBITS and operation.definition is not None and not isinstance(operation, UnitaryGate):
             self._append_parts(operation.definition, site.qubits)
         elif group is not None and site.coordinate is not None:
-            qubits = group.qubits  # fewer than the gate's where its word has an identity
+            qubits = group.qubits  # a Pauli word may have letters I
             coordinate = self.task.values(site.coordinate, self.samples)
             if coordinate.ndim == 0:
                 self._apply(group.matrix(float(coordinate)), qubits)
@@ -129,7 +143,12 @@ class Blocks:
                 self._push(Block(qubits, False, diagonals=np.exp(-1j * np.multiply.outer(coordinate, eigenvalues))))
                 self._apply(vectors, qubits)
         elif site.role == "encoding":
-            self._append_parts(_one_parameter_gates(operation), site.qubits)
+            if (parts := _one_parameter_gates(operation)) is None:
+                raise TaskError(
+                    f"gate {operation.name} on qubits {list(site.qubits)} takes inputs and has no definition; "
+                    "define it in elementary gates"
+                )
+            self._append_parts(parts, site.qubits)
         else:
             self._apply(matrix_of(bound_operation(self.task, operation), site.qubits), qubits)
 
@@ -150,7 +169,7 @@ class Blocks:
         if first is not None and first.is_open and all(self._last.get(q) is first for q in qubits):
             return first
         before = dict.fromkeys(self._last[q] for q in qubits if q in self._last)
-        inside, taken = set(qubits), []
+        inside, taken = set(qubits), list[Block]()
         for block in sorted(before, key=lambda b: len(b.qubits)):
             # What has nothing behind it on any of its qubits can be moved here.
             if block.is_open and all(self._last[q] is block for q in block.qubits):
@@ -169,7 +188,7 @@ class Blocks:
         self._last.update(dict.fromkeys(block.qubits, block))
 
 
-def _one_parameter_gates(operation: Instruction) -> QuantumCircuit:
+def _one_parameter_gates(operation: Instruction) -> QuantumCircuit | None:
     """A gate of several parameters as gates of one each, up to a global phase."""
     if operation.name not in _EULER_ANGLES:
         return operation.definition
@@ -203,7 +222,7 @@ def _embedded(matrix: ComplexArray, qubits: Positions, into: Positions) -> Compl
 def _pattern(positions: Positions, size: int) -> tuple[NDArray[np.intp], ...]:
     """Where the entries of the wider matrix stand that may differ from zero, and which of the narrow one they are."""
     index = np.arange(2**size)
-    inner = sum((index >> p & 1) << j for j, p in enumerate(positions))
+    inner = np.sum([(index >> p & 1) << j for j, p in enumerate(positions)], axis=0)
     outer = index & ~sum(1 << p for p in positions)
     rows, columns = np.nonzero(outer[:, None] == outer)
     return rows, columns, inner[rows] * 2 ** len(positions) + inner[columns]

@@ -77,6 +77,35 @@ def _descent(theta: FloatArray, mean: FloatArray, slack: float) -> FloatArray:
     return np.where(np.arccos(start) + 2 * theta < pi, fall, 1 + start)
 
 
+def variance_bound(of_mean: FloatArray, of_square: FloatArray, mean: FloatArray, spectrum: Spectrum) -> FloatArray:
+    """Largest change of Var O = ⟨O²⟩ − ⟨O⟩²: b(O²) + b(O)·(2|⟨O⟩| + b(O)), and at most `largest_variance`.
+
+    Because |Δ⟨O⟩²| = |Δ⟨O⟩|·|2⟨O⟩ + Δ⟨O⟩|.
+
+    Args:
+        of_mean: b(O), the bound on |Δ⟨O⟩|, any shape.
+        of_square: b(O²), the bound on |Δ⟨O²⟩|, same shape; 0 where O² is a multiple of 1.
+        mean: ⟨O⟩ of the original, same shape.
+        spectrum: Limits of O's eigenvalues.
+    """
+    return np.minimum(of_square + of_mean * (2 * np.abs(mean) + of_mean), largest_variance(spectrum))
+
+
+def largest_variance(spectrum: Spectrum) -> float:
+    """(λ_max − λ_min)²/4, above which no variance lies (Popoviciu 1935)."""
+    return (spectrum.high - spectrum.low) ** 2 / 4
+
+
+def outcomes_bound(theta: FloatArray, each: FloatArray) -> FloatArray:
+    """Total variation of outcomes: sin Θ (T2), or half the sum of their probabilities' bounds where that is less.
+
+    Args:
+        theta: Θ of the measured qubits, radians in [0, π/2], shape (M,).
+        each: Bound on the change of each outcome's probability, shape (outcomes, M).
+    """
+    return np.minimum(distribution_bound(theta), each.sum(axis=0) / 2)
+
+
 def largest_angle(
     budget: float,
     mean: FloatArray,
@@ -117,7 +146,7 @@ def angle_from_tolerances(kappas: FloatArray, tolerances: FloatArray) -> float:
 
 
 def mean_state_error(distances: FloatArray, weights: FloatArray) -> float:
-    """(E‖Δψ‖²)^½ ≤ Σ_k (E d_{k,i}²)^½, phases per sample (T2, Minkowski).
+    """(E‖Δψ‖²)^½ ≤ Σ_k (E d_{k,i}²)^½, phases per sample, for replacements alone (T2, Minkowski).
 
     Args:
         distances: Undeformed d_{k,i} = 2 sin(θ_{k,i}/2), shape (gates, M).

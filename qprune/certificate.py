@@ -119,7 +119,8 @@ class Certificate:
         bound: Proven limit of |Δ| per output and sample (T2).
         measured: |Δ| measured by full simulation, same shape.
         certified_predictions: Where sign⟨O⟩ cannot flip (T4); None for outputs without a ±1 prediction.
-        mean_state_error: Limit of (E‖Δψ‖²)^½ (T2).
+        mean_state_error: Limit of (E‖Δψ‖²)^½ between the simplified circuit and the same with its gates replaced (T2).
+            Not of the pruned circuit's state: exact simplification after that changes no output, but may change it.
         angle_from_tolerances: Closed form Σ 2 arcsin(κ_k ε_k/2) where it applies (aggregate "max", no budget).
         holdout: T5 on samples that selection never saw, or None.
         versions: Package versions.
@@ -172,7 +173,7 @@ class Certificate:
         """
         try:
             data = json.loads(text)
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             raise CertificateError(f"certificate is not valid JSON: {error}") from error
         if not isinstance(data, dict) or data.pop("format", None) != FORMAT:
             raise CertificateError(f'certificate must be a JSON object with "format": "{FORMAT}"')
@@ -248,10 +249,11 @@ def circuit_hash(circuit: QuantumCircuit) -> str:
     """
     digest = hashlib.sha256(f"{circuit.num_qubits} {_angle(circuit.global_phase)}".encode())
     for item in circuit.data:
-        if item.operation.name == "barrier":
+        operation = item.operation
+        if operation.name == "barrier":
             continue
         qubits = ",".join(str(circuit.find_bit(q).index) for q in item.qubits)
-        digest.update(f"|{item.operation.name} {qubits} {_parameters(item.operation)}".encode())
+        digest.update(f"|{operation.name} {qubits} {_parameters(operation)}".encode())
     return digest.hexdigest()
 
 

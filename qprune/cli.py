@@ -73,7 +73,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--costs", metavar="JSON", help="cost by gate name, such as '{\"cx\": 20}'")
     command.add_argument("--prune-encoding", action="store_true", help="gates that an input enters may go too")
     command.add_argument(
-        "--tradeoff", type=int, default=12, help="points of the report's curve, 0 for none (default 12)"
+        "--tradeoff",
+        type=_points,
+        help="points of the report's curve, one pruning each (default 12, with --refit none: 0)",
     )
     command.add_argument("--holdout", type=float, default=0.0, help="fraction of samples that selection never sees")
     command.add_argument("--seed", type=int, default=0, help="seed of the hold-out and of random strategies")
@@ -120,8 +122,8 @@ def _prune(options: argparse.Namespace) -> int:
     if options.out is not None:
         check_output_folder(options.out, options.force)
     try:
-        costs = None if options.costs is None else dict(json.loads(options.costs))
-    except (ValueError, TypeError) as error:
+        costs = None if options.costs is None else json.loads(options.costs)
+    except ValueError as error:
         return _fail(ValueError(f'--costs must be a JSON object such as {{"cx": 20}}: {error}'), UNUSABLE)
     task = Task.load(options.bundle, holdout=options.holdout, seed=options.seed)
     with _workers(options.workers) as executor:
@@ -152,8 +154,9 @@ def _pruned(
     )
     print(result)
     if options.out is not None:
-        unrecorded = {"costs": costs, "noise": noise, "threads": options.threads, "executor": executor}
-        curve = trade_off(result, points=options.tradeoff, progress=True, **unrecorded) if options.tradeoff else ()
+        points = (0 if options.refit else 12) if options.tradeoff is None else options.tradeoff
+        again = {"costs": costs, "noise": noise, "threads": options.threads, "executor": executor, "progress": True}
+        curve = trade_off(result, points=points, **again) if points else ()
         result.save(options.out, overwrite=options.force, tradeoff=curve)
         print(f"\nwritten to {options.out}: report.html, certificate.json, report.txt, before.png, after.png, pruned/")
     return SUCCESS
@@ -209,7 +212,15 @@ def _qubits(text: str) -> list[int]:
 
 
 def _window(text: str) -> int | str:
+    if text != "auto" and not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"must be auto or a number of qubits, 0 for none, got {text!r}")
     return text if text == "auto" else int(text)
+
+
+def _points(text: str) -> int:
+    if not text.isdecimal() or int(text) == 1:
+        raise argparse.ArgumentTypeError(f"must be an integer ≥ 2, or 0 for no curve, got {text!r}")
+    return int(text)
 
 
 def _verify(options: argparse.Namespace) -> int:

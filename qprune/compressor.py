@@ -31,7 +31,7 @@ FINALISTS = 2  # of these, how many are fitted to the end
 HOMOTOPY = 6  # steps from a gate to the identity, the weights following
 FIT_STEPS, SCREEN_STEPS, FOLLOW_STEPS, POWER_STEPS = 60, 6, 2, 20
 POWERS = (4, 8, 16, 32)  # of the norms on the way from the mean square to the largest deviation
-HOPELESS = 4.0  # times the budget: more than that no norm makes good
+HOPELESS = (4.0, 2.5, 1.6, 1.2)  # times the budget: what the norm of each power, and those after it, hardly ever mend
 ROUNDING = 1e-9  # share of the budget left to the difference between two simulators
 STATES_PER_SAMPLE = 4  # that an adjoint pass holds at a time
 SAMPLES_PER_WEIGHT = 2  # size of the ensemble that weights are fitted on; mixtures of inputs fill it up
@@ -73,7 +73,7 @@ class Compressor:
         self.samples: NDArray[np.intp] = ensemble.selected
         self.original = Reduced(ensemble.with_circuit(circuit_of(task, tuple(sites))), tuple(sites), 0.0)
         self.target = self._network(self.original).values(self.original.task.weights)
-        self.block = len(sites)
+        self.block = self.chunk = len(sites)
 
     def compress(self, budget: float, start: Reduced | None = None, progress: bool = False) -> Reduced:
         """Entangling gates, then rotations, until nothing fits.
@@ -88,13 +88,14 @@ class Compressor:
         if self.strategy.order([], []) is not None:
             stages = [self._fewer_in_order]
         current = self.original if start is None else start
-        self.block = len(current.sites)
+        self.block = self.chunk = len(current.sites)
         with tqdm(
             total=round(self.total_cost(current), 1), desc="pruning", unit="cost", disable=None if progress else True
         ) as bar:
             while True:
                 before = current
                 for stage in stages:
+                    self.chunk = len(current.sites)
                     while (smaller := stage(current, budget)) is not None:
                         bar.update(round(self.total_cost(current) - self.total_cost(smaller), 1))
                         current = smaller
@@ -183,12 +184,14 @@ class Compressor:
 
     def _first_that_fit(self, current: Reduced, order: list[int], budget: float) -> Reduced | None:
         """The first quarter of an order, or half of that and so on; else the first of the next few by itself."""
-        size = max(1, len(order) // 4)
-        while order and size:
-            smaller = self._fitted_within(current.without(order[:size]), budget)
+        self.chunk = min(self.chunk, max(1, len(order) // 4))
+        while order:
+            smaller = self._fitted_within(current.without(order[: self.chunk]), budget)
             if smaller.deviation <= budget:
                 return smaller
-            size //= 2
+            if self.chunk == 1:
+                break
+            self.chunk //= 2
         for k in order[1 : 1 + LOOK_AHEAD]:
             smaller = self._fitted_within(current.without([k]), budget)
             if smaller.deviation <= budget:
@@ -199,10 +202,9 @@ class Compressor:
 
     def _fitted_within(self, reduced: Reduced, budget: float) -> Reduced:
         """Weights fitted to the mean square, then to ever higher powers until the largest deviation is within."""
-        best = self._fitted(reduced, FIT_STEPS)
-        current = best
-        for power in POWERS:
-            if best.deviation <= budget or current.deviation > HOPELESS * budget:
+        best = current = self._fitted(reduced, FIT_STEPS)
+        for power, hopeless in zip(POWERS, HOPELESS, strict=True):
+            if best.deviation <= budget or best.deviation > hopeless * budget:
                 break
             current = self._fitted(current, POWER_STEPS, power, budget)
             best = min(best, current, key=lambda r: r.deviation)

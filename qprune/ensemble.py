@@ -8,7 +8,7 @@ copied to be read.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -19,7 +19,7 @@ from qiskit_aer.quantum_info.states.aer_state import AerState
 from tqdm import tqdm
 
 from qprune.blocks import LARGEST, Block, Blocks
-from qprune.gates import Word, pauli_label
+from qprune.gates import Word, pauli_label, words_of
 from qprune.observables import restricted
 from qprune.subgroups import ComplexArray
 from qprune.task import FloatArray, Task
@@ -44,7 +44,7 @@ class Readings(NamedTuple):
 
 
 class EnsemblePass:
-    """One pass through Aer for all samples; the same calls as for a pass by circuits (see `prefix`).
+    """One pass through Aer for all samples.
 
     Args:
         task: The task.
@@ -59,45 +59,75 @@ class EnsemblePass:
 
     def read(self, progress: bool) -> Readings:
         """Simulate as many samples at a time as fit into the cache."""
+        task, wanted = self.task, self.blocks.num_rows
+        outputs = [_Output(task, r, self.blocks) for r in range(len(task.observables or ()))]
+        to_the_end = task.observables is None or any(output.sums is None for output in outputs)
+        steps = self.blocks.steps if to_the_end else self.blocks.steps_to_the_last_reading()
         total = len(self.samples) if self.blocks.varies else 1  # without input all samples are the same state
         largest = max(1, AT_ONCE >> len(self.qubits))
         chunks = []
         with tqdm(total=len(self.samples), desc="simulating", unit="sample", disable=None if progress else True) as bar:
             for start in range(0, total, largest):
-                count = min(largest, total - start)
-                chunks.append(self._chunk(np.arange(start, start + count)))
-                bar.update(count if total > 1 else len(self.samples))
-        read = Readings(*(None if rows[0] is None else np.concatenate(rows, axis=-1) for rows in zip(*chunks)))
-        if total < len(self.samples):
-            read = Readings(*(None if rows is None else np.repeat(rows, len(self.samples), axis=-1) for rows in read))
-        return read._replace(distribution=None if read.distribution is None else read.distribution.T)
+                rows = np.arange(start, min(start + largest, total))
+                chunks.append(self._chunk(steps, outputs, rows))
+                bar.update(len(rows) if total > 1 else len(self.samples))
+        values, means, variances, distribution = (
+            np.repeat(np.concatenate(parts, axis=-1), len(self.samples) // total, axis=-1)
+            for parts in zip(*chunks, strict=True)
+        )
+        return Readings(values[:wanted], means, variances, distribution.T if task.observables is None else None)
 
-    def _chunk(self, rows: NDArray[np.intp]) -> Readings:
-        """The last axis of everything is the sample, also of the distribution."""
-        count = 1 << (len(rows) - 1).bit_length()
-        padded = np.resize(rows, count)
-        values = np.empty((self.blocks.num_rows, count))
+    def _chunk(
+        self, steps: Sequence[Block], outputs: Sequence[_Output], rows: NDArray[np.intp]
+    ) -> tuple[FloatArray, ...]:
+        """Values, means, variances and distribution of some samples, which are the last axis of each."""
+        measured, count = self.task.measured_qubits, 1 << (len(rows) - 1).bit_length()
+        values, padded = np.empty((self.blocks.num_rows, count)), np.resize(rows, count)
+        means, variances = np.empty((2, len(outputs), count))
+        distribution = np.empty((0, count))
         with Ensemble(self.qubits, count) as ensemble:
-            for block in self.blocks.steps:
+            for block in steps:
                 ensemble.run(block, padded, values)
-            read = Readings(values, *self._outputs(ensemble))
-        return Readings(*(None if part is None else part[:, : len(rows)] for part in read))
+            for r, output in enumerate(outputs):
+                means[r], variances[r] = output.moments(values, ensemble)
+            if self.task.observables is None:
+                distribution = ensemble.part(measured).probabilities(measured).T
+        return tuple(array[:, : len(rows)] for array in (values, means, variances, distribution))
 
-    def _outputs(self, ensemble: Ensemble) -> tuple[FloatArray, FloatArray, FloatArray | None]:
-        task = self.task
-        seen = {q for support in task.output_supports for q in support} or set(self.qubits[:1])
-        part = ensemble.part(sorted(seen))
-        if task.observables is None:
-            none = np.zeros((0, len(part.states)))
-            return none, none, part.probabilities(task.measured_qubits).T
-        means, variances = np.empty((2, len(task.observables), len(part.states)))
-        for r, observable in enumerate(task.observables):
-            # A large constant would cancel in ⟨O²⟩ − ⟨O⟩² and take the variance with it.
-            centre = task.spectra[r].centre
-            local = restricted(observable, part.qubits) - centre * SparsePauliOp("I" * len(part.qubits))
-            mean, square = part.moments(local.simplify(atol=0))
-            means[r], variances[r] = mean + centre, square - mean**2
-        return means, variances, None
+
+class _Output:
+    """Mean and variance of an observable: from values of the pass where it acts on few qubits, else from the state."""
+
+    def __init__(self, task: Task, r: int, blocks: Blocks) -> None:
+        observable, self.support = (task.observables or ())[r], task.output_supports[r]
+        # A large constant would cancel in ⟨O²⟩ − ⟨O⟩² and take the variance with it.
+        self.centre = task.spectra[r].centre
+        self.rest = (observable - self.centre * SparsePauliOp("I" * task.num_qubits)).simplify(atol=0)
+        self.sums: list[_Sum] | None = None
+        if len(self.support) <= LARGEST:
+            qubits = self.support or (0,)  # a constant acts on none; any will do
+            local = restricted(self.rest, qubits)
+            self.sums = [_Sum(words_of(power, qubits), blocks) for power in (local, local @ local)]
+
+    def moments(self, values: FloatArray, ensemble: Ensemble) -> tuple[FloatArray, FloatArray]:
+        if self.sums is None:
+            part = ensemble.part(self.support)
+            mean, square = part.moments(restricted(self.rest, part.qubits))
+        else:
+            mean, square = (total.of(values) for total in self.sums)
+        return mean + self.centre, square - mean**2
+
+
+class _Sum:
+    """A Pauli sum whose words are among a pass's values."""
+
+    def __init__(self, words: Mapping[Word, float], blocks: Blocks) -> None:
+        self.constant = words.get((), 0.0)
+        self.rows = [blocks.save_word(word) for word in words if word]
+        self.coefficients = np.array([coefficient for word, coefficient in words.items() if word])
+
+    def of(self, values: FloatArray) -> FloatArray:
+        return self.constant + np.vecdot(np.ascontiguousarray(values[self.rows].T), self.coefficients)
 
 
 class Ensemble:
@@ -212,7 +242,7 @@ class _Part:
         view = self.states.reshape((count,) + (2,) * width).transpose(*pieces, 0, *axes, *others[len(pieces) :])
         total = np.zeros((count, 2 ** len(qubits), 2 ** len(qubits)), dtype=complex)
         for piece in np.ndindex(*view.shape[: len(pieces)]):
-            states = view[piece].reshape(count, 2 ** len(qubits), -1)
+            states = np.ascontiguousarray(view[piece].reshape(count, 2 ** len(qubits), -1))
             total += states @ states.conj().transpose(0, 2, 1)
         return total
 

@@ -62,7 +62,7 @@ def measured_pass(
     measured = EstimatorPass(task, qubits, samples, estimator)
     index, read = collected(measured, sites, wanted, progress)
     # An estimator may be exact; then it sums up a statevector, as far as there is one.
-    error = measured.radius(delta) + expectation_rounding(min(len(qubits), SUMMED_QUBITS))
+    error = measured.radius(delta) + expectation_rounding(min(len(qubits), SUMMED_QUBITS), len(sites))
     failure = delta if measured.precision else 0.0
     return Prefix(read.values, index, outputs_of(task, read, error, estimates=measured.estimates, failure=failure))
 

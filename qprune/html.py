@@ -77,7 +77,7 @@ def page(result: PruneResult, *, tradeoff: Sequence[TradeOffPoint] = (), title: 
 
     Args:
         result: What `prune` returned.
-        tradeoff: What `qprune.tradeoff.trade_off` returned, for the curve; without it the page has none.
+        tradeoff: What `qprune.trade_off` returned, for the curve; without it the page has none.
         title: Heading; default: the circuit's name.
     """
     name = escape(title if title is not None else f"{result.original.circuit.name}, pruned")
@@ -309,7 +309,7 @@ def _plots(result: PruneResult, tradeoff: Sequence[TradeOffPoint]) -> str:
             "<h2>Trade-off</h2>"
             f'<figure role="img" aria-label="Gates left, proven bound and measured deviation. {escape(rows)}">'
             f"{drawing}</figure><p class=dim>The same task pruned at {len(tradeoff)} settings of "
-            f"{escape(tradeoff[0].setting)}{_ringed(result)}.</p>"
+            f"{escape(tradeoff[0].setting)}.</p>"
         )
     drawing = inline_svg(partial(plot, result), "deviations")
     figures.append(
@@ -320,11 +320,6 @@ def _plots(result: PruneResult, tradeoff: Sequence[TradeOffPoint]) -> str:
         f"{_count(len(certificate.outputs), 'output')}.</p>"
     )
     return f'<div class="pair">{"".join(f"<section>{figure}</section>" for figure in figures)}</div>'
-
-
-def _ringed(result: PruneResult) -> str:
-    verified = result.certificate.options.get("certify") == "verified"
-    return "; this result, pruned by measured deviation, is ringed" if verified else ""
 
 
 def _gate_table(result: PruneResult) -> str:

@@ -13,6 +13,7 @@ from qiskit.primitives import BaseEstimatorV2
 
 from qprune.costs import Costs
 from qprune.errors import OptionError
+from qprune.gates import NAMES
 from qprune.noise import Noise, NoiseCalibration, calibrate
 from qprune.prefix import SIMULATORS, STATEVECTOR
 from qprune.representatives import KINDS
@@ -52,13 +53,16 @@ class Options:
     progress: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("tolerance", "budget"):
-            object.__setattr__(self, name, _plain(getattr(self, name)))
+        for field in fields(self):
+            object.__setattr__(self, field.name, _plain(getattr(self, field.name)))
         tolerance, budget, window = self.tolerance, self.budget, self.window
         if tolerance is not None and not (_is_number(tolerance) and 0 <= tolerance <= sqrt(2)):
             raise OptionError(f"tolerance must be a number in [0, √2], the range of d_q, got {tolerance!r}")
         if budget is not None and not (_is_number(budget) and budget >= 0):
             raise OptionError(f"budget must be a finite number ≥ 0 in units of the observable, got {budget!r}")
+        for name in ("tolerance", "budget"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, float(getattr(self, name)))
         for name, allowed in (
             ("certify", CERTIFY),
             ("aggregate", AGGREGATES),
@@ -82,11 +86,24 @@ class Options:
                 "executor must be a concurrent.futures.Executor such as ProcessPoolExecutor() or Dask's "
                 f"client.get_executor(), or None, got {self.executor!r}"
             )
-        if window != "auto" and not (_is_integer(window) and isinstance(window, int) and window >= 0):
+        if window != "auto" and not (_is_integer(window) and int(window) >= 0):
             raise OptionError(f'window must be a number of qubits ≥ 0, 0 for none, or "auto", got {window!r}')
+        self._check_costs()
         self._check_simulator()
         self._check_verified()
         object.__setattr__(self, "noise", calibrate(self.noise))
+
+    def _check_costs(self) -> None:
+        if not isinstance(self.costs, Mapping):
+            return
+        for name, cost in self.costs.items():
+            if name not in NAMES:
+                raise OptionError(
+                    f"costs names {name!r}, which no gate is called; use Qiskit's names, such as cx and rz"
+                )
+            if not _is_number(_plain(cost)) or cost < 0:
+                raise OptionError(f"costs must give a finite number ≥ 0 for every gate, got {cost!r} for {name}")
+        object.__setattr__(self, "costs", {name: float(cost) for name, cost in self.costs.items()})
 
     def _check_simulator(self) -> None:
         if not (_is_number(self.delta) and 0 < self.delta < 1):
@@ -148,8 +165,7 @@ class Options:
 
 def _plain(value: Any) -> Any:
     """A number of NumPy, or an array that holds a single one without axes, as Python's own: JSON takes no other."""
-    value = value.item() if getattr(value, "shape", None) == () and hasattr(value, "item") else value
-    return float(value) if _is_number(value) else value
+    return value.item() if getattr(value, "shape", None) == () and hasattr(value, "item") else value
 
 
 def _is_number(value: object) -> bool:

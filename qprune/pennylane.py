@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from qiskit import ClassicalRegister
 
 from qprune.bundle import read_json
 from qprune.certificate import Certificate, circuit_hash
-from qprune.errors import BundleError, CertificateError, OptionError, TaskError
+from qprune.errors import BundleError, CertificateError, OptionError, QpruneError, TaskError
 from qprune.gates import sites_of
 from qprune.pennylane_network import Network, Roles, Signature, as_interface, find_roles, flat, network_of
 from qprune.pennylane_plan import Plan, apply_plan, readings_of, wire_order
@@ -37,6 +37,7 @@ from qprune.pennylane_training import (
 )
 from qprune.prefix import Outputs, final_outputs
 from qprune.pruning import prune as prune_task
+from qprune.report import TradeOffPoint
 from qprune.result import PruneResult
 from qprune.task import FloatArray, Task
 from qprune.verify import VerificationReport, verify
@@ -90,7 +91,7 @@ def prune(
     if unknown:
         raise OptionError(f"{unknown[0]} is no option of qprune.pennylane.prune or qprune.prune; see their docstrings")
     network, single = network_of(_checked_qnode(qnode), inputs, weights, input_name, dict(kwargs or {}))
-    tape = network.tape(network.sample(0), network.weights)
+    tape = _first_tape(network)
     names: set[str] = set()
     operations = expand(tape.operations, names)
     signature = Signature.of(operations, tape.measurements)
@@ -224,14 +225,27 @@ class PrunedQNode:
             self.certificate  # noqa: B018 raises
         return verify(self.result.original, self.result, progress=progress)
 
-    def save(self, folder: str | Path, *, drawings: bool = True, overwrite: bool = False) -> None:
+    def save(
+        self,
+        folder: str | Path,
+        *,
+        drawings: bool = True,
+        overwrite: bool = False,
+        tradeoff: Sequence[TradeOffPoint] = (),
+    ) -> None:
         """Write the result as `PruneResult.save` does, so that `qprune verify` takes it, and what `load` needs.
+
+        Args:
+            folder: Where to; made anew.
+            drawings: Whether to write pictures and the report too.
+            overwrite: Whether an earlier result in that folder may be replaced.
+            tradeoff: What `qprune.trade_off(pruned.result)` returned, for the report.
 
         Raises:
             BundleError: The folder exists or cannot be written.
         """
         folder = Path(folder)
-        self.result.save(folder, drawings=drawings, overwrite=overwrite)
+        self.result.save(folder, drawings=drawings, overwrite=overwrite, tradeoff=tradeoff)
         like = {name: qml.math.get_interface(array) for name, array in self.network.weights.items()}
         about = {"format": FORMAT, "weights": like, "inputs": list(self.network.inputs), "single": self.single}
         arrays = {f"weights {name}": number(array) for name, array in self.network.weights.items()}
@@ -311,6 +325,20 @@ def _checked_qnode(qnode: Any) -> Any:
             f"qnode must be a PennyLane QNode, got {type(qnode).__name__}; wrap the function with qml.qnode"
         )
     return qnode
+
+
+def _first_tape(network: Network) -> Any:
+    try:
+        return network.tape(network.sample(0), network.weights)
+    except QpruneError:
+        raise
+    except (IndexError, TypeError, ValueError) as error:  # what templates make of arrays of another shape
+        given = {**network.sample(0), **network.weights}
+        shapes = ", ".join(f"{name} of shape {qml.math.shape(array)}" for name, array in given.items())
+        raise TaskError(
+            f"the QNode cannot be called on one sample, with {shapes}: {' '.join(str(error).split())}; inputs need one "
+            "leading axis of samples more than a call takes, weights have the shape of a call"
+        ) from error
 
 
 def _check_moved(network: Network, roles: Roles) -> None:

@@ -74,28 +74,21 @@ class Reading(NamedTuple):
         return change if change.ndim == 1 else change.sum(axis=0) / 2
 
     def bound(self, certificate: Certificate, before: Outputs, task: Task) -> FloatArray:
-        """Proven limit of `deviation` on the selected samples, shape (M,).
-
-        var: b(O²) + b(O)·(2|⟨O⟩| + b(O)), as |Δ⟨O⟩²| = |Δ⟨O⟩|·|2⟨O⟩ + Δ⟨O⟩|, and at most the largest variance.
-        probs: sin Θ, or half the sum of the projectors' bounds where smaller.
-        """
-        proven = np.array(certificate.bound)
+        """Proven limit of `deviation` on the selected samples, shape (M,)."""
+        proven, rows = np.array(certificate.bound), list(self.rows)
         if self.kind in ("expval", "distribution"):
-            return proven[self.rows[0] if self.rows else 0]
+            return proven[rows[0] if rows else 0]
         if self.kind == "probs":
-            angle = np.array(certificate.angle)[list(self.rows)].max(axis=0)
-            return np.minimum(bounds.distribution_bound(angle), proven[list(self.rows)].sum(axis=0) / 2)
-        of_mean = proven[self.rows[0]]
-        of_square = proven[self.rows[1]] if len(self.rows) > 1 else 0.0
-        total = of_square + of_mean * (2 * np.abs(before.means[self.rows[0]]) + of_mean)
-        return np.minimum(total, self.ceiling(task))
+            return bounds.outcomes_bound(np.array(certificate.angle)[rows].max(axis=0), proven[rows])
+        of_mean, of_square = proven[rows[0]], proven[rows[1:]].sum(axis=0)  # no second row where O² is a number
+        return bounds.variance_bound(of_mean, of_square, before.means[rows[0]], task.spectra[rows[0]])
 
     def ceiling(self, task: Task) -> float:
         """The largest deviation there can be."""
         if self.kind in ("probs", "distribution"):
             return 1.0
-        spread = task.spectra[self.rows[0]].high - task.spectra[self.rows[0]].low
-        return spread if self.kind == "expval" else spread**2 / 4  # Popoviciu's inequality
+        spectrum = task.spectra[self.rows[0]]
+        return spectrum.high - spectrum.low if self.kind == "expval" else bounds.largest_variance(spectrum)
 
 
 def readings_of(

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from qprune import bounds
 from qprune.claims import HOLDOUT_DELTA
-from qprune.errors import OptionError
+from qprune.errors import OptionError, TaskError
 from qprune.gates import sites_of
 from qprune.pennylane_network import as_interface
 from qprune.pennylane_plan import refit_shift
@@ -74,7 +74,9 @@ def finetune(
 
     Raises:
         OptionError: steps or every is negative, or the optimizer has no `step_and_cost`.
+        TaskError: The QNode is not a pruned one.
     """
+    _check_pruned(pruned)
     for name, value in (("steps", steps), ("every", every)):
         if isinstance(value, bool) or not isinstance(value, int) or value < 0:
             raise OptionError(f"{name} must be an integer ≥ 0, got {value!r}")
@@ -150,10 +152,11 @@ def recertify(pruned: PrunedQNode, weights: Any = None) -> Recertification:
         weights: In the form of `pruned.weights`; default: those it carries.
 
     Raises:
-        TaskError: The weights have another shape.
+        TaskError: The weights have another shape, or the QNode is not a pruned one.
 
     Source: THEORY T5 for the hold-out.
     """
+    _check_pruned(pruned)
     now = pruned if weights is None else pruned.with_weights(weights)
     task = now.result.original
     before, after = now.original_outputs, outputs_of(_moved_task(now))
@@ -170,6 +173,13 @@ def recertify(pruned: PrunedQNode, weights: Any = None) -> Recertification:
         scores = [task.accuracy(_all_means(task, side)) or 0.0 for side in (before, after)]
         accuracy = scores[0], scores[1]
     return Recertification(tuple(each[0]), claim, accuracy, now.certificate_valid)
+
+
+def _check_pruned(given: Any) -> None:
+    if not hasattr(given, "certificate_valid"):
+        raise TaskError(
+            f"pruned must be what qprune.pennylane.prune returned, got {type(given).__name__}; prune the QNode first"
+        )
 
 
 def _moved_task(pruned: PrunedQNode) -> Task:

@@ -11,18 +11,18 @@ from qiskit.primitives import BaseEstimatorV2
 
 from qprune import bounds
 from qprune.costs import Costs
-from qprune.errors import TaskError
 from qprune.gates import circuit_of
 from qprune.noise import Noise
 from qprune.options import DEFAULT_DELTA, DEFAULT_TOLERANCE, Options
 from qprune.prefix import Outputs
+from qprune.representatives import has_pair
 from qprune.result import PruneResult
 from qprune.rewrite import apply, light_cones, simplify
 from qprune.selection import Candidate, extended, within_budget, within_tolerance
 from qprune.stage import Stage
 from qprune.strategies import STRATEGIES
 from qprune.subgroups import subgroup_of
-from qprune.task import FloatArray, Task
+from qprune.task import FloatArray, Task, checked_task
 from qprune.verified import Reduced, remove_verified
 
 
@@ -71,7 +71,8 @@ def prune(
             widens the tolerance; read from a noise model, it sets the costs too.
         aggregate: "rms" (√Σ p_i d²) or "max" over the samples.
         representatives: "identity"; "clifford": also the Clifford points of the class; "class": also medoids of
-            the class, whose followers share one free parameter.
+            the class, whose followers share one free parameter; "local": also, for two-qubit gates without inputs,
+            the pairs of one-qubit gates nearest on the task's states.
         strategy: Who orders the gates under a budget: "q-iprune" (largest total cost), "magnitude" or "random". In
             tolerance mode all that are admissible go, whatever the order.
         costs: Cost by gate name, or a callable on a `Site`; default two-qubit gates 10, rotations 1, rotations about
@@ -83,7 +84,8 @@ def prune(
             EstimatorV2 primitive, which measures the expectation values, on a device if it is one's: then distances
             are intervals, and the bound holds but for a probability delta (T8).
         delta: That probability, in (0, 1), for all values of an estimator together.
-        threads: Threads for Aer; 1 is the safe choice on a busy machine.
+        threads: Threads for Aer, from four on and for states beyond 2^15 amplitudes: smaller ones and fewer threads are
+            faster with all samples in one state, which takes one thread.
         executor: Simulates the samples on its workers: a `ProcessPoolExecutor`, Dask's `client.get_executor()`, an
             `MPIPoolExecutor`, …. The result is that of the same call without it, to the last bit, and a worker that
             dies costs time only. What refit and windows do stays in this process.
@@ -98,8 +100,7 @@ def prune(
 
     Source: THEORY T1, T2, T4, T5; arXiv:2512.24019.
     """
-    if not isinstance(task, Task):
-        raise TaskError(f"task must be a qprune.Task, got {type(task).__name__}; wrap the circuit: Task(circuit, …)")
+    task = checked_task(task)
     options = Options(
         tolerance=tolerance,
         budget=budget,
@@ -162,22 +163,34 @@ def _candidates(stage: Stage, representatives: str) -> list[Candidate]:
         for members in classes.values():
             if len(members) > 1:
                 candidates += finder.medoids(members, reach)
+    elif representatives == "local":
+        candidates += [c for k in stage.prunable if has_pair(sites[k]) for c in finder.local(k)]
     return candidates
 
 
 def _select(stage: Stage, candidates: Sequence[Candidate], options: Options) -> list[Candidate]:
     if (budget := options.budget) is None:
-        return within_tolerance(candidates, stage.tolerances)
+        return within_tolerance(candidates, stage.tolerances, stage.finder.pairs)
     admissible = [c for c in candidates if c.distance <= stage.tolerances[c.site]]
-    limits = _largest_angles(stage.task, budget, stage.prefix.outputs)
+    removals = [c for c in admissible if c.removes]
+    # More to choose from is no promise of a better choice where a search is cut short or greedy: removals alone, too.
+    choices = [removals] if len(removals) == len(admissible) else [admissible, removals]
+    return max(
+        (_within(stage, some, budget, options) for some in choices), key=lambda chosen: sum(c.gain for c in chosen)
+    )
+
+
+def _within(stage: Stage, candidates: Sequence[Candidate], budget: float, options: Options) -> list[Candidate]:
+    task, sites, pairs = stage.task, stage.sites, stage.finder.pairs
+    limits = _largest_angles(task, budget, stage.prefix.outputs)
     strategy = STRATEGIES[options.strategy](options.seed)
     taken = within_budget(
-        admissible, limits, lambda removed: light_cones(stage.task, stage.sites, removed), strategy, stage.sites
+        candidates, limits, lambda separated: light_cones(task, sites, separated), strategy, sites, pairs
     )
     if stage.windows is None:
         return taken
     return extended(
-        taken, admissible, lambda chosen: bool(np.all(stage.bound(chosen) <= budget)), strategy, stage.sites
+        taken, candidates, lambda chosen: bool(np.all(stage.bound(chosen) <= budget)), strategy, sites, pairs
     )
 
 

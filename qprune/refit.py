@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.optimize import minimize
 
 from qprune.adjoint import AdjointNetwork
 from qprune.gates import Site
@@ -17,6 +18,8 @@ from qprune.subgroups import subgroup_of
 from qprune.task import FloatArray
 
 DAMPING = 1e-3  # first damping of Levenberg-Marquardt, relative to the diagonal of the Gauss-Newton matrix
+RESIDUALS_PER_WEIGHT = 2  # from which on the Gauss-Newton matrix is trusted
+SMALLEST = 1e-12  # residual below which nothing is left to fit
 FLOOR = 1e-9  # damping of directions that no output sees, relative to the mean of that diagonal
 
 
@@ -33,7 +36,8 @@ def fit(
     """Minimise Σ |outputs − target|^p over the movable weights by Levenberg-Marquardt.
 
     For p > 2 each step is Newton's with the Gauss-Newton Hessian p(p−1) Jᵀ diag(|r|^(p−2)) J; as p grows the minimum
-    goes from the least mean square to the least largest deviation.
+    goes from the least mean square to the least largest deviation. With too few outputs for that Hessian to have full
+    rank, as for a VQE, whose single output is stationary besides, BFGS takes its place.
 
     Args:
         network: The pruned circuit.
@@ -48,6 +52,8 @@ def fit(
         The weights and the sum of squares.
     """
     free = network.movable
+    if target.size < RESIDUALS_PER_WEIGHT * free.sum():
+        return _quasi_newton(network, weights, target, steps, power)
     damping = DAMPING
     residual, matrix = _linearised(network, weights, target)
     for _ in range(steps if free.any() else 0):
@@ -73,6 +79,22 @@ def fit(
         if before - after < gain * before:
             break
     return weights, float(residual @ residual)
+
+
+def _quasi_newton(
+    network: AdjointNetwork, weights: FloatArray, target: FloatArray, steps: int, power: int
+) -> tuple[FloatArray, float]:
+    free, moved = network.movable, weights.copy()
+    scale = max(float(np.abs(network.values(weights) - target).max()), SMALLEST)
+
+    def cost(point: FloatArray) -> tuple[float, FloatArray]:
+        moved[free] = point
+        residual, matrix = _linearised(network, moved, target)
+        relative = residual / scale
+        return float(np.sum(relative**power)), power / scale * (relative ** (power - 1)) @ matrix
+
+    moved[free] = minimize(cost, weights[free], jac=True, method="BFGS", options={"maxiter": steps}).x
+    return moved, float(np.sum((network.values(moved) - target) ** 2))
 
 
 def predicted_square(network: AdjointNetwork, weights: FloatArray, target: FloatArray, damping: float = 1e-2) -> float:

@@ -287,7 +287,7 @@ def plot_tradeoff(result: PruneResult, points: Sequence[TradeOffPoint], ax: Any 
 
     Args:
         result: The result that the points vary.
-        points: What `qprune.tradeoff.trade_off` returned.
+        points: What `qprune.trade_off` returned.
         ax: matplotlib Axes; by default those of a new figure.
 
     Returns:
@@ -296,11 +296,10 @@ def plot_tradeoff(result: PruneResult, points: Sequence[TradeOffPoint], ax: Any 
     ax = _axes(ax)
     before, certificate = result.flat.size(), result.certificate
     here = (int(result.circuit.size()), certificate.largest_bound, certificate.largest_measured)
-    rows = sorted({(p.gates, p.bound, p.measured) for p in points})
-    if certificate.options.get("certify") != "verified":  # else it is no point of a curve by the bound
-        rows = sorted({*rows, here})
-    # The line joins the points that no other beats in both gates and bound.
-    best = [row for k, row in enumerate(rows) if all(row[1] < other[1] for other in rows[:k])]
+    rows = sorted({*((p.gates, p.bound, p.measured) for p in points), here})
+    # The line joins the points that no other beats in both gates and what the budget limits.
+    limited = 2 if certificate.options.get("certify") == "verified" else 1
+    best = [row for k, row in enumerate(rows) if all(row[limited] < other[limited] for other in rows[:k])]
     for column, marker, color, label in ((1, "v", BOUND, "proven bound"), (2, "o", MEASURED, "measured")):
         for chosen, style in ((rows, {"linestyle": "none", "label": label}), (best, {"marker": "", "linewidth": 1.2})):
             gone = [100 * (before - row[0]) / max(before, 1) for row in chosen]
@@ -311,7 +310,7 @@ def plot_tradeoff(result: PruneResult, points: Sequence[TradeOffPoint], ax: Any 
     ax.plot([x], here[1:2], "v", color=BOUND, markersize=4.5)
     ax.plot([x], here[2:], "o", color=MEASURED, markersize=4.5)
     ax.plot([x, x], here[1:], label="this result", **ring)
-    _from_zero(ax, max(max(row[1:]) for row in [*rows, here]))
+    _from_zero(ax, max(max(row[1:]) for row in rows))
     ax.set_xlabel("gates removed, % of the original")
     ax.set_ylabel(f"largest {deviation_name(result)}")
     _legend(ax)

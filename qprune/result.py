@@ -60,7 +60,7 @@ class PlanEntry:
         return f"{self.distance:.3g}" if self.distance_low is None else f"{self.distance_low:.3g} … {self.distance:.3g}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PruneResult:
     """What `prune` returns.
 
@@ -127,7 +127,7 @@ class PruneResult:
 
         Args:
             path: The file; an earlier one is replaced.
-            tradeoff: What `qprune.tradeoff.trade_off(result)` returned, for the curve of gates against error.
+            tradeoff: What `qprune.trade_off(result)` returned, for the curve of gates against error.
             title: Heading; default: the circuit's name.
 
         Raises:
@@ -226,8 +226,11 @@ class PruneResult:
 
 
 def check_output_folder(folder: Path, overwrite: bool) -> None:
-    """Refuse a folder that a result must not replace, before any long work."""
+    """Refuse a folder that cannot be made, or that a result must not replace, before any long work."""
     if not folder.exists():
+        above = next(parent for parent in folder.absolute().parents if parent.exists())
+        if not above.is_dir() or not os.access(above, os.W_OK):
+            raise BundleError(f"cannot write to {folder}: {above} is no folder with leave to write; give another")
         return
     if not folder.is_dir():
         raise BundleError(f"{folder} is a file; give a folder")

@@ -11,17 +11,17 @@ from qprune.certificate import NoiseRecord
 from qprune.claims import Basis, Measured, accuracy, deviations, doubt, make_certificate, output_bounds, plan_of
 from qprune.compressor import Compressor
 from qprune.errors import TaskError
-from qprune.gates import Site, Word, circuit_of, sites_of
+from qprune.gates import Site, circuit_of, sites_of
+from qprune.networks import shorten_networks
 from qprune.noise import CircuitNoise
 from qprune.options import Options
 from qprune.prefix import STATEVECTOR, Outputs, Prefix
-from qprune.representatives import CandidateFinder, is_prunable
+from qprune.representatives import CandidateFinder, is_prunable, words_for
 from qprune.result import PruneResult
 from qprune.rewrite import light_cones, simplify
+from qprune.runner import Runner
 from qprune.selection import Candidate, angles_used
-from qprune.simulation import Simulation
 from qprune.strategies import STRATEGIES
-from qprune.subgroups import subgroup_of
 from qprune.task import FloatArray, Task
 from qprune.verified import Reduced
 from qprune.windows import Windows, window_size
@@ -36,9 +36,11 @@ class Stage:
         if options.is_measured and len(task.heldout):
             raise TaskError("a hold-out needs a simulator: what an estimator measures on it are no exact deviations")
         # Half of the failure probability each for the pass before and the one after.
-        self.simulation = Simulation(options.simulator, options.threads, options.executor, options.delta / 2)
+        self.runner = Runner(options.simulator, options.threads, options.executor, options.delta / 2)
         self.original = sites_of(task)
-        self.sites, self.exact = simplify(task, self.original)
+        simpler, exact = simplify(task, self.original)
+        self.sites, networks = shorten_networks(task, simpler)
+        self.exact = exact + networks
         self.noise = self.calibration.of(self.sites)
         self.costs = self.calibration.costs(self.sites) if options.costs is None else options.costs
         self.prefix = self._prefix(task, self.sites, options.progress)
@@ -61,15 +63,16 @@ class Stage:
         return [k for k, site in enumerate(self.sites) if self.is_prunable(site)]
 
     def _prefix(self, task: Task, sites: Sequence[Site], progress: bool) -> Prefix:
-        wanted = [_words(site) if self.is_prunable(site) else () for site in sites]
-        return self.simulation.prefix(task, sites, wanted, task.selected, progress)
+        kind = self.options.representatives
+        wanted = [words_for(site, kind) if self.is_prunable(site) else () for site in sites]
+        return self.runner.prefix(task, sites, wanted, task.selected, progress)
 
     def _finder(self, task: Task, sites: Sequence[Site], prefix: Prefix, noise: CircuitNoise) -> CandidateFinder:
         return CandidateFinder(task, sites, prefix, noise, self.options.aggregate, self.costs)
 
     def theta(self, chosen: Sequence[Candidate]) -> FloatArray:
         """Θ_{r,i}: the sum of angles inside each output's light cone, or the windows' where that is less (T2, T6)."""
-        cone = light_cones(self.task, self.sites, {c.site for c in chosen if c.removes})
+        cone = light_cones(self.task, self.sites, {c.site for c in chosen if c.separates})
         total = angles_used(chosen, cone, (len(self.task.output_supports), len(self.task.selected)))
         theta = np.minimum(total, np.pi / 2)
         return theta if self.windows is None else np.minimum(theta, self.windows.angles(chosen, cone))
@@ -97,7 +100,7 @@ class Stage:
 
     def deviation(self, reduced: Reduced) -> float:
         """Largest measured change of any output on any selected sample, and what matrix product states may hide."""
-        before, after = self.prefix.outputs, self.simulation.outputs(reduced.task, reduced.sites, self.task.selected)
+        before, after = self.prefix.outputs, self.runner.outputs(reduced.task, reduced.sites, self.task.selected)
         found = deviations(before, after)
         return float(
             (found if self.options.simulator == STATEVECTOR else found + doubt(self.task, before, after)).max()
@@ -133,21 +136,22 @@ class Stage:
             compared: Every candidate that was looked at; default: every gate against the identity.
         """
         task = self.task
-        record, simplified = self._noise_record(reduced.sites), circuit_of(task, self.sites)
-        used = options.record(self.window)
-        basis = Basis(task, self.sites, simplified, self.tolerances, self.noise, used, record)
+        sites, networks = shorten_networks(task, reduced.sites)
+        record, simplified = self._noise_record(sites), circuit_of(task, self.sites)
+        options_used = options.record(self.window)
+        basis = Basis(task, self.sites, simplified, self.tolerances, self.noise, options_used, record)
         theta = self.theta(chosen)
         before = Measured(self.prefix.outputs, self._outputs(task, self.sites, task.heldout))
-        pruned = task.with_circuit(reduced.task.circuit, reduced.weights)
-        selected = self.simulation.outputs(pruned, reduced.sites, task.selected, self.options.progress)
-        after = Measured(selected, self._outputs(pruned, reduced.sites, task.heldout))
+        pruned = task.with_circuit(circuit_of(task, sites), reduced.weights)
+        selected = self.runner.outputs(pruned, sites, task.selected, self.options.progress)
+        after = Measured(selected, self._outputs(pruned, sites, task.heldout))
         compared = compared or self.finder.identities(self.prunable)
         return PruneResult(
             original=task,
             flat=circuit_of(task, self.original),
             simplified=simplified,
             task=pruned,
-            plan=plan_of(basis, self.original, self.exact, reduced.changes, compared, chosen),
+            plan=plan_of(basis, self.original, self.exact, reduced.changes + networks, compared, chosen),
             certificate=make_certificate(basis, pruned, chosen, theta, before, after),
             accuracy=accuracy(task, before, after),
         )
@@ -167,9 +171,4 @@ class Stage:
         )
 
     def _outputs(self, task: Task, sites: Sequence[Site], samples: NDArray[np.intp]) -> Outputs | None:
-        return self.simulation.outputs(task, sites, samples) if len(samples) else None
-
-
-def _words(site: Site) -> tuple[Word, ...]:
-    group = subgroup_of(site)
-    return () if group is None else group.words
+        return self.runner.outputs(task, sites, samples) if len(samples) else None

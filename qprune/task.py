@@ -31,7 +31,7 @@ from qprune.expressions import number_at, slopes_of
 from qprune.observables import Spectrum, as_observables, name_of, spectrum_of, support_of
 from qprune.unitary import unitary_part
 
-__all__ = ["FloatArray", "Task"]
+__all__ = ["FloatArray", "Task", "checked_task"]
 
 
 class Task:
@@ -91,7 +91,7 @@ class Task:
         self.labels = None if labels is None else checked_labels(labels, len(self.inputs), self.observables)
         self.selected, self.heldout = checked_split(holdout, len(self.inputs), seed)
         self.holdout = float(holdout) if isinstance(holdout, Real) else tuple(self.heldout.tolist())
-        self.seed = seed
+        self.seed = int(seed)
         if not self.probabilities[self.selected].sum() > 0:
             raise TaskError(
                 "the hold-out leaves selection only samples of probability zero; use another seed or indices"
@@ -288,3 +288,13 @@ class Task:
             f"Task({self.num_qubits} qubits, {self.num_samples} samples, {len(self.weights)} weights, "
             f"measures {outputs})"
         )
+
+
+def checked_task(given: object) -> Task:
+    """What was given, if it is a task."""
+    if not isinstance(given, Task):
+        raise TaskError(
+            f"task must be a qprune.Task, got {type(given).__name__}; wrap a circuit as Task(circuit, …), of a result "
+            "take .task (the pruned network) or .original, and give a QNode to qprune.pennylane.prune"
+        )
+    return given

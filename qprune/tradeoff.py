@@ -16,7 +16,9 @@ from qprune.result import PruneResult
 
 SPAN = 1e-3  # the smallest budget tried, as a share of the largest that means anything
 LARGEST_TOLERANCE = 1.0
-KEPT_OPTIONS = ("aggregate", "window", "representatives", "strategy", "prune_encoding", "seed", "delta")
+KEPT_OPTIONS = (
+    *("certify", "refit", "aggregate", "window", "representatives", "strategy", "prune_encoding", "seed", "delta"),
+)
 
 
 def trade_off_point(result: PruneResult) -> TradeOffPoint:
@@ -36,9 +38,10 @@ def trade_off_point(result: PruneResult) -> TradeOffPoint:
 def trade_off(
     result: PruneResult, *, points: int = 12, progress: bool = False, **options: Any
 ) -> tuple[TradeOffPoint, ...]:
-    """Prune a result's task again at other settings of what limited it: the budget, else the tolerance.
+    """Prune a result's task again in the same mode, at other settings of its budget, or else tolerance.
 
-    Always by the proven bound, which takes seconds; `frontier` is the same for certify="verified".
+    Each point takes about as long as the result did; `frontier`, which goes on from point to point, is faster in
+    verified mode.
 
     Args:
         result: What `prune` returned, or `PruneResult.load`.
@@ -55,6 +58,10 @@ def trade_off(
     """
     if isinstance(points, bool) or not isinstance(points, int) or points < 2:
         raise OptionError(f"points must be an integer ≥ 2, got {points!r}; a curve needs two ends")
+    if not isinstance(result, PruneResult):
+        raise OptionError(
+            f"result must be what qprune.prune returned, got {type(result).__name__}; a pruned QNode has it as .result"
+        )
     task, used = result.original, result.certificate.options
     settings = {name: used[name] for name in KEPT_OPTIONS if name in used}
     if isinstance(used.get("costs"), dict):

@@ -1,7 +1,8 @@
 """Recompute by independent means whatever a certificate claims.
 
-Nothing is shared with the path that makes certificates, beyond the task and the certificate itself. Only observables on
-at most 8 qubits become matrices of size 2^n × 2^n.
+Nothing is shared with the path that makes certificates, beyond the task and the certificate itself: states and angles
+come from `simulation`, formulas are written anew here. Only observables on at most 8 qubits become matrices of size
+2^n × 2^n.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from qiskit import QuantumCircuit
 from scipy.stats import binomtest
 
 from qprune.certificate import Certificate, circuit_hash, task_hash
-from qprune.errors import CertificateError, CertificateViolation, QpruneError
+from qprune.errors import CertificateError, CertificateViolation, QpruneError, TaskError
+from qprune.simulation import Replacements, indices, light_cones, past_cones, simulate, used_qubits
 from qprune.task import FloatArray, Task
-from qprune.verify_formulas import SLACK, Noise, light_cones, needed_bound, past_cones, spectrum_of
-from qprune.verify_states import indices, representative, simulate, used_qubits
+from qprune.verify_formulas import SLACK, Noise, needed_bound, spectrum_of
 from qprune.verify_wide import simulate_wide
 
 # Radians by which a recorded angle may exceed the true one: certificates round up, as an expectation value wrong by
@@ -92,10 +93,15 @@ def verify(task: Task, result: Result, *, progress: bool = False) -> Verificatio
     Raises:
         CertificateError: The certificate is damaged, or belongs to another circuit or task.
         CertificateViolation: A claim does not hold; the message says which, where, what is claimed and what was found.
-        TaskError: The statevectors do not fit into memory.
+        TaskError: The arguments are not a task and a result, or the statevectors do not fit into memory.
 
     Source: THEORY sections 3 and 5.
     """
+    if not isinstance(task, Task) or not all(hasattr(result, name) for name in ("certificate", "simplified", "task")):
+        raise TaskError(
+            "verify takes the task that was pruned and what prune returned for it, got "
+            f"{type(task).__name__} and {type(result).__name__}; of a pruned QNode call its own verify()"
+        )
     _check_hashes(task, result)
     try:
         verifier = _Verifier(task, result, progress)
@@ -149,7 +155,10 @@ class _Verifier:
         scale = [1.0] if task.observables is None else [np.abs(o.coeffs).sum() for o in task.observables]
         self.check_form()
         self.spectra = [spectrum_of(task, r) for r in range(len(task.observables or ()))]
-        self.cones = light_cones(task, self.circuit, self.entries)
+        self.by: Replacements = {
+            e.site: None if e.matrix is None else np.array(e.matrix) @ np.array([1, 1j]) for e in self.entries
+        }
+        self.cones = light_cones(task, self.circuit, self.by)
         self.noise = self.check_noise()
         self.log_q = self.number("beta") * (1 - self.noise.accumulated[[entry.site for entry in self.entries]])
         weights = dict(zip((p.name for p in result.task.weight_params), result.task.weights.tolist(), strict=True))
@@ -157,10 +166,10 @@ class _Verifier:
         circuits = task.with_circuit(self.circuit), task.with_circuit(result.task.circuit, weights)
         width = len(used_qubits(task, *circuits))
         run = simulate_wide if self.options.get("simulator") == MPS and width > DENSE_WIDTH else simulate
-        self.found = run(task, *circuits, self.entries, self.cones, np.exp(-self.log_q), progress)
+        self.found = run(task, *circuits, self.by, self.cones, np.exp(-self.log_q), progress)
         # A mean is a sum of 2^n terms, each rounded once; in matrix product states errors of the state count.
         own = 0.0 if run is simulate_wide else (64 + 2.0 ** (width - 1)) * np.finfo(float).eps
-        error = self.check_expectations(own)
+        error = self.check_expectations(own + (1 + len(task.circuit.data)) * np.finfo(float).eps)
         # What is found may be off by the first, what the certificate measured by the second.
         self.slack = (SLACK + 4 * self.found.error) * np.array(scale)[:, None]
         self.loose = self.slack + 2 * error * np.array(scale)[:, None]
@@ -264,8 +273,7 @@ class _Verifier:
         self.equal("exact simplification", SIMULATED, found.exact, 0, self.slack, *everywhere)
         self.equal("measured deviation", SIMULATED, measured, self.certificate.measured, self.loose, *self.each)
         self.check("bound on the deviation", SIMULATED, measured, self.certificate.bound, self.slack, *self.each)
-        matrices = [representative(entry) for entry in self.entries]
-        defects = [np.max(np.abs(matrix.conj().T @ matrix - np.eye(len(matrix)))) for matrix in matrices]
+        defects = [0.0 if m is None else np.max(np.abs(m.conj().T @ m - np.eye(len(m)))) for m in self.by.values()]
         self.equal("representative is unitary", "matrices", defects, 0, SLACK, self.gates)
         self.equal("rewriting", "matrices", found.rewriting, 0, self.slack, *everywhere)
 
@@ -313,7 +321,7 @@ class _Verifier:
         self.check("Θ ≥ angle of the states", SIMULATED, state[1:], theta, doubt, *self.each)
         self.check("Θ ≤ π/2", "comparison", theta, pi / 2, SLACK, *self.each)
         mean, claimed = self.rms(2 * np.sin(state[0] / 2)), self.certificate.mean_state_error
-        self.check("mean state error", SIMULATED, mean, claimed, doubt)
+        self.check("mean state error by the replacements", SIMULATED, mean, claimed, doubt)
         over_gates, doubt = self.rms(2 * np.sin(angle / 2)).sum(), SLACK + self.found.gate_error.sum()
         self.check("… as a sum over gates (T2)", PREFIX, over_gates, claimed, doubt)
         if (closed := self.certificate.angle_from_tolerances) is None:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import pi
 from typing import NamedTuple
 
 import numpy as np
-from qiskit import QuantumCircuit
 
-from qprune.certificate import Replaced
 from qprune.observables import DENSE_QUBITS, restricted
 from qprune.task import FloatArray, Task
-from qprune.verify_states import indices
 
 # Rounding of two computations of one output, in units of Σ|coefficients|: some 10⁴ gates, and the 10⁻¹² that an exact
 # simplification may spend on each. A recorded upper limit of an angle (radians) may fall short by as much.
@@ -22,20 +18,6 @@ SLACK = 1e-9
 class Noise(NamedTuple):
     infidelity: FloatArray  # r_k by gate of the simplified circuit
     accumulated: FloatArray  # Λ_k
-
-
-def past_cones(circuit: QuantumCircuit) -> list[set[int]]:
-    """For each gate those before it that are joined to it by a chain of gates sharing qubits."""
-    cones: list[set[int]] = []
-    touched = [set(indices(circuit, item)) for item in circuit.data]
-    for k, qubits in enumerate(touched):
-        seen, cone = set(qubits), set()
-        for j in reversed(range(k)):
-            if not seen.isdisjoint(touched[j]):
-                cone.add(j)
-                seen |= touched[j]
-        cones.append(cone)
-    return cones
 
 
 class SpectrumFound(NamedTuple):
@@ -64,18 +46,3 @@ def needed_bound(theta: FloatArray, mean: FloatArray, spread: FloatArray, spectr
         lowest, highest = np.cos(np.minimum(pi, start + 2 * theta)), np.cos(np.maximum(0, start - 2 * theta))
         needed = np.minimum(needed, np.maximum(mean - lowest, highest - mean))
     return needed
-
-
-def light_cones(task: Task, circuit: QuantumCircuit, entries: Sequence[Replaced]) -> list[tuple[bool, ...]]:
-    """Per output, which replacements act on its backward light cone once removed gates are gone."""
-    cones, at = [], {entry.site: entry for entry in entries}
-    for support in task.output_supports:
-        cone, inside = set(support), set()
-        for k in reversed(range(len(circuit.data))):
-            qubits = indices(circuit, circuit.data[k])
-            if not cone.isdisjoint(qubits):
-                inside.add(k)
-                if k not in at or at[k].matrix is not None:
-                    cone.update(qubits)
-        cones.append(tuple(entry.site in inside for entry in entries))
-    return cones

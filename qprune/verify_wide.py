@@ -15,10 +15,9 @@ from qiskit.quantum_info import SparsePauliOp
 from qiskit_aer import AerSimulator
 from tqdm import tqdm
 
-from qprune.certificate import Replaced
 from qprune.observables import restricted
+from qprune.simulation import ComplexArray, Found, Pieces, Replacements, gates_on, run_gates, used_qubits
 from qprune.task import FloatArray, Task
-from qprune.verify_states import ComplexArray, Found, Pieces, gates_on, representative, run_gates, used_qubits
 
 DROPPED = 4e-8  # norm that Aer may drop at one gate on neighbouring qubits: a few singular values at its limit
 SQUARED_WORDS = 64  # Pauli words of an observable up to which its variance is computed
@@ -28,22 +27,22 @@ def simulate_wide(
     task: Task,
     simplified: Task,
     pruned: Task,
-    entries: Sequence[Replaced],
+    by: Replacements,
     cones: Sequence[tuple[bool, ...]],
     q_inverse: FloatArray,
     progress: bool,
 ) -> Found:
-    """As `verify_states.simulate`."""
+    """As `simulation.simulate`."""
     used = used_qubits(task, simplified, pruned)
-    outputs, at = _Outputs(task, used), {entry.site: j for j, entry in enumerate(entries)}
-    everything = (True,) * len(entries)
+    outputs, at = _Outputs(task, used), {site: j for j, site in enumerate(by)}
+    everything = (True,) * len(by)
     choices = list(dict.fromkeys([everything, *cones]))
     rows, state_error = [], 0.0
     for i in tqdm(range(task.num_samples), "verifying", unit="sample", disable=None if progress else True):
         gates = list(gates_on(simplified.bound_circuit(i), used))
-        rewritten = {choice: _rewritten(gates, entries, choice) for choice in choices}
-        whole = _rewritten(gates, (), ())
-        original, final = (_rewritten(list(gates_on(t.bound_circuit(i), used)), (), ()) for t in (task, pruned))
+        rewritten = {choice: _rewritten(gates, by, choice) for choice in choices}
+        whole = _rewritten(gates, {}, ())
+        original, final = (_rewritten(list(gates_on(t.bound_circuit(i), used)), {}, ()) for t in (task, pruned))
         state_error = max(state_error, *(DROPPED * _bonds_crossed(pieces) for pieces in (original, whole, final)))
 
         watched = QuantumCircuit(len(used))
@@ -53,13 +52,12 @@ def simulate_wide(
             _append(watched, gate)
         outputs.save(watched)
         data = _run(watched)
-        deformed, angle, doubt = np.zeros((3, len(entries)))
-        for j, entry in enumerate(entries):
-            gate, places = gates[entry.site]
-            rho, turn = np.asarray(data[f"before {j}"]), _matrix(gate, places).conj().T @ representative(entry)
-            angle[j], size = _angle(rho, turn)
+        deformed, angle, doubt = np.zeros((3, len(by)))
+        for j, (site, matrix) in enumerate(by.items()):
+            rho, turn = np.asarray(data[f"before {j}"]), _matrix(*gates[site]).conj().T
+            turn = turn if matrix is None else turn @ matrix
+            angle[j], doubt[j] = _angle(rho, turn)
             deformed[j] = 2 * np.sin(_angle(_deformed(rho, float(q_inverse[j])), turn)[0] / 2)
-            doubt[j] = size
         exact, _ = outputs.read(data)
         (before, spread), (replayed, _), (after, _) = (
             outputs.read(_run(outputs.circuit(pieces))) for pieces in (original, rewritten[everything], final)
@@ -75,16 +73,14 @@ def simulate_wide(
     return Found._make([*found, state_error, gate_error, float(np.sqrt(4 * state_error))])
 
 
-def _rewritten(
-    gates: list[tuple[Pieces, tuple[int, ...]]], entries: Sequence[Replaced], chosen: Sequence[bool]
-) -> Pieces:
+def _rewritten(gates: list[tuple[Pieces, tuple[int, ...]]], by: Replacements, chosen: Sequence[bool]) -> Pieces:
     """A circuit's matrices, with the chosen replacements made."""
-    by = {
-        entry.site: [] if entry.matrix is None else [(representative(entry), tuple(sorted(gates[entry.site][1])))]
-        for entry, is_chosen in zip(entries, chosen, strict=True)
+    made: dict[int, Pieces] = {
+        site: [] if matrix is None else [(matrix, tuple(sorted(gates[site][1])))]
+        for (site, matrix), is_chosen in zip(by.items(), chosen, strict=True)
         if is_chosen
     }
-    return [piece for k, (gate, _) in enumerate(gates) for piece in by.get(k, gate)]
+    return [piece for k, (gate, _) in enumerate(gates) for piece in made.get(k, gate)]
 
 
 def _append(circuit: QuantumCircuit, pieces: Pieces) -> None:

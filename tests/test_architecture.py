@@ -99,12 +99,20 @@ def test_a_library_appears_only_where_it_belongs(library, allowed):
     assert {name.split("_")[0] if library == "pennylane" else name for name in users} <= allowed
 
 
-def test_verify_shares_nothing_with_the_path_it_checks():
-    own = {"verify", "verify_formulas", "verify_states", "verify_wide"}
-    shared = {n for name in own for n in imports(PACKAGE / f"{name}.py", everywhere=True) if n.startswith("qprune")}
-    assert shared - {f"qprune.{name}" for name in own} <= {
-        f"qprune.{n}" for n in ("task", "observables", "certificate", "errors")
-    }
+@pytest.mark.parametrize(
+    ("name", "allowed"),
+    [
+        ("simulation", set()),
+        ("verify_wide", {"simulation"}),
+        ("verify_formulas", set()),
+        ("verify", {"simulation", "verify_formulas", "verify_wide", "certificate"}),
+    ],
+)
+def test_verify_shares_nothing_with_the_path_it_checks(name, allowed):
+    shared = {n for n in imports(PACKAGE / f"{name}.py", everywhere=True) if n.startswith("qprune")}
+    assert shared <= {f"qprune.{n}" for n in allowed | {"task", "observables", "errors"}}
+    users = {path.stem for path in FILES if "qprune.simulation" in imports(path, everywhere=True)}
+    assert users == {"verify", "verify_wide"}
 
 
 def test_importing_qprune_is_light():

@@ -96,7 +96,7 @@ def test_counted_shots_of_a_backend():
     assert farthest(*passes(task, simulator, 0.05), task) <= 1
 
 
-@pytest.mark.parametrize("representatives", ["identity", "clifford", "class"])
+@pytest.mark.parametrize("representatives", ["identity", "clifford", "class", "local"])
 @pytest.mark.parametrize("options", [{"budget": 0.5}, {"tolerance": 0.2}, {"tolerance": 0.2, "aggregate": "max"}])
 def test_bounds_hold_for_the_exact_states(options, representatives):
     """T2 and T8 from shots: bounds, angles and distances are limits of the exact ones, and `verify` agrees."""

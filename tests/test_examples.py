@@ -5,17 +5,24 @@ import pennylane as qml
 import pytest
 
 from examples import classification, generative, vqe
+from qprune import PruneResult
 
 
 def test_classification(tmp_path):
     rows = classification.main(short=True, out=tmp_path / "demo")
     table = [dict(zip(classification.HEADER, row, strict=True)) for row in rows]
     by_step = {row["step"]: row for row in table}
+    assert len(by_step) == len(table)
     pruned, again = by_step["pruned"], by_step["pruned again"]
     assert float(pruned["accuracy"]) >= float(by_step["trained"]["accuracy"]) - 0.02
     assert int(again["gates"]) <= int(pruned["gates"]) < int(by_step["exact simplification"]["gates"])
     assert float(pruned["measured"]) <= float(pruned["proven"]) <= classification.BUDGET
     assert float(again["measured"]) <= classification.BUDGET
+    assert [step for step, row in by_step.items() if row["unseen"]] == ["pruned", "pruned again"]
+    saved = PruneResult.load(tmp_path / "demo")
+    assert saved.certificate.holdout.samples == 60
+    assert saved.certificate.holdout.largest <= float(pruned["unseen"]) <= 2
+    assert list(saved.original.heldout) == list(range(60, 120))
     names = {path.name for path in (tmp_path / "demo").iterdir()}
     assert {"report.html", "certificate.json", "before.png", "after.png", "table.md"} <= names
 

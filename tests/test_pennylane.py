@@ -818,6 +818,14 @@ def test_save_and_load(circuit, measurement, tmp_path):
         qpp.load(tmp_path / "out", other)
 
 
+def test_the_saved_report_takes_the_curve(tmp_path):
+    original, X, w = make("hand-written", "several")
+    pruned = qpp.prune(original, inputs=X, weights=w, budget=0.1)
+    pruned.save(tmp_path / "out", tradeoff=qprune.trade_off(pruned.result, points=2))
+    assert "2 settings of budget" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert qpp.load(tmp_path / "out", original).certificate == pruned.certificate
+
+
 def test_load_refuses_what_does_not_fit(tmp_path):
     def build(angle, wire, observable):
         def circuit(x, w):

@@ -14,7 +14,7 @@ from qiskit.circuit import ParameterVector
 from qiskit.quantum_info import SparsePauliOp
 
 import qprune
-from qprune import OptionError, Task, prune, simulation
+from qprune import OptionError, Task, prune, runner
 from qprune.errors import TaskError
 from qprune.pennylane import prune as prune_qnode
 from qprune.sharding import ATTEMPTS, in_pieces
@@ -80,7 +80,7 @@ class Bar:
 
     def __init__(self, monkeypatch, at=None, then=lambda: None):
         self.counts, self.totals, self.at, self.then = [], [], at, then
-        monkeypatch.setattr(simulation, "tqdm", self.start)
+        monkeypatch.setattr(runner, "tqdm", self.start)
 
     def start(self, *, total, **_):
         self.totals.append(total)
@@ -102,7 +102,7 @@ class Bar:
 
 @pytest.fixture(autouse=True)
 def one_sample_per_shard(monkeypatch):
-    monkeypatch.setattr(simulation, "SHARD_WORK", 1)
+    monkeypatch.setattr(runner, "SHARD_WORK", 1)
 
 
 class Unreliable(Executor):
@@ -190,6 +190,7 @@ def test_an_error_of_the_work_itself_is_raised_at_once():
 
 
 def test_too_little_memory_on_a_worker_is_a_clear_error(monkeypatch):
+    monkeypatch.setattr("qprune.prefix.SMALL", 0)
     monkeypatch.setattr("qprune.prefix.psutil.virtual_memory", lambda: type("", (), {"available": 1})())
     with pytest.raises(TaskError, match="5 qubits"):
         prune(network(), budget=0.3, executor=Unreliable())

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from qiskit import QuantumCircuit
-from qiskit.quantum_info import Statevector
+from qiskit.quantum_info import SparsePauliOp, Statevector
 
 import qprune
 from qprune import Task
@@ -57,12 +57,16 @@ def exact_angles(result):
     tolerance=st.sampled_from([0.02, 0.1, 0.4]),
 )
 def test_between_the_exact_angle_and_the_sum(seed, qubits, depth, size, tolerance):
+    """Every output's own light cone, and the parity of all qubits, from which nothing may be dropped after pruning."""
     task = random_task(seed, qubits, depth)
+    everything = [*task.observables, SparsePauliOp("X" * qubits)]
+    task = Task(task.circuit, everything, inputs=task.inputs, input_params=task.input_params, weights=task.weights)
     total = qprune.prune(task, tolerance=tolerance, window=0)
     windowed = qprune.prune(task, tolerance=tolerance, window=size)
     assert [r.site for r in total.certificate.replaced] == [r.site for r in windowed.certificate.replaced]
     theta, limit = np.array(windowed.certificate.angle), np.array(total.certificate.angle)
     assert np.all(theta <= limit + 1e-12)
+    assert np.all(theta[-1] >= exact_angles(windowed) - 1e-12)
     assert np.all(np.array(windowed.certificate.measured) <= np.array(windowed.certificate.bound) + 1e-12)
     qprune.verify(task, windowed)
 
