@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import accuracy, plots, readme, scaling, tables, training
+from benchmarks import accuracy, plots, readme, scaling, tables, training, wide
 from benchmarks.noise import run as noise
 from benchmarks.peers import run as peers
 from benchmarks.records import RESULTS
@@ -24,7 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             quick=options.quick,
             full=options.full,
         )
-        print(f"rows added to {options.out}; now `python -m benchmarks tables` and `python -m benchmarks plots`")
+        beside = options.out.with_name("wide.jsonl")
+        wide.run(out=beside, repeat=min(options.repeat, 3), quick=options.quick, step=print)
+        print(f"rows added to {options.out} and {beside}; now `python -m benchmarks tables` and `… plots`")
         return 0
     if options.command == "accuracy":
         accuracy.run(

@@ -20,6 +20,7 @@ def run(path: Path = ROOT / "README.md") -> None:
     text = _between(text, "demo", (out / "table.md").read_text(encoding="utf-8"))
     text = _between(text, "accuracy", _table_of(RESULTS / "accuracy.md", keep=HEADLINE))
     text = _between(text, "scaling", _table_of(RESULTS / "scaling.md"))
+    text = _between(text, "wide", _table_of(RESULTS / "wide.md"))
     path.write_text(text, encoding="utf-8")
 
 

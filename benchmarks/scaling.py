@@ -5,7 +5,6 @@ Both are measured in the same process, alternating, so that a ratio compares nei
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -25,7 +24,7 @@ from tqdm import tqdm
 
 import qprune
 from benchmarks.records import Row, Spread, append, can_measure_memory, peak_memory, provenance, ratio, timed
-from qprune import prefix
+from qprune import runner
 from qprune.windows import Windows
 
 NAME = "scaling"
@@ -172,30 +171,25 @@ def measure(config: Config, repeat: int, step: Callable[[], Any]) -> Row:
 
 @contextmanager
 def _parts() -> Iterator[dict[str, float]]:
-    """Time the simulations inside one `prune`, and count the expectation values of the first.
-
-    The functions are wrapped wherever the package has imported them, so that nothing is timed twice.
-    """
+    """Time the simulations inside one `prune`, and count the expectation values of the first."""
     seen = dict.fromkeys((*PARTS, "expectations"), 0.0)
 
-    def watched(name: str, function: Callable) -> Callable:
+    def watched(function: Callable, name: str = "") -> Callable:
         def call(*arguments: Any, **options: Any) -> Any:
             start = time.perf_counter()
             returned = function(*arguments, **options)
-            seen[name] += time.perf_counter() - start
-            if name == "prefix":
+            part = name or ("prefix" if any(arguments[2]) else "final")  # the words wanted of a pass
+            seen[part] += time.perf_counter() - start
+            if part == "prefix":
                 seen["expectations"] += returned.num_expectations
             return returned
 
         return call
 
     with ExitStack() as patches:
-        for name, function in (("prefix", prefix.forward_pass), ("final", prefix.final_outputs)):
-            for module in [m for key, m in sys.modules.items() if key.startswith("qprune.") and m is not prefix]:
-                if getattr(module, function.__name__, None) is function:
-                    patches.enter_context(patch.object(module, function.__name__, watched(name, function)))
+        patches.enter_context(patch.object(runner, "forward_pass", watched(runner.forward_pass)))
         for method in ("__init__", "angles"):
-            patches.enter_context(patch.object(Windows, method, watched("windows", getattr(Windows, method))))
+            patches.enter_context(patch.object(Windows, method, watched(getattr(Windows, method), "windows")))
         yield seen
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import accuracy, scaling, training
+from benchmarks import accuracy, scaling, training, wide
 from benchmarks.noise import report as noise
 from benchmarks.noise.run import NAME as NOISE
 from benchmarks.peers import report as peers
@@ -21,6 +21,7 @@ def run(folder: Path) -> list[Path]:
         accuracy.NAME: accuracy_table,
         training.NAME: training_table,
         NOISE: noise_table,
+        wide.NAME: wide_table,
     }.items():
         rows = read(folder, name)
         if rows:
@@ -67,6 +68,25 @@ def scaling_table(rows: Sequence[Row]) -> str:
             "smallest and largest); prefix pass, windows, final pass and rest add up to the whole, up to medians.",
             "*Left* are the gates after pruning, *values* the expectation values saved per sample. Peaks are resident",
             "memory above what the process held before, each in a fresh process.",
+            "",
+            *_origins(rows),
+            "",
+        ]
+    )
+
+
+def wide_table(rows: Sequence[Row]) -> str:
+    """Where no statevector fits."""
+    return "\n".join(
+        [
+            "# Too wide for a statevector",
+            "",
+            "Made by `python -m benchmarks tables` from the rows beside it: chains of neighbours that entangle little,",
+            f"pruned at a budget of {wide.BUDGET} by matrix product states, one thread; times are medians. Beside them",
+            "the time that Aer's matrix product states take for the outputs alone. Peaks are resident memory above",
+            "what the process held before.",
+            "",
+            *_markdown(*wide.table(list(rows))),
             "",
             *_origins(rows),
             "",

@@ -85,10 +85,11 @@ class Blocks:
     Args:
         task: Binds the parameters.
         samples: Indices of the samples.
+        largest: Qubits of a block, but for gates that have more.
     """
 
-    def __init__(self, task: Task, samples: NDArray[np.intp]) -> None:
-        self.task, self.samples = task, samples
+    def __init__(self, task: Task, samples: NDArray[np.intp], largest: int = LARGEST) -> None:
+        self.task, self.samples, self.largest = task, samples, largest
         self.num_rows = 0
         self.varies = False
         self._steps: dict[Block, None] = {}
@@ -115,7 +116,7 @@ class Blocks:
         """Ask for ⟨P⟩ at this place; its row."""
         row, qubits = self.num_rows, tuple(q for q, _ in word)
         self.num_rows += 1
-        if len(qubits) > LARGEST:
+        if len(qubits) > self.largest:
             self._push(Block(qubits, False, [row], [word]))
         else:
             self._block(qubits).read(row, word)
@@ -152,7 +153,7 @@ class Blocks:
             self._apply(matrix_of(bound_operation(self.task, operation), site.qubits), qubits)
 
     def _apply(self, matrix: ComplexArray, qubits: Positions) -> None:
-        if len(qubits) > LARGEST:
+        if len(qubits) > self.largest:
             self._push(Block(qubits, False, matrix=matrix))
         else:
             self._block(qubits).apply(matrix, qubits)
@@ -173,7 +174,7 @@ class Blocks:
             # What has nothing behind it on any of its qubits can be moved here.
             if block.is_open and all(self._last[q] is block for q in block.qubits):
                 wider = inside | set(block.qubits)
-                if len(wider) <= LARGEST:
+                if len(wider) <= self.largest:
                     inside, taken = wider, [*taken, block]
         new = Block(tuple(sorted(inside)))
         for block in taken:

@@ -48,23 +48,33 @@ def observable_bound(
         mean: ⟨O⟩ of the original, same shape.
         deviation: σ_O of the original or an upper limit, same shape.
         spectrum: Limits of O's eigenvalues, and Σ|c_P| of its words.
-        rounding: Limit of the rounding error of a Pauli word's mean; the bound holds for what mean and deviation may
-            really be.
+        rounding: Limit of the error of a Pauli word's mean; the bound holds for what mean and deviation may really be.
     """
-    slack = rounding * spectrum.weight + np.finfo(float).eps * abs(spectrum.centre)
+    slack = _slack(spectrum, rounding)
     spread = deviation + 2 * np.sqrt(rounding) * spectrum.weight  # σ² is a sum of products of two such means
     norm_form = (spectrum.high - spectrum.low) * np.sin(theta)
     reach = np.maximum(spectrum.high - mean, mean - spectrum.low) + slack
     variance_form = np.sin(theta) ** 2 * reach + np.sin(2 * np.minimum(theta, pi / 4)) * spread
     bound = np.minimum(norm_form, variance_form)
     if spectrum.is_involution:
-        # cos 2α − cos(2α + 2Θ), expanded so that α near 0 or π/2 costs no digits
-        sine, sine2 = np.sin(theta) ** 2, np.sin(2 * theta) * spread
-        start = np.arccos(np.clip(mean, -1, 1))
-        down = np.where(start + 2 * theta < pi, 2 * mean * sine + sine2, 1 + mean + slack)
-        up = np.where(start - 2 * theta > 0, -2 * mean * sine + sine2, 1 - mean + slack)
-        bound = np.minimum(bound, np.maximum(np.maximum(down, up), 0))
+        bound = np.minimum(bound, np.maximum(_descent(theta, mean, slack), _descent(theta, -mean, slack)))
     return bound
+
+
+def _slack(spectrum: Spectrum, rounding: float) -> float:
+    """Limit of the error of ⟨O⟩."""
+    return float(rounding * spectrum.weight + np.finfo(float).eps * abs(spectrum.centre))
+
+
+def _descent(theta: FloatArray, mean: FloatArray, slack: float) -> FloatArray:
+    """How far ⟨O⟩ of a ±1 observable can fall within Θ, cos 2α − cos min(π, 2α + 2Θ), from anywhere in mean ± slack.
+
+    It is largest from ⟨O⟩ = sin Θ, and smaller the farther from there on either side.
+    """
+    start = np.clip(np.sin(theta), np.clip(mean - slack, -1, 1), np.clip(mean + slack, -1, 1))
+    # expanded so that α near 0 or π/2 costs no digits
+    fall = 2 * start * np.sin(theta) ** 2 + np.sin(2 * theta) * np.sqrt((1 - start) * (1 + start))
+    return np.where(np.arccos(start) + 2 * theta < pi, fall, 1 + start)
 
 
 def variance_bound(of_mean: FloatArray, of_square: FloatArray, mean: FloatArray, spectrum: Spectrum) -> FloatArray:
@@ -118,10 +128,12 @@ def largest_distribution_angle(budget: float, samples: int) -> FloatArray:
     return np.full(samples, pi if budget >= 1 else np.arcsin(budget))
 
 
-def predictions_certified(theta: FloatArray, mean: FloatArray, rounding: float = EXPECTATION_ROUNDING) -> np.ndarray:
+def predictions_certified(
+    theta: FloatArray, mean: FloatArray, spectrum: Spectrum, rounding: float = EXPECTATION_ROUNDING
+) -> np.ndarray:
     """Where sign⟨O⟩ of a ±1 observable cannot flip: Θ < |π/4 − α|, α = ½ arccos⟨O⟩ (T4)."""
     # |π/4 − ½ arccos m| = ½ arcsin|m|
-    margin = np.maximum(np.abs(mean) - rounding, 0)
+    margin = np.maximum(np.abs(mean) - _slack(spectrum, rounding), 0)
     return theta < np.arcsin(np.clip(margin, 0, 1)) / 2
 
 

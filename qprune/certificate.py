@@ -38,6 +38,7 @@ class Replaced:
         tolerance: ε_k, or None in budget mode.
         kappa: κ of its qubits.
         largest_angle: max_i θ_{k,i}, radians.
+        distance_low: Lower limit of d_q where it was measured; `distance` is then the upper limit.
         matrix: The representative at the trained weights on the gate's qubits in ascending order (first qubit least
             significant), entries as (real, imaginary); None for the identity.
     """
@@ -52,6 +53,7 @@ class Replaced:
     tolerance: float | None
     kappa: float
     largest_angle: float
+    distance_low: float | None = None
     matrix: tuple[tuple[tuple[float, float], ...], ...] | None = None
 
 
@@ -84,6 +86,23 @@ class NoiseRecord:
 
 
 @dataclass(frozen=True)
+class Expectations:
+    """How well the expectation values are known that angles and bounds rest on; the bounds allow for it.
+
+    Attributes:
+        error: Limit of the error of every Pauli word's mean: rounding, truncation (T7), or shots (T8).
+        truncation: State error by truncation in it, the largest over the samples.
+        estimates: Number of measured values; 0 where all were computed.
+        failure: Probability that any measured value is further off than `error`.
+    """
+
+    error: float
+    truncation: float
+    estimates: int
+    failure: float
+
+
+@dataclass(frozen=True)
 class Certificate:
     """What is claimed about a pruned circuit, and for which circuits it is claimed.
 
@@ -96,6 +115,7 @@ class Certificate:
         pruned_hash: Of the result.
         task_hash: Of inputs, weights, observables and probabilities.
         options: What `prune` was asked for, β and γ included.
+        expectations: How well the expectation values are known.
         noise: λ_k, r_k and Λ_k of every gate, or None without noise.
         outputs: Names of the rows.
         samples: Indices of the samples that selection saw.
@@ -116,6 +136,7 @@ class Certificate:
     pruned_hash: str
     task_hash: str
     options: dict[str, Any]
+    expectations: Expectations
     noise: NoiseRecord | None
     outputs: tuple[str, ...]
     samples: tuple[int, ...]
@@ -175,6 +196,7 @@ class Certificate:
                 **{
                     **data,
                     **rows,
+                    "expectations": Expectations(**data["expectations"]),
                     "noise": None if data["noise"] is None else _noise(data["noise"]),
                     "outputs": tuple(data["outputs"]),
                     "samples": tuple(int(i) for i in data["samples"]),

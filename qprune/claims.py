@@ -11,7 +11,16 @@ from qiskit import QuantumCircuit
 from qiskit.quantum_info import Operator
 
 from qprune import bounds
-from qprune.certificate import Certificate, NoiseRecord, Replaced, circuit_hash, package_versions, rows_of, task_hash
+from qprune.certificate import (
+    Certificate,
+    Expectations,
+    NoiseRecord,
+    Replaced,
+    circuit_hash,
+    package_versions,
+    rows_of,
+    task_hash,
+)
 from qprune.gates import Site, bound_operation
 from qprune.noise import CircuitNoise
 from qprune.prefix import Outputs
@@ -77,6 +86,7 @@ def make_certificate(
         pruned_hash=circuit_hash(pruned.circuit),
         task_hash=task_hash(task),
         options=basis.options,
+        expectations=_expectations([before.selected, after.selected, before.heldout, after.heldout]),
         noise=basis.record,
         outputs=task.output_names,
         samples=tuple(int(i) for i in task.selected),
@@ -92,6 +102,17 @@ def make_certificate(
         angle_from_tolerances=_closed_form(basis, chosen),
         holdout=_holdout_claim(task, before.heldout, after.heldout),
         versions=dict(package_versions()),
+    )
+
+
+def _expectations(passes: Sequence[Outputs | None]) -> Expectations:
+    """Over all passes that numbers of the certificate come from."""
+    made = [outputs for outputs in passes if outputs is not None]
+    return Expectations(
+        error=max(outputs.rounding for outputs in made),
+        truncation=max(outputs.truncation for outputs in made),
+        estimates=sum(outputs.estimates for outputs in made),
+        failure=sum(outputs.failure for outputs in made),
     )
 
 
@@ -113,11 +134,17 @@ def deviations(before: Outputs, after: Outputs) -> FloatArray:
     return 0.5 * np.abs(after.distribution - before.distribution).sum(axis=1)[None]
 
 
+def doubt(task: Task, before: Outputs, after: Outputs) -> FloatArray:
+    """How far `deviations` may be off, shape (R, 1)."""
+    weights = [1.0] if task.observables is None else [spectrum.weight for spectrum in task.spectra]
+    return (before.rounding + after.rounding) * np.array(weights)[:, None]
+
+
 def _certified(task: Task, theta: FloatArray, before: Outputs) -> tuple[tuple[bool, ...] | None, ...]:
     if task.observables is None:
         return (None,)
     return tuple(
-        tuple(bool(x) for x in bounds.predictions_certified(theta[r], before.means[r], before.rounding))
+        tuple(bool(x) for x in bounds.predictions_certified(theta[r], before.means[r], s, before.rounding))
         if s.is_involution
         else None
         for r, s in enumerate(task.spectra)
@@ -179,6 +206,7 @@ def _replaced(basis: Basis, candidate: Candidate) -> Replaced:
         tolerance=tolerance if np.isfinite(tolerance) else None,
         kappa=basis.noise.kappa(candidate.site, len(site.qubits)),
         largest_angle=float(np.max(candidate.angles)),
+        distance_low=candidate.distance_low,
         matrix=matrix,
     )
 
@@ -232,6 +260,7 @@ def plan_of(
                 distance=None if seen is None else seen.distance,
                 angle=None if seen is None else float(np.max(seen.angles)),
                 tolerance=tolerance if tolerance is not None and np.isfinite(tolerance) else None,
+                distance_low=None if seen is None else seen.distance_low,
             )
         )
     return tuple(entries)

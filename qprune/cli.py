@@ -5,14 +5,19 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import get_context
 from pathlib import Path
 
 from qprune import __version__
-from qprune.errors import CertificateError, CertificateViolation, QpruneError
+from qprune.costs import Costs
+from qprune.errors import CertificateError, CertificateViolation, OptionError, QpruneError
 from qprune.frontier import frontier
-from qprune.noise import calibrate
+from qprune.noise import NoiseCalibration, calibrate
 from qprune.options import AGGREGATES, CERTIFY
+from qprune.prefix import SIMULATORS, STATEVECTOR
 from qprune.pruning import prune
 from qprune.report import save_figure
 from qprune.representatives import KINDS
@@ -79,7 +84,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--holdout", type=float, default=0.0, help="fraction of samples that selection never sees")
     command.add_argument("--seed", type=int, default=0, help="seed of the hold-out and of random strategies")
+    command.add_argument("--simulator", choices=SIMULATORS, default=STATEVECTOR, help="how circuits are simulated")
     command.add_argument("--threads", type=int, default=1, help="threads for Aer (default 1)")
+    command.add_argument("--workers", type=int, default=1, help="processes that share the samples (default 1)")
     command.set_defaults(run=_prune)
 
     command = commands.add_parser("frontier", help="the Pareto front of sizes and measured deviations")
@@ -90,7 +97,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--no-refit", action="store_true", help="leave the surviving weights where they are")
     command.add_argument("--holdout", type=float, default=0.0, help="fraction of samples that selection never sees")
     command.add_argument("--seed", type=int, default=0, help="seed of the hold-out and of mixed inputs")
+    command.add_argument("--simulator", choices=SIMULATORS, default=STATEVECTOR, help="how circuits are simulated")
     command.add_argument("--threads", type=int, default=1, help="threads for Aer (default 1)")
+    command.add_argument("--workers", type=int, default=1, help="processes that share the samples (default 1)")
     command.set_defaults(run=_frontier)
 
     command = commands.add_parser("verify", help="recompute every claim of a result by full simulation")
@@ -122,6 +131,13 @@ def _prune(options: argparse.Namespace) -> int:
     except ValueError as error:
         return _fail(ValueError(f'--costs must be a JSON object such as {{"cx": 20}}: {error}'), UNUSABLE)
     task = Task.load(options.bundle, holdout=options.holdout, seed=options.seed)
+    with _workers(options.workers) as executor:
+        return _pruned(options, task, noise, costs, executor)
+
+
+def _pruned(
+    options: argparse.Namespace, task: Task, noise: NoiseCalibration | None, costs: Costs, executor: Executor | None
+) -> int:
     result = prune(
         task,
         tolerance=options.tolerance,
@@ -136,13 +152,15 @@ def _prune(options: argparse.Namespace) -> int:
         costs=costs,
         prune_encoding=options.prune_encoding,
         seed=options.seed,
+        simulator=options.simulator,
         threads=options.threads,
+        executor=executor,
         progress=True,
     )
     print(result)
     if options.out is not None:
         points = (0 if options.refit else 12) if options.tradeoff is None else options.tradeoff
-        again = {"costs": costs, "noise": noise, "threads": options.threads, "progress": True}
+        again = {"costs": costs, "noise": noise, "threads": options.threads, "executor": executor, "progress": True}
         curve = trade_off(result, points=points, **again) if points else ()
         result.save(options.out, overwrite=options.force, tradeoff=curve)
         print(f"\nwritten to {options.out}: report.html, certificate.json, report.txt, before.png, after.png, pruned/")
@@ -154,14 +172,17 @@ def _frontier(options: argparse.Namespace) -> int:
     names = [f"{k:02d}" for k in range(100)]
     for name in names if options.out is not None else ():
         check_output_folder(options.out / name, options.force)
-    front = frontier(
-        task,
-        budgets=options.budgets,
-        refit=not options.no_refit,
-        seed=options.seed,
-        threads=options.threads,
-        progress=True,
-    )
+    with _workers(options.workers) as executor:
+        front = frontier(
+            task,
+            budgets=options.budgets,
+            refit=not options.no_refit,
+            seed=options.seed,
+            simulator=options.simulator,
+            threads=options.threads,
+            executor=executor,
+            progress=True,
+        )
     print(front)
     if options.out is not None:
         for name, result in zip(names, front, strict=False):
@@ -169,6 +190,18 @@ def _frontier(options: argparse.Namespace) -> int:
         save_figure(front.plot(), options.out / "frontier.png")
         print(f"\nwritten to {options.out}: frontier.png and {len(front)} results, 00 the largest")
     return SUCCESS
+
+
+@contextmanager
+def _workers(count: int) -> Iterator[Executor | None]:
+    """So many processes, or None for this one."""
+    if count < 1:
+        raise OptionError(f"--workers must be an integer ≥ 1, got {count}")
+    if count == 1:
+        yield None
+        return
+    with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:  # a fork copies Aer's locks as they are
+        yield pool
 
 
 def _number_or_name(text: str) -> float | str:
@@ -212,7 +245,7 @@ def _show(options: argparse.Namespace) -> int:
             ",".join(map(str, entry.qubits)),
             entry.role,
             entry.action,
-            "" if entry.distance is None else f"{entry.distance:.3g}",
+            entry.distance_text,
             "" if entry.angle is None else f"{entry.angle:.3g}",
             entry.detail,
         )

@@ -11,7 +11,7 @@ are its special cases.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,12 +30,25 @@ class Distances:
     """A gate compared with a candidate.
 
     Attributes:
-        deformed: d_q = √(2 − 2|o_q|) per sample, in [0, √2].
+        deformed: d_q = √(2 − 2|o_q|) per sample, in [0, √2]; from measured expectations its upper limit.
         angle: Upper limit of the undeformed Fubini-Study angle θ = arccos|o_1| per sample, radians in [0, π/2].
+        low: Lower limit of d_q, from measured expectations.
     """
 
     deformed: FloatArray
     angle: FloatArray
+    low: FloatArray | None = None
+
+    def at(self, candidate: int) -> Distances:
+        """One row of arrays (C, M)."""
+        low = None if self.low is None else self.low[candidate]
+        return Distances(self.deformed[candidate], self.angle[candidate], low)
+
+    @classmethod
+    def joined(cls, each: Sequence[Distances], join: Callable[[Sequence[FloatArray]], FloatArray]) -> Distances:
+        """Several as one, by `np.stack` or `np.concatenate`."""
+        low = [d.low for d in each if d.low is not None]
+        return cls(join([d.deformed for d in each]), join([d.angle for d in each]), join(low) if low else None)
 
 
 Expectation = Callable[[Word], FloatArray]
@@ -47,6 +60,7 @@ def compare_members(
     shift: FloatArray | float,
     eta: float,
     rounding: float = EXPECTATION_ROUNDING,
+    measured: bool = False,
 ) -> Distances:
     """Distance between members t and t + shift of a one-parameter subgroup.
 
@@ -55,7 +69,8 @@ def compare_members(
         expectation: Prefix expectation ⟨P⟩ of each of `group.words`, shape (M,).
         shift: δ, radians: a number, one per sample (M,), or one per candidate (C, 1).
         eta: η in [0, 1]; words with w letters X or Y are scaled by η^w.
-        rounding: Limit of the rounding error of an expectation value; the angle allows for it.
+        rounding: Limit of the error of an expectation value; the angle allows for it.
+        measured: Whether d_q shall allow for it too, as it then is no mere rounding.
 
     Returns:
         Arrays of shape (M,), or (C, M).
@@ -65,7 +80,8 @@ def compare_members(
     deformed = _spectral_probabilities(group, expectation, eta)
     ordinary = deformed if eta == 1 else _spectral_probabilities(group, expectation, 1.0)
     phases = [-np.asarray(shift) * a for a in group.eigenvalues]
-    return _distances(deformed, ordinary, phases, rounding)
+    errors = [rounding * sum(abs(c) for word, c in projector.items() if word) for projector in group.projectors]
+    return _distances(deformed, ordinary, phases, errors, measured)
 
 
 def compare_matrices(
@@ -74,6 +90,7 @@ def compare_matrices(
     relative: ComplexArray,
     eta: float,
     rounding: float = EXPECTATION_ROUNDING,
+    measured: bool = False,
 ) -> Distances:
     """Distance between two members of SU(2) or SU(4).
 
@@ -83,6 +100,7 @@ def compare_matrices(
         relative: V = G†A on the class's qubits, first qubit least significant, shape (d, d).
         eta: As in `compare_members`.
         rounding: As in `compare_members`; a probability read from up to 15 of them may be off by twice as much.
+        measured: As in `compare_members`.
 
     Source: THEORY section 3.
     """
@@ -93,20 +111,27 @@ def compare_matrices(
     for value in (eta, 1.0):
         states = reduced_states(group, expectation, value)
         probabilities.append(np.einsum("aj,mab,bj->jm", vectors.conj(), states, vectors).real)
-    return _distances(probabilities[0], probabilities[1], phases, 2 * rounding)
+    return _distances(probabilities[0], probabilities[1], phases, [2 * rounding] * len(phases), measured)
 
 
-def _distances(deformed: FloatArray, ordinary: FloatArray, phases: list[FloatArray], rounding: float) -> Distances:
-    square = np.minimum(_sine_squared(deformed, phases, 0.0), 1)
-    # 2 − 2√(1 − s²) written so that small s keeps its digits
-    distance = np.sqrt(2 * square / (1 + np.sqrt(1 - square)))
-    sine = np.sqrt(np.minimum(_sine_squared(ordinary, phases, rounding), 1))
-    return Distances(distance, np.arcsin(sine))
+def _distances(
+    deformed: FloatArray, ordinary: FloatArray, phases: list[FloatArray], errors: list[float], measured: bool
+) -> Distances:
+    sine = np.sqrt(np.minimum(_sine_squared(ordinary, phases, errors), 1))
+    distance = _chord(_sine_squared(deformed, phases, errors if measured else [0.0] * len(phases)))
+    low = _chord(_sine_squared(deformed, phases, [-error for error in errors])) if measured else None
+    return Distances(distance, np.arcsin(sine), low)
 
 
-def _sine_squared(probabilities: FloatArray, phases: list[FloatArray], rounding: float) -> FloatArray:
-    """1 − |Σ p_j e^{iφ_j}|² as a sum of non-negative terms, with every p_j raised by `rounding`."""
-    raised = np.maximum(probabilities, 0) + rounding
+def _chord(sine_squared: FloatArray) -> FloatArray:
+    """√(2 − 2√(1 − s²)) written so that small s keeps its digits."""
+    square = np.minimum(sine_squared, 1)
+    return np.sqrt(2 * square / (1 + np.sqrt(1 - square)))
+
+
+def _sine_squared(probabilities: FloatArray, phases: list[FloatArray], errors: list[float]) -> FloatArray:
+    """1 − |Σ p_j e^{iφ_j}|² as a sum of non-negative terms, with every p_j raised by what it may be off."""
+    raised = [np.maximum(np.maximum(p, 0) + error, 0) for p, error in zip(probabilities, errors, strict=True)]
     terms = [
         4 * raised[j] * raised[k] * np.sin((phases[j] - phases[k]) / 2) ** 2
         for j in range(len(phases))

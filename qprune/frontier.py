@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -72,7 +73,9 @@ def frontier(
     costs: Costs = None,
     prune_encoding: bool = False,
     seed: int = 0,
+    simulator: str = "statevector",
     threads: int = 1,
+    executor: Executor | None = None,
     progress: bool = False,
 ) -> Frontier:
     """Prune in verified mode at rising budgets, each going on from the one before.
@@ -85,7 +88,9 @@ def frontier(
         costs: As in `prune`.
         prune_encoding: As in `prune`.
         seed: As in `prune`.
+        simulator: As in `prune`; other than statevectors only with `refit=False`.
         threads: As in `prune`.
+        executor: As in `prune`.
         progress: As in `prune`.
 
     Returns:
@@ -102,9 +107,12 @@ def frontier(
         "costs": costs,
         "prune_encoding": prune_encoding,
         "seed": seed,
+        "simulator": simulator,
         "threads": threads,
+        "executor": executor,
         "progress": progress,
     }
+    options = Options(certify="verified", refit=refit, budget=0.0, **common)  # refuses what does not go together
     try:
         values = list(limit * np.geomspace(1e-3, 1, POINTS) if budgets is None else budgets)
     except TypeError as error:
@@ -112,7 +120,6 @@ def frontier(
     values = sorted(Options(certify="verified", budget=value, **common).budget or 0.0 for value in values)
     found = [prune(task, budget=0.0, certify="verified", **common)]
     if refit:
-        options = Options(certify="verified", refit=True, budget=0.0, **common)
         stage = Stage(task, options)
         compressor = stage.compressor()
         reduced = None

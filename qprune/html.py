@@ -156,7 +156,7 @@ def _gates_before(result: PruneResult) -> list[DrawnGate]:
         note = f"gate {entry.index}: {_operation(result.original, item.operation)} on {_qubits(entry.qubits)}\n"
         note += f"{entry.role}, {FATES[entry.action]}" + (f": {entry.detail}" if entry.detail else "")
         if entry.distance is not None and entry.angle is not None:
-            note += f"\nd_q = {entry.distance:.3g}, largest angle {entry.angle:.3g}"
+            note += f"\nd_q = {entry.distance_text}, largest angle {entry.angle:.3g}"
         drawn.append(DrawnGate(entry.gate, entry.qubits, entry.distance, entry.action, note))
     return drawn
 
@@ -334,7 +334,7 @@ def _gate_table(result: PruneResult) -> str:
 
 def _gate_row(entry: PlanEntry) -> str:
     words = (entry.gate, ", ".join(map(str, entry.qubits)), entry.role, FATES[entry.action], entry.detail)
-    numbers = ("" if x is None else f"{x:.3g}" for x in (entry.distance, entry.angle, entry.tolerance))
+    numbers = (entry.distance_text, *("" if x is None else f"{x:.3g}" for x in (entry.angle, entry.tolerance)))
     cells = "".join(f'<td class="text">{escape(word)}</td>' for word in words)
     return f'<tr><th scope="row">{entry.index}</th>{cells}{"".join(f"<td>{n}</td>" for n in numbers)}</tr>'
 

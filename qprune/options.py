@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import Executor
 from dataclasses import dataclass, fields
 from math import isfinite, sqrt
 from numbers import Real
 from typing import Any
 
+from qiskit.primitives import BaseEstimatorV2
+
 from qprune.costs import Costs
 from qprune.errors import OptionError
 from qprune.gates import NAMES
 from qprune.noise import Noise, NoiseCalibration, calibrate
+from qprune.prefix import SIMULATORS, STATEVECTOR
 from qprune.representatives import KINDS
 from qprune.strategies import STRATEGIES
 
 DEFAULT_TOLERANCE = 0.05
+DEFAULT_DELTA = 0.05
 CERTIFY = ("bound", "verified")
 AGGREGATES = ("rms", "max")
+UNRECORDED = ("noise", "threads", "executor", "progress")  # λ, β and γ stand for the noise; the others shape nothing
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,10 @@ class Options:
     costs: Costs = None
     prune_encoding: bool = False
     seed: int = 0
+    simulator: str | BaseEstimatorV2 = STATEVECTOR
+    delta: float = DEFAULT_DELTA
     threads: int = 1
+    executor: Executor | None = None
     progress: bool = False
 
     def __post_init__(self) -> None:
@@ -61,7 +70,10 @@ class Options:
             ("aggregate", AGGREGATES),
             ("representatives", KINDS),
             ("strategy", tuple(STRATEGIES)),
+            ("simulator", SIMULATORS),
         ):
+            if name == "simulator" and self.is_measured:
+                continue
             if getattr(self, name) not in allowed:
                 listed = ", ".join(map(repr, allowed))
                 raise OptionError(f"{name} must be one of {listed}, got {getattr(self, name)!r}")
@@ -73,9 +85,15 @@ class Options:
         for name, least in (("threads", 1), ("seed", 0)):
             if not _is_integer(getattr(self, name)) or getattr(self, name) < least:
                 raise OptionError(f"{name} must be an integer ≥ {least}, got {getattr(self, name)!r}")
+        if self.executor is not None and not isinstance(self.executor, Executor):
+            raise OptionError(
+                "executor must be a concurrent.futures.Executor such as ProcessPoolExecutor() or Dask's "
+                f"client.get_executor(), or None, got {self.executor!r}"
+            )
         if window != "auto" and not (_is_integer(window) and int(window) >= 0):
             raise OptionError(f'window must be a number of qubits ≥ 0, 0 for none, or "auto", got {window!r}')
         self._check_costs()
+        self._check_simulator()
         object.__setattr__(self, "noise", calibrate(self.noise))
         self._check_verified()
 
@@ -90,6 +108,25 @@ class Options:
             if not _is_number(_plain(cost)) or cost < 0:
                 raise OptionError(f"costs must give a finite number ≥ 0 for every gate, got {cost!r} for {name}")
         object.__setattr__(self, "costs", {name: float(cost) for name, cost in self.costs.items()})
+
+    def _check_simulator(self) -> None:
+        if not (_is_number(self.delta) and 0 < self.delta < 1):
+            raise OptionError(f"delta must be a probability in (0, 1), got {self.delta!r}")
+        if self.simulator != STATEVECTOR and (self.refit or self.window not in ("auto", 0)):
+            raise OptionError(
+                f"refit and windows work on statevectors, got simulator={self.simulator!r}; leave them out, or use "
+                f"simulator={STATEVECTOR!r}"
+            )
+        if self.is_measured and (self.certify != "bound" or self.executor is not None):
+            raise OptionError(
+                'an estimator as simulator goes with certify="bound" and without executor: it measures where it is, '
+                "and deviations that were measured with shots are limited by nothing"
+            )
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether expectation values come from an estimator."""
+        return isinstance(self.simulator, BaseEstimatorV2)
 
     def _check_verified(self) -> None:
         if self.budget == "noise" and (self.certify != "verified" or self.calibration.noises is None):
@@ -129,13 +166,14 @@ class Options:
             budget: The budget that noise set.
         """
         noise = self.calibration
-        kept = {field.name: getattr(self, field.name) for field in fields(self)}
+        kept = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in UNRECORDED}
         kept |= {"tolerance": self.threshold, "window": window}
         kept["budget"] = self.budget if budget is None else budget
         kept |= {"coherence": noise.coherence, "beta": noise.beta, "gamma": noise.gamma}
+        kept["simulator"] = type(self.simulator).__name__ if self.is_measured else self.simulator
         if self.costs is not None:
             kept["costs"] = dict(self.costs) if isinstance(self.costs, Mapping) else "callable"
-        return {name: value for name, value in kept.items() if name not in ("noise", "threads", "progress")}
+        return kept
 
 
 def _plain(value: Any) -> Any:

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any, Protocol
 
 import numpy as np
 import psutil
@@ -28,6 +29,7 @@ from tqdm import tqdm
 from qprune.ensemble import AT_ONCE, EnsemblePass, Readings
 from qprune.errors import TaskError
 from qprune.gates import Site, Word, pauli_label
+from qprune.mps import ChainPass
 from qprune.observables import restricted
 from qprune.subgroups import commutes_with, subgroup_of
 from qprune.task import FloatArray, Task
@@ -41,6 +43,7 @@ contributes the angle that rounding could hide: some 10⁻⁷ on few qubits, 4·
 
 SMALL = 2**24  # bytes that are there without asking
 VARIANCE_TERMS = 4096  # Pauli words of O² up to which Aer is asked for the variance of O
+STATEVECTOR, MATRIX_PRODUCT_STATE = SIMULATORS = ("statevector", "matrix_product_state")
 MANY_THREADS = 4  # from here on Aer's own threads make up for what the ensemble in one state gains; it has only one
 
 
@@ -52,13 +55,19 @@ class Outputs:
         means: ⟨O_r⟩ by output and sample, shape (R, M); empty for probabilities.
         deviations: σ_O or an upper limit of it, shape (R, M).
         distribution: Outcome probabilities, shape (M, 2^m), outcome bit j from measured qubit j; or None.
-        rounding: Limit of the rounding error of a Pauli word's mean.
+        rounding: Limit of the error of a Pauli word's mean, by rounding and whatever else the simulator does.
+        truncation: The state error ‖ψ − ψ'‖ in it, where Schmidt coefficients were discarded.
+        estimates: Number of measured values, 0 where all were computed.
+        failure: Probability that any of them is further off.
     """
 
     means: FloatArray
     deviations: FloatArray
     distribution: FloatArray | None
     rounding: float
+    truncation: float = 0.0
+    estimates: int = 0
+    failure: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -83,6 +92,14 @@ class Prefix:
     def expectation(self, site: int, word: Word) -> FloatArray:
         """⟨P⟩ right before a site, shape (M,)."""
         return self.values[self.index[site, word]]
+
+
+class Pass(Protocol):
+    """Takes the gates and wanted words in order, then runs them."""
+
+    def save_word(self, word: Word, /) -> int: ...
+    def add(self, site: Site, /) -> None: ...
+    def read(self, progress: bool, /) -> Readings: ...
 
 
 def expectation_rounding(num_qubits: int, num_gates: int, together: int = AT_ONCE) -> float:
@@ -110,6 +127,7 @@ def forward_pass(
     wanted: Sequence[Sequence[Word]],
     samples: NDArray[np.intp],
     *,
+    simulator: str = STATEVECTOR,
     threads: int = 1,
     progress: bool = False,
 ) -> Prefix:
@@ -120,18 +138,32 @@ def forward_pass(
         sites: The gates in order.
         wanted: Pauli words per site, on the circuit's qubits.
         samples: Indices of the samples to run.
+        simulator: One of `SIMULATORS`.
         threads: Threads for Aer, used from `MANY_THREADS` on and for states beyond `AT_ONCE` amplitudes.
         progress: Show a progress bar on stderr, where that is a terminal.
 
     Raises:
-        TaskError: The statevector does not fit into memory.
+        TaskError: The statevector does not fit into memory, or the circuit entangles too much.
 
     Source: THEORY T3.
     """
     qubits = sorted({q for site in sites for q in site.qubits} | {q for s in task.output_supports for q in s}) or [0]
+    if simulator == MATRIX_PRODUCT_STATE:
+        chain = ChainPass(task, qubits, samples)
+        index, read = collected(chain, sites, wanted, progress)
+        return Prefix(read.values, index, outputs_of(task, read, chain.error, truncation=chain.truncation))
     many = threads >= MANY_THREADS and 2 ** len(qubits) > AT_ONCE
     check_memory(len(qubits), threads if many and len(samples) > 1 else 2)
-    builder = _PassBuilder(task, qubits, samples, threads) if many else EnsemblePass(task, qubits, samples)
+    builder = CircuitPass(task, qubits, samples, threads) if many else EnsemblePass(task, qubits, samples)
+    index, read = collected(builder, sites, wanted, progress)
+    rounding = expectation_rounding(len(qubits), len(sites), 2 ** len(qubits) if many else AT_ONCE)
+    return Prefix(read.values, index, outputs_of(task, read, rounding))
+
+
+def collected(
+    builder: Pass, sites: Sequence[Site], wanted: Sequence[Sequence[Word]], progress: bool
+) -> tuple[dict[tuple[int, Word], int], Readings]:
+    """Run a pass; where each wanted word was read, and what."""
     index: dict[tuple[int, Word], int] = {}
     still_valid: dict[Word, int] = {}
     touching: dict[int, set[Word]] = {}
@@ -150,19 +182,17 @@ def forward_pass(
                 for q, _ in word:
                     touching[q].discard(word)
         builder.add(site)
-    read = builder.read(progress)
-    rounding = expectation_rounding(len(qubits), len(sites), 2 ** len(qubits) if many else AT_ONCE)
-    return Prefix(read.values, index, _outputs(task, read, rounding))
+    return index, builder.read(progress)
 
 
 def final_outputs(
     task: Task, sites: Sequence[Site], samples: NDArray[np.intp], *, threads: int = 1, progress: bool = False
 ) -> Outputs:
-    """The outputs alone: a plain pass."""
+    """The outputs alone, by statevectors: a plain pass."""
     return forward_pass(task, sites, [()] * len(sites), samples, threads=threads, progress=progress).outputs
 
 
-class _PassBuilder:
+class CircuitPass:
     """Collects one Aer circuit with a Parameter for each angle that differs between samples."""
 
     def __init__(self, task: Task, qubits: list[int], samples: NDArray[np.intp], threads: int) -> None:
@@ -269,13 +299,14 @@ class _PassBuilder:
         return rows if self.binds else rows * total
 
 
-def _outputs(task: Task, read: Readings, rounding: float) -> Outputs:
+def outputs_of(task: Task, read: Readings, rounding: float, **source: Any) -> Outputs:
+    """What was read at the end, with σ or its limit; `source` are further fields of `Outputs`."""
     variances = read.variances.copy()
     for r, spectrum in enumerate(task.spectra):
         # ±1: σ² = 1 − ⟨O⟩². Else the Bhatia-Davis limit, which is the same formula for any spectrum.
         limit = (spectrum.high - read.means[r]) * (read.means[r] - spectrum.low)
         variances[r] = limit if spectrum.is_involution else np.where(np.isnan(variances[r]), limit, variances[r])
-    return Outputs(read.means, np.sqrt(np.maximum(variances, 0)), read.distribution, rounding)
+    return Outputs(read.means, np.sqrt(np.maximum(variances, 0)), read.distribution, rounding, **source)
 
 
 @lru_cache
@@ -298,8 +329,9 @@ def check_memory(num_qubits: int, copies: int) -> None:
     if needed > 0.9 * available:
         raise TaskError(
             f"a statevector of {num_qubits} qubits{f', {copies} at a time,' if copies > 1 else ''} needs "
-            f"{_size(needed)} of memory and {_size(available)} are free; use fewer threads, a larger machine, or "
-            "observables whose light cone has fewer qubits"
+            f"{_size(needed)} of memory and {_size(available)} are free; use fewer threads, a larger machine, "
+            f"observables whose light cone has fewer qubits, or, for circuits that entangle little, "
+            f"simulator='{MATRIX_PRODUCT_STATE}'"
         )
 
 

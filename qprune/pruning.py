@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from typing import Any
 
 import numpy as np
+from qiskit.primitives import BaseEstimatorV2
 
 from qprune import bounds
 from qprune.costs import Costs
 from qprune.gates import circuit_of
 from qprune.noise import Noise
-from qprune.options import DEFAULT_TOLERANCE, Options
+from qprune.options import DEFAULT_DELTA, DEFAULT_TOLERANCE, Options
 from qprune.prefix import Outputs
 from qprune.representatives import has_pair
 from qprune.result import PruneResult
@@ -40,7 +42,10 @@ def prune(
     costs: Costs = None,
     prune_encoding: bool = False,
     seed: int = 0,
+    simulator: str | BaseEstimatorV2 = "statevector",
+    delta: float = DEFAULT_DELTA,
     threads: int = 1,
+    executor: Executor | None = None,
     progress: bool = False,
 ) -> PruneResult:
     """Prune a trained circuit once, under a proven or an exactly measured error bound.
@@ -79,8 +84,16 @@ def prune(
             Z 0.1. Gates not named keep their default. With a noise model the default is what removal saves: r_k.
         prune_encoding: Whether gates that an input enters may be replaced too.
         seed: For strategies that draw, and for the inputs that refit mixes from the ensemble.
+        simulator: "statevector", Aer's; "matrix_product_state": for circuits too wide for that and of low entanglement,
+            best with gates on neighbouring qubits. What truncation may change enters every bound (T7). Or an
+            EstimatorV2 primitive, which measures the expectation values, on a device if it is one's: then distances
+            are intervals, and the bound holds but for a probability delta (T8).
+        delta: That probability, in (0, 1), for all values of an estimator together.
         threads: Threads for Aer, from four on and for states beyond 2^15 amplitudes: smaller ones and fewer threads are
             faster with all samples in one state, which takes one thread.
+        executor: Simulates the samples on its workers: a `ProcessPoolExecutor`, Dask's `client.get_executor()`, an
+            `MPIPoolExecutor`, …. The result is that of the same call without it, to the last bit, and a worker that
+            dies costs time only. What refit and windows do stays in this process.
         progress: Show progress bars on stderr, where that is a terminal.
 
     Returns:
@@ -106,7 +119,10 @@ def prune(
         costs=costs,
         prune_encoding=prune_encoding,
         seed=seed,
+        simulator=simulator,
+        delta=delta,
         threads=threads,
+        executor=executor,
         progress=progress,
     )
     stage = Stage(task, options)

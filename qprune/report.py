@@ -17,8 +17,10 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import Gate
 
 from qprune.errors import BundleError
+from qprune.prefix import MATRIX_PRODUCT_STATE
 
 if TYPE_CHECKING:
+    from qprune.certificate import Certificate
     from qprune.result import PruneResult
     from qprune.task import Task
 
@@ -98,6 +100,7 @@ def _claims(result: PruneResult) -> list[str]:
         f"  measured     {certificate.largest_measured:.6g}"
         + ("" if certificate.tightness is None else f"   ({100 * certificate.tightness:.1f} % of the bound)"),
     ]
+    lines += _expectations(certificate)
     predictions = [row for row in certificate.certified_predictions if row is not None]
     if predictions and certificate.samples:
         kept = int(np.all(predictions, axis=0).sum())
@@ -124,6 +127,22 @@ def _gain(result: PruneResult) -> list[str]:
     if noise.noiseless:
         lines.append(f"  noiseless in this model: {', '.join(noise.noiseless)}")
     return lines
+
+
+def _expectations(certificate: Certificate) -> list[str]:
+    """Where the numbers come from, unless from statevectors."""
+    known = certificate.expectations
+    if known.failure:
+        return [
+            f"  from {known.estimates} measured expectation values, all within {known.error:.3g} of the exact with",
+            f"  probability {1 - known.failure:.6g} (T8); the bound allows for it, deviations may be off by twice that",
+        ]
+    if certificate.options["simulator"] == MATRIX_PRODUCT_STATE:
+        return [
+            f"  from matrix product states: expectation values within {known.error:.3g}, of which truncation "
+            f"{2 * known.truncation:.3g} (T7); the bound allows for it"
+        ]
+    return []
 
 
 def _holdout(result: PruneResult) -> list[str]:

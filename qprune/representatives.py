@@ -110,10 +110,11 @@ class CandidateFinder:
         distances = compare_members(group, means.__getitem__, shifts, *self._geometry(members[0]))
         turns = _folded(shifts, group.period).max(axis=1)
         angles = np.broadcast_to(distances.angle, (len(members), len(self.weights)))
-        numbers = zip(members, self._aggregated(distances).tolist(), angles, turns.tolist(), strict=True)
+        lows = [None] * len(members) if distances.low is None else self._aggregated(distances.low).tolist()
+        numbers = zip(members, self._aggregated(distances.deformed).tolist(), angles, turns.tolist(), lows, strict=True)
         return {
-            k: Candidate(k, (), "identity", distance, angle, cost_of(self.sites[k], self.costs), turn)
-            for k, distance, angle, turn in numbers
+            k: Candidate(k, (), "identity", far, angle, cost_of(self.sites[k], self.costs), turn, distance_low=low)
+            for k, far, angle, turn, low in numbers
         }
 
     def clifford(self, k: int) -> list[Candidate]:
@@ -178,7 +179,7 @@ class CandidateFinder:
         table = {k: self._to_members(k, members) for k in members if self.sites[k].role == "trainable"}
         uncovered, found = set(table), []
         reach = {
-            j: {k for k in table if k != j and self._aggregated(table[k][0])[c] <= tolerances[k]}
+            j: {k for k in table if k != j and self._aggregated(table[k][0].deformed)[c] <= tolerances[k]}
             for c, j in enumerate(members)
         }
         while uncovered:
@@ -190,9 +191,9 @@ class CandidateFinder:
             source = self.sites[best]
             for k in sorted(followers):
                 distances, turns = table[k]
-                one = Distances(distances.deformed[c], distances.angle[c])
                 label = f"{source.name} of gate {source.origins[0]}"
-                found.append(self._candidate(k, ((source.operation, source.qubits),), label, one, turns[c]))
+                by = ((source.operation, source.qubits),)
+                found.append(self._candidate(k, by, label, distances.at(c), turns[c]))
             uncovered -= followers | {best}
         return found
 
@@ -205,9 +206,10 @@ class CandidateFinder:
     def _expectation(self, k: int) -> Expectation:
         return lambda word: self.prefix.expectation(k, word)
 
-    def _geometry(self, k: int) -> tuple[float, float]:
-        """η_k, and the rounding of expectation values."""
-        return float(self.noise.eta[k]), self.prefix.outputs.rounding
+    def _geometry(self, k: int) -> tuple[float, float, bool]:
+        """η_k, how far expectation values may be off, and whether they were measured."""
+        outputs = self.prefix.outputs
+        return float(self.noise.eta[k]), outputs.rounding, outputs.failure > 0
 
     def _coordinate(self, k: int) -> FloatArray:
         coordinate = self.sites[k].coordinate
@@ -240,8 +242,7 @@ class CandidateFinder:
             relative = matrix_of(bound_operation(self.task, site.operation, int(sample)), site.qubits).conj().T
             each.append(compare_matrices(group, _of_sample(expectation, row), relative, *self._geometry(k)))
             turns.append(_turn(relative))
-        deformed, angle = (np.concatenate(rows) for rows in zip(*((d.deformed, d.angle) for d in each), strict=True))
-        return Distances(deformed, angle), max(turns)
+        return Distances.joined(each, np.concatenate), max(turns)
 
     def _to_members(self, k: int, members: Sequence[int]) -> tuple[Distances, FloatArray]:
         """Distances from gate k to other gates of its class, arrays (C, M), and turns (C,)."""
@@ -250,8 +251,7 @@ class CandidateFinder:
         if group.family == "special":
             relatives = [self._matrix(k).conj().T @ self._matrix(j) for j in members]
             each = [compare_matrices(group, self._expectation(k), v, *self._geometry(k)) for v in relatives]
-            stacked = Distances(np.array([d.deformed for d in each]), np.array([d.angle for d in each]))
-            return stacked, np.array([_turn(v) for v in relatives])
+            return Distances.joined(each, np.stack), np.array([_turn(v) for v in relatives])
         shifts = np.array([float(self._coordinate(j)) for j in members]) - float(self._coordinate(k))
         distances = compare_members(group, self._expectation(k), shifts[:, None], *self._geometry(k))
         return distances, _folded(shifts, group.period)
@@ -268,10 +268,8 @@ class CandidateFinder:
         distances = compare_matrices(group, self._expectation(k), relative, *self._geometry(k))
         return self._candidate(k, by, "local Clifford", distances, _turn(relative))
 
-    def _aggregated(self, distances: Distances) -> FloatArray:
-        if self.aggregate == "max":
-            return distances.deformed.max(axis=-1)
-        return np.sqrt(distances.deformed**2 @ self.weights)
+    def _aggregated(self, distances: FloatArray) -> FloatArray:
+        return distances.max(axis=-1) if self.aggregate == "max" else np.sqrt(distances**2 @ self.weights)
 
     def _cost_of(self, k: int, by: Replacement | None = None) -> float:
         """The cost of a gate, or of what stands in its place."""
@@ -291,7 +289,9 @@ class CandidateFinder:
             len(qubits) == 1 or is_product(Operator(bound_operation(self.task, operation)).data)
             for operation, qubits in by
         )
-        return Candidate(k, by, label, float(self._aggregated(distances)), angles, gain, float(turn), frees, product)
+        distance = float(self._aggregated(distances.deformed))
+        low = None if distances.low is None else float(self._aggregated(distances.low))
+        return Candidate(k, by, label, distance, angles, gain, float(turn), frees, product, low)
 
 
 def _of_sample(expectation: Expectation, row: int) -> Expectation:

@@ -37,6 +37,7 @@ class PlanEntry:
         distance: d_q to the identity, or to the representative that replaced it; None where it was not compared.
         angle: Largest undeformed angle θ over the samples, radians; likewise.
         tolerance: ε_k, or None in budget mode.
+        distance_low: Lower limit of d_q where it was measured; `distance` is then the upper limit.
     """
 
     index: int
@@ -49,6 +50,14 @@ class PlanEntry:
     distance: float | None
     angle: float | None
     tolerance: float | None
+    distance_low: float | None = None
+
+    @property
+    def distance_text(self) -> str:
+        """d_q for people; an interval where it was measured."""
+        if self.distance is None:
+            return ""
+        return f"{self.distance:.3g}" if self.distance_low is None else f"{self.distance_low:.3g} … {self.distance:.3g}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -30,13 +30,14 @@ class Candidate:
         site: Index of the gate.
         by: What stands in its place; () is the identity: the gate disappears.
         label: The representative in words.
-        distance: d_q aggregated over the ensemble.
+        distance: d_q aggregated over the ensemble; from measured expectations its upper limit.
         angles: Undeformed angle θ per sample, radians, shape (M,).
         gain: Cost saved, that of `frees` included.
         turn: How far the gate itself is from the representative, whatever the state: difference of group coordinates
             folded to [0, half a period], radians.
         frees: Gates that cancel exactly once this one is gone.
         product: Whether what stands in its place is a product of one-qubit gates, so that it joins no qubits.
+        distance_low: Lower limit of d_q, from measured expectations.
     """
 
     site: int
@@ -48,6 +49,7 @@ class Candidate:
     turn: float
     frees: frozenset[int] = frozenset()
     product: bool = False
+    distance_low: float | None = None
 
     @property
     def removes(self) -> bool:

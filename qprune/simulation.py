@@ -43,6 +43,9 @@ class Found(NamedTuple):
     deformed: FloatArray  # (K, M) d_q
     angle: FloatArray  # (K, M) θ
     state: FloatArray  # (1 + R, M) angle that all replacements, and those in each output's light cone, make together
+    error: float  # limit of the error of every simulated state, beyond rounding
+    gate_error: FloatArray  # (K,) what that makes of the angles of gates
+    angle_error: float  # and of the angles of states
 
 
 def simulate(
@@ -68,10 +71,7 @@ def simulate(
     Raises:
         TaskError: The statevectors do not fit into memory.
     """
-    qubits = {q for support in task.output_supports for q in support}
-    for circuit in (task.circuit, simplified.circuit, pruned.circuit):
-        qubits.update(q for item in circuit.data for q in indices(circuit, item))
-    used = sorted(qubits) or [0]  # all others stay |0⟩
+    used = used_qubits(task, simplified, pruned)
     outputs, at = _Outputs(task, used), {site: j for j, site in enumerate(by)}
     everything = (True,) * len(by)
     choices = list(dict.fromkeys([everything, *cones]))
@@ -87,16 +87,16 @@ def simulate(
     for i in tqdm(range(task.num_samples), "verifying", unit="sample", disable=None if progress else True):
         state, rewritten = _zero(len(used)), dict.fromkeys(choices, _zero(len(used)))
         deformed, angle = np.zeros((2, len(by)))
-        for k, (gate, places) in enumerate(_gates(simplified.bound_circuit(i), used)):
-            after, j = _run(gate, state), at.get(k)
+        for k, (gate, places) in enumerate(gates_on(simplified.bound_circuit(i), used)):
+            after, j = run_gates(gate, state), at.get(k)
             other_gate = gate
             if j is not None:
                 other_gate = [] if (matrix := by[k]) is None else [(matrix, tuple(sorted(places)))]
-                angle[j] = _angle(after, _run(other_gate, state))
+                angle[j] = _angle(after, run_gates(other_gate, state))
                 mixed = state if q_inverse[j] == 1 else _deform(state, places, float(q_inverse[j]))
-                deformed[j] = 2 * np.sin(_angle(_run(gate, mixed), _run(other_gate, mixed)) / 2)
+                deformed[j] = 2 * np.sin(_angle(run_gates(gate, mixed), run_gates(other_gate, mixed)) / 2)
             for choice, other in rewritten.items():
-                rewritten[choice] = _run(gate if j is None or not choice[j] else other_gate, other)
+                rewritten[choice] = run_gates(gate if j is None or not choice[j] else other_gate, other)
             state = after
         made = {choice: _angle(state, other) for choice, other in rewritten.items()}
         finals = _final(task, i, used), state, rewritten[everything], _final(pruned, i, used)
@@ -104,7 +104,7 @@ def simulate(
         deviations = (outputs.deviation(*pair) for pair in ((original, exact), (original, final), (replayed, final)))
         means = (values if task.observables is not None else values[:0] for values in (original, final))
         rows.append((*deviations, *means, spread, deformed, angle, [made[c] for c in (everything, *cones)]))
-    return Found(*(np.array(column).T for column in zip(*rows, strict=True)))
+    return Found._make([*(np.array(column).T for column in zip(*rows, strict=True)), 0.0, np.zeros(len(by)), 0.0])
 
 
 # -- which gates matter -------------------------------------------------------------------------------------------
@@ -112,6 +112,14 @@ def simulate(
 
 def indices(circuit: QuantumCircuit, item: Any) -> tuple[int, ...]:
     return tuple(circuit.find_bit(q).index for q in item.qubits)
+
+
+def used_qubits(*tasks: Task) -> list[int]:
+    """Qubits that gates act on or that the first task measures; all others stay |0⟩."""
+    qubits = {q for support in tasks[0].output_supports for q in support}
+    for task in tasks:
+        qubits.update(q for item in task.circuit.data for q in indices(task.circuit, item))
+    return sorted(qubits) or [0]
 
 
 def past_cones(circuit: QuantumCircuit) -> list[set[int]]:
@@ -154,7 +162,7 @@ def _is_product(matrix: ComplexArray) -> bool:
 # -- states -------------------------------------------------------------------------------------------------------
 
 
-def _gates(circuit: QuantumCircuit, used: list[int]) -> Iterator[tuple[Pieces, tuple[int, ...]]]:
+def gates_on(circuit: QuantumCircuit, used: list[int]) -> Iterator[tuple[Pieces, tuple[int, ...]]]:
     """Every instruction of a bound circuit as matrices on positions in `used`, and all its positions."""
     position = {q: j for j, q in enumerate(used)}
     for item in circuit.data:
@@ -184,12 +192,12 @@ def _zero(num_qubits: int) -> ComplexArray:
 
 def _final(task: Task, sample: int, used: list[int]) -> ComplexArray:
     state = _zero(len(used))
-    for gate, _ in _gates(task.bound_circuit(sample), used):
-        state = _run(gate, state)
+    for gate, _ in gates_on(task.bound_circuit(sample), used):
+        state = run_gates(gate, state)
     return state
 
 
-def _run(pieces: Pieces, state: ComplexArray) -> ComplexArray:
+def run_gates(pieces: Pieces, state: ComplexArray) -> ComplexArray:
     num_qubits = state.size.bit_length() - 1
     for matrix, places in pieces:
         axes = _axes(places, num_qubits)
@@ -208,7 +216,7 @@ def _deform(state: ComplexArray, places: Sequence[int], q_inverse: float) -> Com
     """A purification of D_η(ρ): K^½/√[2]_q and K^−½/√[2]_q on each place, told apart by one more qubit on top."""
     half = np.sqrt(np.array([1, q_inverse**2]) / (1 + q_inverse**2))  # the diagonal of the former
     for place in places:
-        state = np.concatenate([_run([(np.diag(diagonal), (place,))], state) for diagonal in (half, half[::-1])])
+        state = np.concatenate([run_gates([(np.diag(diagonal), (place,))], state) for diagonal in (half, half[::-1])])
     return state
 
 

@@ -9,17 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qprune.certificate import NoiseRecord
-from qprune.claims import Basis, Measured, accuracy, deviations, make_certificate, output_bounds, plan_of
+from qprune.claims import Basis, Measured, accuracy, deviations, doubt, make_certificate, output_bounds, plan_of
 from qprune.compressor import Compressor
+from qprune.errors import TaskError
 from qprune.forecast import Forecast
 from qprune.gates import Site, circuit_of, sites_of
 from qprune.networks import shorten_networks
 from qprune.noise import CircuitNoise
 from qprune.options import Options
-from qprune.prefix import Outputs, Prefix, final_outputs, forward_pass
+from qprune.prefix import STATEVECTOR, Outputs, Prefix
 from qprune.representatives import CandidateFinder, is_prunable, words_for
 from qprune.result import PruneResult
 from qprune.rewrite import ExactChange, light_cones, simplify
+from qprune.runner import Runner
 from qprune.selection import Candidate, angles_used
 from qprune.strategies import STRATEGIES
 from qprune.task import FloatArray, Task
@@ -33,6 +35,10 @@ class Stage:
     def __init__(self, task: Task, options: Options) -> None:
         self.task, self.options = task, options
         self.calibration = options.calibration.placed(task.circuit)
+        if options.is_measured and len(task.heldout):
+            raise TaskError("a hold-out needs a simulator: what an estimator measures on it are no exact deviations")
+        # Half of the failure probability each for the pass before and the one after.
+        self.runner = Runner(options.simulator, options.threads, options.executor, options.delta / 2)
         self.original = sites_of(task)
         simpler, exact = simplify(task, self.original)
         self.sites, networks = shorten_networks(task, simpler)
@@ -41,7 +47,8 @@ class Stage:
         self.costs = self.calibration.costs(self.sites) if options.costs is None else options.costs
         self.prefix = self._prefix(task, self.sites, options.progress)
         self.finder = self._finder(task, self.sites, self.prefix, self.noise)
-        self.window = window_size(task, self.sites, options.window)
+        # Windows hold statevectors.
+        self.window = window_size(task, self.sites, options.window) if options.simulator == STATEVECTOR else 0
         self.windows = Windows(task, self.sites, self.window) if self.window else None
         self.tolerances = np.array([self._tolerance(r) for r in self.noise.infidelity.tolist()])
 
@@ -60,7 +67,7 @@ class Stage:
     def _prefix(self, task: Task, sites: Sequence[Site], progress: bool) -> Prefix:
         kind = self.options.representatives
         wanted = [words_for(site, kind) if self.is_prunable(site) else () for site in sites]
-        return forward_pass(task, sites, wanted, task.selected, threads=self.options.threads, progress=progress)
+        return self.runner.prefix(task, sites, wanted, task.selected, progress)
 
     def _finder(self, task: Task, sites: Sequence[Site], prefix: Prefix, noise: CircuitNoise) -> CandidateFinder:
         return CandidateFinder(task, sites, prefix, noise, self.options.aggregate, self.costs)
@@ -94,9 +101,12 @@ class Stage:
         return finder.identities([k for k, site in enumerate(reduced.sites) if self.is_prunable(site)])
 
     def deviation(self, reduced: Reduced) -> float:
-        """Largest measured change of any output on any selected sample."""
-        after = final_outputs(reduced.task, reduced.sites, self.task.selected, threads=self.options.threads)
-        return float(deviations(self.prefix.outputs, after).max())
+        """Largest measured change of any output on any selected sample, and what matrix product states may hide."""
+        before, after = self.prefix.outputs, self.runner.outputs(reduced.task, reduced.sites, self.task.selected)
+        found = deviations(before, after)
+        return float(
+            (found if self.options.simulator == STATEVECTOR else found + doubt(self.task, before, after)).max()
+        )
 
     def replacements(self, reduced: Reduced) -> list[Candidate]:
         """What a smaller circuit replaced, in terms of the simplified original: gates gone, and weights moved."""
@@ -158,9 +168,7 @@ class Stage:
         theta = self.theta(chosen)
         before = Measured(self.prefix.outputs, self._outputs(task, self.sites, task.heldout))
         pruned, sites, networks = self.ended(reduced)
-        selected = final_outputs(
-            pruned, sites, task.selected, threads=self.options.threads, progress=self.options.progress
-        )
+        selected = self.runner.outputs(pruned, sites, task.selected, self.options.progress)
         after = Measured(selected, self._outputs(pruned, sites, task.heldout))
         record, used = self._noise_record(pruned, sites, selected, stopped[1]), options.record(self.window, stopped[0])
         basis = Basis(task, self.sites, simplified, self.tolerances, self.noise, used, record)
@@ -196,4 +204,4 @@ class Stage:
         )
 
     def _outputs(self, task: Task, sites: Sequence[Site], samples: NDArray[np.intp]) -> Outputs | None:
-        return final_outputs(task, sites, samples, threads=self.options.threads) if len(samples) else None
+        return self.runner.outputs(task, sites, samples) if len(samples) else None

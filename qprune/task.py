@@ -184,8 +184,10 @@ class Task:
         columns = rows[:, [self._input_index[p] for p in free]]
         slopes = slopes_of(bound)
         if slopes is not None:  # affine: no loop needed
-            offset = number_at(bound, dict.fromkeys(free, 0.0))
-            return offset + columns @ np.array([slopes[p] for p in free])
+            values = np.full(len(rows), number_at(bound, dict.fromkeys(free, 0.0)))
+            for p, column in zip(free, columns.T, strict=True):  # a product of matrices may round by a row's place
+                values += slopes[p] * column
+            return values
         return np.array([number_at(bound, dict(zip(free, row, strict=True))) for row in columns.tolist()])
 
     def has_inputs(self, angle: object) -> bool:
@@ -232,6 +234,15 @@ class Task:
         new.input_params = tuple(left.get(p.name, p) for p in self.input_params)
         new.weight_params = tuple(left[p.name] for p in self.weight_params if p.name in left)
         new.weights = np.array([values[p.name] for p in new.weight_params], dtype=np.float64)
+        return new
+
+    def only(self, samples: NDArray[np.intp]) -> Task:
+        """The task with these samples alone, all of them selected and equally likely; without labels."""
+        new = self.with_circuit(self.circuit)
+        new.inputs = self.inputs[samples]
+        new.probabilities = np.full(len(samples), 1 / len(samples))
+        new.selected, new.heldout = np.arange(len(samples)), np.arange(0)
+        new.labels = None
         return new
 
     def with_mixtures(self, count: int, seed: int) -> Task:

@@ -9,13 +9,16 @@ from tqdm import tqdm
 
 from qprune.errors import OptionError
 from qprune.noise import NoiseCalibration
+from qprune.prefix import SIMULATORS
 from qprune.pruning import prune
 from qprune.report import TradeOffPoint, two_qubit_gates
 from qprune.result import PruneResult
 
 SPAN = 1e-3  # the smallest budget tried, as a share of the largest that means anything
 LARGEST_TOLERANCE = 1.0
-KEPT_OPTIONS = ("certify", "refit", "aggregate", "window", "representatives", "strategy", "prune_encoding", "seed")
+KEPT_OPTIONS = (
+    *("certify", "refit", "aggregate", "window", "representatives", "strategy", "prune_encoding", "seed", "delta"),
+)
 
 
 def trade_off_point(result: PruneResult) -> TradeOffPoint:
@@ -45,13 +48,13 @@ def trade_off(
         points: Number of settings, ≥ 2, evenly spaced on a logarithmic scale; one pruning each.
         progress: Show a progress bar on stderr, where that is a terminal.
         options: Options of `prune` that the certificate does not record (`threads`, `costs` if a callable, `noise` if
-            a noise model) or that shall differ.
+            a noise model, `simulator` if an estimator) or that shall differ.
 
     Returns:
         One point per setting, in ascending order; what `PruneResult.report(tradeoff=…)` takes.
 
     Raises:
-        OptionError: `points` is too small, or the result was pruned under a noise model that is not given.
+        OptionError: `points` is too small, or a noise model or estimator that the result was pruned with is not given.
     """
     if isinstance(points, bool) or not isinstance(points, int) or points < 2:
         raise OptionError(f"points must be an integer ≥ 2, got {points!r}; a curve needs two ends")
@@ -68,6 +71,10 @@ def trade_off(
     elif "noise" not in options and result.certificate.noise is not None:
         source = result.certificate.noise.source
         raise OptionError(f"noise must be given again, as the certificate only names it: {source}")
+    if used["simulator"] in SIMULATORS:
+        settings["simulator"] = used["simulator"]
+    elif "simulator" not in options:
+        raise OptionError(f"simulator must be given again, as the certificate only names it: {used['simulator']}")
     if used["budget"] is not None:
         setting, settings["tolerance"] = "budget", used["tolerance"]
         largest = 1.0 if task.observables is None else max(s.high - s.low for s in task.spectra) or 1.0

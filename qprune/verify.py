@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import log, pi, sqrt
 from numbers import Real
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from qiskit import QuantumCircuit
@@ -18,16 +18,16 @@ from scipy.stats import binomtest
 
 from qprune.certificate import Certificate, circuit_hash, task_hash
 from qprune.errors import CertificateError, CertificateViolation, QpruneError, TaskError
-from qprune.observables import DENSE_QUBITS, restricted
-from qprune.simulation import Replacements, indices, light_cones, past_cones, simulate
+from qprune.simulation import Replacements, indices, light_cones, past_cones, simulate, used_qubits
 from qprune.task import FloatArray, Task
+from qprune.verify_formulas import SLACK, Noise, needed_bound, spectrum_of
+from qprune.verify_wide import simulate_wide
 
-# Rounding of two computations of one output, in units of Σ|coefficients|: some 10⁴ gates, and the 10⁻¹² that an exact
-# simplification may spend on each. A recorded upper limit of an angle (radians) may fall short by as much.
-SLACK = 1e-9
 # Radians by which a recorded angle may exceed the true one: certificates round up, as an expectation value wrong by
 # 10⁻¹⁴ can hide an angle of 10⁻⁷. Also the rounding of a distance near 0 or √2, hence of T1 and the closed form.
 EXCESS = 1e-6  # on few qubits
+STATEVECTOR, MPS = "statevector", "matrix_product_state"  # simulators that a certificate names
+DENSE_WIDTH = 20  # qubits up to which a certificate from matrix product states is verified by statevectors
 SIMULATED, PREFIX, FORMULA = "full simulation", "prefix states", "formula of the theorem"
 
 
@@ -153,12 +153,8 @@ class _Verifier:
         self.each = self.outputs, [self.samples[i] for i in self.seen]
         self.probabilities = task.probabilities[self.seen] / task.probabilities[self.seen].sum()
         scale = [1.0] if task.observables is None else [np.abs(o.coeffs).sum() for o in task.observables]
-        self.slack = SLACK * np.array(scale)[:, None]
-        # A mean is a sum of 2^n terms, each rounded once, and angles go with the root of its error.
-        places = {q for item in self.circuit.data for q in indices(self.circuit, item)}
-        self.excess = EXCESS + 4 * float(np.sqrt(2.0 ** len(places) * np.finfo(float).eps))
         self.check_form()
-        self.spectra = [_spectrum(task, r) for r in range(len(task.observables or ()))]
+        self.spectra = [spectrum_of(task, r) for r in range(len(task.observables or ()))]
         self.by: Replacements = {
             e.site: None if e.matrix is None else np.array(e.matrix) @ np.array([1, 1j]) for e in self.entries
         }
@@ -168,7 +164,18 @@ class _Verifier:
         weights = dict(zip((p.name for p in result.task.weight_params), result.task.weights.tolist(), strict=True))
         # On the task's own ensemble and outputs, so that a result cannot bring others
         circuits = task.with_circuit(self.circuit), task.with_circuit(result.task.circuit, weights)
-        self.found = simulate(task, *circuits, self.by, self.cones, np.exp(-self.log_q), progress)
+        width = len(used_qubits(task, *circuits))
+        run = simulate_wide if self.options.get("simulator") == MPS and width > DENSE_WIDTH else simulate
+        self.found = run(task, *circuits, self.by, self.cones, np.exp(-self.log_q), progress)
+        # A mean is a sum of 2^n terms, each rounded once; in matrix product states errors of the state count.
+        own = 0.0 if run is simulate_wide else (64 + 2.0 ** (width - 1)) * np.finfo(float).eps
+        error = self.check_expectations(own + (1 + len(task.circuit.data)) * np.finfo(float).eps)
+        # What is found may be off by the first, what the certificate measured by the second.
+        self.slack = (SLACK + 4 * self.found.error) * np.array(scale)[:, None]
+        self.loose = self.slack + 2 * error * np.array(scale)[:, None]
+        # Likewise for angles, which go with the root of a mean's error.
+        self.near = EXCESS + 4 * np.sqrt(2 * own) + self.found.gate_error
+        self.excess = EXCESS + 4 * np.sqrt(2 * max(own, error)) + self.found.gate_error
 
     def check(
         self, claim: str, how: str, found: Any, claimed: Any, slack: Any, *where: Any, equal: bool = False
@@ -224,13 +231,13 @@ class _Verifier:
             raise CertificateViolation(f"samples of the selection: claimed {certificate.samples}, found {found}")
         self.checks.append(Check("samples of the selection", "comparison"))
 
-    def check_noise(self) -> _Noise:
+    def check_noise(self) -> Noise:
         """λ_k and r_k by gate, as recorded or as a single λ makes them, and Λ_k and Σ r as they follow."""
         record, sizes = self.certificate.noise, [len(item.qubits) for item in self.circuit.data]
         ones = np.ones(len(sizes))
         if record is None:
             self.equal("λ without noise", "definition", self.number("coherence"), 1, 0)
-            return _Noise(0 * ones, ones)
+            return Noise(0 * ones, ones)
         gates = [f"gate {k}" for k in range(len(sizes))]
         rows = [np.array(row) for row in (record.coherence, record.infidelity, record.accumulated)]
         if any(row.shape != ones.shape for row in rows) or not np.all((np.array(rows) >= 0) & (np.array(rows) <= 1)):
@@ -248,13 +255,26 @@ class _Verifier:
         if record.tried:
             best = min(record.tried, key=lambda pair: pair[1])[0]
             self.equal("budget of least predicted deviation", "comparison", best, self.number("budget"), SLACK)
-        return _Noise(infidelity, past)
+        return Noise(infidelity, past)
+
+    def check_expectations(self, rounding: float) -> float:
+        """How far the certificate's own expectation values may be off: its word, unless they were only rounded."""
+        known = self.certificate.expectations
+        if self.options.get("simulator") == STATEVECTOR:
+            self.check("error of expectation values", "definition", known.error, rounding, 0)
+            self.equal(
+                "no truncation, no shots", "comparison", [known.truncation, known.estimates, known.failure], 0, 0
+            )
+        else:
+            self.check("truncation in the error", "comparison", 2 * known.truncation, known.error, 0)
+            self.check("failure probability", "comparison", known.failure, self.number("delta"), 0)
+        return known.error
 
     def check_outputs(self) -> None:
         """Deviations of every output, and that the circuit is what the replacements say."""
         found, measured, everywhere = self.found, self.found.measured[:, self.seen], (self.outputs, self.samples)
         self.equal("exact simplification", SIMULATED, found.exact, 0, self.slack, *everywhere)
-        self.equal("measured deviation", SIMULATED, measured, self.certificate.measured, self.slack, *self.each)
+        self.equal("measured deviation", SIMULATED, measured, self.certificate.measured, self.loose, *self.each)
         self.check("bound on the deviation", SIMULATED, measured, self.certificate.bound, self.slack, *self.each)
         defects = [0.0 if m is None else np.max(np.abs(m.conj().T @ m - np.eye(len(m)))) for m in self.by.values()]
         self.equal("representative is unitary", "matrices", defects, 0, SLACK, self.gates)
@@ -267,7 +287,10 @@ class _Verifier:
         if options["aggregate"] not in ("rms", "max"):
             raise _damaged(f"unknown aggregate {options['aggregate']!r}")
         distance = distances.max(axis=1) if options["aggregate"] == "max" else self.rms(distances)
-        self.equal("q-overlap distance", deformed, distance, [e.distance for e in entries], self.excess, self.gates)
+        lows = [e.distance if e.distance_low is None else e.distance_low for e in entries]
+        margin = np.where([e.distance_low is None for e in entries], self.excess, self.near)
+        within = np.clip(distance, lows, [e.distance for e in entries])
+        self.equal("q-overlap distance", deformed, distance, within, margin, self.gates)
         sizes, eta = np.array([len(e.qubits) for e in entries]), 1 / np.cosh(np.minimum(self.log_q, 700))
         kappa = (2 / (1 + eta)) ** (sizes / 2)
         self.equal("κ", "definition", kappa, [e.kappa for e in entries], SLACK, self.gates)
@@ -280,10 +303,11 @@ class _Verifier:
             saved = self.noise.infidelity[[entry.site for entry in entries]]
             tolerance = np.sqrt(self.number("tolerance") ** 2 + self.number("gamma") * saved)
             self.equal("tolerance of a gate", "definition", tolerance, claimed, SLACK, self.gates)
-            self.check("distance in tolerance (T1)", deformed, distance, tolerance, self.excess, self.gates)
+            self.check("distance in tolerance (T1)", deformed, distance, tolerance, margin, self.gates)
         largest, claimed = angle.max(axis=1), [e.largest_angle for e in entries]
         self.equal("largest angle of a gate", PREFIX, largest, claimed, self.excess, self.gates)
-        self.check("… as an upper limit", PREFIX, largest, claimed, SLACK, self.gates)
+        doubt = SLACK + self.found.gate_error
+        self.check("… as an upper limit", PREFIX, largest, claimed, doubt, self.gates)
 
     def rms(self, values: FloatArray) -> FloatArray:
         return np.sqrt(values**2 @ self.probabilities)
@@ -291,15 +315,18 @@ class _Verifier:
     def check_angles(self) -> None:
         """Θ, the mean over the ensemble and the closed form (T2)."""
         angle, state = self.found.angle[:, self.seen], self.found.state[:, self.seen]
+        doubt = SLACK + self.found.gate_error.sum()
         theta, total = np.array(self.certificate.angle), np.minimum(np.array(self.cones) @ angle, pi / 2)
         # Windows (T6) may fall below the sum of angles, but no claim may fall below the angle of the states.
         if not self.options.get("window"):
-            self.check("Θ ≥ sum of angles (T2)", PREFIX, total, theta, SLACK, *self.each)
-        self.check("Θ ≥ angle of the states", SIMULATED, state[1:], theta, SLACK, *self.each)
+            self.check("Θ ≥ sum of angles (T2)", PREFIX, total, theta, doubt, *self.each)
+        doubt = SLACK + self.found.angle_error
+        self.check("Θ ≥ angle of the states", SIMULATED, state[1:], theta, doubt, *self.each)
         self.check("Θ ≤ π/2", "comparison", theta, pi / 2, SLACK, *self.each)
         mean, claimed = self.rms(2 * np.sin(state[0] / 2)), self.certificate.mean_state_error
-        self.check("mean state error by the replacements", SIMULATED, mean, claimed, SLACK)
-        self.check("… as a sum over gates (T2)", PREFIX, self.rms(2 * np.sin(angle / 2)).sum(), claimed, SLACK)
+        self.check("mean state error by the replacements", SIMULATED, mean, claimed, doubt)
+        over_gates, doubt = self.rms(2 * np.sin(angle / 2)).sum(), SLACK + self.found.gate_error.sum()
+        self.check("… as a sum over gates (T2)", PREFIX, over_gates, claimed, doubt)
         if (closed := self.certificate.angle_from_tolerances) is None:
             return
         if self.entries and (self.options["aggregate"] != "max" or self.options["tolerance"] is None):
@@ -307,7 +334,8 @@ class _Verifier:
         chords = np.array([e.kappa * (e.tolerance or 0) / 2 for e in self.entries])
         formula = min(pi / 2, 2 * np.arcsin(np.minimum(1, chords)).sum())
         self.equal("angle from tolerances", FORMULA, formula, closed, SLACK)
-        self.check("… as an upper limit", PREFIX, total, closed, self.excess * (1 + len(self.entries)), *self.each)
+        slack = np.max(self.excess, initial=0) * (1 + len(self.entries))
+        self.check("… as an upper limit", PREFIX, total, closed, slack, *self.each)
 
     def check_bounds(self) -> None:
         """Bounds and certified predictions that Θ allows (T2, T4), and the budget."""
@@ -322,7 +350,7 @@ class _Verifier:
                 continue
             slack, here = self.slack[r], [f"{self.outputs[r]}, {name}" for name in self.each[1]]
             mean, spread = self.found.before[r, self.seen], self.found.spread[r, self.seen]
-            needed = _needed(theta[r], mean, spread, spectrum)
+            needed = needed_bound(theta[r], mean, spread, spectrum)
             self.check("bound from Θ (T2)", spectrum.how, needed, certificate.bound[r], slack, here)
             if flags is not None:
                 # The least that sign⟨O⟩·⟨O⟩ can become within Θ, and what it is in the pruned circuit
@@ -343,7 +371,7 @@ class _Verifier:
         if claim.samples != len(held) or not len(held) or not 0 < claim.delta < 1:
             claimed = f"{claim.samples} samples, δ = {claim.delta}"
             raise CertificateViolation(f"hold-out: claimed {claimed}; found {len(held)} samples")
-        values, slack = self.found.measured[:, held].max(axis=0), self.slack.max()
+        values, slack = self.found.measured[:, held].max(axis=0), self.loose.max()
         self.equal("hold-out: mean deviation", SIMULATED, values.mean(), claim.mean, slack)
         self.equal("hold-out: largest deviation", SIMULATED, values.max(), claim.largest, slack)
         ceiling = max((s.high - s.low for s in self.spectra), default=1.0)
@@ -361,42 +389,9 @@ class _Verifier:
             raise CertificateViolation("hold-out: flips are claimed, but no output is ±1")
         before, after = self.found.before[signed][:, held], self.found.after[signed][:, held]
         # The sign of a mean that is zero up to rounding is not defined: such a sample may be counted or not.
-        clear = np.minimum(np.abs(before), np.abs(after)) > SLACK
+        clear = np.minimum(np.abs(before), np.abs(after)) > self.loose.max()
         differs = np.sign(before) != np.sign(after)
         least, most = (differs & clear).any(axis=0).sum(), (differs | ~clear).any(axis=0).sum()
         self.equal("hold-out: flips", SIMULATED, np.clip(claim.flips, least, most), claim.flips, 0)
         rate = binomtest(claim.flips, size, alternative="less").proportion_ci(1 - claim.delta, method="exact").high
         self.check("hold-out: flip rate (T5)", "SciPy's binomial test", rate, claim.flip_rate_upper, SLACK)
-
-
-class _Noise(NamedTuple):
-    infidelity: FloatArray  # r_k by gate of the simplified circuit
-    accumulated: FloatArray  # Λ_k
-
-
-class _Spectrum(NamedTuple):
-    low: float
-    high: float
-    is_involution: bool
-    how: str
-
-
-def _spectrum(task: Task, r: int) -> _Spectrum:
-    support = task.output_supports[r]
-    if len(support) > DENSE_QUBITS or task.observables is None:
-        known = task.spectra[r]
-        return _Spectrum(known.low, known.high, known.is_involution, "formula; eigenvalues skipped, n > 8")
-    values = np.linalg.eigvalsh(restricted(task.observables[r], support or (0,)).to_matrix())
-    return _Spectrum(values[0], values[-1], bool(np.all(np.abs(values**2 - 1) < SLACK)), "dense eigenvalues")
-
-
-def _needed(theta: FloatArray, mean: FloatArray, spread: FloatArray, spectrum: _Spectrum) -> FloatArray:
-    """The smallest of T2's forms, from ⟨O⟩ and σ_O of the full simulation."""
-    low, high, sine = spectrum.low, spectrum.high, np.sin(theta)
-    variance_form = sine**2 * np.maximum(high - mean, mean - low) + np.sin(2 * np.minimum(theta, pi / 4)) * spread
-    needed = np.minimum((high - low) * sine, variance_form)
-    if spectrum.is_involution:
-        start = np.arctan2(spread, mean)  # 2α
-        lowest, highest = np.cos(np.minimum(pi, start + 2 * theta)), np.cos(np.maximum(0, start - 2 * theta))
-        needed = np.minimum(needed, np.maximum(mean - lowest, highest - mean))
-    return needed

@@ -86,7 +86,7 @@ def test_no_qprune_import_inside_a_function(path):
 @pytest.mark.parametrize(
     ("library", "allowed"),
     [
-        ("qiskit_aer", {"ensemble", "prefix", "noise", "noise_models", "devices"}),
+        ("qiskit_aer", {"ensemble", "prefix", "noise", "noise_models", "devices", "verify_wide"}),
         ("sympy", {"subgroups", "qgeometry", "bounds"}),
         ("matplotlib", {"report", "diagram", "html"}),
         ("pennylane", {"pennylane"}),
@@ -100,13 +100,19 @@ def test_a_library_appears_only_where_it_belongs(library, allowed):
 
 
 @pytest.mark.parametrize(
-    ("name", "allowed"), [("simulation", set()), ("verify", {"qprune.simulation", "qprune.certificate"})]
+    ("name", "allowed"),
+    [
+        ("simulation", set()),
+        ("verify_wide", {"simulation"}),
+        ("verify_formulas", set()),
+        ("verify", {"simulation", "verify_formulas", "verify_wide", "certificate"}),
+    ],
 )
 def test_verify_shares_nothing_with_the_path_it_checks(name, allowed):
     shared = {n for n in imports(PACKAGE / f"{name}.py", everywhere=True) if n.startswith("qprune")}
-    assert shared <= allowed | {"qprune.task", "qprune.observables", "qprune.errors"}
+    assert shared <= {f"qprune.{n}" for n in allowed | {"task", "observables", "errors"}}
     users = {path.stem for path in FILES if "qprune.simulation" in imports(path, everywhere=True)}
-    assert users == {"verify"}
+    assert users == {"verify", "verify_wide"}
 
 
 def test_importing_qprune_is_light():

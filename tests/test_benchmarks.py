@@ -59,6 +59,14 @@ def test_tables_and_plots_are_made_from_the_rows(folder):
     assert (folder / "scaling.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_wide_circuits_have_rows_and_a_table_of_their_own(folder):
+    row = json.loads((folder / "wide.jsonl").read_text())
+    assert row["measured"] <= row["bound"] <= 0.05
+    assert row["gates_left"] < row["gates"]
+    assert main(["tables", "--results", str(folder)]) == 0
+    assert f"{row['seconds']['prune']['median']:.3g} s" in (folder / "wide.md").read_text()
+
+
 def test_the_latest_row_of_a_size_counts(folder, tmp_path):
     (row,) = rows_in(folder)
     for year, repeat in (("2031", 4), ("2030", 3)):

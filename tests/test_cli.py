@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -160,3 +161,16 @@ def test_installed_command_shows_no_progress_bar_off_a_terminal():
     assert done.returncode == 0
     assert done.stderr == ""
     assert "proven (T2)" in done.stdout
+
+
+def test_workers_share_the_samples_and_change_nothing(saved, tmp_path, capsys, monkeypatch):
+    started = []
+    monkeypatch.setattr("qprune.runner.SHARD_WORK", 1)
+    monkeypatch.setattr("qprune.cli.ProcessPoolExecutor", lambda n, **_: started.append(n) or ThreadPoolExecutor(n))
+    out = tmp_path / "iris"
+    arguments = ["prune", str(CIRCUITS / "iris-4q"), "--budget", "0.1", "--workers", "2", "--tradeoff", "0"]
+    assert main([*arguments, "--out", str(out)]) == SUCCESS
+    assert started == [2]
+    assert (out / "certificate.json").read_bytes() == (saved / "certificate.json").read_bytes()
+    assert main(["prune", str(CIRCUITS / "iris-4q"), "--workers", "0"]) == UNUSABLE
+    assert "--workers must be an integer" in one_line_error(capsys)

@@ -262,6 +262,9 @@ def test_angles_that_do_not_add_would_be_wrong():
 # -- the inequalities of `bounds` by search -----------------------------------------------------------------------
 
 
+Z = Task(QuantumCircuit(1), "Z").spectra[0]
+
+
 def farthest(observable, vector, theta, rng, tries=4000):
     """The largest |Δ⟨O⟩| found over states at angle ≤ theta: random directions and the best plane."""
     matrix = dense(observable)
@@ -309,6 +312,34 @@ def test_no_state_within_the_angle_exceeds_the_bound(observable, theta):
         # Met for ±1 to the accuracy that σ has in double precision; away from eigenstates every form is in reach.
         if task.spectra[0].is_involution and variance > 1e-6:
             assert found > 0.98 * bound
+
+
+@pytest.mark.parametrize("error", [1e-12, 1e-3, 0.08, 0.5])
+@pytest.mark.parametrize(
+    "observable",
+    [
+        SparsePauliOp("ZX"),
+        SparsePauliOp(["XI", "ZI"], [0.5**0.5, 0.5**0.5]),
+        SparsePauliOp(["ZZ", "XI", "IY"], [0.7, -0.4, 1.1]),
+    ],
+    ids=["word", "involution", "sum"],
+)
+@pytest.mark.parametrize("theta", [1e-3, 0.3, 1.0, 1.5])
+def test_the_bound_from_measured_means_holds_for_the_exact_ones(observable, theta, error):
+    """Means wrong by up to `error` per word, as by shots, and σ as it follows from them: T2 holds nevertheless."""
+    rng = np.random.default_rng(3)
+    spectrum, matrix = Task(QuantumCircuit(2), observable).spectra[0], dense(observable)
+    extreme = np.linalg.eigh(matrix)[1].T
+    for vector in [*(random_state(2, rng) for _ in range(3)), extreme[0], extreme[-1]]:
+        exact = np.vdot(vector, matrix @ vector).real
+        found = farthest(observable, vector, theta, rng)
+        for sign in (-1, 0, 1):
+            mean = exact + sign * error * spectrum.weight
+            spread = np.sqrt(max((spectrum.high - mean) * (mean - spectrum.low), 0))
+            arguments = np.array(theta), np.array(mean), np.array(spread), spectrum, error
+            assert found <= float(bounds.observable_bound(*arguments)) + 1e-12
+            if bounds.predictions_certified(np.array(theta), np.array(mean), spectrum, error):
+                assert spectrum.is_involution is False or found < abs(exact) + 1e-12
 
 
 @pytest.mark.parametrize(
@@ -401,7 +432,7 @@ def test_predictions_are_certified_up_to_the_flip_and_not_beyond(mean):
     start = np.arccos(mean) / 2  # ⟨Z⟩ of (cos a, sin a) is cos 2a
     flip = abs(pi / 4 - start)
     for theta, expected in ((flip - 1e-6, True), (flip + 1e-6, False)):
-        certified = bool(bounds.predictions_certified(np.array(theta), np.array(mean)))
+        certified = bool(bounds.predictions_certified(np.array(theta), np.array(mean), Z))
         assert certified is expected
         moved = start + np.sign(mean) * theta
         assert (np.sign(np.cos(2 * moved)) == np.sign(mean)) is np.bool_(expected)
@@ -409,7 +440,7 @@ def test_predictions_are_certified_up_to_the_flip_and_not_beyond(mean):
 
 def test_an_undecided_prediction_is_never_certified():
     """⟨O⟩ = 0 has no sign to keep."""
-    assert not bounds.predictions_certified(np.array(0.0), np.array(0.0))
+    assert not bounds.predictions_certified(np.array(0.0), np.array(0.0), Z)
 
 
 def test_sum_of_angles_is_capped():
