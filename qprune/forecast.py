@@ -19,6 +19,7 @@ from qprune.channels import noise_of
 from qprune.devices import Qubits
 from qprune.errors import OptionError
 from qprune.gates import Site, bound_operation, circuit_of
+from qprune.native import NativeGate
 from qprune.noise import NoiseCalibration
 from qprune.prefix import Outputs
 from qprune.task import FloatArray, Task
@@ -53,10 +54,11 @@ class Survival(NamedTuple):
 class Forecast:
     """Predicts the outputs of circuits on a device: ⟨O⟩ → c + a(⟨O⟩ − c), c = Tr O/2^n, with a by the chain.
 
-    The circuit is compiled as a whole (level 1, fixed seed) from the calibration's layout. Each native gate of unitary
-    U turns word P into Q with probability R_PQ², R the transfer matrix of U; its noise shrinks words that act on its
-    qubits by λ, and readout error shrinks each letter measured by 1 − 2e. For an observable of several words a is the
-    mean over words, weighted by |coefficient|.
+    The circuit is compiled as a whole from the calibration's layout (level 1, of a few fixed seeds the one of least
+    Σ r) and scheduled as late as possible. Each native gate of unitary U turns word P into Q with probability R_PQ², R
+    the transfer matrix of U; its noise shrinks words that act on its qubits by λ, so does relaxation while a qubit
+    waits, where the model knows durations, and readout error shrinks each letter measured by 1 − 2e. For an observable
+    of several words a is the mean over words, weighted by |coefficient|.
 
     Args:
         calibration: With a noise model and a fixed layout.
@@ -142,6 +144,7 @@ class Forecast:
         places = {q: j for j, q in enumerate(used)}
         base = 4 if len(used) <= LETTER_QUBITS else 2
         kept = [self._coherence(gate.name, qubits) for gate, qubits in gates]
+        waits = self._waits(gates)
         some = task.selected[np.unique(np.linspace(0, len(task.selected) - 1, SAMPLES).astype(int))]
         # only words of I and Z have a mean in |0…0⟩, one letter in three
         start = np.array([1.0, 0, 0, 1] if base == 4 else [1.0, 1 / 3])
@@ -149,8 +152,10 @@ class Forecast:
         noisy, quiet = np.zeros_like(first), np.zeros_like(first)
         for sample in some.tolist():
             both = np.stack([first, first], axis=-1)
-            for (gate, qubits), coherence in zip(gates, kept, strict=True):
+            for (gate, qubits), coherence, waiting in zip(gates, kept, waits, strict=True):
                 both = _applied(self._transfer(task, gate, sample, base), both, [places[q] for q in qubits], coherence)
+                for q, left in waiting:
+                    both = _applied(np.eye(base), both, [places[q]], left)
             noisy, quiet = noisy + both[..., 0], quiet + both[..., 1]
         for q in ends.values():
             read = np.stack([noisy, quiet], axis=-1)
@@ -162,6 +167,17 @@ class Forecast:
     def _coherence(self, gate: str, qubits: Qubits) -> float:
         channel = self.noises.device.channel(gate, qubits)
         return 1.0 if channel is None else noise_of(channel).coherence
+
+    def _waits(self, gates: Sequence[NativeGate]) -> list[list[tuple[int, float]]]:
+        """After each gate the qubits that wait, scheduled as late as possible, and λ of their relaxation meanwhile."""
+        device, waits = self.noises.device, []
+        free: dict[int, float] = {}  # time from a qubit's next gate to the end
+        for gate, qubits in reversed(gates):
+            end = max(free.get(q, 0.0) for q in qubits)
+            channels = {q: device.waiting(q, end - free.get(q, 0.0)) for q in qubits if free.get(q, 0.0) < end}
+            waits.append([(q, noise_of(c).coherence) for q, c in channels.items() if c is not None])
+            free |= dict.fromkeys(qubits, end + device.duration(gate.name, qubits))
+        return waits[::-1]
 
     def _transfer(self, task: Task, gate: Instruction, sample: int, base: int) -> FloatArray:
         """R_PQ² of a native gate on one input; of base 2, summed over Q and averaged over P of the same qubits."""

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
-from qiskit.circuit.library import CXGate
+from qiskit.circuit.library import CXGate, RZGate, SXGate
 from qiskit.quantum_info import SparsePauliOp, StabilizerState, random_clifford
+from qiskit.transpiler import InstructionProperties, QubitProperties, Target
 from qiskit_aer import AerSimulator
 from qiskit_aer.noise import NoiseModel, ReadoutError, depolarizing_error
 from qiskit_ibm_runtime.fake_provider import FakeManilaV2
@@ -86,6 +87,26 @@ def test_readout_error_damps_each_letter():
     found, _ = predictor(task, depolarising(readout=0.1))
     survival = found.survival(task, ())
     assert [survival.of(word) for word in ("IIZ", "ZIZ", "III")] == pytest.approx([0.8, 0.64, 1.0])
+
+
+def test_qubits_that_wait_relax():
+    """Qubit 0 waits for the 300 ns of the second cx: Z on it is left with λ of the first cx and of that relaxation."""
+    t1, t2 = 50e-6, 30e-6
+    target = Target(num_qubits=3, qubit_properties=[QubitProperties(t1=t1, t2=t2)] * 3)
+    pairs = {pair: InstructionProperties(duration=300e-9, error=0.01) for pair in ((0, 1), (1, 2))}
+    target.add_instruction(CXGate(), pairs)
+    target.add_instruction(RZGate(Parameter("t")), {(q,): InstructionProperties(duration=0.0) for q in range(3)})
+    target.add_instruction(SXGate(), {(q,): InstructionProperties(duration=50e-9) for q in range(3)})
+    circuit = QuantumCircuit(3)
+    circuit.cx(0, 1)
+    circuit.cx(1, 2)
+    task = Task(circuit, ["IIZ", "ZII"])
+    found, placed = predictor(task, target, [0, 1, 2])
+    survival = found.survival(task, sites_of(task))
+    gate = placed.noises.of(CXGate(), (0, 1)).coherence
+    kept = np.sqrt((2 * np.exp(-2 * 300e-9 / t2) + np.exp(-2 * 300e-9 / t1)) / 3)
+    assert survival.of("IIZ") == pytest.approx(gate * kept)
+    assert survival.of("IIZ") > survival.of("ZII")
 
 
 def test_words_by_their_qubits(monkeypatch):
