@@ -166,7 +166,7 @@ class Task:
         """
         if not isinstance(angle, ParameterExpression):
             return np.asarray(float(angle))
-        if angle in self._weight_values:
+        if isinstance(angle, Parameter) and angle in self._weight_values:  # other expressions may have no hash
             return np.asarray(self._weight_values[angle])
         known = {p: self._weight_values[p] for p in angle.parameters if p in self._weight_values}
         if len(known) == len(angle.parameters):
