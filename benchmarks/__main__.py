@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import accuracy, plots, readme, scaling, tables, training
+from benchmarks.noise import run as noise
+from benchmarks.peers import run as peers
 from benchmarks.records import RESULTS
 
 
@@ -30,8 +32,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         print(f"rows added to {options.out}; now `python -m benchmarks tables`")
         return 0
+    if options.command == "noise":
+        noise.run(
+            options.out,
+            quick=options.quick,
+            full=options.full,
+            again=options.again,
+            bundles=options.bundles,
+            models=options.models,
+            pruners=options.pruners,
+            samples=options.samples,
+        )
+        print(f"rows added to {options.out}; now `python -m benchmarks tables` and `python -m benchmarks plots`")
+        return 0
     if options.command == "training":
         training.run(options.out, quick=options.quick)
+        print(f"rows added to {options.out}; now `python -m benchmarks tables`")
+        return 0
+    if options.command == "peers":
+        peers.run(options.out, quick=options.quick, limit=options.limit, circuits=options.circuit, only=options.tool)
         print(f"rows added to {options.out}; now `python -m benchmarks tables`")
         return 0
     if options.command == "readme":
@@ -66,9 +85,28 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--networks", nargs="+", default=(), metavar="NAME", help="only these (default all)")
     command.add_argument("--budgets", nargs="+", type=float, default=accuracy.BUDGETS, help="default %(default)s")
 
+    command = commands.add_parser("noise", help="pruned and unpruned circuits on noisy machines")
+    command.add_argument("--out", type=Path, default=RESULTS / "noise.jsonl", help="file to which rows are added")
+    command.add_argument("--quick", action="store_true", help="one small network, seconds: to see that it works")
+    command.add_argument("--full", action="store_true", help="all networks, noise models and snapshots: days")
+    command.add_argument("--again", action="store_true", help="measure anew what the file holds already")
+    command.add_argument("--bundles", nargs="+", default=(), metavar="NAME", help="networks in circuits/")
+    command.add_argument("--models", nargs="+", default=(), metavar="NAME", help="noise models and device snapshots")
+    command.add_argument("--pruners", nargs="+", default=(), choices=noise.PRUNERS, metavar="NAME", help="see noise.md")
+    command.add_argument("--samples", type=_positive, default=noise.SAMPLES, help="test inputs in each row")
+
     command = commands.add_parser("training", help="a training step on the pruned tape over the original's")
     command.add_argument("--out", type=Path, default=RESULTS / "training.jsonl", help="file to which rows are added")
     command.add_argument("--quick", action="store_true", help="one small case")
+
+    command = commands.add_parser("peers", help="qprune beside the tools people use today; those installed")
+    command.add_argument("--out", type=Path, default=RESULTS / "peers.jsonl", help="file to which rows are added")
+    command.add_argument("--quick", action="store_true", help="one small circuit, without the slowest tools")
+    command.add_argument(
+        "--limit", type=_positive, default=300, help="seconds for a tool or a tuned chain on a circuit (default 300)"
+    )
+    command.add_argument("--circuit", nargs="+", default=(), metavar="NAME", help="only these circuits")
+    command.add_argument("--tool", nargs="+", default=(), metavar="PART", help="only tools with this in their name")
 
     commands.add_parser("readme", help="run the demo and put its table and the result tables into README.md")
 

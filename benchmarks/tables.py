@@ -6,6 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import accuracy, scaling, training
+from benchmarks.noise import report as noise
+from benchmarks.noise.run import NAME as NOISE
+from benchmarks.peers import report as peers
+from benchmarks.peers.run import FAIR, SIDES
 from benchmarks.records import Row, read
 
 
@@ -16,12 +20,18 @@ def run(folder: Path) -> list[Path]:
         scaling.NAME: scaling_table,
         accuracy.NAME: accuracy_table,
         training.NAME: training_table,
+        NOISE: noise_table,
     }.items():
         rows = read(folder, name)
         if rows:
             path = folder / f"{name}.md"
             path.write_text(table(rows), encoding="utf-8")
             written.append(path)
+    rows = [row for name in (SIDES, FAIR) for row in read(folder, name)]
+    if rows:
+        path = folder / "peers.md"
+        path.write_text(peers_tables(rows), encoding="utf-8")
+        written.append(path)
     return written
 
 
@@ -104,6 +114,90 @@ def accuracy_table(rows: Sequence[Row]) -> str:
             "deviation on the test split is within the limit; empty where none of them is.",
             "",
             *_markdown(*accuracy.unseen_table(rows)),
+            "",
+            *_origins(rows),
+            "",
+        ]
+    )
+
+
+def peers_tables(rows: Sequence[Row]) -> str:
+    """qprune beside other tools: at their own settings, and at equal measured deviation."""
+    sides = [row for row in rows if row["benchmark"] == SIDES]
+    fair = [row for row in rows if row["benchmark"] == FAIR]
+    lines = [
+        "# Beside what people use today",
+        "",
+        "Made by `python -m benchmarks tables` from the rows beside it. Deviations are the largest change of an output",
+        "over all samples, measured by our own simulation, whatever a tool claims. [How](../README.md#peers).",
+        "",
+        "## Each tool at its own setting",
+        "",
+        "Shares are over all circuits on which the tool ended in time. Time is in units of one plain Aer pass of the",
+        "same ensemble, median over circuits. A bound *held* if no output of any sample exceeded it (BQSKit: if the",
+        "distance of the unitaries did not).",
+        "",
+        *_markdown(*peers.summary(sides)),
+        "",
+        "<details><summary>Circuit by circuit</summary>",
+        "",
+        *_markdown(*peers.each(sides)),
+        "",
+        "</details>",
+        "",
+        "## Two-qubit gates removed at equal deviation",
+        "",
+        "Every threshold tuned to its own best; budgets on the measured deviation in the columns. A chain that was",
+        "stopped is credited with what it had found by then; nothing, where it had nothing.",
+        f"Aim: {peers.AIM} times what the best single chain of peers removes (then in bold).",
+        "",
+    ]
+    for group in dict.fromkeys(row["config"]["group"] for row in fair):
+        mine = [row for row in fair if row["config"]["group"] == group]
+        lines += [f"### {group}", "", *_markdown(*peers.at_equal_deviation(mine)), ""]
+        lines += ["<details><summary>Circuit by circuit: CX left</summary>", "", *_markdown(*peers.circuits(mine))]
+        lines += ["", "</details>", ""]
+    lines += ["## Not run to the end", "", *(peers.not_run(rows) or ["Nothing."]), "", *_origins(rows), ""]
+    return "\n".join(lines)
+
+
+def noise_table(rows: Sequence[Row]) -> str:
+    """Pruned against unpruned circuits under noise, against other pruners, and λ switched on part by part."""
+    return "\n".join(
+        [
+            "# On noisy machines",
+            "",
+            "Made by `python -m benchmarks tables` from the rows beside it; [how](../README.md#noise). Deviation: mean",
+            "over test inputs and outputs of the change from the original without noise, in units of the observable;",
+            "readout errors are left out but for *ratio, read*. Two-qubit gates are counted after compiling.",
+            "",
+            "## Pruned until noise stops it, against unpruned",
+            "",
+            f'*{noise.OURS}*, budget "noise". Aims: closer to the ideal original than the unpruned circuit,',
+            f"with half the deviation where the two-qubit error is above {noise.NOISY:.1%}, no less accurate.",
+            "",
+            *_markdown(*noise.against_unpruned(rows)),
+            "",
+            "The same, weights at last re-fitted so that the noisy outputs are the original's:",
+            "",
+            *_markdown(*noise.against_unpruned(rows, noise.TO_NOISE)),
+            "",
+            "## Against other pruners",
+            "",
+            "A point (a setting, mean over its seeds) beats another if it is closer at no more two-qubit gates. First",
+            f"how many points of the other pruner one of *{noise.OURS}* beats, then the reverse.",
+            "",
+            *_markdown(*noise.against_others(rows)),
+            "",
+            "## λ part by part",
+            "",
+            "Two-qubit gates and deviation. With refit, budget 0.1:",
+            "",
+            *_markdown(*noise.ablation(rows, noise.VARIANTS, {"budget": 0.1})),
+            "",
+            "Removing every gate within tolerance at once, ε₀ = 0.1:",
+            "",
+            *_markdown(*noise.ablation(rows, noise.ONE_SHOT, {"tolerance": 0.1})),
             "",
             *_origins(rows),
             "",

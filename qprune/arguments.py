@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from qiskit.circuit import Parameter
+from qiskit.circuit import Parameter, ParameterVector
 from qiskit.quantum_info import SparsePauliOp
 
 from qprune.errors import TaskError
@@ -22,14 +22,15 @@ def checked_parameters(
     if given is None:
         return tuple(default)
     try:
-        items = [given] if isinstance(given, (str, Parameter)) else list(given)
+        listed = [given] if isinstance(given, (str, Parameter)) else list(given)
     except TypeError as error:
         raise TaskError(f"{argument} must be parameters or their names, got {given!r}") from error
+    items = [item for each in listed for item in (each if isinstance(each, ParameterVector) else [each])]
     for item in items:
         name = item if isinstance(item, str) else getattr(item, "name", None)
         if name not in known or (isinstance(item, Parameter) and item != known[name]):
-            listed = ", ".join(list(known)[:12]) + (", …" if len(known) > 12 else "")
-            raise TaskError(f"{argument} names {item}, which the circuit does not have; it has: {listed or 'none'}")
+            has = ", ".join(list(known)[:12]) + (", …" if len(known) > 12 else "")
+            raise TaskError(f"{argument} names {item}, which the circuit does not have; it has: {has or 'none'}")
     found = tuple(known[item if isinstance(item, str) else item.name] for item in items)
     if len(set(found)) < len(found):
         raise TaskError(f"{argument} names a parameter twice: {', '.join(p.name for p in found)}")
@@ -127,13 +128,13 @@ def checked_labels(given: Any, samples: int, observables: tuple[SparsePauliOp, .
 
 def checked_split(holdout: Any, samples: int, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Selected and held-out samples, in ascending order."""
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+    if isinstance(seed, bool) or not isinstance(seed, Integral) or int(seed) < 0:
         raise TaskError(f"seed must be an integer ≥ 0, got {seed!r}")
     if isinstance(holdout, Real) and not isinstance(holdout, bool) and 0 <= float(holdout) < 1:
         size = round(float(holdout) * samples)
         if holdout and size in (0, samples):
             raise TaskError(f"holdout={holdout} of {samples} samples leaves one side empty; give more samples or 0")
-        held = np.random.default_rng(seed).permutation(samples)[:size].tolist()
+        held = np.random.default_rng(int(seed)).permutation(samples)[:size].tolist()
     else:
         held = np.asarray(holdout, dtype=object).tolist()
         if not isinstance(held, list) or not all(isinstance(i, Integral) and not isinstance(i, bool) for i in held):

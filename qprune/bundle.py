@@ -34,6 +34,10 @@ def read_task(folder: Path, split: str | None) -> dict[str, Any]:
     """
     if not folder.is_dir():
         raise BundleError(f"no task bundle at {folder}: give a folder with circuit.qasm, task.json, inputs.csv")
+    if (folder / "certificate.json").exists():
+        raise BundleError(
+            f"{folder} holds a result; give one of the task bundles in it: {folder / 'original'} or {folder / 'pruned'}"
+        )
     description = read_json(folder / "task.json")
     if not isinstance(description, dict) or description.get("format") != BUNDLE_FORMAT:
         raise BundleError(f'{folder / "task.json"} must be a JSON object with "format": "{BUNDLE_FORMAT}"')

@@ -54,11 +54,16 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--out", type=Path, help="folder for the result; without it only the table is printed")
     command.add_argument("--force", action="store_true", help="replace an earlier result in --out")
     command.add_argument("--tolerance", type=float, help="threshold on d_q of one gate, 0 to √2 (default 0.05)")
-    command.add_argument("--budget", type=float, help="largest proven change of any output; decides what goes")
+    command.add_argument("--budget", type=_number_or_name, help="largest change of any output, or noise")
     command.add_argument("--certify", choices=CERTIFY, default="bound", help="what must stay within the budget")
     command.add_argument("--refit", action="store_true", help="move surviving weights to make up; needs verified")
+    command.add_argument(
+        "--refit-noise", dest="refit", action="store_const", const="noise", help="at last for that device's noise"
+    )
     command.add_argument("--window", type=_window, default="auto", help="qubits per window of the bound, or auto")
-    command.add_argument("--noise", type=_noise, metavar="FILE|NAME|λ", help="noise model, device, or λ in [0, 1]")
+    command.add_argument(
+        "--noise", type=_number_or_name, metavar="FILE|NAME|λ", help="noise model, device, or λ in [0, 1]"
+    )
     command.add_argument("--layout", type=_qubits, metavar="Q,Q,…", help="physical qubits; needs a device as --noise")
     command.add_argument("--beta", type=float, help="strength β of the deformation (default 1); needs --noise")
     command.add_argument("--gamma", type=float, help="γ in ε² = ε₀² + γr (default 1); needs --noise")
@@ -68,7 +73,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--costs", metavar="JSON", help="cost by gate name, such as '{\"cx\": 20}'")
     command.add_argument("--prune-encoding", action="store_true", help="gates that an input enters may go too")
     command.add_argument(
-        "--tradeoff", type=int, help="points of the report's curve, one pruning each (default 12, with --refit none: 0)"
+        "--tradeoff",
+        type=_points,
+        help="points of the report's curve, one pruning each (default 12, with --refit none: 0)",
     )
     command.add_argument("--holdout", type=float, default=0.0, help="fraction of samples that selection never sees")
     command.add_argument("--seed", type=int, default=0, help="seed of the hold-out and of random strategies")
@@ -111,8 +118,8 @@ def _prune(options: argparse.Namespace) -> int:
     if options.out is not None:
         check_output_folder(options.out, options.force)
     try:
-        costs = None if options.costs is None else dict(json.loads(options.costs))
-    except (ValueError, TypeError) as error:
+        costs = None if options.costs is None else json.loads(options.costs)
+    except ValueError as error:
         return _fail(ValueError(f'--costs must be a JSON object such as {{"cx": 20}}: {error}'), UNUSABLE)
     task = Task.load(options.bundle, holdout=options.holdout, seed=options.seed)
     result = prune(
@@ -164,8 +171,7 @@ def _frontier(options: argparse.Namespace) -> int:
     return SUCCESS
 
 
-def _noise(text: str) -> float | str:
-    """λ if it is a number, else a file or a name."""
+def _number_or_name(text: str) -> float | str:
     try:
         return float(text)
     except ValueError:
@@ -177,7 +183,15 @@ def _qubits(text: str) -> list[int]:
 
 
 def _window(text: str) -> int | str:
+    if text != "auto" and not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"must be auto or a number of qubits, 0 for none, got {text!r}")
     return text if text == "auto" else int(text)
+
+
+def _points(text: str) -> int:
+    if not text.isdecimal() or int(text) == 1:
+        raise argparse.ArgumentTypeError(f"must be an integer ≥ 2, or 0 for no curve, got {text!r}")
+    return int(text)
 
 
 def _verify(options: argparse.Namespace) -> int:

@@ -91,7 +91,7 @@ def compare_matrices(
     phases = [np.asarray(phase) for phase in np.angle(np.diag(triangle))]
     probabilities = []
     for value in (eta, 1.0):
-        states = _reduced_states(group, expectation, value)
+        states = reduced_states(group, expectation, value)
         probabilities.append(np.einsum("aj,mab,bj->jm", vectors.conj(), states, vectors).real)
     return _distances(probabilities[0], probabilities[1], phases, 2 * rounding)
 
@@ -127,7 +127,7 @@ def _spectral_probabilities(group: Subgroup, expectation: Expectation, eta: floa
     return np.array(np.broadcast_arrays(*rows))
 
 
-def _reduced_states(group: Subgroup, expectation: Expectation, eta: float) -> ComplexArray:
+def reduced_states(group: Subgroup, expectation: Expectation, eta: float) -> ComplexArray:
     """D_η(ρ) on the class's qubits from its Pauli expectations, shape (M, d, d)."""
     size = 2 ** len(group.qubits)
     place = {q: j for j, q in enumerate(group.qubits)}

@@ -15,7 +15,7 @@ from qprune.pruning import prune
 from qprune.report import plot_frontier, two_qubit_gates
 from qprune.result import PruneResult
 from qprune.stage import Stage
-from qprune.task import Task
+from qprune.task import Task, checked_task
 
 POINTS = 10  # budgets tried by default, from a thousandth of the largest deviation on
 
@@ -96,9 +96,8 @@ def frontier(
 
     Source: THEORY T5; the claim on the ensemble is exact by simulation.
     """
+    task = checked_task(task)
     limit = 1.0 if task.observables is None else max(s.high - s.low for s in task.spectra)
-    chosen = np.geomspace(1e-3, 1, POINTS).tolist() if budgets is None else sorted(budgets)
-    values = [limit * value for value in chosen] if budgets is None else chosen
     common: dict[str, Any] = {
         "costs": costs,
         "prune_encoding": prune_encoding,
@@ -106,6 +105,11 @@ def frontier(
         "threads": threads,
         "progress": progress,
     }
+    try:
+        values = list(limit * np.geomspace(1e-3, 1, POINTS) if budgets is None else budgets)
+    except TypeError as error:
+        raise OptionError(f"budgets must be a list of numbers ≥ 0, got {budgets!r}") from error
+    values = sorted(Options(certify="verified", budget=value, **common).budget or 0.0 for value in values)
     found = [prune(task, budget=0.0, certify="verified", **common)]
     if refit:
         options = Options(certify="verified", refit=True, budget=0.0, **common)

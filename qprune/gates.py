@@ -34,6 +34,9 @@ from qprune.task import Task
 Word = tuple[tuple[int, str], ...]
 """Letters on named qubits, sorted by qubit: ((0, "Z"), (3, "X")) is Z on qubit 0 times X on qubit 3."""
 
+Replacement = tuple[tuple[Instruction, tuple[int, ...]], ...]
+"""What stands in a gate's place: instructions with their qubits; () is the identity."""
+
 Angle: TypeAlias = float | ParameterExpression
 
 
@@ -89,6 +92,9 @@ CATALOGUE: Mapping[str, Form] = MappingProxyType(
 )
 
 _STANDARD = {name: gate.base_class for name, gate in get_standard_gate_name_mapping().items() if name in CATALOGUE}
+
+# Whatever a gate of the sites may be called, the user's own apart: those are never replaced.
+NAMES = frozenset(get_standard_gate_name_mapping()) | {"unitary", "pauli", "PauliEvolution"}
 
 # Not in the catalogue, and better kept whole than taken apart into many gates.
 KEPT_WHOLE = (UnitaryGate, StatePreparation, DiagonalGate, PermutationGate, UCGate)

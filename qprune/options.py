@@ -10,6 +10,7 @@ from typing import Any
 
 from qprune.costs import Costs
 from qprune.errors import OptionError
+from qprune.gates import NAMES
 from qprune.noise import Noise, NoiseCalibration, calibrate
 from qprune.representatives import KINDS
 from qprune.strategies import STRATEGIES
@@ -28,9 +29,9 @@ class Options:
     """
 
     tolerance: float | None = None
-    budget: float | None = None
+    budget: float | str | None = None
     certify: str = "bound"
-    refit: bool = False
+    refit: bool | str = False
     window: int | str = "auto"
     noise: Noise = None
     aggregate: str = "rms"
@@ -43,13 +44,18 @@ class Options:
     progress: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("tolerance", "budget"):
-            object.__setattr__(self, name, _plain(getattr(self, name)))
+        for field in fields(self):
+            object.__setattr__(self, field.name, _plain(getattr(self, field.name)))
         tolerance, budget, window = self.tolerance, self.budget, self.window
         if tolerance is not None and not (_is_number(tolerance) and 0 <= tolerance <= sqrt(2)):
             raise OptionError(f"tolerance must be a number in [0, √2], the range of d_q, got {tolerance!r}")
-        if budget is not None and not (_is_number(budget) and budget >= 0):
-            raise OptionError(f"budget must be a finite number ≥ 0 in units of the observable, got {budget!r}")
+        if budget not in (None, "noise") and not (_is_number(budget) and float(budget) >= 0):
+            raise OptionError(
+                f'budget must be a finite number ≥ 0 in units of the observable, or "noise", got {budget!r}'
+            )
+        for name in ("tolerance", "budget"):
+            if _is_number(getattr(self, name)):
+                object.__setattr__(self, name, float(getattr(self, name)))
         for name, allowed in (
             ("certify", CERTIFY),
             ("aggregate", AGGREGATES),
@@ -59,18 +65,40 @@ class Options:
             if getattr(self, name) not in allowed:
                 listed = ", ".join(map(repr, allowed))
                 raise OptionError(f"{name} must be one of {listed}, got {getattr(self, name)!r}")
-        for name in ("refit", "prune_encoding", "progress"):
+        if self.refit not in (True, False, "noise"):
+            raise OptionError(f'refit must be True, False or "noise", got {self.refit!r}')
+        for name in ("prune_encoding", "progress"):
             if not isinstance(getattr(self, name), bool):
                 raise OptionError(f"{name} must be True or False, got {getattr(self, name)!r}")
         for name, least in (("threads", 1), ("seed", 0)):
             if not _is_integer(getattr(self, name)) or getattr(self, name) < least:
                 raise OptionError(f"{name} must be an integer ≥ {least}, got {getattr(self, name)!r}")
-        if window != "auto" and not (_is_integer(window) and isinstance(window, int) and window >= 0):
+        if window != "auto" and not (_is_integer(window) and int(window) >= 0):
             raise OptionError(f'window must be a number of qubits ≥ 0, 0 for none, or "auto", got {window!r}')
-        self._check_verified()
+        self._check_costs()
         object.__setattr__(self, "noise", calibrate(self.noise))
+        self._check_verified()
+
+    def _check_costs(self) -> None:
+        if not isinstance(self.costs, Mapping):
+            return
+        for name, cost in self.costs.items():
+            if name not in NAMES:
+                raise OptionError(
+                    f"costs names {name!r}, which no gate is called; use Qiskit's names, such as cx and rz"
+                )
+            if not _is_number(_plain(cost)) or cost < 0:
+                raise OptionError(f"costs must give a finite number ≥ 0 for every gate, got {cost!r} for {name}")
+        object.__setattr__(self, "costs", {name: float(cost) for name, cost in self.costs.items()})
 
     def _check_verified(self) -> None:
+        if self.budget == "noise" and (self.certify != "verified" or self.calibration.noises is None):
+            raise OptionError(
+                'budget="noise" needs certify="verified" and a noise model or device as noise, got '
+                f"certify={self.certify!r}, noise {self.calibration.source}"
+            )
+        if self.refit == "noise" and self.budget != "noise":
+            raise OptionError(f'refit="noise" needs budget="noise", got budget={self.budget!r}')
         if self.certify == "bound":
             if self.refit:
                 raise OptionError('refit=True needs certify="verified": moved weights are judged by measuring')
@@ -93,15 +121,17 @@ class Options:
         """ε₀, or None where only the budget limits."""
         return DEFAULT_TOLERANCE if self.tolerance is None and self.budget is None else self.tolerance
 
-    def record(self, window: int) -> dict[str, Any]:
+    def record(self, window: int, budget: float | None = None) -> dict[str, Any]:
         """What the certificate keeps: everything that shapes the result.
 
         Args:
             window: The window size that was used.
+            budget: The budget that noise set.
         """
         noise = self.calibration
         kept = {field.name: getattr(self, field.name) for field in fields(self)}
         kept |= {"tolerance": self.threshold, "window": window}
+        kept["budget"] = self.budget if budget is None else budget
         kept |= {"coherence": noise.coherence, "beta": noise.beta, "gamma": noise.gamma}
         if self.costs is not None:
             kept["costs"] = dict(self.costs) if isinstance(self.costs, Mapping) else "callable"
@@ -110,8 +140,7 @@ class Options:
 
 def _plain(value: Any) -> Any:
     """A number of NumPy, or an array that holds a single one without axes, as Python's own: JSON takes no other."""
-    value = value.item() if getattr(value, "shape", None) == () and hasattr(value, "item") else value
-    return float(value) if _is_number(value) else value
+    return value.item() if getattr(value, "shape", None) == () and hasattr(value, "item") else value
 
 
 def _is_number(value: object) -> bool:

@@ -11,10 +11,9 @@ from tqdm import tqdm
 
 from qprune import bounds
 from qprune.claims import HOLDOUT_DELTA
-from qprune.errors import OptionError
+from qprune.errors import OptionError, TaskError
 from qprune.gates import sites_of
 from qprune.pennylane_network import as_interface
-from qprune.pennylane_plan import refit_shift
 from qprune.pennylane_tape import number
 from qprune.prefix import Outputs, final_outputs
 from qprune.task import FloatArray, Task
@@ -74,7 +73,9 @@ def finetune(
 
     Raises:
         OptionError: steps or every is negative, or the optimizer has no `step_and_cost`.
+        TaskError: The QNode is not a pruned one.
     """
+    _check_pruned(pruned)
     for name, value in (("steps", steps), ("every", every)):
         if isinstance(value, bool) or not isinstance(value, int) or value < 0:
             raise OptionError(f"{name} must be an integer ≥ 0, got {value!r}")
@@ -150,13 +151,14 @@ def recertify(pruned: PrunedQNode, weights: Any = None) -> Recertification:
         weights: In the form of `pruned.weights`; default: those it carries.
 
     Raises:
-        TaskError: The weights have another shape.
+        TaskError: The weights have another shape, or the QNode is not a pruned one.
 
     Source: THEORY T5 for the hold-out.
     """
+    _check_pruned(pruned)
     now = pruned if weights is None else pruned.with_weights(weights)
     task = now.result.original
-    before, after = now.original_outputs, outputs_of(_moved_task(now))
+    before, after = now.original_outputs, outputs_of(task_of(now))
     pairs = [(b, a) for b, a in zip(before, after, strict=True) if b is not None and a is not None]
     each = [[reading.deviation(b, a) for reading in now.readings] for b, a in pairs]
     claim = None
@@ -172,15 +174,35 @@ def recertify(pruned: PrunedQNode, weights: Any = None) -> Recertification:
     return Recertification(tuple(each[0]), claim, accuracy, now.certificate_valid)
 
 
-def _moved_task(pruned: PrunedQNode) -> Task:
+def _check_pruned(given: Any) -> None:
+    if not hasattr(given, "certificate_valid"):
+        raise TaskError(
+            f"pruned must be what qprune.pennylane.prune returned, got {type(given).__name__}; prune the QNode first"
+        )
+
+
+def task_of(pruned: PrunedQNode) -> Task:
     """The pruned task with the numbers that the QNode's present weights give."""
     task, values = pruned.result.task, pruned.network.table(pruned.network.weights, pruned.plan.signature)
-    shift = refit_shift(pruned.result)
-    weights = {p.name: values[0, int(p.name[1:])] + shift[p.name] for p in task.weight_params}
+    weights = {p.name: values[0, int(p.name[1:])] for p in task.weight_params}
     moved = task.with_circuit(task.circuit, weights)
     if task.input_params:
         moved.inputs = values[:, [int(p.name[1:]) for p in task.input_params]]
     return moved
+
+
+def check_refit(pruned: PrunedQNode) -> None:
+    """Raise TaskError unless the weights that refit moved give the pruned circuit's numbers on all samples."""
+    if pruned.network.weights is pruned.weights_before:
+        return
+    task, now = pruned.result.task, task_of(pruned)
+    present = [j for j, p in enumerate(task.input_params) if task.circuit.has_parameter(p)]
+    for there, here in ((task.weights, now.weights), (task.inputs[:, present], now.inputs[:, present])):
+        if np.any(np.abs(here - there) > pruned.network.rounding * np.maximum(1, np.abs(there))):
+            raise TaskError(
+                "the QNode's angles do not follow the weights that refit moved as they did at pruning; is an angle "
+                "bounded or periodic in a weight, or multiplied with an input that is often 0? Prune with refit=False"
+            )
 
 
 def outputs_of(task: Task) -> tuple[Outputs, Outputs | None]:

@@ -1,4 +1,4 @@
-"""Candidates for every gate: the identity, Clifford points, medoids of its class (THEORY section 4)."""
+"""Candidates for every gate: the identity, Clifford points, medoids, pairs of one-qubit gates (THEORY section 4)."""
 
 from __future__ import annotations
 
@@ -6,17 +6,20 @@ from collections.abc import Sequence
 from math import pi
 
 import numpy as np
-from qiskit.circuit import Instruction
+from qiskit.quantum_info import Operator
 
+from qprune.cancellation import freed_alone, inverse_pairs
 from qprune.costs import Costs, cost_of
-from qprune.distance import Distances, Expectation, compare_matrices, compare_members
-from qprune.gates import Site, bound_operation, make_site
+from qprune.distance import Distances, Expectation, compare_matrices, compare_members, reduced_states
+from qprune.gates import Replacement, Site, Word, bound_operation, make_site
+from qprune.local import best_pairs, mean_overlap, product_of, written
 from qprune.noise import CircuitNoise
 from qprune.prefix import Prefix
 from qprune.selection import Candidate
 from qprune.subgroups import (
     ComplexArray,
     Subgroup,
+    is_product,
     local_cliffords,
     matrix_of,
     subgroup_of,
@@ -24,7 +27,8 @@ from qprune.subgroups import (
 )
 from qprune.task import FloatArray, Task
 
-KINDS = ("identity", "clifford", "class")
+KINDS = ("identity", "clifford", "class", "local")
+WORTH, EQUAL = 0.9, 1e-12  # a dearer pair of gates must cut d² to this share; overlaps that differ less are the same
 COMPARED_TOGETHER = 2**18  # gates times samples whose distances are worked out at once: a few megabytes
 REPLACEMENT_GAIN = 0.1  # share of its cost that a gate saves when it stays but loses its free parameter
 
@@ -32,6 +36,19 @@ REPLACEMENT_GAIN = 0.1  # share of its cost that a gate saves when it stays but 
 def is_prunable(site: Site, prune_encoding: bool) -> bool:
     """Whether a gate may be replaced: it is in the catalogue, and no input enters unless the user allows it."""
     return site.family is not None and (site.role != "encoding" or prune_encoding)
+
+
+def has_pair(site: Site) -> bool:
+    """Whether a pair of one-qubit gates may stand in for a gate: it joins two qubits, and no input enters."""
+    return site.family is not None and len(site.qubits) == len(site.word) == 2 and site.role != "encoding"
+
+
+def words_for(site: Site, representatives: str) -> tuple[Word, ...]:
+    """The Pauli words whose prefix expectations the candidates of a gate are compared by."""
+    group = subgroup_of(site)
+    if group is None:
+        return ()
+    return group.whole.words if representatives == "local" and has_pair(site) else group.words
 
 
 class CandidateFinder:
@@ -58,6 +75,8 @@ class CandidateFinder:
         self.task, self.sites, self.prefix, self.noise, self.costs = task, sites, prefix, noise, costs
         self.aggregate = aggregate
         self.weights = task.selection_weights()
+        self.pairs = inverse_pairs(sites)
+        self.frees = freed_alone(self.pairs)
         self.comparisons = 0
 
     def identity(self, k: int) -> Candidate:
@@ -109,6 +128,36 @@ class CandidateFinder:
                 label = f"{member[0].name}({t / pi:g}π)" if member[0].params else member[0].name
                 found.append(self._candidate(k, (member,), label, *self._to_member(k, t)))
         return [c for c in found if len(c.by[0][1]) <= len(site.qubits)]
+
+    def local(self, k: int) -> list[Candidate]:
+        """Pairs of one-qubit gates in the place of a two-qubit gate, at most one on each qubit.
+
+        Of all that the search finds, for each cost the nearest, if nearer by a tenth in d² than all that is cheaper,
+        the identity among them.
+
+        Source: THEORY section 4.
+        """
+        group, gate = self._group(k).whole, self._matrix(k)
+        states = reduced_states(group, self._expectation(k), float(self.noise.eta[k]))
+        pairs, reached = best_pairs(states, gate, self.weights)
+        offers: dict[float, list[tuple[float, Replacement]]] = {}
+        for pair, value in zip(pairs, reached.tolist(), strict=True):
+            by = written(pair, group.qubits)
+            offers.setdefault(self._cost_of(k, by), []).append((value, by))
+        best, found = mean_overlap(states, gate, self.weights), []
+        for cost, alike in sorted(offers.items()):
+            top = max(value for value, _ in alike)
+            if 1 - top < WORTH * (1 - best) - EQUAL and cost < self._cost_of(k):
+                found.append(self._pair(k, group, gate, next(by for value, by in alike if value > top - EQUAL)))
+                best = top
+        return found
+
+    def _pair(self, k: int, group: Subgroup, gate: ComplexArray, by: Replacement) -> Candidate:
+        relative = gate.conj().T @ product_of(by, group.qubits)
+        self.comparisons += 1
+        distances = compare_matrices(group, self._expectation(k), relative, *self._geometry(k))
+        label = " and ".join(f"{operation.name} on {q}" for operation, (q,) in by)
+        return self._candidate(k, by, label, distances, _turn(relative))
 
     def moved(self, k: int, moved: Task) -> Candidate | None:
         """The gate with its weights where a re-fit left them; None if it stayed what it was."""
@@ -224,20 +273,25 @@ class CandidateFinder:
             return distances.deformed.max(axis=-1)
         return np.sqrt(distances.deformed**2 @ self.weights)
 
-    def _candidate(
-        self,
-        k: int,
-        by: tuple[tuple[Instruction, tuple[int, ...]], ...],
-        label: str,
-        distances: Distances,
-        turn: float,
-    ) -> Candidate:
+    def _cost_of(self, k: int, by: Replacement | None = None) -> float:
+        """The cost of a gate, or of what stands in its place."""
         site = self.sites[k]
-        cost = cost_of(site, self.costs)
-        after = sum(cost_of(make_site(self.task, op, qubits, site.origins), self.costs) for op, qubits in by)
+        if by is None:
+            return cost_of(site, self.costs)
+        return sum(cost_of(make_site(self.task, op, qubits, site.origins), self.costs) for op, qubits in by)
+
+    def _candidate(self, k: int, by: Replacement, label: str, distances: Distances, turn: float) -> Candidate:
+        cost, after = self._cost_of(k), self._cost_of(k, by)
         gain = cost - after if not by or after < cost else REPLACEMENT_GAIN * cost
+        frees = frozenset() if by else self.frees.get(k, frozenset())
+        gain += sum(self._cost_of(j) for j in sorted(frees))
         angles = np.broadcast_to(distances.angle, (len(self.weights),))
-        return Candidate(k, by, label, float(self._aggregated(distances)), angles, gain, float(turn))
+        # A pair of gates joins no qubits, nor does rzz(π), which is Z on either.
+        product = all(
+            len(qubits) == 1 or is_product(Operator(bound_operation(self.task, operation)).data)
+            for operation, qubits in by
+        )
+        return Candidate(k, by, label, float(self._aggregated(distances)), angles, gain, float(turn), frees, product)
 
 
 def _of_sample(expectation: Expectation, row: int) -> Expectation:

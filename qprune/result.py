@@ -51,7 +51,7 @@ class PlanEntry:
     tolerance: float | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PruneResult:
     """What `prune` returns.
 
@@ -217,8 +217,11 @@ class PruneResult:
 
 
 def check_output_folder(folder: Path, overwrite: bool) -> None:
-    """Refuse a folder that a result must not replace, before any long work."""
+    """Refuse a folder that cannot be made, or that a result must not replace, before any long work."""
     if not folder.exists():
+        above = next(parent for parent in folder.absolute().parents if parent.exists())
+        if not above.is_dir() or not os.access(above, os.W_OK):
+            raise BundleError(f"cannot write to {folder}: {above} is no folder with leave to write; give another")
         return
     if not folder.is_dir():
         raise BundleError(f"{folder} is a file; give a folder")

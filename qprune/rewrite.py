@@ -9,19 +9,17 @@ from heapq import merge
 
 import numpy as np
 from numpy.typing import NDArray
-from qiskit.circuit import Instruction, ParameterExpression
+from qiskit.circuit import ParameterExpression
 from qiskit.circuit.library import IGate
 from qiskit.quantum_info import Operator
 
 from qprune.expressions import slopes_of
-from qprune.gates import Angle, Site, Word, make_site, with_origins, words_of
+from qprune.gates import Angle, Replacement, Site, Word, make_site, with_origins, words_of
 from qprune.subgroups import commute, commutes_with, subgroup_of
 from qprune.task import Task
 
 EXACT = 1e-12  # largest entry by which a product of two gates may miss the identity and still cancel
 LARGEST_MATRIX = 3  # qubits up to which gates outside the catalogue are compared as matrices
-
-Replacement = tuple[tuple[Instruction, tuple[int, ...]], ...]
 
 
 @dataclass(frozen=True)
@@ -69,11 +67,16 @@ def simplify(task: Task, sites: Sequence[Site]) -> tuple[tuple[Site, ...], tuple
             return tuple(current), tuple(changes)
 
 
-def light_cones(task: Task, sites: Sequence[Site], removed: set[int]) -> NDArray[np.bool_]:
-    """Mask (R, number of sites): sites in the backward light cone of each output once `removed` are gone.
+def light_cones(task: Task, sites: Sequence[Site], separated: set[int]) -> NDArray[np.bool_]:
+    """Mask (R, number of sites): sites in the backward light cone of each output after some replacements.
 
-    A removed site is in the cone if it would act on a qubit that is: only then does its removal contribute to the
-    output's angle (THEORY T2).
+    A replaced site is in the cone if it would act on a qubit that is: only then does its replacement contribute to
+    the output's angle (THEORY T2).
+
+    Args:
+        task: Has the outputs.
+        sites: The gates.
+        separated: Sites in whose place nothing is left that joins two qubits: they carry the cone no further.
     """
     mask = np.zeros((len(task.output_supports), len(sites)), dtype=bool)
     for r, support in enumerate(task.output_supports):
@@ -81,7 +84,7 @@ def light_cones(task: Task, sites: Sequence[Site], removed: set[int]) -> NDArray
         for k in range(len(sites) - 1, -1, -1):
             if not seen.isdisjoint(sites[k].qubits):
                 mask[r, k] = True
-                if k not in removed:
+                if k not in separated:
                     seen.update(sites[k].qubits)
     return mask
 

@@ -5,15 +5,16 @@ Strategies only say in which order candidates are tried; what fits is decided he
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from qiskit.circuit import Instruction
 from scipy.optimize import Bounds, LinearConstraint, milp
 
-from qprune.gates import Site
+from qprune.cancellation import InversePair, freed, needed
+from qprune.gates import Replacement, Site
 from qprune.strategies.base import Strategy
 from qprune.task import FloatArray
 
@@ -31,32 +32,49 @@ class Candidate:
         label: The representative in words.
         distance: d_q aggregated over the ensemble.
         angles: Undeformed angle θ per sample, radians, shape (M,).
-        gain: Cost saved.
+        gain: Cost saved, that of `frees` included.
         turn: How far the gate itself is from the representative, whatever the state: difference of group coordinates
             folded to [0, half a period], radians.
+        frees: Gates that cancel exactly once this one is gone.
+        product: Whether what stands in its place is a product of one-qubit gates, so that it joins no qubits.
     """
 
     site: int
-    by: tuple[tuple[Instruction, tuple[int, ...]], ...]
+    by: Replacement
     label: str
     distance: float
     angles: FloatArray
     gain: float
     turn: float
+    frees: frozenset[int] = frozenset()
+    product: bool = False
 
     @property
     def removes(self) -> bool:
         return not self.by
 
+    @property
+    def separates(self) -> bool:
+        """Whether light cones end at it: nothing in its place joins qubits."""
+        return self.removes or self.product
 
-def within_tolerance(candidates: Sequence[Candidate], tolerances: FloatArray) -> list[Candidate]:
+    @property
+    def takes(self) -> frozenset[int]:
+        """The gates it speaks for: its own, and those it frees."""
+        return self.frees | {self.site}
+
+
+def within_tolerance(
+    candidates: Sequence[Candidate], tolerances: FloatArray, pairs: Sequence[InversePair] = ()
+) -> list[Candidate]:
     """Every gate that has a representative with d_q ≤ ε_k, with its best one (T1).
 
-    The identity is preferred, as the gate then disappears; else the nearest representative.
+    The identity is preferred, as the gate then disappears; else the largest gain, then the nearest.
 
     Args:
         candidates: All candidates.
         tolerances: ε_k by site.
+        pairs: Gates that cancel once others are gone; what cancels exactly is not replaced.
     """
     best: dict[int, Candidate] = {}
     for candidate in candidates:
@@ -64,11 +82,28 @@ def within_tolerance(candidates: Sequence[Candidate], tolerances: FloatArray) ->
             rival = best.get(candidate.site)
             if rival is None or _preference(candidate) < _preference(rival):
                 best[candidate.site] = candidate
-    return [best[site] for site in sorted(best)]
+    return settled(list(best.values()), pairs)
 
 
-def _preference(candidate: Candidate) -> tuple[bool, float]:
-    return (not candidate.removes, candidate.distance)
+def _preference(candidate: Candidate) -> tuple[bool, float, float]:
+    return (not candidate.removes, -candidate.gain, candidate.distance)
+
+
+def settled(
+    chosen: Sequence[Candidate],
+    pairs: Sequence[InversePair],
+    fits: Callable[[Sequence[Candidate]], bool] = lambda chosen: True,
+) -> list[Candidate]:
+    """The chosen candidates by site, without gates that, left alone, cancel exactly: no half of a ladder goes.
+
+    Args:
+        chosen: At most one candidate per site.
+        pairs: Gates that cancel once others are gone.
+        fits: Whether a smaller choice keeps to the budget: a gate put back may widen a light cone.
+    """
+    by_site = {c.site: c for c in chosen}
+    left = needed(pairs, *_removed_and_changed(chosen), lambda rest: fits([by_site[k] for k in sorted(rest)]))
+    return [by_site[k] for k in sorted(left)]
 
 
 ConeOf = Callable[[set[int]], NDArray[np.bool_]]
@@ -80,6 +115,7 @@ def within_budget(
     cone_of: ConeOf,
     strategy: Strategy,
     sites: Sequence[Site],
+    pairs: Sequence[InversePair] = (),
 ) -> list[Candidate]:
     """A set of candidates whose proven bound stays within the budget.
 
@@ -91,25 +127,25 @@ def within_budget(
     Args:
         candidates: All candidates.
         largest_angles: Θmax_{r,i}, shape (R, M).
-        cone_of: Removed sites to the (R, number of sites) mask of sites that still lie in each output's light cone.
+        cone_of: Separated sites to the (R, number of sites) mask of sites that still lie in each output's light cone.
         strategy: Gives the order, or leaves it to the search.
         sites: The gates.
+        pairs: Gates that cancel once others are gone.
     """
+
+    def left(chosen: Sequence[Candidate]) -> tuple[FloatArray, NDArray[np.bool_]]:
+        cone = cone_of({c.site for c in chosen if c.separates})
+        return largest_angles - angles_used(chosen, cone, largest_angles.shape), cone
+
     order = strategy.order(candidates, sites)
     taken: list[Candidate] = []
     while True:
-        cone = cone_of({c.site for c in taken if c.removes})
-        left = largest_angles - angles_used(taken, cone, largest_angles.shape)
-        free = {c.site for c in taken}
-        open_candidates = [c for c in candidates if c.site not in free]
-        more = (
-            _largest_gain(open_candidates, left, cone)
-            if order is None
-            else _in_order([c for c in (candidates[j] for j in order) if c.site not in free], left, cone)
-        )
+        gone = gone_with(taken, pairs)
+        ordered = candidates if order is None else [candidates[j] for j in order]
+        more = (_largest_gain if order is None else _in_order)([c for c in ordered if c.site not in gone], *left(taken))
         if not more:
-            return sorted(taken, key=lambda c: c.site)
-        taken += more
+            return taken
+        taken = settled([*taken, *more], pairs, lambda chosen: bool(np.all(left(chosen)[0] >= 0)))
 
 
 def extended(
@@ -118,6 +154,7 @@ def extended(
     fits: Callable[[Sequence[Candidate]], bool],
     strategy: Strategy,
     sites: Sequence[Site],
+    pairs: Sequence[InversePair] = (),
 ) -> list[Candidate]:
     """Add more candidates as long as a sharper bound than the sum of angles allows.
 
@@ -129,6 +166,7 @@ def extended(
         fits: Whether the sharper bound of a whole set stays within the budget.
         strategy: As in `within_budget`.
         sites: The gates.
+        pairs: As in `within_budget`.
     """
     current = list(taken)
     given = strategy.order(candidates, sites)
@@ -136,14 +174,24 @@ def extended(
     if given is None:
         ranked.sort(key=lambda c: (np.sqrt(np.mean(c.angles**2)) / c.gain, c.site))
     while True:
-        gone = {c.site for c in current}
+        gone = gone_with(current, pairs)
         order = [c for c in ranked if c.site not in gone]
         firsts = list({c.site: c for c in reversed(order)}.values())[::-1]
         count = longest_prefix(len(firsts), lambda m: fits([*current, *firsts[:m]]))  # noqa: B023
         more = firsts[:count] or next(([c] for c in firsts[:TRIED_ALONE] if fits([*current, c])), [])
         if not more:
             return sorted(current, key=lambda c: c.site)
-        current += more
+        current = settled([*current, *more], pairs, fits)
+
+
+def gone_with(chosen: Sequence[Candidate], pairs: Sequence[InversePair]) -> set[int]:
+    """The sites that are replaced, and those that cancel then."""
+    removed, changed = _removed_and_changed(chosen)
+    return removed | changed | freed(pairs, removed, changed)
+
+
+def _removed_and_changed(chosen: Sequence[Candidate]) -> tuple[set[int], set[int]]:
+    return {c.site for c in chosen if c.removes}, {c.site for c in chosen if not c.removes}
 
 
 def longest_prefix(size: int, fits: Callable[[int], bool]) -> int:
@@ -164,17 +212,20 @@ def angles_used(chosen: Sequence[Candidate], cone: NDArray[np.bool_], shape: tup
 
 
 def _in_order(candidates: Sequence[Candidate], left: FloatArray, cone: NDArray[np.bool_]) -> list[Candidate]:
-    taken: dict[int, Candidate] = {}
+    taken: list[Candidate] = []
+    gone: set[int] = set()
     used = np.zeros_like(left)
     for candidate in candidates:
         after = used + cone[:, candidate.site, None] * candidate.angles
-        if candidate.site not in taken and np.all(after <= left):
-            taken[candidate.site], used = candidate, after
-    return list(taken.values())
+        if gone.isdisjoint(candidate.takes) and np.all(after <= left):
+            taken.append(candidate)
+            gone |= candidate.takes
+            used = after
+    return taken
 
 
 def _largest_gain(candidates: Sequence[Candidate], left: FloatArray, cone: NDArray[np.bool_]) -> list[Candidate]:
-    """Maximise the total gain under the angle constraints, at most one candidate per site."""
+    """Maximise the total gain under the angle constraints; each gate goes but once, replaced or freed."""
     needs = np.array([cone[:, c.site, None] * c.angles for c in candidates]).reshape(len(candidates), left.size)
     limits = left.reshape(-1)
     usable = [j for j in range(len(candidates)) if candidates[j].gain > 0 and np.all(needs[j] <= limits)]
@@ -189,9 +240,9 @@ def _largest_gain(candidates: Sequence[Candidate], left: FloatArray, cone: NDArr
         by_gain = sorted(chosen_from, key=lambda c: (-c.gain, c.distance, c.site))
         return _in_order(by_gain, left, cone)
     constraints = [LinearConstraint(np.unique((needs[:, rows] / limits[rows]).T, axis=0), -np.inf, 1.0)]
-    sites = sorted({c.site for c in chosen_from})
-    if len(sites) < len(chosen_from):
-        one_each = np.array([[c.site == site for c in chosen_from] for site in sites], dtype=float)
+    takers = Counter(site for c in chosen_from for site in c.takes)
+    if shared := sorted(site for site, count in takers.items() if count > 1):
+        one_each = np.array([[site in c.takes for c in chosen_from] for site in shared], dtype=float)
         constraints.append(LinearConstraint(one_each, -np.inf, 1.0))
     # A sliver of gain per small angle makes the optimum unique where costs tie.
     worst = needs[:, rows].max(axis=1)
@@ -209,7 +260,7 @@ def _largest_gain(candidates: Sequence[Candidate], left: FloatArray, cone: NDArr
     # The solver's feasibility tolerance is not ours: what does not fit exactly is left out again, cheapest first.
     exact = _in_order(sorted(picked, key=lambda c: (-c.gain, c.site)), left, cone)
     exact += _in_order(
-        [c for c in chosen_from if c.site not in {t.site for t in exact}],
+        [c for c in chosen_from if not any(c.takes & t.takes for t in exact)],
         left - angles_used(exact, cone, left.shape),
         cone,
     )

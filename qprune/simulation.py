@@ -27,6 +27,7 @@ Pieces = list[tuple[ComplexArray, tuple[int, ...]]]  # matrices with the places 
 # the identity.
 Replacements = Mapping[int, ComplexArray | None]
 
+PRODUCT = 1e-12  # singular values below are zero: as much as an exact simplification may spend on a gate
 COPIES = 6  # statevectors alive at a time, besides those of the outputs' light cones
 
 
@@ -128,18 +129,26 @@ def past_cones(circuit: QuantumCircuit) -> list[set[int]]:
 
 
 def light_cones(task: Task, circuit: QuantumCircuit, by: Replacements) -> list[tuple[bool, ...]]:
-    """Per output, which replacements act on its backward light cone once removed gates are gone."""
-    cones = []
+    """Per output, which replacements act on its backward light cone; where nothing joins qubits it does not grow."""
+    cones, separate = [], {k for k, matrix in by.items() if matrix is None or _is_product(matrix)}
     for support in task.output_supports:
         cone, inside = set(support), set()
         for k in reversed(range(len(circuit.data))):
             qubits = indices(circuit, circuit.data[k])
             if not cone.isdisjoint(qubits):
                 inside.add(k)
-                if k not in by or by[k] is not None:
+                if k not in separate:
                     cone.update(qubits)
         cones.append(tuple(site in inside for site in by))
     return cones
+
+
+def _is_product(matrix: ComplexArray) -> bool:
+    """Whether it factors into one matrix per qubit: as a map from each qubit's entries to the others' its rank is 1."""
+    size = len(matrix).bit_length() - 1
+    tensor = matrix.reshape((2,) * 2 * size)
+    each = (np.moveaxis(tensor, (axis, size + axis), (0, 1)).reshape(4, -1) for axis in range(size))
+    return all(np.linalg.matrix_rank(entries, tol=PRODUCT) == 1 for entries in each)
 
 
 # -- states -------------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,16 +11,17 @@ from numpy.typing import NDArray
 from qprune.certificate import NoiseRecord
 from qprune.claims import Basis, Measured, accuracy, deviations, make_certificate, output_bounds, plan_of
 from qprune.compressor import Compressor
-from qprune.gates import Site, Word, circuit_of, sites_of
+from qprune.forecast import Forecast
+from qprune.gates import Site, circuit_of, sites_of
+from qprune.networks import shorten_networks
 from qprune.noise import CircuitNoise
 from qprune.options import Options
 from qprune.prefix import Outputs, Prefix, final_outputs, forward_pass
-from qprune.representatives import CandidateFinder, is_prunable
+from qprune.representatives import CandidateFinder, is_prunable, words_for
 from qprune.result import PruneResult
-from qprune.rewrite import light_cones, simplify
+from qprune.rewrite import ExactChange, light_cones, simplify
 from qprune.selection import Candidate, angles_used
 from qprune.strategies import STRATEGIES
-from qprune.subgroups import subgroup_of
 from qprune.task import FloatArray, Task
 from qprune.verified import Reduced
 from qprune.windows import Windows, window_size
@@ -32,7 +34,9 @@ class Stage:
         self.task, self.options = task, options
         self.calibration = options.calibration.placed(task.circuit)
         self.original = sites_of(task)
-        self.sites, self.exact = simplify(task, self.original)
+        simpler, exact = simplify(task, self.original)
+        self.sites, networks = shorten_networks(task, simpler)
+        self.exact = exact + networks
         self.noise = self.calibration.of(self.sites)
         self.costs = self.calibration.costs(self.sites) if options.costs is None else options.costs
         self.prefix = self._prefix(task, self.sites, options.progress)
@@ -54,7 +58,8 @@ class Stage:
         return [k for k, site in enumerate(self.sites) if self.is_prunable(site)]
 
     def _prefix(self, task: Task, sites: Sequence[Site], progress: bool) -> Prefix:
-        wanted = [_words(site) if self.is_prunable(site) else () for site in sites]
+        kind = self.options.representatives
+        wanted = [words_for(site, kind) if self.is_prunable(site) else () for site in sites]
         return forward_pass(task, sites, wanted, task.selected, threads=self.options.threads, progress=progress)
 
     def _finder(self, task: Task, sites: Sequence[Site], prefix: Prefix, noise: CircuitNoise) -> CandidateFinder:
@@ -62,7 +67,7 @@ class Stage:
 
     def theta(self, chosen: Sequence[Candidate]) -> FloatArray:
         """Θ_{r,i}: the sum of angles inside each output's light cone, or the windows' where that is less (T2, T6)."""
-        cone = light_cones(self.task, self.sites, {c.site for c in chosen if c.removes})
+        cone = light_cones(self.task, self.sites, {c.site for c in chosen if c.separates})
         total = angles_used(chosen, cone, (len(self.task.output_supports), len(self.task.selected)))
         theta = np.minimum(total, np.pi / 2)
         return theta if self.windows is None else np.minimum(theta, self.windows.angles(chosen, cone))
@@ -105,7 +110,31 @@ class Stage:
                 found.append(candidate)
         return found
 
+    # -- under noise ---------------------------------------------------------------------------------------------
+
+    @cached_property
+    def forecast(self) -> Forecast | None:
+        """Predicts outputs under the noise model; None for a single λ."""
+        return None if self.calibration.noises is None else Forecast(self.calibration, self.task)
+
+    def predicted(self, pruned: Task, sites: Sequence[Site], outputs: Outputs) -> float | None:
+        """Predicted mean deviation of a circuit under noise from the original without; None where it cannot be had.
+
+        Args:
+            pruned: The task with the circuit and its weights.
+            sites: The circuit.
+            outputs: Its noiseless outputs.
+        """
+        if self.forecast is None:
+            return None
+        return self.forecast.deviation(pruned, sites, self.prefix.outputs, outputs)
+
     # -- the end of every way ------------------------------------------------------------------------------------
+
+    def ended(self, reduced: Reduced) -> tuple[Task, tuple[Site, ...], tuple[ExactChange, ...]]:
+        """A smaller circuit in its last form: as a task, its gates, and the exact changes that led there."""
+        sites, networks = shorten_networks(self.task, reduced.sites)
+        return self.task.with_circuit(circuit_of(self.task, sites), reduced.weights), sites, networks
 
     def finish(
         self,
@@ -113,6 +142,7 @@ class Stage:
         chosen: Sequence[Candidate],
         options: Options,
         compared: Sequence[Candidate] = (),
+        stopped: tuple[float | None, tuple[tuple[float, float], ...]] = (None, ()),
     ) -> PruneResult:
         """Measure, certify, and gather the result.
 
@@ -121,33 +151,38 @@ class Stage:
             chosen: What it replaces, in terms of the simplified original.
             options: What was asked for.
             compared: Every candidate that was looked at; default: every gate against the identity.
+            stopped: With budget="noise" the budget found, and what was tried (`NoiseRecord.tried`).
         """
         task = self.task
-        record, simplified = self._noise_record(reduced.sites), circuit_of(task, self.sites)
-        options_used = options.record(self.window)
-        basis = Basis(task, self.sites, simplified, self.tolerances, self.noise, options_used, record)
+        simplified = circuit_of(task, self.sites)
         theta = self.theta(chosen)
         before = Measured(self.prefix.outputs, self._outputs(task, self.sites, task.heldout))
-        pruned = task.with_circuit(reduced.task.circuit, reduced.weights)
+        pruned, sites, networks = self.ended(reduced)
         selected = final_outputs(
-            pruned, reduced.sites, task.selected, threads=self.options.threads, progress=self.options.progress
+            pruned, sites, task.selected, threads=self.options.threads, progress=self.options.progress
         )
-        after = Measured(selected, self._outputs(pruned, reduced.sites, task.heldout))
+        after = Measured(selected, self._outputs(pruned, sites, task.heldout))
+        record, used = self._noise_record(pruned, sites, selected, stopped[1]), options.record(self.window, stopped[0])
+        basis = Basis(task, self.sites, simplified, self.tolerances, self.noise, used, record)
         compared = compared or self.finder.identities(self.prunable)
         return PruneResult(
             original=task,
             flat=circuit_of(task, self.original),
             simplified=simplified,
             task=pruned,
-            plan=plan_of(basis, self.original, self.exact, reduced.changes, compared, chosen),
+            plan=plan_of(basis, self.original, self.exact, reduced.changes + networks, compared, chosen),
             certificate=make_certificate(basis, pruned, chosen, theta, before, after),
             accuracy=accuracy(task, before, after),
         )
 
-    def _noise_record(self, pruned: Sequence[Site]) -> NoiseRecord | None:
+    def _noise_record(
+        self, pruned: Task, sites: Sequence[Site], outputs: Outputs, tried: tuple[tuple[float, float], ...]
+    ) -> NoiseRecord | None:
         calibration, noise = self.calibration, self.noise
         if calibration.coherence == 1:
             return None
+        before = self.predicted(self.task, self.sites, self.prefix.outputs)
+        after = self.predicted(pruned, sites, outputs)
         return NoiseRecord(
             source=calibration.source,
             layout=calibration.layout,
@@ -155,13 +190,10 @@ class Stage:
             coherence=tuple(noise.coherence.tolist()),
             infidelity=tuple(noise.infidelity.tolist()),
             accumulated=tuple(noise.accumulated.tolist()),
-            totals=(calibration.of(self.original).total, noise.total, calibration.of(pruned).total),
+            totals=(calibration.of(self.original).total, noise.total, calibration.of(sites).total),
+            predicted=None if before is None or after is None else (before, after),
+            tried=tried,
         )
 
     def _outputs(self, task: Task, sites: Sequence[Site], samples: NDArray[np.intp]) -> Outputs | None:
         return final_outputs(task, sites, samples, threads=self.options.threads) if len(samples) else None
-
-
-def _words(site: Site) -> tuple[Word, ...]:
-    group = subgroup_of(site)
-    return () if group is None else group.words

@@ -122,6 +122,11 @@ class Subgroup:
         return tuple(sorted(words_of(self.generator, self.qubits).items()))
 
     @property
+    def whole(self) -> Subgroup:
+        """SU(2^n) on the same qubits."""
+        return _interned("special", tuple((q, "U") for q in self.qubits))
+
+    @property
     def eigenvalues(self) -> tuple[float, ...]:
         """The distinct eigenvalues a_j of A."""
         return _EIGENVALUES[self.family]
@@ -324,6 +329,14 @@ def matrix_of(operation: Instruction, qubits: tuple[int, ...]) -> ComplexArray:
     axes = [size - 1 - j for j in np.argsort(qubits)[::-1]]  # the most significant qubit has the first axis
     axes += [size + axis for axis in axes]
     return matrix.reshape((2,) * (2 * size)).transpose(axes).reshape(matrix.shape)
+
+
+def is_product(matrix: ComplexArray) -> bool:
+    """Whether a matrix on qubits is a tensor product of one-qubit matrices, to rounding."""
+    size = len(matrix).bit_length() - 1
+    tensor = matrix.reshape((2,) * 2 * size)
+    each = (np.moveaxis(tensor, (axis, size + axis), (0, 1)).reshape(4, -1) for axis in range(size))
+    return all(np.linalg.svd(entries, compute_uv=False)[1:].max(initial=0) < ANGLE_ROUNDING for entries in each)
 
 
 @cache

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from numbers import Real
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ from qprune.expressions import number_at, slopes_of
 from qprune.observables import Spectrum, as_observables, name_of, spectrum_of, support_of
 from qprune.unitary import unitary_part
 
-__all__ = ["FloatArray", "Task"]
+__all__ = ["FloatArray", "Task", "checked_task"]
 
 
 class Task:
@@ -55,9 +56,15 @@ class Task:
         labels: Optional class of every sample, used only to report accuracy: ±1 (prediction: sign of the first
             observable), or 0 … R−1 with R > 1 observables (prediction: the largest).
 
+    Attributes:
+        holds: What the circuit does not show of where its angles come from: by a parameter's name the names of the
+            weights that refit must leave as they are while the circuit has that parameter. `qprune.pennylane` fills it.
+
     Raises:
         TaskError: Anything above does not hold; nothing is guessed.
     """
+
+    holds: Mapping[str, frozenset[str]] = MappingProxyType({})
 
     def __init__(
         self,
@@ -91,7 +98,7 @@ class Task:
         self.labels = None if labels is None else checked_labels(labels, len(self.inputs), self.observables)
         self.selected, self.heldout = checked_split(holdout, len(self.inputs), seed)
         self.holdout = float(holdout) if isinstance(holdout, Real) else tuple(self.heldout.tolist())
-        self.seed = seed
+        self.seed = int(seed)
         if not self.probabilities[self.selected].sum() > 0:
             raise TaskError(
                 "the hold-out leaves selection only samples of probability zero; use another seed or indices"
@@ -277,3 +284,13 @@ class Task:
             f"Task({self.num_qubits} qubits, {self.num_samples} samples, {len(self.weights)} weights, "
             f"measures {outputs})"
         )
+
+
+def checked_task(given: object) -> Task:
+    """What was given, if it is a task."""
+    if not isinstance(given, Task):
+        raise TaskError(
+            f"task must be a qprune.Task, got {type(given).__name__}; wrap a circuit as Task(circuit, …), of a result "
+            "take .task (the pruned network) or .original, and give a QNode to qprune.pennylane.prune"
+        )
+    return given

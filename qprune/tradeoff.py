@@ -55,6 +55,10 @@ def trade_off(
     """
     if isinstance(points, bool) or not isinstance(points, int) or points < 2:
         raise OptionError(f"points must be an integer ≥ 2, got {points!r}; a curve needs two ends")
+    if not isinstance(result, PruneResult):
+        raise OptionError(
+            f"result must be what qprune.prune returned, got {type(result).__name__}; a pruned QNode has it as .result"
+        )
     task, used = result.original, result.certificate.options
     settings = {name: used[name] for name in KEPT_OPTIONS if name in used}
     if isinstance(used.get("costs"), dict):

@@ -17,7 +17,7 @@ from qiskit import QuantumCircuit
 from scipy.stats import binomtest
 
 from qprune.certificate import Certificate, circuit_hash, task_hash
-from qprune.errors import CertificateError, CertificateViolation, QpruneError
+from qprune.errors import CertificateError, CertificateViolation, QpruneError, TaskError
 from qprune.observables import DENSE_QUBITS, restricted
 from qprune.simulation import Replacements, indices, light_cones, past_cones, simulate
 from qprune.task import FloatArray, Task
@@ -82,8 +82,8 @@ def verify(task: Task, result: Result, *, progress: bool = False) -> Verificatio
 
     Not recomputed, as no number depends on them: names of subgroups and representatives, origins of merged gates,
     package versions. λ_k and r_k of a noise model are taken as recorded, being choices that no bound depends on, and so
-    are Σ r of the original and the pruned circuit; what follows from them (Λ_k, κ, d_q, ε_k, Σ r) is recomputed. Beyond
-    8 qubits an observable is not diagonalised, and limits of its eigenvalues are the task's.
+    are Σ r of the original and the pruned circuit and predicted deviations; what follows from them (Λ_k, κ, d_q, ε_k,
+    Σ r) is recomputed. Beyond 8 qubits an observable is not diagonalised, and limits of its eigenvalues are the task's.
 
     Args:
         task: The task that was pruned.
@@ -93,10 +93,15 @@ def verify(task: Task, result: Result, *, progress: bool = False) -> Verificatio
     Raises:
         CertificateError: The certificate is damaged, or belongs to another circuit or task.
         CertificateViolation: A claim does not hold; the message says which, where, what is claimed and what was found.
-        TaskError: The statevectors do not fit into memory.
+        TaskError: The arguments are not a task and a result, or the statevectors do not fit into memory.
 
     Source: THEORY sections 3 and 5.
     """
+    if not isinstance(task, Task) or not all(hasattr(result, name) for name in ("certificate", "simplified", "task")):
+        raise TaskError(
+            "verify takes the task that was pruned and what prune returned for it, got "
+            f"{type(task).__name__} and {type(result).__name__}; of a pruned QNode call its own verify()"
+        )
     _check_hashes(task, result)
     try:
         verifier = _Verifier(task, result, progress)
@@ -240,6 +245,9 @@ class _Verifier:
             self.equal("infidelity of a gate", "definition", saved, infidelity, SLACK, gates)
         self.equal("Λ of a gate", "definition", past, accumulated, SLACK, gates)
         self.equal("noise infidelity Σ r", "sum", infidelity.sum(), record.totals[1], SLACK)
+        if record.tried:
+            best = min(record.tried, key=lambda pair: pair[1])[0]
+            self.equal("budget of least predicted deviation", "comparison", best, self.number("budget"), SLACK)
         return _Noise(infidelity, past)
 
     def check_outputs(self) -> None:

@@ -202,14 +202,15 @@ def walk(task, circuit, sample):
     return steps
 
 
-def replaced_circuit(task, result, sample):
-    """The simplified circuit with every replacement in place and nothing else changed, bound."""
+def replaced_circuit(task, result, sample, without=frozenset()):
+    """The simplified circuit with every replacement in place and nothing else changed but gates left out, bound."""
     bound = task.with_circuit(result.simplified).bound_circuit(sample)
     by = {entry.site: entry for entry in result.certificate.replaced}
     new = bound.copy_empty_like()
     for k, item in enumerate(bound.data):
         if k not in by:
-            new.append(item)
+            if k not in without:
+                new.append(item)
         elif by[k].matrix is not None:
             new.append(UnitaryGate(complex_matrix(by[k].matrix)), sorted(bound.find_bit(q).index for q in item.qubits))
     return new
@@ -484,9 +485,9 @@ def cases(draw, mode="any"):
         "prune_encoding": draw(st.integers(0, 3)) == 0,
     }
     if mode == "representatives":
-        options["representatives"] = draw(st.sampled_from(("clifford", "class")))
+        options["representatives"] = draw(st.sampled_from(("clifford", "class", "local")))
     elif mode == "any":
-        options["representatives"] = draw(st.sampled_from(("identity", "clifford", "class")))
+        options["representatives"] = draw(st.sampled_from(("identity", "clifford", "class", "local")))
     bounded = {"tolerance": "tolerance", "budget": "budget"}.get(mode)
     bounded = bounded or draw(st.sampled_from(("tolerance", "tolerance", "budget", "both")))
     if bounded != "budget":

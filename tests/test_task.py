@@ -321,7 +321,7 @@ def test_calibration_out_of_range(name, value):
 
 
 def test_a_circuit_is_no_task():
-    with pytest.raises(TaskError, match="wrap the circuit"):
+    with pytest.raises(TaskError, match="wrap a circuit"):
         qprune.prune(QuantumCircuit(1))
 
 

@@ -1,0 +1,1 @@
+"""qprune beside the tools people use today: same circuits, same observables, same ensemble, measured here."""

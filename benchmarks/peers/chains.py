@@ -1,0 +1,202 @@
+"""The fair comparison: passes chained as an expert would, every threshold tuned, at budgets on the measured deviation.
+
+A chain yields points: a circuit's CX count and its deviation as measured here. At each budget a chain is credited with
+its best point that keeps it, whatever setting that came from; the same holds for qprune.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from math import log10
+from typing import Any
+
+import numpy as np
+
+import qprune
+from benchmarks.peers import tools
+from benchmarks.peers.measure import Compiled, cx_count, deviation, outputs
+
+BUDGETS = (1e-6, 1e-3, 1e-2, 3e-2, 1e-1)
+ORDER = (1e-2, 1e-1, 1e-3, 3e-2, 1e-6)  # in which slow tools take them: with the time up, the middle is there
+BISECTIONS = 5  # per budget, on the logarithm of a threshold
+EPSILONS = (1e-8, 1e-3, 1e-2, 1e-4, 1e-1)  # of BQSKit, which takes minutes for each
+KEEP = 1 - 1e-9  # of a budget: what rounding leaves
+RESYNTHESIS = " → O3"
+
+
+@dataclass(frozen=True)
+class Point:
+    """One circuit that a chain made.
+
+    Attributes:
+        line: The line of the table it counts for.
+        setting: Threshold or budget.
+        two_qubit_gates: CX needed.
+        weights: Weights still free.
+        deviation: Largest change of an output, measured.
+    """
+
+    line: str
+    setting: float | None
+    two_qubit_gates: int
+    weights: int
+    deviation: float
+
+
+Points = Iterator[Point]
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A way to a smaller circuit.
+
+    Attributes:
+        name: As in the table.
+        package: What must be installed.
+        points: From a task and a function that judges what was made.
+    """
+
+    name: str
+    package: str
+    points: Callable[[qprune.Task, Callable[..., Point]], Points]
+
+
+def run(chain: Chain, task: qprune.Task) -> Points:
+    """The points of a chain, one by one as they are found."""
+    original = outputs(task, Compiled.unmoved(task.circuit))
+
+    def judge(compiled: Compiled, setting: float | None = None, line: str = chain.name) -> Point:
+        return Point(
+            line,
+            setting,
+            cx_count(compiled.circuit),
+            compiled.free_weights(task),
+            deviation(task, compiled, original),
+        )
+
+    yield from chain.points(task, judge)
+
+
+# -- peers ------------------------------------------------------------------------------------------------------------
+
+
+def _tuned(make: Callable[[float], list[Compiled]], judge: Callable[..., Point], decades: tuple[int, int]) -> Points:
+    """Scan a threshold by decades, then bisect around every budget that it crosses."""
+    seen: dict[float, tuple[float, int]] = {}
+
+    def points(exponent: float) -> Points:
+        found = [judge(compiled, 10**exponent) for compiled in make(10**exponent)]
+        seen[exponent] = min(p.deviation for p in found), min(p.two_qubit_gates for p in found)
+        yield from found
+
+    for exponent in range(*decades):
+        yield from points(float(exponent))
+    for budget in BUDGETS:
+        for _ in range(BISECTIONS):
+            fitting = [e for e in seen if seen[e][0] <= budget]
+            if not fitting:
+                break
+            low = max(fitting)
+            high = min((e for e in seen if e > low), default=None)
+            if high is None or seen[high][1] >= seen[low][1]:
+                break
+            yield from points((low + high) / 2)
+
+
+def _o3(task: qprune.Task, judge: Callable[..., Point]) -> Points:
+    start = tools.bound(task)
+    yield judge(tools.o3(task, start), 0.0)
+    yield from _tuned(lambda t: [tools.o3(task, start, 1 - t)], judge, (-10, 0))
+
+
+def _shrunk(task: qprune.Task, infidelity: float) -> Compiled:
+    """RemoveIdentityEquivalent, then LightCone: before that no qubit has moved."""
+    return tools.light_cone(task, tools.identity_equivalents(task, tools.bound(task), 1 - infidelity))
+
+
+def _rie_o3(task: qprune.Task, judge: Callable[..., Point]) -> Points:
+    def make(t: float) -> list[Compiled]:
+        small = _shrunk(task, t)
+        return [tools.light_cone(task, tools.o3(task, small, degree)) for degree in (1.0, 1 - t)]
+
+    yield from _tuned(make, judge, (-14, 0))
+
+
+def _rie_pytket(task: qprune.Task, judge: Callable[..., Point]) -> Points:
+    def make(t: float) -> list[Compiled]:
+        return [tools.light_cone(task, tools.pytket(task, tools.o3(task, _shrunk(task, t))))]
+
+    yield from _tuned(make, judge, (-14, 0))
+
+
+def _finished(task: qprune.Task, compiled: Compiled) -> Compiled:
+    return tools.light_cone(task, tools.o3(task, tools.light_cone(task, compiled)))
+
+
+def _bqskit(task: qprune.Task, judge: Callable[..., Point]) -> Points:
+    for epsilon in EPSILONS:
+        yield judge(_finished(task, tools.bqskit_compile(task, tools.bound(task), epsilon)), epsilon)
+
+
+def _rie_bqskit(task: qprune.Task, judge: Callable[..., Point]) -> Points:
+    """RemoveIdentityEquivalent tuned for each budget by itself, then BQSKit as exact as it is by default."""
+    done: set[tuple[int, int]] = set()
+    points = list(_tuned(lambda t: [_shrunk(task, t)], judge, (-14, 0)))
+    for budget in ORDER:
+        fitting = [p for p in points if p.deviation <= KEEP * budget]
+        best = min(fitting, key=lambda p: (p.two_qubit_gates, -(p.setting or 0)), default=None)
+        if best is None or (key := (best.two_qubit_gates, round(10 * log10(best.setting or 1)))) in done:
+            continue
+        done.add(key)
+        small = _shrunk(task, best.setting or 0.0)
+        yield judge(_finished(task, tools.bqskit_compile(task, small, EPSILONS[0])), best.setting)
+
+
+def _scanning(task: qprune.Task, judge: Callable[..., Point]) -> Points:
+    for epsilon in EPSILONS[1:]:
+        yield judge(_finished(task, tools.bqskit_scanning(task, tools.bound(task), epsilon)), epsilon)
+
+
+def _pennylane(task: qprune.Task, judge: Callable[..., Point]) -> Points:
+    yield judge(tools.pennylane(task, tools.bound(task)))
+
+
+# -- qprune -----------------------------------------------------------------------------------------------------------
+
+
+def _qprune(task: qprune.Task, judge: Callable[..., Point], **options: Any) -> Points:
+    for budget in ORDER:
+        result = qprune.prune(task, budget=budget, **options)
+        yield from _both(task, judge, result, budget)
+
+
+def _both(task: qprune.Task, judge: Callable[..., Point], result: qprune.PruneResult, budget: float) -> Points:
+    """What qprune returns, and what Qiskit makes of it, its weights then bound."""
+    values = dict(zip((p.name for p in result.task.weight_params), result.weights.tolist(), strict=True))
+    mine = judge(Compiled.unmoved(result.circuit, values), budget)
+    yield mine
+    finished = _finished(task, tools.bound(result.task))
+    yield judge(finished, budget, f"{mine.line}{RESYNTHESIS}")
+
+
+CHAINS: tuple[Chain, ...] = (
+    Chain("PennyLane compile", "pennylane", _pennylane),
+    Chain("Qiskit O3", "qiskit", _o3),
+    Chain("RIE → LightCone → O3", "qiskit", _rie_o3),
+    Chain("RIE → LightCone → O3 → pytket", "pytket", _rie_pytket),
+    Chain("BQSKit scanning → LightCone → O3", "bqskit", _scanning),
+    Chain("BQSKit compile → LightCone → O3", "bqskit", _bqskit),
+    Chain("RIE → LightCone → BQSKit compile → O3", "bqskit", _rie_bqskit),
+    Chain("qprune, proven", "qprune", lambda task, judge: _qprune(task, judge)),
+    Chain("qprune, verified", "qprune", lambda task, judge: _qprune(task, judge, certify="verified")),
+    Chain(
+        "qprune, verified, refit", "qprune", lambda task, judge: _qprune(task, judge, certify="verified", refit=True)
+    ),
+)
+
+
+def best(points: list[Point], budget: float) -> Point | None:
+    """The point with the fewest two-qubit gates that keeps the budget."""
+    fitting = [p for p in points if p.deviation <= budget * (1 + 1e-9) and np.isfinite(p.deviation)]
+    return min(fitting, key=lambda p: (p.two_qubit_gates, -p.weights, p.deviation), default=None)

@@ -1,0 +1,188 @@
+"""Rows to the two tables of `results/peers.md`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from statistics import median
+
+from benchmarks.peers.chains import BUDGETS, CHAINS, RESYNTHESIS, Point, best
+from benchmarks.peers.sides import TOOLS
+from benchmarks.records import Row
+
+AIM = 1.5  # times what the best chain of peers removes
+OURS = "qprune"
+Table = tuple[tuple[str, ...], list[tuple[str, ...]]]
+
+
+# -- side by side -----------------------------------------------------------------------------------------------------
+
+
+def summary(rows: Sequence[Row]) -> Table:
+    """One line per tool over all circuits that it was run on."""
+    header = ("tool", "circuits", "gates removed", "two-qubit gates removed", "deviation (median)", "(largest)")
+    header += ("time / plain pass", "states a bound", "bound held", "keeps trainable")
+    lines = []
+    for tool in TOOLS:
+        mine = [r for r in rows if r["config"]["tool"] == tool.name]
+        done = [r for r in mine if r["status"] == "done"]
+        if not done:
+            lines.append((tool.name, *_absent(mine), *[""] * (len(header) - 2)))
+            continue
+        stated = [r for r in done if r["stated"] is not None]
+        held = sum(r["held"] for r in stated)
+        lines.append(
+            (
+                tool.name,
+                f"{len(done)} of {len(mine)}",
+                _share([r["gates"] for r in done]),
+                _share([r["two_qubit_gates"] for r in done]),
+                f"{median(r['deviation'] for r in done):.2g}",
+                f"{max(r['deviation'] for r in done):.2g}",
+                f"{median(r['over_plain']['median'] for r in done):.3g}",
+                "yes" if stated else "no",
+                "" if not stated else "yes" if held == len(stated) else f"**no**, on {len(stated) - held}",
+                _kept([r["weights"] for r in done]) + tool.remark,
+            )
+        )
+    return header, lines
+
+
+def each(rows: Sequence[Row]) -> Table:
+    """One line per circuit and tool."""
+    header = ("circuit", "tool", "gates", "two-qubit gates", "weights", "deviation", "time / plain pass")
+    header += ("own bound", "held")
+    order = [tool.name for tool in TOOLS]
+    lines = []
+    for row in sorted(rows, key=lambda r: (*list(r["config"].values())[:2], order.index(r["config"]["tool"]))):
+        start = (row["config"]["circuit"], row["config"]["tool"])
+        if row["status"] != "done":
+            if "is not installed" not in row["status"]:
+                lines.append((*start, row["status"], *[""] * (len(header) - 3)))
+            continue
+        lines.append(
+            (
+                *start,
+                *(" → ".join(map(str, row[key])) for key in ("gates", "two_qubit_gates", "weights")),
+                f"{row['deviation']:.2g}",
+                f"{row['over_plain']['median']:.3g}",
+                "" if row["stated"] is None else f"{row['stated']:.3g}",
+                "" if row["stated"] is None else "yes" if row["held"] else "**no**",
+            )
+        )
+    return header, lines
+
+
+def _absent(rows: Sequence[Row]) -> tuple[str]:
+    return (sorted({r["status"] for r in rows})[0] if rows else "not run",)
+
+
+def _share(counts: Sequence[Sequence[int]]) -> str:
+    before, after = (sum(c[k] for c in counts) for k in (0, 1))
+    return f"{100 * (before - after) / max(before, 1):.0f} %"
+
+
+def _kept(weights: Sequence[Sequence[int]]) -> str:
+    before, after = (sum(w[k] for w in weights) for k in (0, 1))
+    return f"yes, {100 * after / max(before, 1):.0f} % of them" if after else "no"
+
+
+# -- at equal deviation -----------------------------------------------------------------------------------------------
+
+
+class Fair:
+    """The points of every chain on the circuits of one group.
+
+    Args:
+        rows: Rows of one group.
+    """
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self.before = {r["config"]["circuit"]: r["two_qubit_gates"] for r in rows if r.get("points")}
+        self.weights = {r["config"]["circuit"]: r["weights"] for r in rows if r.get("points")}
+        self.points: dict[str, dict[str, list[Point]]] = {}
+        self.status: dict[str, list[str]] = {}
+        for row in rows:
+            self.status.setdefault(row["config"]["tool"], []).append(row["status"])
+            for entry in row.get("points", ()):
+                point = Point(**entry)
+                self.points.setdefault(point.line, {}).setdefault(row["config"]["circuit"], []).append(point)
+        names = [line for chain in CHAINS for line in (chain.name, chain.name + RESYNTHESIS)]
+        self.lines = [name for name in names if name in self.points]
+        self.peers = [name for name in self.lines if not name.startswith(OURS)]
+        self.ours = [name for name in self.lines if name.startswith(OURS) and not name.endswith(RESYNTHESIS)]
+        self.chained = [name for name in self.lines if name.startswith(OURS) and name.endswith(RESYNTHESIS)]
+
+    def removed(self, circuit: str, lines: Sequence[str], budget: float) -> int:
+        """Two-qubit gates that the best of some lines removes from a circuit; none where it has no point."""
+        found = best([p for line in lines for p in self.points[line].get(circuit, ())], budget)
+        return max(0, self.before[circuit] - found.two_qubit_gates) if found else 0
+
+    def total(self, lines: Sequence[str], budget: float) -> int:
+        return sum(self.removed(circuit, lines, budget) for circuit in self.before)
+
+    def best_single(self, lines: Sequence[str], budget: float) -> int:
+        """What the line with the largest total removes."""
+        return max((self.total([line], budget) for line in lines), default=0)
+
+    def wins_of_peers(self, budget: float) -> list[str]:
+        """Circuits from which some peer removes more than qprune in any mode."""
+        return [c for c in self.before if self.removed(c, self.peers, budget) > self.removed(c, self.ours, budget)]
+
+
+def at_equal_deviation(rows: Sequence[Row]) -> Table:
+    """A line per chain: the share of two-qubit gates removed at each budget; then how qprune compares."""
+    fair = Fair(rows)
+    header = ("chain", "circuits", *(f"{budget:g}" for budget in BUDGETS), "weights kept at 0.01")
+    whole = sum(fair.before.values())
+    lines = []
+    for line in fair.lines:
+        cells = (f"{100 * fair.total([line], b) / max(whole, 1):.0f} %" for b in BUDGETS)
+        lines.append((line, f"{len(fair.points[line])} of {len(fair.before)}", *cells, _weights_kept(fair, line)))
+    lines.append(_line("best single chain of peers", lambda b: f"{fair.best_single(fair.peers, b)} of {whole}"))
+    lines.append(_line("best peer, circuit by circuit", lambda b: f"{fair.total(fair.peers, b)} of {whole}"))
+    lines.append(_line("best mode of qprune", lambda b: f"{fair.best_single(fair.ours, b)} of {whole}"))
+    lines.append(_line("qprune / best single chain", lambda b: _ratio(fair, fair.ours, b)))
+    lines.append(_line("qprune → O3 / best single chain", lambda b: _ratio(fair, fair.chained, b)))
+    lines.append(_line("circuits where a peer wins", lambda b: str(len(fair.wins_of_peers(b)))))
+    return header, lines
+
+
+def circuits(rows: Sequence[Row]) -> Table:
+    """A line per circuit: CX left at each budget, the best peer's before qprune's best."""
+    fair = Fair(rows)
+    header = ("circuit", "two-qubit gates", *(f"{budget:g}: peer, qprune" for budget in BUDGETS))
+    lines = []
+    for circuit, before in fair.before.items():
+        cells = []
+        for budget in BUDGETS:
+            theirs, mine = (before - fair.removed(circuit, lines, budget) for lines in (fair.peers, fair.ours))
+            cells.append(f"{theirs}, {mine}{' **peer wins**' if theirs < mine else ''}")
+        lines.append((circuit, str(before), *cells))
+    return header, lines
+
+
+def not_run(rows: Sequence[Row]) -> list[str]:
+    """What is missing, a line each: "chain: on how many circuits: why"."""
+    reasons: dict[tuple[str, str], int] = {}
+    for row in rows:
+        if row["status"] != "done":
+            key = (row["config"]["tool"], row["status"])
+            reasons[key] = reasons.get(key, 0) + 1
+    return [f"- {tool}, {count} circuit{'s' if count > 1 else ''}: {why}" for (tool, why), count in reasons.items()]
+
+
+def _line(name: str, cell: Callable[[float], str]) -> tuple[str, ...]:
+    return (f"*{name}*", "", *(cell(budget) for budget in BUDGETS), "")
+
+
+def _ratio(fair: Fair, lines: Sequence[str], budget: float) -> str:
+    theirs, mine = fair.best_single(fair.peers, budget), fair.best_single(lines, budget)
+    if not theirs:
+        return "∞" if mine else "–"
+    return f"**{mine / theirs:.2f}**" if mine >= AIM * theirs else f"{mine / theirs:.2f}"
+
+
+def _weights_kept(fair: Fair, line: str) -> str:
+    found = {c: best(points, 1e-2) for c, points in fair.points[line].items()}
+    kept = sum(p.weights for p in found.values() if p)
+    return f"{100 * kept / max(1, sum(fair.weights[c] for c in found)):.0f} %" if kept else "none"
