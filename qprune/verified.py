@@ -99,10 +99,9 @@ def _most_that_fit(
     current: Reduced, ranked: list[int], budget: float, deviation: Callable[[Reduced], float]
 ) -> Reduced | None:
     tried: dict[int, Reduced] = {}
-    pairs = inverse_pairs(current.sites)
 
     def fits(count: int) -> bool:
-        smaller = current.without(sorted(needed(pairs, set(ranked[:count]))))
+        smaller = current.without(ranked[:count])
         tried[count] = replace(smaller, deviation=deviation(smaller))
         return tried[count].deviation <= budget
 
