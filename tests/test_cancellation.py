@@ -313,8 +313,8 @@ def test_in_tolerance_mode_the_other_half_goes_too():
     verify(task, result)
 
 
-def test_in_verified_mode_a_half_that_went_first_is_put_back_and_cancels():
-    """The CX on |+⟩ costs nothing and goes first; its partner must not stay behind when the rotation goes."""
+def test_in_verified_mode_the_other_half_follows():
+    """The CX on |+⟩ costs nothing and goes first; with the rotation gone, so does its partner."""
     for name in STRATEGIES:
         result = prune(half_way(), budget=0.03, certify="verified", strategy=name)
         assert "cx" not in result.circuit.count_ops(), name
