@@ -111,10 +111,7 @@ class CandidateFinder:
         turns = _folded(shifts, group.period).max(axis=1)
         angles = np.broadcast_to(distances.angle, (len(members), len(self.weights)))
         numbers = zip(members, self._aggregated(distances).tolist(), angles, turns.tolist(), strict=True)
-        return {
-            k: Candidate(k, (), "identity", distance, angle, cost_of(self.sites[k], self.costs), turn)
-            for k, distance, angle, turn in numbers
-        }
+        return {k: self._removal(k, distance, angle, turn) for k, distance, angle, turn in numbers}
 
     def clifford(self, k: int) -> list[Candidate]:
         """The Clifford members of the class; for SU(4) the products of one-qubit Cliffords."""
@@ -281,17 +278,22 @@ class CandidateFinder:
         return sum(cost_of(make_site(self.task, op, qubits, site.origins), self.costs) for op, qubits in by)
 
     def _candidate(self, k: int, by: Replacement, label: str, distances: Distances, turn: float) -> Candidate:
+        distance, angles = float(self._aggregated(distances)), np.broadcast_to(distances.angle, (len(self.weights),))
+        if not by:
+            return self._removal(k, distance, angles, float(turn))
         cost, after = self._cost_of(k), self._cost_of(k, by)
-        gain = cost - after if not by or after < cost else REPLACEMENT_GAIN * cost
-        frees = frozenset() if by else self.frees.get(k, frozenset())
-        gain += sum(self._cost_of(j) for j in sorted(frees))
-        angles = np.broadcast_to(distances.angle, (len(self.weights),))
+        gain = cost - after if after < cost else REPLACEMENT_GAIN * cost
         # A pair of gates joins no qubits, nor does rzz(π), which is Z on either.
         product = all(
             len(qubits) == 1 or is_product(Operator(bound_operation(self.task, operation)).data)
             for operation, qubits in by
         )
-        return Candidate(k, by, label, float(self._aggregated(distances)), angles, gain, float(turn), frees, product)
+        return Candidate(k, by, label, distance, angles, gain, float(turn), product=product)
+
+    def _removal(self, k: int, distance: float, angles: FloatArray, turn: float) -> Candidate:
+        frees = self.frees.get(k, frozenset())
+        gain = sum(self._cost_of(j) for j in (k, *sorted(frees)))
+        return Candidate(k, (), "identity", distance, angles, gain, turn, frees)
 
 
 def _of_sample(expectation: Expectation, row: int) -> Expectation:

@@ -124,7 +124,8 @@ def test_a_ladder_goes_with_its_rotation(kind):
     task = task_of(circuit, [0.3])
     stage = Stage(task, Options(budget=0.5))
     k = next(k for k, site in enumerate(stage.sites) if site.role == "trainable")
-    found = stage.finder.identity(k)
+    (found,) = stage.finder.identities([k])
+    assert stage.finder.identity(k).frees == found.frees
     left, _ = simplify(task, apply(task, stage.sites, {k: ()}))
     assert len(found.frees) == count
     assert found.gain == pytest.approx(cost(stage.sites) - cost(left))
