@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +45,7 @@ class Regime:
 
     def calibration(self, beta: float, gamma: float) -> qprune.NoiseCalibration:
         """What `prune(noise=…)` takes, on the same physical qubits."""
-        layout = None if self.target is None else self.qubits
-        return qprune.calibrate(self.name, beta=beta, gamma=gamma, layout=layout)
+        return _calibration(self.name, beta, gamma, None if self.target is None else self.qubits)
 
     def compiled(self, circuit: QuantumCircuit, read: Sequence[int]) -> tuple[QuantumCircuit, tuple[int, ...]]:
         """The circuit in native gates, and where each of its qubits is at the end.
@@ -111,6 +110,11 @@ class Regime:
 
     def _entries(self, kind: str) -> list[dict[str, Any]]:
         return [entry for entry in self.model.to_dict()["errors"] if entry["type"] == kind]
+
+
+@lru_cache(maxsize=256)  # it keeps the channels it has compiled
+def _calibration(name: str, beta: float, gamma: float, layout: tuple[int, ...] | None) -> qprune.NoiseCalibration:
+    return qprune.calibrate(name, beta=beta, gamma=gamma, layout=layout)
 
 
 def regime_of(name: str, circuit: QuantumCircuit) -> Regime | None:

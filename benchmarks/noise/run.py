@@ -24,7 +24,7 @@ from qprune.task import FloatArray
 
 NAME = "noise"
 BUNDLES = ("cancer-4q", "h2-vqe-4q", "iris-4q", "reupload-2q", "wine-6q")
-MODELS = ("depolarizing-3e-3", "depolarizing-1e-2", "FakeLagosV2", "FakeManilaV2", "FakeSherbrooke", "FakeTorino")
+MODELS = ("depolarizing-1e-2", "FakeLagosV2", "FakeManilaV2", "FakeTorino")
 QUICK: dict[str, Sequence[str]] = {
     "bundles": ("reupload-2q",),
     "models": ("depolarizing-1e-2", "FakeManilaV2"),
