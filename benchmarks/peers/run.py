@@ -45,7 +45,9 @@ def run(
         only: Parts of names of tools and chains; default all.
         missing: Leave out what the file already holds, run to its end or to the limit.
     """
-    there = {tuple(row["config"].values()) for row in rows_of(out) if "is not installed" not in row["status"]}
+    there = {
+        (row["benchmark"], *row["config"].values()) for row in rows_of(out) if "is not installed" not in row["status"]
+    }
     jobs = [
         (benchmark, case, entry)
         for case in cases(quick=quick)
@@ -54,7 +56,7 @@ def run(
         for entry in entries
         if (benchmark == FAIR or case.qubits <= SIDE_QUBITS)
         and (not only or any(part in entry.name for part in only))
-        and not (missing and (case.group, case.name, entry.name) in there)
+        and not (missing and (benchmark, case.group, case.name, entry.name) in there)
         and not (quick and any(name in entry.name for name in QUICK_SKIPPED))
     ]
     with Worker() as worker:
