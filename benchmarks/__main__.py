@@ -36,7 +36,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"rows added to {options.out}; now `python -m benchmarks tables`")
         return 0
     if options.command == "peers":
-        peers.run(options.out, quick=options.quick, limit=options.limit, circuits=options.circuit, only=options.tool)
+        peers.run(
+            options.out,
+            quick=options.quick,
+            limit=options.limit,
+            circuits=options.circuit,
+            only=options.tool,
+            missing=options.missing,
+        )
         print(f"rows added to {options.out}; now `python -m benchmarks tables`")
         return 0
     if options.command == "readme":

@@ -66,9 +66,9 @@ def run(
                 "config": {"group": case.group, "circuit": case.name, "tool": entry.name},
                 **provenance(SEED),
             }
-            missing = [p for p in (case.package, entry.package) if not sides.available(p)]
-            if missing:
-                append(out, {**row, "status": f"not run: {missing[0]} is not installed"})
+            absent = [p for p in (case.package, entry.package) if not sides.available(p)]
+            if absent:
+                append(out, {**row, "status": f"not run: {absent[0]} is not installed"})
                 continue
             found, status = worker.run((benchmark, case.name, entry.name), limit)
             append(out, {**row, "status": status, **_gathered(benchmark, found)})
