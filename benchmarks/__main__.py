@@ -52,7 +52,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"rows added to {options.out}; now `python -m benchmarks tables`")
         return 0
     if options.command == "peers":
-        peers.run(options.out, quick=options.quick, limit=options.limit, circuits=options.circuit, only=options.tool)
+        peers.run(
+            options.out,
+            quick=options.quick,
+            limit=options.limit,
+            circuits=options.circuit,
+            only=options.tool,
+            missing=options.missing,
+        )
         print(f"rows added to {options.out}; now `python -m benchmarks tables`")
         return 0
     if options.command == "readme":
@@ -105,8 +112,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--out", type=Path, default=RESULTS / "peers.jsonl", help="file to which rows are added")
     command.add_argument("--quick", action="store_true", help="one small circuit, without the slowest tools")
     command.add_argument(
-        "--limit", type=_positive, default=300, help="seconds for a tool or a tuned chain on a circuit (default 300)"
+        "--limit", type=_positive, default=60, help="processor seconds for a tool or a tuned chain (default 60)"
     )
+    command.add_argument("--missing", action="store_true", help="leave out what the file already holds")
     command.add_argument("--circuit", nargs="+", default=(), metavar="NAME", help="only these circuits")
     command.add_argument("--tool", nargs="+", default=(), metavar="PART", help="only tools with this in their name")
 
