@@ -15,7 +15,10 @@ import qprune
 from benchmarks.noise.regimes import Regime
 from qprune.costs import default_cost
 from qprune.gates import circuit_of, sites_of
+from qprune.options import Options
 from qprune.rewrite import light_cones
+from qprune.stage import Stage
+from qprune.stopping import _fitted_for_noise
 from qprune.task import FloatArray
 
 Setting = Mapping[str, Any]
@@ -82,6 +85,17 @@ def _identity_equivalents(task: qprune.Task, setting: Setting, seed: int, regime
     return Pruned(RemoveIdentityEquivalent(approximation_degree=1 - removes_enough)(start))
 
 
+def _refitted_to_the_noise(task: qprune.Task, setting: Setting, seed: int, regime: Regime | None) -> Pruned:
+    """No gate removed, weights such that the noisy outputs, as predicted, are the original's."""
+    if regime is None:
+        raise ValueError("to be refitted to a noise")
+    noise = regime.calibration(1.0, 1.0)
+    stage = Stage(task, Options(**VERIFIED, budget="noise", refit="noise", noise=noise, seed=seed))
+    compressor = stage.compressor()
+    fitted, _, _ = stage.ended(_fitted_for_noise(stage, compressor, compressor.original))
+    return Pruned(_bound(fitted.circuit, fitted))
+
+
 def _pruned(
     task: qprune.Task,
     setting: Setting,
@@ -121,6 +135,7 @@ TOLERANCE: Setting = {"beta": 0.0}  # and costs
 PRUNERS: Mapping[str, Pruner] = {
     "none": Pruner(_none, ({},)),
     "light cone": Pruner(_light_cone, ({},)),
+    "exact": _q_iprune(_budgets(0.0)),
     "RemoveIdentityEquivalent": Pruner(_identity_equivalents, BUDGETS),
     "magnitude": _q_iprune(BUDGETS, strategy="magnitude", **VERIFIED),
     "random": _q_iprune(BUDGETS, seeds=10, strategy="random", **VERIFIED),
@@ -129,6 +144,10 @@ PRUNERS: Mapping[str, Pruner] = {
     "q-iPrune, λ": _q_iprune(BUDGETS, calibrated=True, **VERIFIED),
     "q-iPrune, refit": _q_iprune(REFIT_BUDGETS, **REFIT),
     "q-iPrune, λ, refit": _q_iprune((*REFIT_BUDGETS, *_budgets("noise")), calibrated=True, **REFIT),
+    "none, refit to the noise": Pruner(_refitted_to_the_noise, ({},), calibrated=True),
+    "random, λ, refit to the noise": _q_iprune(
+        _budgets("noise"), seeds=3, calibrated=True, strategy="random", **VERIFIED, refit="noise"
+    ),
     "q-iPrune, λ, refit to the noise": _q_iprune(_budgets("noise"), calibrated=True, **VERIFIED, refit="noise"),
     # what λ does to the geometry, and to tolerance and costs, apart
     "q-iPrune, λ in geometry, refit": _q_iprune(_budgets(0.1), calibrated=True, **GEOMETRY, **REFIT),

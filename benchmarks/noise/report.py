@@ -17,7 +17,11 @@ from benchmarks.records import Row
 
 OURS = "q-iPrune, λ, refit"
 TO_NOISE = "q-iPrune, λ, refit to the noise"
-RIVALS = ("RemoveIdentityEquivalent", "magnitude", "random", "random, refit", "q-iPrune", "q-iPrune, refit")
+CONTROL = "none, refit to the noise"
+RIVALS = (
+    *("exact", "RemoveIdentityEquivalent", "magnitude", "random", "q-iPrune", "q-iPrune, λ"),
+    *("random, refit", "q-iPrune, refit", "random, λ, refit to the noise", CONTROL),
+)
 VARIANTS = ("q-iPrune, refit", "q-iPrune, λ in geometry, refit", "q-iPrune, λ in costs, refit", OURS)
 ONE_SHOT = ("one-shot", "one-shot, λ in geometry", "one-shot, λ in tolerance", "one-shot, λ")
 STOPPED: Mapping[str, Any] = {"budget": "noise"}
