@@ -120,10 +120,10 @@ def test_many_threads_take_the_circuit_pass_with_the_same_result(monkeypatch):
     task = layered(3)
     one = everything(task, range(3))
     used = []
-    real = prefix._PassBuilder.run
+    real = prefix.CircuitPass.run
     monkeypatch.setattr(prefix, "AT_ONCE", 1)
     monkeypatch.setattr(prefix, "MANY_THREADS", 1)
-    monkeypatch.setattr(prefix._PassBuilder, "run", lambda *a: used.append(1) or real(*a))
+    monkeypatch.setattr(prefix.CircuitPass, "run", lambda *a: used.append(1) or real(*a))
     np.testing.assert_allclose(everything(task, range(3)), one, atol=1e-13)
     assert used
 
