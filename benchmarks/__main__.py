@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import accuracy, plots, readme, scaling, tables, training, wide
+from benchmarks.noise import run as noise
 from benchmarks.peers import run as peers
 from benchmarks.records import RESULTS
 
@@ -33,12 +34,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         print(f"rows added to {options.out}; now `python -m benchmarks tables`")
         return 0
+    if options.command == "noise":
+        noise.run(
+            options.out,
+            quick=options.quick,
+            full=options.full,
+            again=options.again,
+            bundles=options.bundles,
+            models=options.models,
+            pruners=options.pruners,
+            samples=options.samples,
+        )
+        print(f"rows added to {options.out}; now `python -m benchmarks tables` and `python -m benchmarks plots`")
+        return 0
     if options.command == "training":
         training.run(options.out, quick=options.quick)
         print(f"rows added to {options.out}; now `python -m benchmarks tables`")
         return 0
     if options.command == "peers":
-        peers.run(options.out, quick=options.quick, limit=options.limit, circuits=options.circuit, only=options.tool)
+        peers.run(
+            options.out,
+            quick=options.quick,
+            limit=options.limit,
+            circuits=options.circuit,
+            only=options.tool,
+            missing=options.missing,
+        )
         print(f"rows added to {options.out}; now `python -m benchmarks tables`")
         return 0
     if options.command == "readme":
@@ -73,6 +94,16 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--networks", nargs="+", default=(), metavar="NAME", help="only these (default all)")
     command.add_argument("--budgets", nargs="+", type=float, default=accuracy.BUDGETS, help="default %(default)s")
 
+    command = commands.add_parser("noise", help="pruned and unpruned circuits on noisy machines")
+    command.add_argument("--out", type=Path, default=RESULTS / "noise.jsonl", help="file to which rows are added")
+    command.add_argument("--quick", action="store_true", help="one small network, seconds: to see that it works")
+    command.add_argument("--full", action="store_true", help="all networks, noise models and snapshots: days")
+    command.add_argument("--again", action="store_true", help="measure anew what the file holds already")
+    command.add_argument("--bundles", nargs="+", default=(), metavar="NAME", help="networks in circuits/")
+    command.add_argument("--models", nargs="+", default=(), metavar="NAME", help="noise models and device snapshots")
+    command.add_argument("--pruners", nargs="+", default=(), choices=noise.PRUNERS, metavar="NAME", help="see noise.md")
+    command.add_argument("--samples", type=_positive, default=noise.SAMPLES, help="test inputs in each row")
+
     command = commands.add_parser("training", help="a training step on the pruned tape over the original's")
     command.add_argument("--out", type=Path, default=RESULTS / "training.jsonl", help="file to which rows are added")
     command.add_argument("--quick", action="store_true", help="one small case")
@@ -81,8 +112,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--out", type=Path, default=RESULTS / "peers.jsonl", help="file to which rows are added")
     command.add_argument("--quick", action="store_true", help="one small circuit, without the slowest tools")
     command.add_argument(
-        "--limit", type=_positive, default=300, help="seconds for a tool or a tuned chain on a circuit (default 300)"
+        "--limit", type=_positive, default=60, help="processor seconds for a tool or a tuned chain (default 60)"
     )
+    command.add_argument("--missing", action="store_true", help="leave out what the file already holds")
     command.add_argument("--circuit", nargs="+", default=(), metavar="NAME", help="only these circuits")
     command.add_argument("--tool", nargs="+", default=(), metavar="PART", help="only tools with this in their name")
 

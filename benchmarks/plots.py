@@ -11,26 +11,33 @@ matplotlib.use("Agg")
 
 from matplotlib import pyplot
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from benchmarks import scaling
+from benchmarks.noise import report as noise
+from benchmarks.noise.run import NAME as NOISE
 from benchmarks.records import Row, read
 
 DPI = 150
 
 
 def run(folder: Path) -> list[Path]:
-    """Draw one plot per benchmark that has rows; returns the files written."""
+    """Draw the plots of every benchmark that has rows; returns the files written."""
     written = []
-    for name, plot in {scaling.NAME: plot_scaling}.items():
-        rows = read(folder, name)
-        if rows:
-            figure, axes = pyplot.subplots(figsize=(6.4, 4.2), layout="constrained")
-            plot(axes, rows)
-            path = folder / f"{name}.png"
-            figure.savefig(path, dpi=DPI, metadata={"Software": None})
-            pyplot.close(figure)
-            written.append(path)
+    if rows := read(folder, scaling.NAME):
+        figure, axes = pyplot.subplots(figsize=(6.4, 4.2), layout="constrained")
+        plot_scaling(axes, rows)
+        written.append(_save(figure, folder / f"{scaling.NAME}.png"))
+    rows = read(folder, NOISE)
+    for bundle in noise.drawable(rows):
+        written.append(_save(noise.draw(rows, bundle), folder / f"{NOISE}-{bundle}.png"))
     return written
+
+
+def _save(figure: Figure, path: Path) -> Path:
+    figure.savefig(path, dpi=DPI, metadata={"Software": None})
+    pyplot.close(figure)
+    return path
 
 
 def plot_scaling(axes: Axes, rows: Sequence[Row]) -> None:

@@ -143,6 +143,10 @@ def read(folder: Path, benchmark: str) -> list[Row]:
 
 def _rows(folder: Path) -> Iterator[Row]:
     for path in sorted(folder.glob("*.jsonl")):
-        for line in path.read_text(encoding="utf-8").splitlines():
-            if line.strip():
-                yield json.loads(line)
+        yield from rows_of(path)
+
+
+def rows_of(path: Path) -> list[Row]:
+    """All rows of one file, none where there is no file."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return [json.loads(line) for line in lines if line.strip()]

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import accuracy, scaling, training, wide
+from benchmarks.noise import report as noise
+from benchmarks.noise.run import NAME as NOISE
 from benchmarks.peers import report as peers
 from benchmarks.peers.run import FAIR, SIDES
 from benchmarks.records import Row, read
@@ -18,6 +20,7 @@ def run(folder: Path) -> list[Path]:
         scaling.NAME: scaling_table,
         accuracy.NAME: accuracy_table,
         training.NAME: training_table,
+        NOISE: noise_table,
         wide.NAME: wide_table,
     }.items():
         rows = read(folder, name)
@@ -176,6 +179,50 @@ def peers_tables(rows: Sequence[Row]) -> str:
         lines += ["", "</details>", ""]
     lines += ["## Not run to the end", "", *(peers.not_run(rows) or ["Nothing."]), "", *_origins(rows), ""]
     return "\n".join(lines)
+
+
+def noise_table(rows: Sequence[Row]) -> str:
+    """Pruned against unpruned circuits under noise, against other pruners, and λ switched on part by part."""
+    return "\n".join(
+        [
+            "# On noisy machines",
+            "",
+            "Made by `python -m benchmarks tables` from the rows beside it; [how](../README.md#noise). Deviation: mean",
+            "over test inputs and outputs of the change from the original without noise, in units of the observable;",
+            "readout errors are left out but for *ratio, read*. Two-qubit gates are counted after compiling.",
+            "",
+            "## Pruned until noise stops it, against unpruned",
+            "",
+            f'*{noise.OURS}*, budget "noise". Aims: closer to the ideal original than the unpruned circuit,',
+            f"with half the deviation where the two-qubit error is above {noise.NOISY:.1%}, no less accurate.",
+            "",
+            *_markdown(*noise.against_unpruned(rows)),
+            "",
+            "The same, weights at last re-fitted so that the noisy outputs are the original's:",
+            "",
+            *_markdown(*noise.against_unpruned(rows, noise.TO_NOISE)),
+            "",
+            "## Against other pruners",
+            "",
+            "A point (a setting, mean over its seeds) beats another if it is closer at no more two-qubit gates. First",
+            f"how many points of the other pruner one of *{noise.OURS}* beats, then the reverse.",
+            "",
+            *_markdown(*noise.against_others(rows)),
+            "",
+            "## λ part by part",
+            "",
+            "Two-qubit gates and deviation. With refit, budget 0.1:",
+            "",
+            *_markdown(*noise.ablation(rows, noise.VARIANTS, {"budget": 0.1})),
+            "",
+            "Removing every gate within tolerance at once, ε₀ = 0.1:",
+            "",
+            *_markdown(*noise.ablation(rows, noise.ONE_SHOT, {"tolerance": 0.1})),
+            "",
+            *_origins(rows),
+            "",
+        ]
+    )
 
 
 def _markdown(header: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:

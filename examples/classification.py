@@ -120,7 +120,7 @@ def main(short: bool = False, *, anew: bool = False, out: Path = OUT) -> list[tu
         _row("exact simplification", _accuracy(data, network, weights), pruned.result.simplified, pruned.result),
         _row("pruned", _accuracy(data, pruned, weights), pruned.result.circuit, pruned.result, "measured proven"),
         _row("trained on", _accuracy(data, tuned.pruned, tuned.weights), pruned.result.circuit, pruned.result),
-        _row("pruned again", _accuracy(data, again, tuned.weights), again.result.circuit, again.result, "measured"),
+        _row("pruned again", _accuracy(data, again, again.weights), again.result.circuit, again.result, "measured"),
         _row("trained on again", _accuracy(data, final.pruned, final.weights), again.result.circuit, again.result),
     ]
     table = markdown(HEADER, rows)

@@ -111,8 +111,10 @@ class BatchedNetwork:
 
 
 def _movable(task: Task, sites: Sequence[Site]) -> NDArray[np.bool_]:
-    """Weights that may move: all their gates are trainable, in a U(1) family and affine in the weights."""
-    movable = np.array([task.circuit.has_parameter(p) for p in task.weight_params], dtype=bool)
+    """Weights that may move: not held, all their gates trainable, in a U(1) family and affine in the weights."""
+    present = {p.name for p in task.circuit.parameters}
+    free = present.difference(*(names for by, names in task.holds.items() if by in present))
+    movable = np.array([p.name in free for p in task.weight_params], dtype=bool)
     index = {p: j for j, p in enumerate(task.weight_params)}
     for site in sites:
         free = {p for a in site.operation.params if isinstance(a, ParameterExpression) for p in a.parameters}

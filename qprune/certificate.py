@@ -69,6 +69,9 @@ class NoiseRecord:
         infidelity: r_k in [0, 1].
         accumulated: Λ_k in [0, 1], over the gate's past light cone.
         totals: Σ r_k of the original, the simplified and the pruned circuit.
+        predicted: Mean deviation under the noise from the original's noiseless outputs, predicted: of the simplified
+            and of the pruned circuit; None for a single λ, or too many qubits.
+        tried: With budget="noise": each budget tried, with the predicted deviation of its circuit.
     """
 
     source: str
@@ -78,6 +81,8 @@ class NoiseRecord:
     infidelity: tuple[float, ...]
     accumulated: tuple[float, ...]
     totals: tuple[float, float, float]
+    predicted: tuple[float, float] | None = None
+    tried: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -227,7 +232,9 @@ def _noise(entry: dict[str, Any]) -> NoiseRecord:
     numbers = ("coherence", "infidelity", "accumulated", "totals")
     layout = None if entry["layout"] is None else tuple(int(q) for q in entry["layout"])
     rows = {name: tuple(float(x) for x in entry[name]) for name in numbers}
-    return NoiseRecord(**{**entry, **rows, "layout": layout, "noiseless": tuple(entry["noiseless"])})
+    predicted = None if entry["predicted"] is None else tuple(float(x) for x in entry["predicted"])
+    others = {"layout": layout, "noiseless": tuple(entry["noiseless"]), "predicted": predicted}
+    return NoiseRecord(**{**entry, **rows, **others, "tried": _matrix(entry["tried"])})
 
 
 def rows_of(array: FloatArray) -> tuple[tuple[float, ...], ...]:

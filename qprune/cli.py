@@ -59,11 +59,16 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--out", type=Path, help="folder for the result; without it only the table is printed")
     command.add_argument("--force", action="store_true", help="replace an earlier result in --out")
     command.add_argument("--tolerance", type=float, help="threshold on d_q of one gate, 0 to √2 (default 0.05)")
-    command.add_argument("--budget", type=float, help="largest proven change of any output; decides what goes")
+    command.add_argument("--budget", type=_number_or_name, help="largest change of any output, or noise")
     command.add_argument("--certify", choices=CERTIFY, default="bound", help="what must stay within the budget")
     command.add_argument("--refit", action="store_true", help="move surviving weights to make up; needs verified")
+    command.add_argument(
+        "--refit-noise", dest="refit", action="store_const", const="noise", help="at last for that device's noise"
+    )
     command.add_argument("--window", type=_window, default="auto", help="qubits per window of the bound, or auto")
-    command.add_argument("--noise", type=_noise, metavar="FILE|NAME|λ", help="noise model, device, or λ in [0, 1]")
+    command.add_argument(
+        "--noise", type=_number_or_name, metavar="FILE|NAME|λ", help="noise model, device, or λ in [0, 1]"
+    )
     command.add_argument("--layout", type=_qubits, metavar="Q,Q,…", help="physical qubits; needs a device as --noise")
     command.add_argument("--beta", type=float, help="strength β of the deformation (default 1); needs --noise")
     command.add_argument("--gamma", type=float, help="γ in ε² = ε₀² + γr (default 1); needs --noise")
@@ -199,8 +204,7 @@ def _workers(count: int) -> Iterator[Executor | None]:
         yield pool
 
 
-def _noise(text: str) -> float | str:
-    """λ if it is a number, else a file or a name."""
+def _number_or_name(text: str) -> float | str:
     try:
         return float(text)
     except ValueError:

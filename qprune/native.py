@@ -20,11 +20,11 @@ from qprune.layout import Router
 # A free angle is compiled at such a value, j-th parameter at GENERIC + j·STEP: the native gates of a rotation depend on
 # its angle at special values (multiples of π/2) only, and its weight may be trained away from those.
 GENERIC, STEP = 0.7390851332, 0.4142135624
-LEVEL, SEED = 1, 0  # of transpile
+LEVEL, SEEDS = 1, range(4)  # of transpile; a whole circuit is routed by the best of these seeds
 
 
 class NativeGate(NamedTuple):
-    """A native gate within a compiled one, on the places of that one's qubits."""
+    """A native gate within a compiled circuit, with its qubits there."""
 
     operation: Instruction
     places: tuple[int, ...]
@@ -107,25 +107,59 @@ class GateNoises:
         if key not in self._compiled:
             circuit = QuantumCircuit(operation.num_qubits)
             circuit.append(_at_generic_angles(operation), range(operation.num_qubits))
-            layout = None if directed is None else list(range(operation.num_qubits))
-            try:
-                native = transpile(
-                    circuit,
-                    basis_gates=list(basis),
-                    coupling_map=None if directed is None else CouplingMap(directed),
-                    initial_layout=layout,
-                    optimization_level=LEVEL,
-                    seed_transpiler=SEED,
-                )
-            except TranspilerError as error:
-                raise OptionError(
-                    f"noise: the native gates of {self.device.name} ({', '.join(basis)}) cannot make {operation.name}: "
-                    f"{error}; use a noise model with a universal set"
-                ) from error
-            self._compiled[key] = [
-                NativeGate(item.operation, tuple(native.find_bit(q).index for q in item.qubits)) for item in native.data
-            ]
+            layout = None if directed is None else tuple(range(operation.num_qubits))
+            self._compiled[key] = _gates(self._transpiled(circuit, basis, directed, layout))
         return self._compiled[key]
+
+    def whole(self, circuit: QuantumCircuit, layout: tuple[int, ...]) -> tuple[list[NativeGate], tuple[int, ...]]:
+        """A circuit compiled as one, as it would run: native gates on physical qubits, and where its qubits end.
+
+        Of a few fixed seeds the result of least Σ r.
+
+        Args:
+            circuit: Its angles may be free.
+            layout: Physical qubits to start on.
+
+        Raises:
+            OptionError: The native gates cannot make the circuit.
+        """
+        pairs = self.device.pairs
+        if pairs is None:
+            native = self._transpiled(circuit, self.device.basis, None, None)
+            placed = [NativeGate(gate, tuple(layout[p] for p in places)) for gate, places in _gates(native)]
+            return placed, layout
+        found = [self._transpiled(circuit, self.device.basis, tuple(sorted(pairs)), layout, seed) for seed in SEEDS]
+        totals = [sum(self.of(*placed).infidelity for placed in _gates(native)) for native in found]
+        best = found[totals.index(min(totals))]
+        return _gates(best), tuple(best.layout.final_index_layout(filter_ancillas=True))
+
+    def _transpiled(
+        self,
+        circuit: QuantumCircuit,
+        basis: Sequence[str],
+        pairs: Sequence[Qubits] | None,
+        layout: Sequence[int] | None,
+        seed: int = SEEDS[0],
+    ) -> QuantumCircuit:
+        try:
+            return transpile(
+                circuit,
+                basis_gates=list(basis),
+                coupling_map=None if pairs is None else CouplingMap(pairs),
+                initial_layout=None if layout is None else list(layout),
+                optimization_level=LEVEL,
+                seed_transpiler=seed,
+            )
+        except TranspilerError as error:
+            names = ", ".join(circuit.count_ops())
+            raise OptionError(
+                f"noise: the native gates of {self.device.name} ({', '.join(basis)}) cannot make {names}: {error}; use "
+                "a noise model with a universal set"
+            ) from error
+
+
+def _gates(native: QuantumCircuit) -> list[NativeGate]:
+    return [NativeGate(item.operation, tuple(native.find_bit(q).index for q in item.qubits)) for item in native.data]
 
 
 def _at_generic_angles(operation: Instruction) -> Instruction:

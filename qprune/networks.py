@@ -1,18 +1,22 @@
-"""CX networks: runs of CX gates are linear maps of bits, and one with fewer CX may do the same.
+"""CX networks: a run of CX gates is a linear map of bits, and one with fewer CX may do the same.
 
-Exact for every value of every parameter, and no parameter is given up. Only couplings that the circuit already uses
-occur in the result, so that a routed circuit stays routed.
+Often a shorter one does so up to a permutation of qubits. As every circuit starts in |0…0⟩, which no permutation
+changes, the gates before the run then act on the permuted qubits instead, and nothing has to be undone.
+
+Exact for every value of every parameter, and no parameter is given up. Multi-qubit gates occur only where the circuit
+already has such, so that a routed circuit stays routed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 from qiskit.circuit.library import CXGate
 
 from qprune.gates import Site, make_site
-from qprune.rewrite import ExactChange
+from qprune.rewrite import ExactChange, simplify
 from qprune.subgroups import Subgroup, commute, subgroup_of
 from qprune.task import Task
 
@@ -23,8 +27,32 @@ Pair = tuple[int, int]  # control and target
 Rows = tuple[int, ...]  # a matrix over GF(2), a bit mask per row
 
 
+class Network(NamedTuple):
+    """A permutation of qubits (content of `q` goes to `to.get(q, q)`), then CX gates."""
+
+    to: Mapping[int, int]
+    pairs: tuple[Pair, ...]
+
+
 def shorten_networks(task: Task, sites: Sequence[Site]) -> tuple[tuple[Site, ...], tuple[ExactChange, ...]]:
-    """Replace runs of CX gates by shorter ones with the same unitary.
+    """Shorter runs of CX gates and what `simplify` makes of them, until nothing more goes; all outputs stay.
+
+    Args:
+        task: Gives new gates their role, and says what is measured.
+        sites: The circuit, simplified.
+    """
+    current = tuple(sites)
+    changes: tuple[ExactChange, ...] = ()
+    while True:
+        shorter, networks = with_shorter_runs(task, current)
+        if not networks:
+            return current, changes
+        current, simplified = simplify(task, shorter)
+        changes += networks + simplified
+
+
+def with_shorter_runs(task: Task, sites: Sequence[Site]) -> tuple[tuple[Site, ...], tuple[ExactChange, ...]]:
+    """Replace runs of CX gates by shorter ones that lead to the same state.
 
     A run takes in every later CX that can be moved to it past gates it commutes with. Every new gate stands for an old
     one of the run, where possible on the same qubits; old gates left over are the exact changes.
@@ -34,23 +62,28 @@ def shorten_networks(task: Task, sites: Sequence[Site]) -> tuple[tuple[Site, ...
         sites: The circuit.
 
     Returns:
-        The circuit, gates perhaps in another order, and what went.
+        The circuit, gates perhaps in another order or on other qubits, and what went.
     """
-    couplings = tuple(sorted({_pair(site) for site in sites if _is_cx(site)}))
+    places = {(site.name, site.qubits) for site in sites if len(site.qubits) > 1}
+    couplings = tuple(sorted((qubits[0], qubits[1]) for name, qubits in places if name == "cx"))
     done: list[Site] = []
     changes: list[ExactChange] = []
     left = list(sites)
     while left:
         before, run, left = _run(left)
         done += before
-        shorter = _shorter(tuple(map(_pair, run)), couplings)
-        if shorter is None:
-            done += run
-        else:
-            new, gone = _renewed(task, run, shorter)
-            done += new
-            changes += [ExactChange("CX network", site.origins) for site in gone]
-    return (tuple(done), tuple(changes)) if changes else (tuple(sites), ())
+        for permuted in (True, False):
+            network = _shorter(tuple(map(_pair, run)), couplings, permuted)
+            if network is None:
+                continue
+            moved = [_moved(task, site, network.to) for site in done]
+            if all(len(site.qubits) == 1 or (site.name, site.qubits) in places for site in moved):
+                new, gone = _renewed(task, run, network.pairs)
+                done, run = moved, new
+                changes += [ExactChange("CX network", site.origins) for site in gone]
+                break
+        done += run
+    return tuple(done), tuple(changes)
 
 
 def _is_cx(site: Site) -> bool:
@@ -59,6 +92,11 @@ def _is_cx(site: Site) -> bool:
 
 def _pair(site: Site) -> Pair:
     return site.qubits[0], site.qubits[1]
+
+
+def _moved(task: Task, site: Site, to: Mapping[int, int]) -> Site:
+    qubits = tuple(to.get(q, q) for q in site.qubits)
+    return site if qubits == site.qubits else make_site(task, site.operation, qubits, site.origins)
 
 
 def _renewed(task: Task, run: Sequence[Site], shorter: Sequence[Pair]) -> tuple[list[Site], list[Site]]:
@@ -114,7 +152,7 @@ class _Crossed:
 # -- shorter networks ----------------------------------------------------------------------------------------------
 
 
-def _shorter(run: tuple[Pair, ...], couplings: tuple[Pair, ...]) -> tuple[Pair, ...] | None:
+def _shorter(run: tuple[Pair, ...], couplings: tuple[Pair, ...], permuted: bool) -> Network | None:
     """A shorter network for the same map, or None where there is none or the search finds none."""
     qubits = sorted({q for pair in run for q in pair})
     place = {q: k for k, q in enumerate(qubits)}
@@ -122,34 +160,39 @@ def _shorter(run: tuple[Pair, ...], couplings: tuple[Pair, ...]) -> tuple[Pair, 
     rows = [1 << k for k in range(len(qubits))]
     for control, target in run:
         rows[place[target]] ^= rows[place[control]]
-    changed = sum(row != 1 << k for k, row in enumerate(rows))
-    if changed == len(run):  # a CX changes one row, so that many are needed
+    found = _search(tuple(rows), moves, len(run) - 1, permuted)
+    if found is None:
         return None
-    found = _search(tuple(rows), moves, len(run) - 1)
-    return None if found is None else tuple((qubits[c], qubits[t]) for c, t in found)
+    to = {qubits[row.bit_length() - 1]: qubits[k] for k, row in enumerate(found[0])}
+    return Network(to, tuple((qubits[c], qubits[t]) for c, t in found[1]))
 
 
 @lru_cache(maxsize=1024)
-def _search(goal: Rows, moves: tuple[Pair, ...], most: int) -> tuple[Pair, ...] | None:
-    """The shortest sequence of moves to a linear map that a beam search finds, of at most `most` of them.
+def _search(goal: Rows, moves: tuple[Pair, ...], most: int, permuted: bool) -> tuple[Rows, tuple[Pair, ...]] | None:
+    """The shortest way to a linear map that a beam search finds: a permutation, then at most `most` moves.
 
-    A move adds row `control` to row `target`. The matrix is brought back to the identity; partial networks are ranked
-    by the ones left in the matrix and in its inverse, both of which a CX changes in one row or column.
+    A move adds row `control` to row `target`. The matrix is brought back to the identity, or to a permutation; partial
+    networks are ranked by the ones left in the matrix and in its inverse, of which a CX changes one row or column.
     """
-    n = len(goal)
-    unit = tuple(1 << k for k in range(n))
-    width = max(1, min(WIDTH, EFFORT // (most * len(moves) or 1)))
+    width = max(1, min(WIDTH, EFFORT // (max(most, 1) * max(len(moves), 1))))
     beam: list[tuple[Rows, Rows, tuple[Pair, ...]]] = [(goal, _inverse(goal), ())]
     seen = {goal}
-    for _ in range(most + 1):
+    for left in range(most, -1, -1):
         for matrix, _, path in beam:
-            if matrix == unit:
-                return path[::-1]
-        steps = [step for state in beam for step in _steps(*state, moves) if step[0] not in seen]
-        seen.update(step[0] for step in steps)
-        steps.sort(key=lambda step: _ones(step[0]) + _ones(step[1]))
-        beam = list({step[0]: step for step in reversed(steps[: 2 * width])}.values())[::-1][:width]
+            if not _least_moves(matrix, permuted):
+                return matrix, path[::-1]
+        steps = {}
+        for state in beam:
+            if _least_moves(state[0], permuted) <= left:
+                steps.update({step[0]: step for step in _steps(*state, moves) if step[0] not in seen})
+        seen.update(steps)
+        beam = sorted(steps.values(), key=lambda step: _ones(step[0]) + _ones(step[1]))[:width]
     return None
+
+
+def _least_moves(matrix: Rows, permuted: bool) -> int:
+    """How many rows a move must still change."""
+    return sum(row.bit_count() > 1 if permuted else row != 1 << k for k, row in enumerate(matrix))
 
 
 def _steps(

@@ -35,9 +35,9 @@ class Options:
     """
 
     tolerance: float | None = None
-    budget: float | None = None
+    budget: float | str | None = None
     certify: str = "bound"
-    refit: bool = False
+    refit: bool | str = False
     window: int | str = "auto"
     noise: Noise = None
     aggregate: str = "rms"
@@ -58,10 +58,12 @@ class Options:
         tolerance, budget, window = self.tolerance, self.budget, self.window
         if tolerance is not None and not (_is_number(tolerance) and 0 <= tolerance <= sqrt(2)):
             raise OptionError(f"tolerance must be a number in [0, √2], the range of d_q, got {tolerance!r}")
-        if budget is not None and not (_is_number(budget) and budget >= 0):
-            raise OptionError(f"budget must be a finite number ≥ 0 in units of the observable, got {budget!r}")
+        if budget not in (None, "noise") and not (_is_number(budget) and float(budget) >= 0):
+            raise OptionError(
+                f'budget must be a finite number ≥ 0 in units of the observable, or "noise", got {budget!r}'
+            )
         for name in ("tolerance", "budget"):
-            if getattr(self, name) is not None:
+            if _is_number(getattr(self, name)):
                 object.__setattr__(self, name, float(getattr(self, name)))
         for name, allowed in (
             ("certify", CERTIFY),
@@ -75,7 +77,9 @@ class Options:
             if getattr(self, name) not in allowed:
                 listed = ", ".join(map(repr, allowed))
                 raise OptionError(f"{name} must be one of {listed}, got {getattr(self, name)!r}")
-        for name in ("refit", "prune_encoding", "progress"):
+        if self.refit not in (True, False, "noise"):
+            raise OptionError(f'refit must be True, False or "noise", got {self.refit!r}')
+        for name in ("prune_encoding", "progress"):
             if not isinstance(getattr(self, name), bool):
                 raise OptionError(f"{name} must be True or False, got {getattr(self, name)!r}")
         for name, least in (("threads", 1), ("seed", 0)):
@@ -90,8 +94,8 @@ class Options:
             raise OptionError(f'window must be a number of qubits ≥ 0, 0 for none, or "auto", got {window!r}')
         self._check_costs()
         self._check_simulator()
-        self._check_verified()
         object.__setattr__(self, "noise", calibrate(self.noise))
+        self._check_verified()
 
     def _check_costs(self) -> None:
         if not isinstance(self.costs, Mapping):
@@ -125,6 +129,13 @@ class Options:
         return isinstance(self.simulator, BaseEstimatorV2)
 
     def _check_verified(self) -> None:
+        if self.budget == "noise" and (self.certify != "verified" or self.calibration.noises is None):
+            raise OptionError(
+                'budget="noise" needs certify="verified" and a noise model or device as noise, got '
+                f"certify={self.certify!r}, noise {self.calibration.source}"
+            )
+        if self.refit == "noise" and self.budget != "noise":
+            raise OptionError(f'refit="noise" needs budget="noise", got budget={self.budget!r}')
         if self.certify == "bound":
             if self.refit:
                 raise OptionError('refit=True needs certify="verified": moved weights are judged by measuring')
@@ -147,15 +158,17 @@ class Options:
         """ε₀, or None where only the budget limits."""
         return DEFAULT_TOLERANCE if self.tolerance is None and self.budget is None else self.tolerance
 
-    def record(self, window: int) -> dict[str, Any]:
+    def record(self, window: int, budget: float | None = None) -> dict[str, Any]:
         """What the certificate keeps: everything that shapes the result.
 
         Args:
             window: The window size that was used.
+            budget: The budget that noise set.
         """
         noise = self.calibration
         kept = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in UNRECORDED}
         kept |= {"tolerance": self.threshold, "window": window}
+        kept["budget"] = self.budget if budget is None else budget
         kept |= {"coherence": noise.coherence, "beta": noise.beta, "gamma": noise.gamma}
         kept["simulator"] = type(self.simulator).__name__ if self.is_measured else self.simulator
         if self.costs is not None:

@@ -11,7 +11,7 @@ import functools
 import inspect
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +24,15 @@ from qprune.bundle import read_json
 from qprune.certificate import Certificate, circuit_hash
 from qprune.errors import BundleError, CertificateError, OptionError, QpruneError, TaskError
 from qprune.gates import sites_of
-from qprune.pennylane_network import Network, Roles, Signature, as_interface, find_roles, flat, network_of
+from qprune.pennylane_network import Network, Signature, as_interface, flat, network_of
 from qprune.pennylane_plan import Plan, apply_plan, readings_of, wire_order
+from qprune.pennylane_roles import Roles, find_roles, refitted
 from qprune.pennylane_tape import WHOLE, circuit_of, expand, number, slot_count
 from qprune.pennylane_training import (
     FineTuned,
     Recertification,
     TrainingStep,
+    check_refit,
     finetune,
     outputs_of,
     recertify,
@@ -45,7 +47,7 @@ from qprune.verify import VerificationReport, verify
 __all__ = ["FineTuned", "PrunedQNode", "Recertification", "TrainingStep", "finetune", "load", "prune", "recertify"]
 
 CHECKED_SAMPLES = 3  # samples on which the conversion is checked against PennyLane's own simulator
-FORMAT, FILE, ARRAYS = "qprune-pennylane/1", "pennylane.json", "pennylane.npz"
+FORMAT, FILE, ARRAYS = "qprune-pennylane/2", "pennylane.json", "pennylane.npz"
 
 
 def prune(
@@ -78,8 +80,10 @@ def prune(
         progress: Show progress bars on stderr, where that is a terminal.
         **options: As in `qprune.prune`: tolerance, budget, noise, aggregate, representatives, strategy, costs, ….
             A budget limits each ⟨O⟩; of a var it limits ⟨O⟩ and ⟨O²⟩, and beside other measurements each single
-            probability: `bounds` says what that makes of var and probs. Angles that refit moves get a constant
-            offset on the tape, so the weights stay what they are.
+            probability: `bounds` says what that makes of var and probs. refit moves the weights themselves: call
+            the result with its own `weights`. A weight that moves several gates moves them together; gates whose
+            angle no weights can set alone, such as w·x or sin(w), are kept or removed. In single precision the
+            certificate speaks of the weights before they were rounded to it.
 
     Raises:
         TaskError: The QNode, its arguments or its measurements cannot be used.
@@ -119,8 +123,10 @@ def prune(
         seed=seed,
         labels=labels,
     )
+    task.holds = roles.holds()
     result = prune_task(task, seed=seed, progress=progress, **options)
     pruned = PrunedQNode(network, single, roles, result, tape)
+    check_refit(pruned)
     _check_conversion(pruned)
     return pruned
 
@@ -131,12 +137,15 @@ class PrunedQNode:
     Attributes:
         qnode: The QNode proper, for `qml.draw`, `qml.specs`, `TorchLayer` and the like.
         result: What `qprune.prune` returned: plan, circuits and task.
-        certificate_valid: Whether the weights are still those that were certified.
+        weights: The caller's array, or mapping of arrays, of unchanged shape; with new values after refit.
+        original_weights: Those of the network it came from, likewise.
+        certificate_valid: Whether `weights` are still those that were certified. Calls with others are not covered.
     """
 
     def __init__(self, network: Network, single: bool, roles: Roles, result: PruneResult, tape: Any) -> None:
-        self.network, self.single, self.roles, self.result = network, single, roles, result
-        self.certified_weights = network.weights
+        self.single, self.roles, self.result = single, roles, result
+        self.weights_before, self.certified_weights = network.weights, refitted(network.weights, roles, result)
+        self.network = replace(network, weights=self.certified_weights)
         self.plan = Plan.of(tape, roles, result, wire_order(tape, network.qnode.device.wires))
         self.readings = readings_of(tape.measurements, self.plan.order)[2]
         self.qnode = apply_plan(network.qnode, plan=self.plan)
@@ -147,8 +156,13 @@ class PrunedQNode:
 
     @property
     def weights(self) -> Any:
-        """The caller's array, or mapping of arrays, of unchanged shape."""
+        """With which to call it."""
         return self._packed(self.network.weights)
+
+    @property
+    def original_weights(self) -> Any:
+        """With which to call the original."""
+        return self._packed(self.weights_before)
 
     @property
     def trainable_mask(self) -> Any:
@@ -168,7 +182,7 @@ class PrunedQNode:
 
     @property
     def certificate(self) -> Certificate:
-        """What is proven for the weights at pruning.
+        """What is proven for the weights that pruning returned.
 
         Raises:
             CertificateError: The weights have moved since.
@@ -249,6 +263,7 @@ class PrunedQNode:
         like = {name: qml.math.get_interface(array) for name, array in self.network.weights.items()}
         about = {"format": FORMAT, "weights": like, "inputs": list(self.network.inputs), "single": self.single}
         arrays = {f"weights {name}": number(array) for name, array in self.network.weights.items()}
+        arrays |= {f"original {name}": number(array) for name, array in self.weights_before.items()}
         arrays |= {f"certified {name}": number(array) for name, array in self.certified_weights.items()}
         arrays |= {f"inputs {name}": number(array) for name, array in self.network.inputs.items()}
         arrays |= vars(self.roles)
@@ -278,21 +293,23 @@ def load(folder: str | Path, qnode: Any, *, kwargs: Mapping[str, Any] | None = N
     folder = Path(folder)
     result = PruneResult.load(folder)
     about = read_json(folder / FILE)
+    if about.get("format") != FORMAT:
+        raise BundleError(f"{folder / FILE} is of format {about.get('format')}, not {FORMAT}: prune and save again")
     try:
         with np.load(folder / ARRAYS) as stored:
             arrays = dict(stored)
         inputs = {name: arrays[f"inputs {name}"] for name in about["inputs"]}
-        weights, certified = (
+        weights, original, certified = (
             {name: as_interface(arrays[f"{kind} {name}"], like) for name, like in about["weights"].items()}
-            for kind in ("weights", "certified")
+            for kind in ("weights", "original", "certified")
         )
-        roles = Roles(*(arrays[name] for name in ("values", "encoding", "depends", "ties")))
+        roles = Roles(*(arrays[field.name] for field in fields(Roles)))
         single = bool(about["single"])
     except Exception as error:  # zip, NumPy and JSON raise many unrelated types
         raise BundleError(f"{folder / ARRAYS} or {FILE} is missing or damaged: {error!r}") from error
-    network = Network(_checked_qnode(qnode), inputs, weights, dict(kwargs or {}))
+    network = Network(_checked_qnode(qnode), inputs, original, dict(kwargs or {}))
     try:
-        tape = network.tape(network.sample(0), certified)
+        tape = network.tape(network.sample(0), original)
     except Exception as error:  # whatever the user's function raises on arguments it was not made for
         raise CertificateError(f"the QNode cannot be called with the arguments stored in {folder}: {error}") from error
     order = wire_order(tape, network.qnode.device.wires)
@@ -309,7 +326,7 @@ def load(folder: str | Path, qnode: Any, *, kwargs: Mapping[str, Any] | None = N
     if not same:
         raise CertificateError(f"the QNode is not the one that was pruned into {folder}: give that one to load")
     pruned = PrunedQNode(network, single, roles, result, tape)
-    pruned.certified_weights = certified
+    pruned.network, pruned.certified_weights = replace(network, weights=weights), certified
     pruned.plan.rewrite(tape)  # checks constants and ties
     return pruned
 
@@ -355,10 +372,13 @@ def _check_conversion(pruned: PrunedQNode) -> None:
     network, result = pruned.network, pruned.result
     picked = np.unique(np.linspace(0, network.num_samples - 1, CHECKED_SAMPLES).astype(int))
     device = qml.device("default.qubit", wires=network.qnode.device.wires)
-    tapes = [network.tape(network.sample(int(i)), network.weights) for i in picked]
+    before, now = (
+        [network.tape(network.sample(int(i)), weights) for i in picked]
+        for weights in (pruned.weights_before, network.weights)
+    )
     for what, task, own in (
-        ("original", result.original, tapes),
-        ("pruned", result.task, [pruned.plan.rewrite(tape) for tape in tapes]),
+        ("original", result.original, before),
+        ("pruned", result.task, [pruned.plan.rewrite(tape) for tape in now]),
     ):
         outputs = final_outputs(task, sites_of(task), picked)
         for k, tape in enumerate(own):

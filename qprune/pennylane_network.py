@@ -1,4 +1,4 @@
-"""A QNode as a function of samples and weights: its arguments by name, and what every number of its tape depends on.
+"""A QNode as a function of samples and weights: its arguments by name, and the numbers of its tape.
 
 Part of `qprune.pennylane`.
 """
@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pennylane as qml
 from numpy.typing import NDArray
-from qiskit.circuit import Parameter
 from tqdm import tqdm
 
 from qprune.errors import TaskError
@@ -128,98 +127,15 @@ def refilled(arrays: Mapping[str, Any], vector: FloatArray) -> dict[str, Any]:
     for name, array in arrays.items():
         old = number(array)
         new = vector[start : start + old.size].reshape(old.shape).astype(old.dtype)
-        moved[name] = qml.math.asarray(new, like=qml.math.get_interface(array))
+        moved[name] = qml.math.convert_like(new, array)
+        if hasattr(array, "requires_grad"):
+            moved[name].requires_grad = array.requires_grad
         start += old.size
     return moved
 
 
 def flat(arrays: Mapping[str, Any]) -> FloatArray:
     return np.concatenate([np.zeros(0), *(number(a).ravel() for a in arrays.values())]).astype(float)
-
-
-@dataclass(frozen=True)
-class Roles:
-    """What moves each number of the circuit.
-
-    Attributes:
-        values: Numbers at the trained weights by sample, shape (M, S).
-        encoding: Whether inputs move it, shape (S,).
-        depends: Which weight entries move it, shape (S, P).
-        ties: Number s is sign·(number of the representative): arrays (2, S) of representative and sign.
-    """
-
-    values: FloatArray
-    encoding: NDArray[np.bool_]
-    depends: NDArray[np.bool_]
-    ties: NDArray[np.int64]
-
-    def parameters(self) -> list[Any]:
-        """Every number as ± its Parameter (x… where inputs enter, w… where only weights do), or as a constant."""
-        made: dict[int, Parameter] = {}
-        found: list[Any] = []
-        for s, (known, sign) in enumerate(self.ties.T.tolist()):
-            if not (self.encoding[s] or self.depends[s].any()):
-                found.append(float(self.values[0, s]))
-                continue
-            parameter = made.setdefault(known, Parameter(f"{'x' if self.encoding[known] else 'w'}{known}"))
-            found.append(parameter if sign == 1 else -parameter)
-        return found
-
-
-def find_roles(network: Network, signature: Signature, scalar: NDArray[np.bool_], progress: bool) -> Roles:
-    """Find by probing at generic points what every number depends on.
-
-    Entries are told apart by group testing: entry p is moved in the tests that the bits of p name, so a number that
-    depends on one entry spells it in 2 log₂ P calls; numbers that depend on several are probed entry by entry.
-    """
-    values = network.table(network.weights, signature, progress)
-    rng, start = np.random.default_rng(0), flat(network.weights)
-    points = list(values)
-
-    def at(sample: Mapping[str, Any], weights: FloatArray) -> FloatArray:
-        points.append(network.read(sample, refilled(network.weights, weights), signature))
-        return points[-1]
-
-    encoding, generic = np.ptp(values, axis=0) > 0, True
-    depends = np.zeros((values.shape[1], len(start)), dtype=bool)
-    entries, bits = np.arange(len(start)), max(len(start) - 1, min(len(start), 1)).bit_length()
-    for _ in range(2):
-        weights = start + rng.normal(size=len(start))
-        sample = network.sample(0)
-        real = {name: x for name, x in sample.items() if np.issubdtype(number(x).dtype, np.floating)}
-        generic &= len(real) == len(sample)
-        try:
-            moves = [rng.normal(size=len(flat(real))) for _ in "12"]
-            one, two = (sample | refilled(real, flat(real) + move) for move in moves)
-            encoding |= at(one, weights) != at(two, weights)
-            sample = one
-        except Exception:  # inputs with a constraint, such as bits or unit vectors: only the samples themselves tell
-            generic = False
-        base = at(sample, weights)
-        step = rng.uniform(0.5, 1.5, size=len(start)) * rng.choice([-1, 1], size=len(start))
-        tests = [at(sample, weights + step * (entries >> b & 1 == side)) for b in range(bits) for side in (0, 1)]
-        answers = (np.array(tests).reshape(bits, 2, -1) if tests else np.zeros((0, 2, len(base)))) != base
-        moved = answers.any(axis=(0, 1)) & bool(bits)
-        single = moved & (answers[:, 0] ^ answers[:, 1]).all(axis=0)
-        entry = np.tensordot(2 ** np.arange(bits), answers[:, 1], axes=1)
-        depends[single, entry[single]] = True
-        for p in entries if np.any(moved & ~single) else ():
-            depends[:, p] |= (at(sample, weights + step * (entries == p)) != base) & moved & ~single
-    may_tie = scalar & (encoding | depends.any(axis=1)) & (~encoding | generic)
-    return Roles(values, encoding, depends, _ties(np.array(points), may_tie))
-
-
-def _ties(points: FloatArray, may_tie: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Numbers that are ± an earlier one at every probed point (those of an adjoint, say)."""
-    ties = np.array([np.arange(points.shape[1]), np.ones(points.shape[1], dtype=int)])
-    first: dict[bytes, tuple[int, int]] = {}
-    for s in np.flatnonzero(may_tie):
-        column = points[:, s]
-        sign = 1 if column[np.argmax(np.abs(column) > 1e-6)] >= 0 else -1
-        known, known_sign = first.setdefault((np.round(sign * column, 9) + 0.0).tobytes(), (int(s), sign))
-        if np.allclose(column, sign * known_sign * points[:, known], rtol=1e-12, atol=1e-12):
-            ties[:, s] = known, sign * known_sign
-    return ties
 
 
 # -- arguments ---------------------------------------------------------------------------------------------------------

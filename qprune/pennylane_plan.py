@@ -20,7 +20,8 @@ from qiskit.quantum_info import SparsePauliOp
 from qprune import bounds
 from qprune.certificate import Certificate
 from qprune.errors import TaskError
-from qprune.pennylane_network import Roles, Signature
+from qprune.pennylane_network import Signature
+from qprune.pennylane_roles import Roles
 from qprune.pennylane_tape import BACK, WHOLE, expand, number, slot_count, slots_of
 from qprune.prefix import Outputs
 from qprune.result import PruneResult
@@ -213,7 +214,7 @@ class Plan:
     starts: tuple[int, ...]
     moving: NDArray[np.bool_]
     values: FloatArray
-    ties: NDArray[np.int64]
+    ties: FloatArray
     steps: tuple[Step, ...]
 
     @classmethod
@@ -226,7 +227,7 @@ class Plan:
             signature=Signature.of(operations, tape.measurements),
             order=tuple(order),
             starts=(0, *np.cumsum(counts).tolist()),
-            moving=roles.encoding | roles.depends.any(axis=1),
+            moving=roles.moving,
             values=roles.values[0],
             ties=roles.ties,
             steps=tuple(_with_rot(steps) if "Rot" in names else steps),
@@ -274,7 +275,8 @@ class Plan:
                 if not self.moving[s]:
                     self._check(op, value, self.values[s], "was constant at pruning")
                 elif (known := int(self.ties[0, s])) != s and value is not live[known]:
-                    then, why = int(self.ties[1, s]) * live[known], "always followed another angle at pruning"
+                    _, factor, offset = self.ties[:, s].tolist()
+                    then, why = factor * live[known] + offset, "always followed another angle at pruning"
                     if qml.math.is_abstract(value) or qml.math.is_abstract(then):
                         # A traced call cannot raise: it returns NaN instead of a wrong number.
                         holds = qml.math.abs(value - then) <= 1e-6 * (1 + qml.math.abs(then))
@@ -312,15 +314,8 @@ def _only(results: Sequence[Any]) -> Any:
     return results[0]
 
 
-def refit_shift(result: PruneResult) -> dict[str, float]:
-    """By how much refitting moved each surviving weight of the task: it is added to the live angle."""
-    then = dict(zip((p.name for p in result.original.weight_params), result.original.weights.tolist(), strict=True))
-    now = zip((p.name for p in result.task.weight_params), result.weights.tolist(), strict=True)
-    return {name: value - then[name] for name, value in now}
-
-
 def _steps(result: PruneResult, order: Sequence[Any]) -> list[Step]:
-    shift, steps = refit_shift(result), []
+    steps = []
     for item in result.circuit.data:
         operation = item.operation
         wires = tuple(order[result.circuit.find_bit(q).index] for q in item.qubits)
@@ -347,17 +342,16 @@ def _steps(result: PruneResult, order: Sequence[Any]) -> list[Step]:
             here = BACK[name]
         else:
             raise TaskError(f"the pruned circuit has {name}, which qprune.pennylane cannot put on a tape; report it")
-        steps.append(Step(here, wires, tuple(_angle(e, shift) for e in expressions), extra))
+        steps.append(Step(here, wires, tuple(map(_angle, expressions)), extra))
     return steps
 
 
-def _angle(expression: Any, shift: Mapping[str, float]) -> Angle:
+def _angle(expression: Any) -> Angle:
     if not isinstance(expression, ParameterExpression):
         return Angle(float(expression), ())
     free = sorted(expression.parameters, key=lambda p: p.name)
     slopes = {p: complex(expression.gradient(p)).real for p in free}
     offset = float(expression.bind(dict.fromkeys(free, 0.0)).numeric())
-    offset += sum(slope * shift.get(p.name, 0.0) for p, slope in slopes.items())
     return Angle(offset, tuple((int(p.name[1:]), slope) for p, slope in slopes.items()))
 
 

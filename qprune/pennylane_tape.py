@@ -110,7 +110,7 @@ def slots_of(op: Any) -> list[Any]:
 
 def number(value: Any) -> NDArray[Any]:
     """A tensor of any interface as a NumPy array."""
-    return np.asarray(qml.math.unwrap([value])[0])
+    return np.asarray(qml.math.unwrap(value))
 
 
 def _append(circuit: QuantumCircuit, op: Any, index: int, params: Sequence[Any], qubits: list[int]) -> None:

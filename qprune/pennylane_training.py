@@ -14,7 +14,6 @@ from qprune.claims import HOLDOUT_DELTA
 from qprune.errors import OptionError, TaskError
 from qprune.gates import sites_of
 from qprune.pennylane_network import as_interface
-from qprune.pennylane_plan import refit_shift
 from qprune.pennylane_tape import number
 from qprune.prefix import Outputs, final_outputs
 from qprune.task import FloatArray, Task
@@ -159,7 +158,7 @@ def recertify(pruned: PrunedQNode, weights: Any = None) -> Recertification:
     _check_pruned(pruned)
     now = pruned if weights is None else pruned.with_weights(weights)
     task = now.result.original
-    before, after = now.original_outputs, outputs_of(_moved_task(now))
+    before, after = now.original_outputs, outputs_of(task_of(now))
     pairs = [(b, a) for b, a in zip(before, after, strict=True) if b is not None and a is not None]
     each = [[reading.deviation(b, a) for reading in now.readings] for b, a in pairs]
     claim = None
@@ -182,15 +181,28 @@ def _check_pruned(given: Any) -> None:
         )
 
 
-def _moved_task(pruned: PrunedQNode) -> Task:
+def task_of(pruned: PrunedQNode) -> Task:
     """The pruned task with the numbers that the QNode's present weights give."""
     task, values = pruned.result.task, pruned.network.table(pruned.network.weights, pruned.plan.signature)
-    shift = refit_shift(pruned.result)
-    weights = {p.name: values[0, int(p.name[1:])] + shift[p.name] for p in task.weight_params}
+    weights = {p.name: values[0, int(p.name[1:])] for p in task.weight_params}
     moved = task.with_circuit(task.circuit, weights)
     if task.input_params:
         moved.inputs = values[:, [int(p.name[1:]) for p in task.input_params]]
     return moved
+
+
+def check_refit(pruned: PrunedQNode) -> None:
+    """Raise TaskError unless the weights that refit moved give the pruned circuit's numbers on all samples."""
+    if pruned.network.weights is pruned.weights_before:
+        return
+    task, now = pruned.result.task, task_of(pruned)
+    present = [j for j, p in enumerate(task.input_params) if task.circuit.has_parameter(p)]
+    for there, here in ((task.weights, now.weights), (task.inputs[:, present], now.inputs[:, present])):
+        if np.any(np.abs(here - there) > pruned.network.rounding * np.maximum(1, np.abs(there))):
+            raise TaskError(
+                "the QNode's angles do not follow the weights that refit moved as they did at pruning; is an angle "
+                "bounded or periodic in a weight, or multiplied with an input that is often 0? Prune with refit=False"
+            )
 
 
 def outputs_of(task: Task) -> tuple[Outputs, Outputs | None]:

@@ -20,6 +20,7 @@ from qprune.result import PruneResult
 from qprune.rewrite import apply, light_cones, simplify
 from qprune.selection import Candidate, extended, within_budget, within_tolerance
 from qprune.stage import Stage
+from qprune.stopping import reduce_for_noise
 from qprune.strategies import STRATEGIES
 from qprune.subgroups import subgroup_of
 from qprune.task import FloatArray, Task, checked_task
@@ -30,9 +31,9 @@ def prune(
     task: Task,
     *,
     tolerance: float | None = None,
-    budget: float | None = None,
+    budget: float | str | None = None,
     certify: str = "bound",
-    refit: bool = False,
+    refit: bool | str = False,
     window: int | str = "auto",
     noise: Noise = None,
     aggregate: str = "rms",
@@ -58,12 +59,16 @@ def prune(
         tolerance: ε₀ in [0, √2], the threshold on d_q of a single gate. Default 0.05 without a budget; with a budget
             no such threshold unless given.
         budget: Largest change allowed on any output of any selected sample, in the observable's unit (total variation
-            for probabilities), ≥ 0. The set of gates with the largest total cost that stays within it goes.
+            for probabilities), ≥ 0. The set of gates with the largest total cost that stays within it goes. "noise",
+            with "verified" and a noise model: budgets rise until removing more would add more deviation than it saves
+            noise, by a prediction of the noisy outputs; the certificate has the budget that was best.
         certify: What must stay within the budget: "bound", the proven bound, known before anything is simulated
             again; "verified", the exact deviation of every selected sample, measured after every round of removal.
             Verified says nothing of other inputs: give the task a hold-out for that (T5).
         refit: With "verified": move the surviving weights to make up for what went (least squares on the original's
             outputs, no labels), which admits far more. Entangling gates go first, while all rotations can compensate.
+            "noise", with that budget: at last so that the noisy outputs, as predicted, are the original's; for that
+            device alone, as without its noise outputs are then too large.
         window: Qubits of a window: the angle of all its gates at once, measured on the original's prefix states,
             replaces the sum of theirs (T6). "auto" takes the whole circuit as one window, whose angle is exact, while
             2^n · M ≤ 2^14, and no windows beyond; 0 is the plain sum of T2. A budget is spent on the sharper bound.
@@ -121,8 +126,12 @@ def prune(
         progress=progress,
     )
     stage = Stage(task, options)
-    if certify == "verified" and budget is not None:
-        reduced = _reduce(stage, budget, options)
+    if options.budget == "noise":
+        reduced, found = reduce_for_noise(stage, options)
+        noisy = found.budget, tuple(found.tried)
+        return stage.finish(reduced, stage.replacements(reduced), options, stopped=noisy)
+    if certify == "verified":
+        reduced = _reduce(stage, options)
         return stage.finish(reduced, stage.replacements(reduced), options)
     candidates = _candidates(stage, representatives)
     chosen = _select(stage, candidates, options)
@@ -131,7 +140,8 @@ def prune(
     return stage.finish(Reduced(pruned, final, np.nan, frozenset(), cancelled), chosen, options, candidates)
 
 
-def _reduce(stage: Stage, budget: float, options: Options) -> Reduced:
+def _reduce(stage: Stage, options: Options) -> Reduced:
+    budget = float(options.budget or 0)
     strategy = STRATEGIES[options.strategy](options.seed)
     plain = remove_verified(stage.start(), budget, stage.candidates, stage.deviation, strategy, options.progress)
     if not options.refit:
@@ -169,8 +179,9 @@ def _candidates(stage: Stage, representatives: str) -> list[Candidate]:
 
 
 def _select(stage: Stage, candidates: Sequence[Candidate], options: Options) -> list[Candidate]:
-    if (budget := options.budget) is None:
+    if options.budget is None:
         return within_tolerance(candidates, stage.tolerances, stage.finder.pairs)
+    budget = float(options.budget)
     admissible = [c for c in candidates if c.distance <= stage.tolerances[c.site]]
     removals = [c for c in admissible if c.removes]
     # More to choose from is no promise of a better choice where a search is cut short or greedy: removals alone, too.

@@ -121,6 +121,9 @@ def _gain(result: PruneResult) -> list[str]:
         f"  noise infidelity saved  {before - after:.6g}   (Σ r of what went)",
         f"  coherent infidelity     at most {np.sin(angle) ** 2:.6g}   (sin²Θ, T2)",
     ]
+    if noise.predicted is not None:
+        noisy, pruned = noise.predicted
+        lines.append(f"  mean {deviation_name(result)} on the device, predicted  {noisy:.4g} → {pruned:.4g}")
     if noise.noiseless:
         lines.append(f"  noiseless in this model: {', '.join(noise.noiseless)}")
     return lines

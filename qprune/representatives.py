@@ -112,10 +112,7 @@ class CandidateFinder:
         angles = np.broadcast_to(distances.angle, (len(members), len(self.weights)))
         lows = [None] * len(members) if distances.low is None else self._aggregated(distances.low).tolist()
         numbers = zip(members, self._aggregated(distances.deformed).tolist(), angles, turns.tolist(), lows, strict=True)
-        return {
-            k: Candidate(k, (), "identity", far, angle, cost_of(self.sites[k], self.costs), turn, distance_low=low)
-            for k, far, angle, turn, low in numbers
-        }
+        return {k: self._removal(k, *found) for k, *found in numbers}
 
     def clifford(self, k: int) -> list[Candidate]:
         """The Clifford members of the class; for SU(4) the products of one-qubit Cliffords."""
@@ -279,19 +276,24 @@ class CandidateFinder:
         return sum(cost_of(make_site(self.task, op, qubits, site.origins), self.costs) for op, qubits in by)
 
     def _candidate(self, k: int, by: Replacement, label: str, distances: Distances, turn: float) -> Candidate:
-        cost, after = self._cost_of(k), self._cost_of(k, by)
-        gain = cost - after if not by or after < cost else REPLACEMENT_GAIN * cost
-        frees = frozenset() if by else self.frees.get(k, frozenset())
-        gain += sum(self._cost_of(j) for j in sorted(frees))
+        distance = float(self._aggregated(distances.deformed))
         angles = np.broadcast_to(distances.angle, (len(self.weights),))
+        low = None if distances.low is None else float(self._aggregated(distances.low))
+        if not by:
+            return self._removal(k, distance, angles, float(turn), low)
+        cost, after = self._cost_of(k), self._cost_of(k, by)
+        gain = cost - after if after < cost else REPLACEMENT_GAIN * cost
         # A pair of gates joins no qubits, nor does rzz(π), which is Z on either.
         product = all(
             len(qubits) == 1 or is_product(Operator(bound_operation(self.task, operation)).data)
             for operation, qubits in by
         )
-        distance = float(self._aggregated(distances.deformed))
-        low = None if distances.low is None else float(self._aggregated(distances.low))
-        return Candidate(k, by, label, distance, angles, gain, float(turn), frees, product, low)
+        return Candidate(k, by, label, distance, angles, gain, float(turn), product=product, distance_low=low)
+
+    def _removal(self, k: int, distance: float, angles: FloatArray, turn: float, low: float | None) -> Candidate:
+        frees = self.frees.get(k, frozenset())
+        gain = sum(self._cost_of(j) for j in (k, *sorted(frees)))
+        return Candidate(k, (), "identity", distance, angles, gain, turn, frees, distance_low=low)
 
 
 def _of_sample(expectation: Expectation, row: int) -> Expectation:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from qprune.certificate import NoiseRecord
 from qprune.claims import Basis, Measured, accuracy, deviations, doubt, make_certificate, output_bounds, plan_of
 from qprune.compressor import Compressor
 from qprune.errors import TaskError
+from qprune.forecast import Forecast
 from qprune.gates import Site, circuit_of, sites_of
 from qprune.networks import shorten_networks
 from qprune.noise import CircuitNoise
@@ -18,7 +20,7 @@ from qprune.options import Options
 from qprune.prefix import STATEVECTOR, Outputs, Prefix
 from qprune.representatives import CandidateFinder, is_prunable, words_for
 from qprune.result import PruneResult
-from qprune.rewrite import light_cones, simplify
+from qprune.rewrite import ExactChange, light_cones, simplify
 from qprune.runner import Runner
 from qprune.selection import Candidate, angles_used
 from qprune.strategies import STRATEGIES
@@ -118,7 +120,31 @@ class Stage:
                 found.append(candidate)
         return found
 
+    # -- under noise ---------------------------------------------------------------------------------------------
+
+    @cached_property
+    def forecast(self) -> Forecast | None:
+        """Predicts outputs under the noise model; None for a single λ."""
+        return None if self.calibration.noises is None else Forecast(self.calibration, self.task)
+
+    def predicted(self, pruned: Task, sites: Sequence[Site], outputs: Outputs) -> float | None:
+        """Predicted mean deviation of a circuit under noise from the original without; None where it cannot be had.
+
+        Args:
+            pruned: The task with the circuit and its weights.
+            sites: The circuit.
+            outputs: Its noiseless outputs.
+        """
+        if self.forecast is None:
+            return None
+        return self.forecast.deviation(pruned, sites, self.prefix.outputs, outputs)
+
     # -- the end of every way ------------------------------------------------------------------------------------
+
+    def ended(self, reduced: Reduced) -> tuple[Task, tuple[Site, ...], tuple[ExactChange, ...]]:
+        """A smaller circuit in its last form: as a task, its gates, and the exact changes that led there."""
+        sites, networks = shorten_networks(self.task, reduced.sites)
+        return self.task.with_circuit(circuit_of(self.task, sites), reduced.weights), sites, networks
 
     def finish(
         self,
@@ -126,6 +152,7 @@ class Stage:
         chosen: Sequence[Candidate],
         options: Options,
         compared: Sequence[Candidate] = (),
+        stopped: tuple[float | None, tuple[tuple[float, float], ...]] = (None, ()),
     ) -> PruneResult:
         """Measure, certify, and gather the result.
 
@@ -134,17 +161,17 @@ class Stage:
             chosen: What it replaces, in terms of the simplified original.
             options: What was asked for.
             compared: Every candidate that was looked at; default: every gate against the identity.
+            stopped: With budget="noise" the budget found, and what was tried (`NoiseRecord.tried`).
         """
         task = self.task
-        sites, networks = shorten_networks(task, reduced.sites)
-        record, simplified = self._noise_record(sites), circuit_of(task, self.sites)
-        options_used = options.record(self.window)
-        basis = Basis(task, self.sites, simplified, self.tolerances, self.noise, options_used, record)
+        simplified = circuit_of(task, self.sites)
         theta = self.theta(chosen)
         before = Measured(self.prefix.outputs, self._outputs(task, self.sites, task.heldout))
-        pruned = task.with_circuit(circuit_of(task, sites), reduced.weights)
+        pruned, sites, networks = self.ended(reduced)
         selected = self.runner.outputs(pruned, sites, task.selected, self.options.progress)
         after = Measured(selected, self._outputs(pruned, sites, task.heldout))
+        record, used = self._noise_record(pruned, sites, selected, stopped[1]), options.record(self.window, stopped[0])
+        basis = Basis(task, self.sites, simplified, self.tolerances, self.noise, used, record)
         compared = compared or self.finder.identities(self.prunable)
         return PruneResult(
             original=task,
@@ -156,10 +183,14 @@ class Stage:
             accuracy=accuracy(task, before, after),
         )
 
-    def _noise_record(self, pruned: Sequence[Site]) -> NoiseRecord | None:
+    def _noise_record(
+        self, pruned: Task, sites: Sequence[Site], outputs: Outputs, tried: tuple[tuple[float, float], ...]
+    ) -> NoiseRecord | None:
         calibration, noise = self.calibration, self.noise
         if calibration.coherence == 1:
             return None
+        before = self.predicted(self.task, self.sites, self.prefix.outputs)
+        after = self.predicted(pruned, sites, outputs)
         return NoiseRecord(
             source=calibration.source,
             layout=calibration.layout,
@@ -167,7 +198,9 @@ class Stage:
             coherence=tuple(noise.coherence.tolist()),
             infidelity=tuple(noise.infidelity.tolist()),
             accumulated=tuple(noise.accumulated.tolist()),
-            totals=(calibration.of(self.original).total, noise.total, calibration.of(pruned).total),
+            totals=(calibration.of(self.original).total, noise.total, calibration.of(sites).total),
+            predicted=None if before is None or after is None else (before, after),
+            tried=tried,
         )
 
     def _outputs(self, task: Task, sites: Sequence[Site], samples: NDArray[np.intp]) -> Outputs | None:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from numbers import Real
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -55,9 +56,15 @@ class Task:
         labels: Optional class of every sample, used only to report accuracy: ±1 (prediction: sign of the first
             observable), or 0 … R−1 with R > 1 observables (prediction: the largest).
 
+    Attributes:
+        holds: What the circuit does not show of where its angles come from: by a parameter's name the names of the
+            weights that refit must leave as they are while the circuit has that parameter. `qprune.pennylane` fills it.
+
     Raises:
         TaskError: Anything above does not hold; nothing is guessed.
     """
+
+    holds: Mapping[str, frozenset[str]] = MappingProxyType({})
 
     def __init__(
         self,
@@ -166,7 +173,7 @@ class Task:
         """
         if not isinstance(angle, ParameterExpression):
             return np.asarray(float(angle))
-        if angle in self._weight_values:
+        if isinstance(angle, Parameter) and angle in self._weight_values:  # not every expression has a hash
             return np.asarray(self._weight_values[angle])
         known = {p: self._weight_values[p] for p in angle.parameters if p in self._weight_values}
         if len(known) == len(angle.parameters):

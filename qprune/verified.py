@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from tqdm import tqdm
 
-from qprune.cancellation import inverse_pairs, needed
 from qprune.gates import Site, circuit_of
 from qprune.rewrite import ExactChange, apply, simplify
 from qprune.selection import Candidate, longest_prefix
@@ -62,8 +61,7 @@ def remove_verified(
     """Remove gates while the measured deviation stays within the budget.
 
     Each round orders the gates by their distance on the present circuit, finds by bisection how many of the first can
-    go, and measures again; the last rounds try gates one by one. Gates that cancel exactly are not removed: where
-    some were, as their partners were still kept apart, they are put back and cancel with them.
+    go, and measures again; the last rounds try gates one by one.
 
     Args:
         start: The simplified original.
@@ -79,10 +77,8 @@ def remove_verified(
             found = candidates(current)
             order = strategy.order(found, current.sites)
             ranked = by_distance(found) if order is None else [found[j].site for j in order]
-            smaller = (
-                _most_that_fit(current, ranked, budget, deviation)
-                or _first_that_fits(current, ranked, budget, deviation)
-                or _whole_ladders(start, current, budget, deviation)
+            smaller = _most_that_fit(current, ranked, budget, deviation) or _first_that_fits(
+                current, ranked, budget, deviation
             )
             if smaller is None:
                 return current
@@ -99,10 +95,9 @@ def _most_that_fit(
     current: Reduced, ranked: list[int], budget: float, deviation: Callable[[Reduced], float]
 ) -> Reduced | None:
     tried: dict[int, Reduced] = {}
-    pairs = inverse_pairs(current.sites)
 
     def fits(count: int) -> bool:
-        smaller = current.without(sorted(needed(pairs, set(ranked[:count]))))
+        smaller = current.without(ranked[:count])
         tried[count] = replace(smaller, deviation=deviation(smaller))
         return tried[count].deviation <= budget
 
@@ -117,16 +112,3 @@ def _first_that_fits(
         if (measured := deviation(smaller)) <= budget:
             return replace(smaller, deviation=measured)
     return None
-
-
-def _whole_ladders(
-    start: Reduced, current: Reduced, budget: float, deviation: Callable[[Reduced], float]
-) -> Reduced | None:
-    """The same removals but for gates that cancel exactly if left alone; None if that is no smaller circuit."""
-    gone = {k for k, site in enumerate(start.sites) if set(site.origins) <= current.gone}
-    left = needed(inverse_pairs(start.sites), gone)
-    if len(left) == len(gone):
-        return None
-    smaller = start.without(sorted(left))
-    smaller = replace(smaller, deviation=deviation(smaller))
-    return smaller if smaller.deviation <= budget and len(smaller.sites) < len(current.sites) else None

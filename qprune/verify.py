@@ -82,8 +82,8 @@ def verify(task: Task, result: Result, *, progress: bool = False) -> Verificatio
 
     Not recomputed, as no number depends on them: names of subgroups and representatives, origins of merged gates,
     package versions. λ_k and r_k of a noise model are taken as recorded, being choices that no bound depends on, and so
-    are Σ r of the original and the pruned circuit; what follows from them (Λ_k, κ, d_q, ε_k, Σ r) is recomputed. Beyond
-    8 qubits an observable is not diagonalised, and limits of its eigenvalues are the task's.
+    are Σ r of the original and the pruned circuit and predicted deviations; what follows from them (Λ_k, κ, d_q, ε_k,
+    Σ r) is recomputed. Beyond 8 qubits an observable is not diagonalised, and limits of its eigenvalues are the task's.
 
     Args:
         task: The task that was pruned.
@@ -252,6 +252,9 @@ class _Verifier:
             self.equal("infidelity of a gate", "definition", saved, infidelity, SLACK, gates)
         self.equal("Λ of a gate", "definition", past, accumulated, SLACK, gates)
         self.equal("noise infidelity Σ r", "sum", infidelity.sum(), record.totals[1], SLACK)
+        if record.tried:
+            best = min(record.tried, key=lambda pair: pair[1])[0]
+            self.equal("budget of least predicted deviation", "comparison", best, self.number("budget"), SLACK)
         return Noise(infidelity, past)
 
     def check_expectations(self, rounding: float) -> float:

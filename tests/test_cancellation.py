@@ -18,7 +18,7 @@ from qprune.costs import default_cost
 from qprune.gates import circuit_of, sites_of
 from qprune.options import Options
 from qprune.rewrite import apply, simplify
-from qprune.selection import Candidate, within_budget
+from qprune.selection import Candidate, extended, within_budget
 from qprune.stage import Stage
 from qprune.strategies import STRATEGIES
 
@@ -124,7 +124,8 @@ def test_a_ladder_goes_with_its_rotation(kind):
     task = task_of(circuit, [0.3])
     stage = Stage(task, Options(budget=0.5))
     k = next(k for k, site in enumerate(stage.sites) if site.role == "trainable")
-    found = stage.finder.identity(k)
+    (found,) = stage.finder.identities([k])
+    assert stage.finder.identity(k).frees == found.frees
     left, _ = simplify(task, apply(task, stage.sites, {k: ()}))
     assert len(found.frees) == count
     assert found.gain == pytest.approx(cost(stage.sites) - cost(left))
@@ -247,6 +248,45 @@ def test_a_ladder_is_worth_more_than_a_gate_alone():
     assert result.circuit.count_ops()["cx"] == 1
 
 
+def three_gates(angles):
+    """A ladder: the first and the last gate cancel once the second is gone, and the second knows it."""
+    gains, frees = (10.0, 20.1, 10.0), (frozenset(), frozenset({0, 2}), frozenset())
+    found = [
+        Candidate(k, (), "", 0.1, np.array([angle]), gain, 0.1, free)
+        for k, (angle, gain, free) in enumerate(zip(angles, gains, frees, strict=True))
+    ]
+    return found, [InversePair(0, 2, frozenset({1}), frozenset({1}))]
+
+
+def test_half_of_a_ladder_is_put_back_when_the_rest_goes():
+    """By either search; with the rotation gone, the CX that went before it has been paid for in vain."""
+    found, pairs = three_gates([0.1, 0.3, 0.9])
+    limits = np.array([[0.5]])
+
+    def fits(chosen):
+        return sum(c.angles[0] for c in chosen) <= 0.5
+
+    for order in ([0, 1, 2], [1, 0, 2], [2, 0, 1]):
+        ordered = [found[k] for k in order]
+        strategy = STRATEGIES["magnitude"]()
+        chosen = within_budget(ordered, limits, lambda gone: np.ones((1, 3), dtype=bool), strategy, (), pairs)
+        assert chosen == [found[1]]
+    assert extended([found[0]], found, fits, STRATEGIES["q-iprune"](), (), pairs) == [found[1]]
+
+
+def test_half_of_a_ladder_stays_gone_where_putting_it_back_would_break_the_budget():
+    """With the last gate back, the light cone takes in the fourth, at an angle that does not fit."""
+    found, pairs = three_gates([0.9, 0.1, 0.1])
+    found.append(Candidate(3, (), "", 0.1, np.array([0.8]), 1.0, 0.1))
+
+    def cone_of(separated):
+        return np.array([[True, True, True, 2 not in separated]])
+
+    ordered = [found[k] for k in (2, 3, 1, 0)]
+    chosen = within_budget(ordered, np.array([[0.5]]), cone_of, STRATEGIES["magnitude"](), (), pairs)
+    assert chosen == [found[1], found[2], found[3]]
+
+
 def half_way():
     """One CX near the identity, its partner not: the target is turned in between, by little."""
     circuit = QuantumCircuit(2)
@@ -274,8 +314,8 @@ def test_in_tolerance_mode_the_other_half_goes_too():
     verify(task, result)
 
 
-def test_in_verified_mode_a_half_that_went_first_is_put_back_and_cancels():
-    """The CX on |+⟩ costs nothing and goes first; its partner must not stay behind when the rotation goes."""
+def test_in_verified_mode_the_other_half_follows():
+    """The CX on |+⟩ costs nothing and goes first; with the rotation gone, so does its partner."""
     for name in STRATEGIES:
         result = prune(half_way(), budget=0.03, certify="verified", strategy=name)
         assert "cx" not in result.circuit.count_ops(), name

@@ -88,6 +88,9 @@ def test_a_claim_that_does_not_hold_exits_with_one(saved, tmp_path, capsys):
         (["show", "no/such/folder"], "certificate.json"),
         (["prune", "IRIS", "--tolerance", "2"], "√2"),
         (["prune", "IRIS", "--budget", "-1"], "budget"),
+        (["prune", "IRIS", "--budget", "silence"], '"noise"'),
+        (["prune", "IRIS", "--budget", "noise"], "verified"),
+        (["prune", "IRIS", "--budget", "0.1", "--certify", "verified", "--refit-noise"], 'budget="noise"'),
         (["prune", "IRIS", "--noise", "1.5"], "[0, 1]"),
         (["prune", "IRIS", "--noise", "no-such-model"], "noise_models/"),
         (["prune", "IRIS", "--noise", "combined", "--layout", "0,0,1,2"], "once"),
@@ -127,6 +130,16 @@ def test_noise_by_name_file_and_device(noise, tmp_path, capsys):
     assert record["source"] == Path(noise).stem
     assert record["layout"] == ([3, 4] if options else [0, 1])
     assert "noise infidelity saved" in (Path(out) / "report.html").read_text()
+    assert main(["verify", out]) == SUCCESS
+
+
+def test_budget_from_noise(tmp_path, capsys):
+    out = str(tmp_path / "out")
+    options = ["--budget", "noise", "--certify", "verified", "--noise", "FakeManilaV2"]
+    assert main(["prune", str(CIRCUITS / "h2-vqe-4q"), *options, "--tradeoff", "0", "--out", out]) == SUCCESS
+    assert "on the device, predicted" in capsys.readouterr().out
+    certificate = json.loads((Path(out) / "certificate.json").read_text())
+    assert certificate["options"]["budget"] in [budget for budget, _ in certificate["noise"]["tried"]]
     assert main(["verify", out]) == SUCCESS
 
 

@@ -305,20 +305,36 @@ def test_pairs_are_used_and_remove_more_two_qubit_gates():
     assert fewer > 5
 
 
-def test_a_light_cone_ends_at_a_pair():
-    """Nothing joins the output to the other qubit any more: what is there may go at any angle, and does."""
+@pytest.mark.parametrize("window", [0, "auto"])
+def test_a_light_cone_ends_at_a_pair(window):
+    """Nothing joins the output to the other qubit any more: what is removed there does not count, at any angle."""
     circuit = QuantumCircuit(3)
     circuit.u(0.7, 0.4, 0.9, 0)
     circuit.x(2)
-    circuit.ry(0.02, 2)
-    circuit.ry(1.3, 1)
+    circuit.ry(0.2, 2)
     circuit.cx(2, 0)
-    circuit.ry(1.3, 2)
-    task = Task(circuit, ["IIX"])
-    for window in (0, "auto"):
-        result = prune(task, budget=0.1, window=window, representatives="local")
-        verify(task, result)
-        assert {q for item in result.circuit.data for q in item.qubits} == {result.circuit.qubits[0]}
+    task = Task(circuit, ["IIZ"])
+    result = prune(task, budget=0.4, window=window, representatives="local")
+    gone = {e.gate: e for e in result.certificate.replaced}
+    assert set(gone) == {"x", "ry", "cx"}
+    assert gone["x"].largest_angle > 1
+    assert result.certificate.angle[0][0] <= gone["cx"].largest_angle + 1e-9
+    verify(task, result)
+
+
+@pytest.mark.parametrize(
+    ("gate", "products"),
+    [("crx", [False, True, False]), ("rzz", [False, True, False]), ("ry", [True] * 3), ("cp", [False])],
+)
+def test_which_representatives_are_products(gate, products):
+    """rzz(π) is Z on either qubit, crx(2π) a Z on the control; other Cliffords of the class join the qubits."""
+    circuit = QuantumCircuit(3)
+    for q in range(3):
+        circuit.u(0.5 + q, 0.2, 0.1, q)
+    circuit.append(STANDARD[gate](w), [2, 0][: STANDARD[gate](w).num_qubits])
+    stage = Stage(Task(finish(circuit), ["XYZ"], weights={w: 0.7}), Options(budget=0.5))
+    k = next(k for k, site in enumerate(stage.sites) if site.role == "trainable")
+    assert [candidate.product for candidate in stage.finder.clifford(k)] == products
 
 
 @pytest.mark.parametrize("tolerance", [0.02, 0.2, 0.6])

@@ -210,7 +210,7 @@ def test_virtual_gates_are_noiseless_and_listed():
 
 def chain_target(error=0.0):
     """Qubits 0 – 1 – 2 with T1, T2 of their own; sx takes 50 ns, cx 300 ns, rz none."""
-    times = [(80e-6, 60e-6), (50e-6, 90e-6), (120e-6, 40e-6)]
+    times = [(80e-6, 60e-6), (50e-6, 130e-6), (120e-6, 40e-6)]
     target = Target(num_qubits=3, qubit_properties=[QubitProperties(t1=a, t2=b) for a, b in times])
     for gate, duration in ((SXGate(), 50e-9), (XGate(), 50e-9), (RZGate(Parameter("t")), 0.0)):
         target.add_instruction(gate, {(q,): InstructionProperties(duration=duration, error=0.0) for q in range(3)})
@@ -252,6 +252,14 @@ def test_a_qubit_that_waits_within_a_gate_relaxes():
     np.testing.assert_allclose(found, under_aer(waiting, model, CRYGate(0.4), (0, 1)), atol=1e-9)
     without = calibrate(model, layout=range(3)).noises.of(CRYGate(0.4), (0, 1))
     assert without.infidelity < found.infidelity - 1e-4  # a model without durations has no idle noise
+
+
+def test_infidelities_for_the_layout_are_those_of_the_gates():
+    """What pairs are chosen by is r of Aer's channel: reported error, or relaxation where it is more; T2 ≤ 2 T1."""
+    for target in (chain_target(), chain_target(0.02), FakeManilaV2().target):
+        noises = calibrate(target, layout=range(3)).noises
+        for pair in noises.device.pairs:
+            assert noises.device.pair_infidelity(pair) == pytest.approx(noises.of(CXGate(), pair).infidelity, rel=1e-9)
 
 
 # -- where gates run ----------------------------------------------------------------------------------------------

@@ -196,6 +196,19 @@ def test_weights_move_only_where_that_stays_in_the_subgroup(add, movable):
     assert fitted[1] != task.weights[1]
 
 
+def test_held_weights_stay_while_the_holder_is_there():
+    """What moves a gate from outside of the circuit, as one weight of a QNode can move several angles."""
+    circuit = prepared()
+    circuit.rx(w0, 0)
+    circuit.ry(w1, 0)
+    circuit.rz(w2, 1)
+    task = task_of(circuit, ("IZ", "XX"))
+    task.holds = {"w1": frozenset({"w0", "w1"})}
+    assert network_of(task).movable.tolist() == [False, False, True]
+    without = task.with_circuit(circuit.assign_parameters({w1: 0.3}))
+    assert network_of(without).movable.tolist() == [True, True]
+
+
 def test_a_weight_that_occurs_no_more_stays():
     task = built("rotations")
     sites = tuple(s for s in sites_of(task) if w2 not in getattr(s.coordinate, "parameters", ()))

@@ -255,7 +255,7 @@ def test_hamiltonian_gate_with_a_free_time():
 def test_too_many_qubits_for_memory():
     circuit = QuantumCircuit(40)
     circuit.h(range(40))
-    with pytest.raises(TaskError, match=r"40 qubits needs 16 TiB of memory.*use"):
+    with pytest.raises(TaskError, match=r"40 qubits, 2 at a time, needs 32 TiB of memory.*use"):
         qprune.prune(Task(circuit))
 
 

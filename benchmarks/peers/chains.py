@@ -153,11 +153,6 @@ def _rie_bqskit(task: qprune.Task, judge: Callable[..., Point]) -> Points:
         yield judge(_finished(task, tools.bqskit_compile(task, small, EPSILONS[0])), best.setting)
 
 
-def _scanning(task: qprune.Task, judge: Callable[..., Point]) -> Points:
-    for epsilon in EPSILONS[1:]:
-        yield judge(_finished(task, tools.bqskit_scanning(task, tools.bound(task), epsilon)), epsilon)
-
-
 def _pennylane(task: qprune.Task, judge: Callable[..., Point]) -> Points:
     yield judge(tools.pennylane(task, tools.bound(task)))
 
@@ -185,7 +180,6 @@ CHAINS: tuple[Chain, ...] = (
     Chain("Qiskit O3", "qiskit", _o3),
     Chain("RIE → LightCone → O3", "qiskit", _rie_o3),
     Chain("RIE → LightCone → O3 → pytket", "pytket", _rie_pytket),
-    Chain("BQSKit scanning → LightCone → O3", "bqskit", _scanning),
     Chain("BQSKit compile → LightCone → O3", "bqskit", _bqskit),
     Chain("RIE → LightCone → BQSKit compile → O3", "bqskit", _rie_bqskit),
     Chain("qprune, proven", "qprune", lambda task, judge: _qprune(task, judge)),

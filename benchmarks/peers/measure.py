@@ -93,7 +93,7 @@ def cx_count(circuit: QuantumCircuit) -> int:
         if gate.num_qubits < 2 or not isinstance(gate, Gate):
             continue
         if gate.num_qubits == 2:
-            total += _cx_of(gate.name, tuple(_some_number(p) for p in gate.params), gate)
+            total += _cx_of(gate)
         else:
             total += cx_count(gate.definition)
     return total
@@ -180,9 +180,9 @@ def _some_number(angle: float | ParameterExpression) -> float:
     return float(angle.bind({p: 0.7345 + 0.1 * k for k, p in enumerate(sorted(angle.parameters, key=str))}))
 
 
-def _cx_of(name: str, params: tuple, gate: Gate) -> int:
-    if name in ("cx", "cz"):
+def _cx_of(gate: Gate) -> int:
+    if gate.name in ("cx", "cz"):
         return 1
-    numeric = gate.copy()
-    numeric.params = list(params)
+    numeric = gate.to_mutable()
+    numeric.params = [_some_number(p) for p in gate.params]
     return int(_decomposer().num_basis_gates(Operator(numeric).data))

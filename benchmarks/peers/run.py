@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from multiprocessing import get_context
@@ -17,25 +16,38 @@ from tqdm import tqdm
 from benchmarks.peers import chains, sides
 from benchmarks.peers.circuits import SEED, Case, cases
 from benchmarks.peers.measure import cx_count
-from benchmarks.records import Row, append, provenance
+from benchmarks.records import Row, append, provenance, rows_of
 
 SIDES, FAIR = "peers side by side", "peers at equal deviation"
 SIDE_QUBITS = 6  # circuits up to which tools are compared at their own settings
 QUICK_SKIPPED = ("BQSKit", "sQUlearn")  # take too long for a check that everything works
+TICK = 1.0  # seconds between looks at the clock
 PATIENCE = 10  # seconds to end in by itself
 THREADS = {"OMP_NUM_THREADS": "1", "RAYON_NUM_THREADS": "1", "QISKIT_PARALLEL": "false"}  # all tools alike
 
 
-def run(out: Path, *, quick: bool, limit: float, circuits: Sequence[str] = (), only: Sequence[str] = ()) -> None:
+def run(
+    out: Path,
+    *,
+    quick: bool,
+    limit: float,
+    circuits: Sequence[str] = (),
+    only: Sequence[str] = (),
+    missing: bool = False,
+) -> None:
     """Measure and append one row for each tool or chain on each circuit.
 
     Args:
         out: File of JSON lines.
         quick: One small circuit, without the slowest tools.
-        limit: Seconds that a tool, or a chain with all its tuning, may take on one circuit.
+        limit: Seconds of processor time that a tool, or a chain with all its tuning, may take on one circuit.
         circuits: Names of circuits; default all.
         only: Parts of names of tools and chains; default all.
+        missing: Leave out what the file already holds, run to its end or to the limit.
     """
+    there = {
+        (row["benchmark"], *row["config"].values()) for row in rows_of(out) if "is not installed" not in row["status"]
+    }
     jobs = [
         (benchmark, case, entry)
         for case in cases(quick=quick)
@@ -44,6 +56,7 @@ def run(out: Path, *, quick: bool, limit: float, circuits: Sequence[str] = (), o
         for entry in entries
         if (benchmark == FAIR or case.qubits <= SIDE_QUBITS)
         and (not only or any(part in entry.name for part in only))
+        and not (missing and (benchmark, case.group, case.name, entry.name) in there)
         and not (quick and any(name in entry.name for name in QUICK_SKIPPED))
     ]
     with Worker() as worker:
@@ -53,9 +66,9 @@ def run(out: Path, *, quick: bool, limit: float, circuits: Sequence[str] = (), o
                 "config": {"group": case.group, "circuit": case.name, "tool": entry.name},
                 **provenance(SEED),
             }
-            missing = [p for p in (case.package, entry.package) if not sides.available(p)]
-            if missing:
-                append(out, {**row, "status": f"not run: {missing[0]} is not installed"})
+            absent = [p for p in (case.package, entry.package) if not sides.available(p)]
+            if absent:
+                append(out, {**row, "status": f"not run: {absent[0]} is not installed"})
                 continue
             found, status = worker.run((benchmark, case.name, entry.name), limit)
             append(out, {**row, "status": status, **_gathered(benchmark, found)})
@@ -107,8 +120,10 @@ class Worker:
             self._pipe.recv()  # imports are over
         self._pipe.send(job)
         found: list[Row] = []
-        end = time.monotonic() + limit
-        while self._pipe.poll(max(0.0, end - time.monotonic())):
+        start = _processor_seconds(self._process.pid)
+        while _processor_seconds(self._process.pid) - start < limit:
+            if not self._pipe.poll(TICK):
+                continue
             try:
                 kind, value = self._pipe.recv()
             except EOFError:
@@ -131,6 +146,19 @@ class Worker:
                 continue
         self._process.join()
         self._process = None
+
+
+def _processor_seconds(pid: int) -> float:
+    """Of a process and all it started, those that have ended included."""
+    total = 0.0
+    try:
+        process = psutil.Process(pid)
+        for each in (process, *process.children(recursive=True)):
+            times = each.cpu_times()
+            total += times.user + times.system + times.children_user + times.children_system
+    except psutil.NoSuchProcess:
+        pass
+    return total
 
 
 def _serve(pipe: Connection) -> None:

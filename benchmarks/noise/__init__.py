@@ -1,0 +1,1 @@
+"""Pruned circuits on noisy machines."""

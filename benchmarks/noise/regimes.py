@@ -1,0 +1,167 @@
+"""The noise that circuits are simulated under: a uniform model as written, or a device on n of its qubits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from qiskit import QuantumCircuit, transpile
+from qiskit.circuit import ControlFlowOp
+from qiskit.providers import BackendV2, Options
+from qiskit.quantum_info import SuperOp, average_gate_fidelity
+from qiskit.transpiler import Target
+from qiskit_aer.noise import NoiseModel, QuantumError
+
+import qprune
+from qprune.noise_models import read_model, resolve
+
+SEEDS = 8  # of the transpiler: the compiled circuit of least infidelity counts, so that its luck evens out
+
+
+@dataclass(frozen=True)
+class Regime:
+    """A noise model on n qubits.
+
+    Attributes:
+        name: File in noise_models/, or device snapshot.
+        qubits: Physical qubits that 0 … n−1 stand for.
+        model: The noise, on qubits 0 … n−1.
+        target: Native gates and coupling of those qubits; None for a uniform model, where all pairs are coupled.
+    """
+
+    name: str
+    qubits: tuple[int, ...]
+    model: NoiseModel
+    target: Target | None
+
+    @property
+    def form(self) -> str:
+        """Whether circuits are routed and scheduled for a device, or run as written, in native gates."""
+        return "as written" if self.target is None else "compiled"
+
+    def calibration(self, beta: float, gamma: float) -> qprune.NoiseCalibration:
+        """What `prune(noise=…)` takes, on the same physical qubits."""
+        return _calibration(self.name, beta, gamma, None if self.target is None else self.qubits)
+
+    def compiled(self, circuit: QuantumCircuit, read: Sequence[int]) -> tuple[QuantumCircuit, tuple[int, ...]]:
+        """The circuit in native gates, and where each of its qubits is at the end.
+
+        Optimisation level 1, fixed seeds. For a device also routed, and scheduled as late as possible, so that qubits
+        relax while they wait.
+
+        Args:
+            circuit: Its angles may be free.
+            read: Qubits that are measured: the infidelity of reading them counts in the choice between seeds.
+        """
+        options: dict[str, Any] = {"optimization_level": 1}
+        if self.target is None:
+            basis = sorted(set(self.model.basis_gates) - {"delay"})
+            return transpile(circuit, basis_gates=basis, **options), tuple(range(circuit.num_qubits))
+        options |= {"target": self.target, "scheduling_method": "alap"}
+        found = [transpile(circuit, seed_transpiler=seed, **options) for seed in range(SEEDS)]
+        places = [native.layout.final_index_layout() for native in found]
+        reading = [sum((1 - self.readout[where[q]][0]) / 2 for q in read) for where in places]
+        totals = [self.infidelity(native) + more for native, more in zip(found, reading, strict=True)]
+        best = totals.index(min(totals))
+        return found[best], tuple(places[best])
+
+    def infidelity(self, circuit: QuantumCircuit) -> float:
+        """Σ r, r = 1 − F̄, over native gates."""
+        places = ((item.operation.name, tuple(circuit.find_bit(q).index for q in item.qubits)) for item in circuit.data)
+        return sum(self._errors.get(place, self._errors.get((place[0], ()), 0.0)) for place in places)
+
+    @property
+    def two_qubit_error(self) -> float:
+        """Mean r of the native two-qubit gates that have noise."""
+        found = [r for (gate, _), r in self._errors.items() if gate in self._two_qubit_gates]
+        return float(np.mean(found)) if found else 0.0
+
+    @cached_property
+    def readout(self) -> tuple[tuple[float, float], ...]:
+        """(a, b) of each qubit: a Pauli letter read from it has the mean a⟨P⟩ + b."""
+        assigned: dict[int | None, Any] = {None: np.eye(2)}
+        for entry in self._entries("roerror"):
+            assigned |= dict.fromkeys([q[0] for q in entry.get("gate_qubits", [])] or [None], entry["probabilities"])
+        means = [(np.array(assigned.get(q, assigned[None])) @ [1, -1]).tolist() for q in range(len(self.qubits))]
+        return tuple(((zero - one) / 2, (zero + one) / 2) for zero, one in means)
+
+    @cached_property
+    def _errors(self) -> dict[tuple[str, tuple[int, ...]], float]:
+        """r by gate and qubits; () stands for any qubits."""
+        return {
+            (gate, tuple(where)): 1 - average_gate_fidelity(SuperOp(QuantumError.from_dict(entry)))
+            for entry in self._entries("qerror")
+            for gate in entry["operations"]
+            for where in entry.get("gate_qubits", [()])
+        }
+
+    @cached_property
+    def _two_qubit_gates(self) -> frozenset[str]:
+        return frozenset(
+            gate
+            for entry in self._entries("qerror")
+            for gate in entry["operations"]
+            if QuantumError.from_dict(entry).num_qubits == 2
+        )
+
+    def _entries(self, kind: str) -> list[dict[str, Any]]:
+        return [entry for entry in self.model.to_dict()["errors"] if entry["type"] == kind]
+
+
+@lru_cache(maxsize=256)  # it keeps the channels it has compiled
+def _calibration(name: str, beta: float, gamma: float, layout: tuple[int, ...] | None) -> qprune.NoiseCalibration:
+    return qprune.calibrate(name, beta=beta, gamma=gamma, layout=layout)
+
+
+def regime_of(name: str, circuit: QuantumCircuit) -> Regime | None:
+    """The noise of that name for circuits of that size; None if the device is too small.
+
+    On a device every pruner gets the same qubits: the best connected set for the original (`layout_for`).
+    """
+    found = resolve(name)
+    if isinstance(found, Path):
+        return Regime(name, tuple(range(circuit.num_qubits)), read_model(found), None)
+    try:
+        qubits = qprune.calibrate(name).layout_for(circuit)
+    except qprune.OptionError:
+        return None
+    part = _Part(found, qubits)
+    return Regime(name, qubits, NoiseModel.from_backend(part), part.target)
+
+
+class _Part(BackendV2):
+    """A few qubits of a backend, numbered from 0.
+
+    Aer's own reduction of a circuit to the qubits it uses (0.17.2) saves expectation values of the wrong qubits.
+    """
+
+    def __init__(self, backend: BackendV2, qubits: Sequence[int]) -> None:
+        super().__init__(name=backend.name)
+        whole, place = backend.target, {q: j for j, q in enumerate(qubits)}
+        self._target = Target(
+            num_qubits=len(qubits), dt=whole.dt, qubit_properties=[whole.qubit_properties[q] for q in qubits]
+        )
+        for gate in whole.operation_names:
+            operation, known = whole.operation_from_name(gate), whole[gate]
+            here = {tuple(map(place.get, q)): p for q, p in known.items() if q is not None and place.keys() >= set(q)}
+            if here and not (isinstance(operation, type) and issubclass(operation, ControlFlowOp)):
+                self._target.add_instruction(operation, here)
+
+    @property
+    def target(self) -> Target:
+        return self._target
+
+    @property
+    def max_circuits(self) -> None:
+        return None
+
+    @classmethod
+    def _default_options(cls) -> Options:
+        return Options()
+
+    def run(self, *_: Any, **__: Any) -> Any:
+        raise NotImplementedError("a part of a snapshot, only to be compiled for")

@@ -1,0 +1,206 @@
+"""Whether the pruned circuit is closer to the ideal original than the unpruned one, on noisy machines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+import qprune
+from benchmarks.noise.outputs import exact_outputs, noisy_outputs
+from benchmarks.noise.pruners import PRUNERS, Pruned
+from benchmarks.noise.regimes import Regime, regime_of
+from benchmarks.records import ROOT, Row, append, provenance, read, timed
+from qprune.gates import sites_of
+from qprune.noise_models import names
+from qprune.prefix import final_outputs
+from qprune.task import FloatArray
+
+NAME = "noise"
+BUNDLES = ("cancer-4q", "h2-vqe-4q", "iris-4q", "reupload-2q", "wine-6q")
+MODELS = ("depolarizing-1e-2", "FakeLagosV2", "FakeManilaV2", "FakeTorino")
+QUICK: dict[str, Sequence[str]] = {
+    "bundles": ("reupload-2q",),
+    "models": ("depolarizing-1e-2", "FakeManilaV2"),
+    "pruners": ("none", "random", "q-iPrune, λ"),
+}
+SAMPLES = 64  # test inputs, evenly spaced, in each row
+SEED = 0
+CLAIM = 1e-9  # what rounding may add to a certified deviation
+
+Config = dict[str, Any]
+
+
+def run(
+    out: Path,
+    *,
+    quick: bool = False,
+    full: bool = False,
+    again: bool = False,
+    bundles: Sequence[str] = (),
+    models: Sequence[str] = (),
+    pruners: Sequence[str] = (),
+    samples: int = SAMPLES,
+) -> None:
+    """Prune every network by every pruner and run it under every noise model; what the file holds is not run again.
+
+    Args:
+        out: File to which rows are added.
+        quick: One small network, two models, three pruners.
+        full: Every network, noise model and device snapshot.
+        again: Measure anew what the file holds already.
+        bundles: Networks; default depends on `quick` and `full`.
+        models: Noise models, likewise.
+        pruners: Names in `PRUNERS`; default all.
+        samples: Test inputs in each row.
+
+    Raises:
+        CertificateViolation: A compiled circuit deviates by more than its certificate allows.
+    """
+    if quick:
+        bundles, models, pruners, samples = QUICK["bundles"], QUICK["models"], QUICK["pruners"], 6
+    elif full:
+        everything = sorted(path.parent.name for path in (ROOT / "circuits").glob("*/task.json"))
+        bundles, models, samples = bundles or everything, models or names(), 10**6
+    done = set() if again else {_key(row["config"]) for row in read(out.parent, NAME)}
+    jobs = list(_jobs(bundles or BUNDLES, models or MODELS, pruners or tuple(PRUNERS), samples, quick))
+    with tqdm(total=sum(len(configs) for configs in jobs), desc=NAME, unit="row", disable=None) as bar:
+        for configs in jobs:
+            pruned: Timed | None = None
+            for config in configs:
+                regime = _regime(config["model"], config["bundle"])
+                if regime is not None and _key(config) not in done:
+                    pruned = pruned if pruned is not None else _prune(config, regime)
+                    append(out, _row(config, regime, pruned))
+                bar.update()
+
+
+@dataclass(frozen=True)
+class Timed:
+    """A smaller circuit and the seconds it took."""
+
+    pruned: Pruned
+    seconds: float
+
+
+def _jobs(
+    bundles: Sequence[str], models: Sequence[str], pruners: Sequence[str], samples: int, quick: bool
+) -> Iterator[list[Config]]:
+    """Configurations that share a pruned circuit."""
+    for bundle in bundles:
+        for name in pruners:
+            pruner = PRUNERS[name]
+            for setting in pruner.settings[-1:] if quick else pruner.settings:
+                for seed in range(min(pruner.seeds, 2) if quick else pruner.seeds):
+                    shared = {"bundle": bundle, "pruner": name, "setting": dict(setting), "seed": seed}
+                    configs = [{**shared, "model": model, "samples": samples} for model in models]
+                    yield from ([config] for config in configs) if pruner.calibrated else [configs]
+
+
+def _key(config: Config) -> str:
+    return json.dumps(config, sort_keys=True)
+
+
+@lru_cache(maxsize=64)
+def _regime(model: str, bundle: str) -> Regime | None:
+    return regime_of(model, _task(bundle).circuit)
+
+
+@lru_cache(maxsize=16)
+def _task(bundle: str) -> qprune.Task:
+    return qprune.Task.load(ROOT / "circuits" / bundle)
+
+
+@lru_cache(maxsize=4)
+def _test(bundle: str, samples: int) -> qprune.Task:
+    """The network on some of its test inputs, evenly spaced; on what it has, where it takes no inputs."""
+    train = _task(bundle)
+    if not train.inputs.shape[1]:
+        return train
+    task = qprune.Task.load(ROOT / "circuits" / bundle, split="test")
+    rows = np.unique(np.linspace(0, len(task.inputs) - 1, min(samples, len(task.inputs))).round().astype(int))
+    return qprune.Task(
+        task.circuit,
+        list(task.observables or ()),
+        inputs=task.inputs[rows],
+        input_params=task.input_params,
+        weights=task.weights,
+        weight_params=task.weight_params,
+        labels=None if task.labels is None else task.labels[rows],
+    )
+
+
+def _prune(config: Config, regime: Regime) -> Timed:
+    pruner, found = PRUNERS[config["pruner"]], list[Pruned]()
+    noise = regime if pruner.calibrated else None
+    task, setting, seed = _task(config["bundle"]), config["setting"], config["seed"]
+    return Timed(seconds=timed(lambda: found.append(pruner.prune(task, setting, seed, noise))), pruned=found[0])
+
+
+def _row(config: Config, regime: Regime, timed_: Timed) -> Row:
+    origin, pruned = provenance(config["seed"]), timed_.pruned
+    train, test = _task(config["bundle"]), _test(config["bundle"], config["samples"])
+    compiled, places = regime.compiled(pruned.circuit, sorted(set().union(*train.output_supports)))
+    _check_certificate(config, np.abs(exact_outputs(compiled, places, train) - _ideal(train)), pruned.limit)
+    ideal, noiseless = _ideal(test), exact_outputs(compiled, places, test)
+    noisy = noisy_outputs(compiled, places, test, regime)
+    return {
+        "benchmark": NAME,
+        "config": config,
+        "form": regime.form,
+        "physical_qubits": list(regime.qubits),
+        "two_qubit_error": regime.two_qubit_error,
+        "test_inputs": len(test.inputs),
+        "written": _counts(pruned.circuit),
+        "compiled": _counts(compiled) | {"infidelity": regime.infidelity(compiled)},
+        "noiseless": _deviation(noiseless - ideal),
+        "noisy": _deviation(noisy.gates - ideal),
+        "noisy_and_read": _deviation(noisy.read - ideal),
+        "accuracy": {
+            kind: None if test.labels is None else test.accuracy(means)
+            for kind, means in (
+                ("original", ideal),
+                ("noiseless", noiseless),
+                ("noisy", noisy.gates),
+                ("noisy_and_read", noisy.read),
+            )
+        },
+        "method": noisy.method,
+        "half_width": noisy.half_width,
+        "certified": pruned.limit is not None,
+        "seconds": timed_.seconds,
+        **origin,
+    }
+
+
+def _ideal(task: qprune.Task) -> FloatArray:
+    """Outputs of the original circuit without noise, shape (R, M)."""
+    return final_outputs(task, sites_of(task), task.selected).means
+
+
+def _counts(circuit: Any) -> dict[str, int]:
+    gates = circuit.copy_empty_like()
+    for item in circuit.data:
+        if item.operation.name not in ("delay", "barrier"):
+            gates.append(item)
+    return {"gates": gates.size(), "two_qubit_gates": gates.num_nonlocal_gates(), "depth": gates.depth()}
+
+
+def _deviation(change: FloatArray) -> dict[str, float]:
+    size = np.abs(change)
+    return {"mean": float(size.mean()), "rms": float(np.sqrt(np.mean(size**2))), "max": float(size.max())}
+
+
+def _check_certificate(config: Config, change: FloatArray, limit: FloatArray | None) -> None:
+    """What is certified of the pruned circuit must hold for the compiled one, on every training sample."""
+    if limit is not None and np.any(change > limit + CLAIM):
+        worst = float((change - limit).max())
+        raise qprune.CertificateViolation(
+            f"compiling voided the certificate of {config}: an output deviates by {worst:.3g} more than certified"
+        )
