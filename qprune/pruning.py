@@ -10,7 +10,7 @@ import numpy as np
 from qiskit.primitives import BaseEstimatorV2
 
 from qprune import bounds
-from qprune.costs import Costs
+from qprune.costs import Costs, cost_of
 from qprune.gates import circuit_of
 from qprune.noise import Noise
 from qprune.options import DEFAULT_DELTA, DEFAULT_TOLERANCE, Options
@@ -186,9 +186,13 @@ def _select(stage: Stage, candidates: Sequence[Candidate], options: Options) -> 
     removals = [c for c in admissible if c.removes]
     # More to choose from is no promise of a better choice where a search is cut short or greedy: removals alone, too.
     choices = [removals] if len(removals) == len(admissible) else [admissible, removals]
-    return max(
-        (_within(stage, some, budget, options) for some in choices), key=lambda chosen: sum(c.gain for c in chosen)
-    )
+    found = [_within(stage, some, budget, options) for some in choices]
+    return found[0] if len(found) == 1 else min(found, key=lambda chosen: _cost_left(stage, chosen))
+
+
+def _cost_left(stage: Stage, chosen: Sequence[Candidate]) -> float:
+    left, _ = simplify(stage.task, apply(stage.task, stage.sites, {c.site: c.by for c in chosen}))
+    return sum(cost_of(site, stage.costs) for site in left)
 
 
 def _within(stage: Stage, candidates: Sequence[Candidate], budget: float, options: Options) -> list[Candidate]:
