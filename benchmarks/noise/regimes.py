@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from qiskit import QuantumCircuit, transpile
+from qiskit import ClassicalRegister, QuantumCircuit, transpile
 from qiskit.circuit import ControlFlowOp
 from qiskit.providers import BackendV2, Options
 from qiskit.quantum_info import SuperOp, average_gate_fidelity
@@ -50,27 +50,27 @@ class Regime:
     def compiled(self, circuit: QuantumCircuit, read: Sequence[int]) -> tuple[QuantumCircuit, tuple[int, ...]]:
         """The circuit in native gates, and where each of its qubits is at the end.
 
-        Optimisation level 1, fixed seeds. For a device also routed, and scheduled as late as possible, so that qubits
-        relax while they wait.
+        Optimisation level 1, fixed seeds. For a device also placed and routed, with the measurements that the
+        transpiler would else not care for, and scheduled as late as possible, so that qubits relax while they wait.
 
         Args:
             circuit: Its angles may be free.
-            read: Qubits that are measured: the infidelity of reading them counts in the choice between seeds.
+            read: Qubits that are measured.
         """
         options: dict[str, Any] = {"optimization_level": 1}
         if self.target is None:
             basis = sorted(set(self.model.basis_gates) - {"delay"})
             return transpile(circuit, basis_gates=basis, **options), tuple(range(circuit.num_qubits))
         options |= {"target": self.target, "scheduling_method": "alap"}
-        found = [transpile(circuit, seed_transpiler=seed, **options) for seed in range(SEEDS)]
-        places = [native.layout.final_index_layout() for native in found]
-        reading = [sum((1 - self.readout[where[q]][0]) / 2 for q in read) for where in places]
-        totals = [self.infidelity(native) + more for native, more in zip(found, reading, strict=True)]
-        best = totals.index(min(totals))
-        return found[best], tuple(places[best])
+        measured = circuit.copy()
+        measured.add_register(bits := ClassicalRegister(len(read)))
+        measured.measure(read, bits)
+        found = [transpile(measured, seed_transpiler=seed, **options) for seed in range(SEEDS)]
+        best = min(found, key=self.infidelity)
+        return _without(best, "measure", "barrier"), tuple(best.layout.final_index_layout())
 
     def infidelity(self, circuit: QuantumCircuit) -> float:
-        """Σ r, r = 1 − F̄, over native gates."""
+        """Σ r, r = 1 − F̄, over native gates, and the mean probability of a wrong reading over measurements."""
         places = ((item.operation.name, tuple(circuit.find_bit(q).index for q in item.qubits)) for item in circuit.data)
         return sum(self._errors.get(place, self._errors.get((place[0], ()), 0.0)) for place in places)
 
@@ -91,13 +91,14 @@ class Regime:
 
     @cached_property
     def _errors(self) -> dict[tuple[str, tuple[int, ...]], float]:
-        """r by gate and qubits; () stands for any qubits."""
-        return {
+        """r by gate and qubits, of measurements as well; () stands for any qubits."""
+        gates = {
             (gate, tuple(where)): 1 - average_gate_fidelity(SuperOp(QuantumError.from_dict(entry)))
             for entry in self._entries("qerror")
             for gate in entry["operations"]
             for where in entry.get("gate_qubits", [()])
         }
+        return gates | {("measure", (q,)): (1 - contrast) / 2 for q, (contrast, _) in enumerate(self.readout)}
 
     @cached_property
     def _two_qubit_gates(self) -> frozenset[str]:
@@ -110,6 +111,14 @@ class Regime:
 
     def _entries(self, kind: str) -> list[dict[str, Any]]:
         return [entry for entry in self.model.to_dict()["errors"] if entry["type"] == kind]
+
+
+def _without(circuit: QuantumCircuit, *names: str) -> QuantumCircuit:
+    left = QuantumCircuit(circuit.qubits, global_phase=circuit.global_phase)
+    for item in circuit.data:
+        if item.operation.name not in names:
+            left.append(item.operation, item.qubits)
+    return left
 
 
 @lru_cache(maxsize=256)  # it keeps the channels it has compiled
