@@ -89,21 +89,26 @@ def _kept(weights: Sequence[Sequence[int]]) -> str:
 # -- at equal deviation -----------------------------------------------------------------------------------------------
 
 
+def is_ours(row: Row) -> bool:
+    return row["config"]["tool"].startswith(OURS)
+
+
 class Fair:
-    """The points of every chain on the circuits of one group.
+    """The points of every chain on the circuits of one group on which both qprune and peers gave some.
 
     Args:
         rows: Rows of one group.
     """
 
     def __init__(self, rows: Sequence[Row]) -> None:
-        self.before = {r["config"]["circuit"]: r["two_qubit_gates"] for r in rows if r.get("points")}
-        self.weights = {r["config"]["circuit"]: r["weights"] for r in rows if r.get("points")}
+        ran = [r for r in rows if r.get("points")]
+        sides = [{r["config"]["circuit"] for r in ran if is_ours(r) is ours} for ours in (True, False)]
+        ran = [r for r in ran if all(r["config"]["circuit"] in side for side in sides)]
+        self.before = {r["config"]["circuit"]: r["two_qubit_gates"] for r in ran}
+        self.weights = {r["config"]["circuit"]: r["weights"] for r in ran}
         self.points: dict[str, dict[str, list[Point]]] = {}
-        self.status: dict[str, list[str]] = {}
-        for row in rows:
-            self.status.setdefault(row["config"]["tool"], []).append(row["status"])
-            for entry in row.get("points", ()):
+        for row in ran:
+            for entry in row["points"]:
                 point = Point(**entry)
                 self.points.setdefault(point.line, {}).setdefault(row["config"]["circuit"], []).append(point)
         names = [line for chain in CHAINS for line in (chain.name, chain.name + RESYNTHESIS)]

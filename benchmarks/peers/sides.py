@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from qiskit import qasm3
+from qiskit.circuit import Parameter
 
 import qprune
 from benchmarks.peers import tools
@@ -147,10 +148,13 @@ def _fisher(task: qprune.Task) -> Outcome:
 
 def _squlearn(task: qprune.Task) -> Outcome:
     """In its own process and environment; what it deletes is deleted here as it would, features and all."""
+    inputs = [Parameter(f"i{k}") for k in range(len(task.input_params))]
+    weights = [Parameter(f"w{k}") for k in range(len(task.weight_params))]
+    renamed = dict(zip((*task.input_params, *task.weight_params), (*inputs, *weights), strict=True))
     asked = {
-        "qasm": qasm3.dumps(task.circuit),
-        "inputs": [p.name for p in task.input_params],
-        "weights": [p.name for p in task.weight_params],
+        "qasm": qasm3.dumps(task.circuit.assign_parameters(renamed)),  # names that OpenQASM keeps as they are
+        "inputs": [p.name for p in inputs],
+        "weights": [p.name for p in weights],
         "seed": tools.SEED,
     }
     done = subprocess.run(
