@@ -20,13 +20,15 @@ def run(path: Path = ROOT / "README.md") -> None:
     text = _between(text, "demo", (out / "table.md").read_text(encoding="utf-8"))
     text = _between(text, "accuracy", _table_of(RESULTS / "accuracy.md", keep=HEADLINE))
     text = _between(text, "scaling", _table_of(RESULTS / "scaling.md"))
+    text = _between(text, "noise", _table_of(RESULTS / "noise.md", after="weights at last re-fitted"))
     text = _between(text, "wide", _table_of(RESULTS / "wide.md"))
     path.write_text(text, encoding="utf-8")
 
 
-def _table_of(path: Path, keep: str = "") -> str:
-    """The header of the first table in a file, and those of its lines in which the pattern `keep` is found."""
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+def _table_of(path: Path, keep: str = "", after: str = "") -> str:
+    """The header of the first table after a line of a file, and those of its lines in which `keep` is found."""
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    lines = text[text.find(after) :].splitlines()
     start = next((k for k, line in enumerate(lines) if line.startswith("|")), len(lines))
     table = list(takewhile(lambda line: line.startswith("|"), lines[start:]))
     return "\n".join([*table[:2], *(line for line in table[2:] if re.search(keep, line))]) + "\n"

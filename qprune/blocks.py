@@ -125,6 +125,8 @@ class Blocks:
     def append(self, site: Site) -> None:
         """Apply a gate, up to a global phase."""
         group, operation, qubits = subgroup_of(site), site.operation, tuple(sorted(site.qubits))
+        if not qubits:
+            return
         if isinstance(operation, DiagonalGate):
             axes = [len(qubits) - 1 - j for j in np.argsort(site.qubits)[::-1]]
             entries = np.array(operation.params, dtype=complex).reshape((2,) * len(qubits)).transpose(axes)

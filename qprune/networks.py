@@ -145,8 +145,8 @@ class _Crossed:
 
     def lets_through(self, site: Site) -> bool:
         """Whether a gate commutes with all of them."""
-        groups = [self.on[q] for q in site.qubits if q in self.on]
-        return not groups or all(commute(subgroup_of(site), other) for other in set().union(*groups))
+        group = subgroup_of(site)
+        return all(commute(group, other) for q in site.qubits for other in self.on.get(q, ()))
 
 
 # -- shorter networks ----------------------------------------------------------------------------------------------

@@ -168,7 +168,8 @@ def _partner(
     if first is None:
         return None
     group = subgroup_of(first)
-    for j in merge(*(places[q][bisect_right(places[q], i) :] for q in first.qubits)):
+    later = [places[q][bisect_right(places[q], i) :] for q in first.qubits]
+    for j in later[0] if len(later) == 1 else merge(*later):
         second = sites[j]
         if second is None:
             continue

@@ -144,7 +144,8 @@ class Stage:
     def ended(self, reduced: Reduced) -> tuple[Task, tuple[Site, ...], tuple[ExactChange, ...]]:
         """A smaller circuit in its last form: as a task, its gates, and the exact changes that led there."""
         sites, networks = shorten_networks(self.task, reduced.sites)
-        return self.task.with_circuit(circuit_of(self.task, sites), reduced.weights), sites, networks
+        circuit = circuit_of(self.task, sites) if networks else reduced.task.circuit
+        return self.task.with_circuit(circuit, reduced.weights), sites, networks
 
     def finish(
         self,

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from qiskit import QuantumCircuit
 from qiskit.circuit import Gate, ParameterVector
-from qiskit.circuit.library import DiagonalGate, RXGate, UnitaryGate
+from qiskit.circuit.library import DiagonalGate, GlobalPhaseGate, RXGate, UnitaryGate
 from qiskit.quantum_info import Operator, Pauli, SparsePauliOp, Statevector, random_statevector, random_unitary
 from qiskit_aer.quantum_info.states.aer_state import AerState
 
@@ -19,7 +19,7 @@ from qprune import Task, ensemble, prefix
 from qprune.blocks import LARGEST, Blocks
 from qprune.ensemble import Ensemble, _Part
 from qprune.errors import TaskError
-from qprune.gates import circuit_of, sites_of
+from qprune.gates import circuit_of, make_site, sites_of
 from qprune.prefix import expectation_rounding, forward_pass
 
 ROUNDING = 1e-12
@@ -275,3 +275,10 @@ def test_a_gate_that_has_a_matrix_alone_runs():
     task = Task(circuit, ["IZ", "YI"], weights=[0.7])
     found = forward_pass(task, sites_of(task), [()] * 3, task.selected).outputs.means
     np.testing.assert_allclose(found[:, 0], [np.cos(0.4), 0], atol=1e-14)
+
+
+def test_a_global_phase_on_no_qubits_is_no_step():
+    task = Task(QuantumCircuit(1), "Z")
+    blocks = Blocks(task, task.selected)
+    blocks.append(make_site(task, GlobalPhaseGate(0.4), (), ()))
+    assert not blocks.steps

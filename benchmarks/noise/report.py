@@ -183,9 +183,18 @@ def draw(rows: Sequence[Row], bundle: str) -> Figure:
     for case, (above, below) in zip(mine, axes.T, strict=True):
         above.set_title(f"{case.model}\ntwo-qubit error {case.two_qubit_error:.2%}", fontsize=9)
         below.set_xlabel("two-qubit gates, compiled")
-        for color, pruner in enumerate((*RIVALS, OURS)):
+        for color, pruner in enumerate((*RIVALS, OURS, TO_NOISE)):
             points = sorted(case.of(pruner), key=lambda p: p.gates)
-            style = {"color": f"C{color}", "linewidth": 2.2 if pruner == OURS else 1.2, "marker": "o", "markersize": 3}
+            if not any(other.of(pruner) for other in mine):
+                continue
+            style = {"color": f"C{color}", "linewidth": 1.2, "marker": "o", "markersize": 3}
+            if pruner in (OURS, TO_NOISE):
+                style |= {
+                    "color": "k" if pruner == TO_NOISE else "0.4",
+                    "linewidth": 2.2,
+                    "marker": "D",
+                    "markersize": 6,
+                }
             for axis, quantity, width in ((above, "deviation", 0), (below, "accuracy", 1)):
                 gates, middle = [p.gates for p in points], np.array([getattr(p, quantity) for p in points])
                 reach = np.array([p.half_widths[width] for p in points])
@@ -194,8 +203,8 @@ def draw(rows: Sequence[Row], bundle: str) -> Figure:
         for point in case.of("none"):
             above.plot(point.gates, point.deviation, "k*", markersize=9, label="unpruned")
             below.plot(point.gates, point.accuracy, "k*", markersize=9)
-    axes[0, 0].set_ylabel("mean deviation from the ideal original")
-    axes[1, 0].set_ylabel("test accuracy under noise")
+    axes[0, 0].set_ylabel("mean deviation\nfrom the ideal original")
+    axes[1, 0].set_ylabel("test accuracy\nunder noise")
     figure.suptitle(bundle)
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8, frameon=False)
