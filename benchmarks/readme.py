@@ -7,6 +7,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from benchmarks.records import RESULTS, ROOT
+from benchmarks.tables import ALL_CIRCUITS
 from examples import classification
 
 HEADLINE = r"\| (proven bound|verified|verified, refit) \| 0\.05 \|"
@@ -19,6 +20,7 @@ def run(path: Path = ROOT / "README.md") -> None:
     text = path.read_text(encoding="utf-8")
     text = _between(text, "demo", (out / "table.md").read_text(encoding="utf-8"))
     text = _between(text, "accuracy", _table_of(RESULTS / "accuracy.md", keep=HEADLINE))
+    text = _between(text, "peers", _table_of(RESULTS / "peers.md", after=ALL_CIRCUITS))
     text = _between(text, "scaling", _table_of(RESULTS / "scaling.md"))
     text = _between(text, "noise", _table_of(RESULTS / "noise.md", after="weights at last re-fitted"))
     text = _between(text, "wide", _table_of(RESULTS / "wide.md"))

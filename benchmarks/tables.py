@@ -12,6 +12,8 @@ from benchmarks.peers import report as peers
 from benchmarks.peers.run import FAIR, SIDES
 from benchmarks.records import Row, read
 
+ALL_CIRCUITS = "### all circuits"  # the heading of the table that README.md shows
+
 
 def run(folder: Path) -> list[Path]:
     """Write one table per benchmark that has rows; returns the files written."""
@@ -170,6 +172,10 @@ def peers_tables(rows: Sequence[Row]) -> str:
         "Every threshold tuned to its own best; budgets on the measured deviation in the columns. A chain that was",
         "stopped is credited with what it had found by then; nothing, where it had nothing.",
         f"Aim: {peers.AIM} times what the best single chain of peers removes (then in bold).",
+        "",
+        ALL_CIRCUITS,
+        "",
+        *_markdown(*peers.at_equal_deviation(fair)),
         "",
     ]
     for group in dict.fromkeys(row["config"]["group"] for row in fair):

@@ -7,7 +7,7 @@ what re-fitting and windows need again and again.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -64,17 +64,9 @@ class BatchedNetwork:
         state = self._start()
         total, first = np.zeros(len(self.samples)), 0
         for end in ends:
-            inside = [k for k in range(first, end) if k in replaced]
-            other = None
-            for k in range(first, end):
-                if inside and k == inside[0]:
-                    other = state
-                if other is not None:
-                    for step in self._placed(k, replaced):
-                        other = apply_rows(other, *step)
-                for step in self.gates[k].steps(self.weights):
-                    state = apply_rows(state, *step)
-            if other is not None:
+            start, state = state, self._end if len(ends) == 1 else self._through(state, range(first, end))
+            if any(k in replaced for k in range(first, end)):
+                other = self._through(start, range(first, end), replaced)
                 overlap = np.einsum("sm,sm->m", state.conj(), other)
                 # The sine from what is left of the overlap keeps its digits where states nearly agree.
                 sine = np.linalg.norm(other - state * overlap, axis=0)
@@ -82,10 +74,24 @@ class BatchedNetwork:
             first = end
         return total
 
-    def _placed(self, k: int, replaced: Mapping[int, Sequence[Placed]]) -> list[Step]:
-        if k not in replaced:
-            return self.gates[k].steps(self.weights)
-        return [step for operation, qubits in replaced[k] for step in self.whole(operation, qubits)]
+    def _through(
+        self, state: ComplexArray, sites: Sequence[int], replaced: Mapping[int, Sequence[Placed]] | None = None
+    ) -> ComplexArray:
+        """States after some gates, at the task's weights, and after what stands in the place of some of them."""
+        replaced = replaced or {}
+        for k in sites:
+            placed = [self.whole(*by) for by in replaced[k]] if k in replaced else [self._original[k]]
+            for step in (step for steps in placed for step in steps):
+                state = apply_rows(state, *step)
+        return state
+
+    @cached_property
+    def _original(self) -> list[list[Step]]:
+        return [gate.steps(self.task.weights) for gate in self.gates]
+
+    @cached_property
+    def _end(self) -> ComplexArray:
+        return self._through(self._start(), range(len(self.gates)))
 
     def whole(self, operation: Instruction, qubits: Sequence[int]) -> list[Step]:
         """An instruction as matrices on axes; with inputs in it, one matrix per sample."""
