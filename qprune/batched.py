@@ -64,9 +64,9 @@ class BatchedNetwork:
         state = self._start()
         total, first = np.zeros(len(self.samples)), 0
         for end in ends:
-            start, state = state, self._end if len(ends) == 1 else self._through(state, range(first, end))
+            start, state = state, self._end if len(ends) == 1 else self._evolved(state, range(first, end))
             if any(k in replaced for k in range(first, end)):
-                other = self._through(start, range(first, end), replaced)
+                other = self._evolved(start, range(first, end), replaced)
                 overlap = np.einsum("sm,sm->m", state.conj(), other)
                 # The sine from what is left of the overlap keeps its digits where states nearly agree.
                 sine = np.linalg.norm(other - state * overlap, axis=0)
@@ -74,7 +74,7 @@ class BatchedNetwork:
             first = end
         return total
 
-    def _through(
+    def _evolved(
         self, state: ComplexArray, sites: Sequence[int], replaced: Mapping[int, Sequence[Placed]] | None = None
     ) -> ComplexArray:
         """States after some gates, at the task's weights, and after what stands in the place of some of them."""
@@ -91,7 +91,7 @@ class BatchedNetwork:
 
     @cached_property
     def _end(self) -> ComplexArray:
-        return self._through(self._start(), range(len(self.gates)))
+        return self._evolved(self._start(), range(len(self.gates)))
 
     def whole(self, operation: Instruction, qubits: Sequence[int]) -> list[Step]:
         """An instruction as matrices on axes; with inputs in it, one matrix per sample."""
