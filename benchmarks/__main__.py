@@ -23,7 +23,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             repeat=options.repeat,
             quick=options.quick,
             full=options.full,
+            qubits=options.qubits,
+            samples=options.samples,
         )
+        if options.qubits or options.samples:
+            print(f"rows added to {options.out}; now `python -m benchmarks tables` and `… plots`")
+            return 0
         beside = options.out.with_name("wide.jsonl")
         wide.run(out=beside, repeat=min(options.repeat, 3), quick=options.quick, step=print)
         print(f"rows added to {options.out} and {beside}; now `python -m benchmarks tables` and `… plots`")
@@ -85,7 +90,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--out", type=Path, default=RESULTS / "scaling.jsonl", help="file to which rows are added")
     command.add_argument("--quick", action="store_true", help="one small size, seconds: to see that it works")
-    command.add_argument("--full", action="store_true", help="also 100 samples on 16 and 20 qubits")
+    command.add_argument("--full", action="store_true", help="also 24 qubits, and 100 samples on 16 qubits and more")
+    command.add_argument(
+        "--qubits", nargs="+", type=_positive, default=(), metavar="N", help="only these, however long"
+    )
+    command.add_argument("--samples", nargs="+", type=_positive, default=(), metavar="M", help="only these")
 
     command = commands.add_parser("accuracy", help="what goes at which deviation, on every reference network")
     command.add_argument("--out", type=Path, default=RESULTS / "accuracy.jsonl", help="file to which rows are added")

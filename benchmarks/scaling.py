@@ -48,11 +48,18 @@ class Config:
     threads: int
 
 
-def configs(*, quick: bool, full: bool, threads: int) -> list[Config]:
-    """The sizes: with `full` also 24 qubits, and 100 samples on 16 qubits and more; with `quick` one small size."""
+def configs(
+    *, quick: bool, full: bool, threads: int, qubits: Sequence[int] = (), samples: Sequence[int] = ()
+) -> list[Config]:
+    """The sizes: with `full` also 24 qubits, and 100 samples on 16 qubits and more; with `quick` one small size.
+
+    Sizes that are named are measured however long they take.
+    """
     if quick:
         return [Config(3, 2, LAYERS, threads)]
-    sizes = [(n, m) for n in QUBITS for m in SAMPLES if full or n < LONG_QUBITS[m]]
+    sizes = [
+        (n, m) for n in qubits or QUBITS for m in samples or SAMPLES if full or qubits or n < LONG_QUBITS.get(m, n + 1)
+    ]
     return [Config(n, m, LAYERS, threads) for n, m in sizes]
 
 
@@ -109,7 +116,16 @@ def _on_support(observable: SparsePauliOp, support: Sequence[int]) -> SparsePaul
     return SparsePauliOp.from_list(terms)
 
 
-def run(*, out: Path, threads: int, repeat: int, quick: bool, full: bool) -> None:
+def run(
+    *,
+    out: Path,
+    threads: int,
+    repeat: int,
+    quick: bool,
+    full: bool,
+    qubits: Sequence[int] = (),
+    samples: Sequence[int] = (),
+) -> None:
     """Measure every size and append one row each.
 
     Args:
@@ -118,8 +134,10 @@ def run(*, out: Path, threads: int, repeat: int, quick: bool, full: bool) -> Non
         repeat: Repetitions of each, alternating; short ones are repeated more often.
         quick: One small size, two repetitions: a check that everything works.
         full: The long sizes too.
+        qubits: Only these; default `QUBITS`.
+        samples: Only these; default `SAMPLES`.
     """
-    todo = configs(quick=quick, full=full, threads=threads)
+    todo = configs(quick=quick, full=full, threads=threads, qubits=qubits, samples=samples)
     repeat = min(repeat, 2) if quick else repeat
     with tqdm(total=len(todo) * (repeat + 3), desc=NAME, unit="step", disable=None) as bar:
         for config in todo:

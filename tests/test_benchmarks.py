@@ -49,6 +49,13 @@ def test_a_row_has_ratios_parts_and_provenance(folder):
     assert all(key in row for key in ("seed", "commit", "date", "load_1min"))
 
 
+def test_sizes_can_be_chosen(tmp_path):
+    out = tmp_path / "scaling.jsonl"
+    assert main(["scaling", "--qubits", "2", "--samples", "3", "--repeat", "1", "--out", str(out)]) == 0
+    (row,) = map(json.loads, out.read_text().splitlines())
+    assert (row["config"]["qubits"], row["config"]["samples"]) == (2, 3)
+
+
 def test_tables_and_plots_are_made_from_the_rows(folder):
     assert main(["tables", "--results", str(folder)]) == 0
     (row,) = rows_in(folder)
