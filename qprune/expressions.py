@@ -1,13 +1,34 @@
-"""Gate angles as expressions in parameters: their slopes and their values."""
+"""Gate angles as expressions in parameters: their sums, slopes and values.
+
+Qiskit's symbols cannot be taken at their word: in Qiskit 2.3 (w + 1) + (w − 1) is 0, the derivative of (w + 1)(w − 1)
+is 0 and w equals 0.5 (1 − w). So what is made of an expression is compared with numbers before exact steps rest on it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 from qiskit.circuit import CircuitError, Parameter, ParameterExpression
 
 from qprune.errors import TaskError
+
+AGREE = 1e-9  # relative difference up to which two expressions are the same at a probe
+
+
+def sum_of(
+    first: float | ParameterExpression, second: float | ParameterExpression
+) -> float | ParameterExpression | None:
+    """The sum of two angles; None where Qiskit's is not theirs."""
+    total = first + second
+    return total if _agree(total, [first, second]) else None
+
+
+def are_equal(first: object, second: object) -> bool:
+    """Whether two parameters of gates are the same, as Qiskit has it and as numbers."""
+    if isinstance(first, ParameterExpression) or isinstance(second, ParameterExpression):
+        return bool(first == second) and _agree(first, [second])
+    return bool(np.all(first == second))
 
 
 def slopes_of(angle: ParameterExpression) -> dict[Parameter, float] | None:
@@ -23,7 +44,41 @@ def slopes_of(angle: ParameterExpression) -> dict[Parameter, float] | None:
                 return None
             slope = slope.numeric()
         slopes[p] = complex(slope).real
+    at_zero = _value(angle, dict.fromkeys(slopes, 0.0))
+    for point in _probes([angle]):
+        if not _is_close(_value(angle, point), [at_zero, *(slope * point[p] for p, slope in slopes.items())]):
+            return None
     return slopes
+
+
+def _agree(total: object, terms: list[object]) -> bool:
+    """Whether the first is the sum of the others at points without meaning."""
+    return all(
+        _is_close(_value(total, point), [_value(term, point) for term in terms]) for point in _probes([total, *terms])
+    )
+
+
+def _is_close(total: complex, terms: list[complex]) -> bool:
+    """Not where any of them is not a number."""
+    return abs(total - sum(terms)) <= AGREE * (1 + sum(map(abs, terms)))
+
+
+def _probes(angles: Iterable[object]) -> Iterator[dict[Parameter, float]]:
+    """Two points between 0 and 1, where roots, logarithms and arcs have values."""
+    found = {p for angle in angles if isinstance(angle, ParameterExpression) for p in angle.parameters}
+    parameters, rng = sorted(found, key=lambda p: p.name), np.random.default_rng(0)
+    for _ in range(2):
+        yield dict(zip(parameters, rng.uniform(0.05, 0.95, len(parameters)).tolist(), strict=True))
+
+
+def _value(angle: object, values: Mapping[Parameter, float]) -> complex:
+    """The number at these values, NaN where there is none."""
+    if not isinstance(angle, ParameterExpression):
+        return complex(angle)  # type: ignore[call-overload]
+    try:
+        return complex(angle.bind({p: values[p] for p in angle.parameters}).numeric())
+    except (ZeroDivisionError, RuntimeError, CircuitError):
+        return complex(np.nan)
 
 
 def number_at(angle: ParameterExpression, values: Mapping[Parameter, float]) -> float:

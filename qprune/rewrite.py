@@ -13,7 +13,7 @@ from qiskit.circuit import ParameterExpression
 from qiskit.circuit.library import IGate
 from qiskit.quantum_info import Operator
 
-from qprune.expressions import slopes_of
+from qprune.expressions import are_equal, slopes_of, sum_of
 from qprune.gates import Angle, Replacement, Site, Word, make_site, with_origins, words_of
 from qprune.subgroups import commute, commutes_with, subgroup_of
 from qprune.task import Task
@@ -191,7 +191,10 @@ def _merged(task: Task, first: Site, second: Site) -> tuple[bool, Site | None]:
     if group is None or first.coordinate is None or second.coordinate is None:
         return False, None
     pairs = ((first, first.coordinate), (second, second.coordinate))
-    total = _constant(first.coordinate + second.coordinate)
+    added = sum_of(first.coordinate, second.coordinate)
+    if added is None:
+        return False, None
+    total = _constant(added)
     if _is_identity(first, total):
         return True, None
     if (first.role == "encoding") != (second.role == "encoding"):
@@ -227,6 +230,11 @@ def _are_inverse(first: Site, second: Site) -> bool:
     if (first.coordinate is not None and second.coordinate is not None) or before.num_qubits > LARGEST_MATRIX:
         return False
     if any(isinstance(p, ParameterExpression) for p in (*before.params, *after.params)):
-        return before.base_class is after.base_class and bool(before.inverse() == after)
+        inverse = before.inverse()
+        return (
+            before.base_class is after.base_class
+            and bool(inverse == after)
+            and all(are_equal(*pair) for pair in zip(inverse.params, after.params, strict=True))
+        )
     product = Operator(after).data @ Operator(before).data
     return bool(np.max(np.abs(product - product[0, 0] * np.eye(len(product)))) < EXACT)
