@@ -1,18 +1,22 @@
 """Gate angles as expressions in parameters: their sums, slopes and values.
 
 Qiskit's symbols cannot be taken at their word: in Qiskit 2.3 (w + 1) + (w − 1) is 0, the derivative of (w + 1)(w − 1)
-is 0 and w equals 0.5 (1 − w). So what is made of an expression is compared with numbers before exact steps rest on it.
+is 0, w equals 0.5 (1 − w), and (a + x) + (b + x) with first a = 1, then b = −1 is 0. So what is made of an expression
+is compared with numbers before anything rests on it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
-from qiskit.circuit import CircuitError, Parameter, ParameterExpression
+from qiskit import QuantumCircuit
+from qiskit.circuit import CircuitError, ControlledGate, Gate, Instruction, Parameter, ParameterExpression
 
 from qprune.errors import TaskError
 
+COMPOSITES = (Instruction, Gate, ControlledGate)  # made of a circuit, not of a class of their own
 AGREE = 1e-9  # relative difference up to which two expressions are the same at a probe
 
 
@@ -81,6 +85,13 @@ def _value(angle: object, values: Mapping[Parameter, float]) -> complex:
         return complex(np.nan)
 
 
+def bound_in_part(angle: ParameterExpression, known: Mapping[Parameter, float]) -> ParameterExpression | None:
+    """The angle with some parameters bound and others left; None where what Qiskit makes of it is another angle."""
+    bound = angle.bind(known)
+    points = [point | dict(known) for point in _probes([angle])]
+    return bound if all(_is_close(_value(bound, point), [_value(angle, point)]) for point in points) else None
+
+
 def number_at(angle: ParameterExpression, values: Mapping[Parameter, float]) -> float:
     try:
         number = complex(angle.bind(values).numeric() if values else angle.numeric())
@@ -94,3 +105,27 @@ def number_at(angle: ParameterExpression, values: Mapping[Parameter, float]) -> 
             f"gate angle {angle} has no finite real value at {at}; mend the input or the expression"
         ) from cause
     return number.real
+
+
+def with_numbers(circuit: QuantumCircuit, values: Mapping[Parameter, float]) -> QuantumCircuit:
+    """A circuit with its parameters bound, each angle at once: Qiskit binds one parameter after the other."""
+    bound = circuit.copy_empty_like()
+    bound.global_phase = _number(circuit.global_phase, values)
+    for item in circuit.data:
+        operation = item.operation
+        if not any(isinstance(p, ParameterExpression) for p in operation.params):
+            bound.append(item)
+        elif operation.base_class in COMPOSITES:  # its parameters stand in the definition
+            bound.compose(with_numbers(operation.definition, values), item.qubits, item.clbits, inplace=True)
+        else:
+            operation = operation.to_mutable()
+            operation.params = [_number(p, values) for p in operation.params]
+            bound.append(operation, item.qubits, item.clbits)
+    return bound
+
+
+def _number(angle: Any, values: Mapping[Parameter, float]) -> Any:
+    """An angle's value; what is no expression stays."""
+    if not isinstance(angle, ParameterExpression):
+        return angle
+    return number_at(angle, {p: values[p] for p in angle.parameters})

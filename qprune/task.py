@@ -28,7 +28,7 @@ from qprune.arguments import (
 )
 from qprune.bundle import read_task, write_task
 from qprune.errors import TaskError
-from qprune.expressions import number_at, slopes_of
+from qprune.expressions import bound_in_part, number_at, slopes_of, with_numbers
 from qprune.observables import Spectrum, as_observables, name_of, spectrum_of, support_of
 from qprune.unitary import unitary_part
 
@@ -39,7 +39,8 @@ class Task:
     """A trained circuit with its observables and the ensemble it is judged on (THEORY section 1).
 
     Args:
-        circuit: Any `QuantumCircuit` of unitary gates; final measurements are taken off, barriers ignored.
+        circuit: Any `QuantumCircuit` of unitary gates; final measurements are taken off, barriers ignored. A
+            `PauliEvolutionGate` of several terms means its product formula, as on a device, not the exact exponential.
         observables: One or a list of Hermitian `SparsePauliOp`, Pauli label (Qiskit's little-endian order) or
             matrix on all qubits; None means the probabilities of the measured qubits (all, if none is measured).
         inputs: Array (M, number of input parameters), radians or whatever the circuit expects; a single input
@@ -178,17 +179,18 @@ class Task:
         known = {p: self._weight_values[p] for p in angle.parameters if p in self._weight_values}
         if len(known) == len(angle.parameters):
             return np.asarray(number_at(angle, known))
-        bound = angle.bind(known) if known else angle
         rows = self.inputs if samples is None else self.inputs[samples]
-        free = sorted(bound.parameters, key=lambda p: self._input_index[p])
-        columns = rows[:, [self._input_index[p] for p in free]]
-        slopes = slopes_of(bound)
-        if slopes is not None:  # affine: no loop needed
-            values = np.full(len(rows), number_at(bound, dict.fromkeys(free, 0.0)))
-            for p, column in zip(free, columns.T, strict=True):  # a product of matrices may round by a row's place
-                values += slopes[p] * column
+        bound = bound_in_part(angle, known) if known else angle
+        slopes = None if bound is None else slopes_of(bound)
+        if bound is not None and slopes is not None:  # affine: no loop needed
+            values = np.full(len(rows), number_at(bound, dict.fromkeys(slopes, 0.0)))
+            # One input after the other: a product of matrices may round by a row's place.
+            for p in sorted(slopes, key=lambda p: self._input_index[p]):
+                values += slopes[p] * rows[:, self._input_index[p]]
             return values
-        return np.array([number_at(bound, dict(zip(free, row, strict=True))) for row in columns.tolist()])
+        free = [p for p in angle.parameters if p not in known]
+        columns = rows[:, [self._input_index[p] for p in free]]
+        return np.array([number_at(angle, known | dict(zip(free, row, strict=True))) for row in columns.tolist()])
 
     def has_inputs(self, angle: object) -> bool:
         """Whether an input parameter enters this gate parameter."""
@@ -199,12 +201,9 @@ class Task:
         return isinstance(angle, ParameterExpression) and any(p in self._weight_values for p in angle.parameters)
 
     def bound_circuit(self, sample: int) -> QuantumCircuit:
-        """The circuit of one sample with every parameter bound."""
-        values = {
-            **self._weight_values,
-            **dict(zip(self.input_params, self.inputs[sample].tolist(), strict=True)),
-        }
-        return self.circuit.assign_parameters({p: values[p] for p in self.circuit.parameters})
+        """The circuit of one sample with every parameter bound; composite gates that hold parameters are decomposed."""
+        inputs = dict(zip(self.input_params, self.inputs[sample].tolist(), strict=True))
+        return with_numbers(self.circuit, self._weight_values | inputs)
 
     @cached_property
     def _weight_values(self) -> dict[Parameter, float]:

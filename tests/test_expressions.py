@@ -7,9 +7,11 @@ from math import pi
 
 import numpy as np
 import pytest
-from helpers import BOUND_SLACK, deviation, state
+from helpers import BOUND_SLACK, deviation, outputs, state
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
+from qiskit.circuit.library import PauliEvolutionGate, RXGate
+from qiskit.quantum_info import Operator, SparsePauliOp
 
 from qprune import Task, prune, verify
 from qprune.expressions import are_equal, slopes_of, sum_of
@@ -66,6 +68,50 @@ def quadratic_input(circuit):
 def seeming_inverse(circuit):
     circuit.r(-w, 0.3, 0)
     circuit.r(0.5 * (1 - w), 0.3, 0)
+
+
+a, b = Parameter("a"), Parameter("b")
+
+
+def test_angles_are_bound_at_once():
+    circuit = QuantumCircuit(2)
+    circuit.rx((a + x) + (b + x), 0)
+    circuit.ry((a + x) * (b + x), 1)
+    task = Task(circuit, "YI", inputs=ROWS, input_params=[x], weights={a: 1.0, b: -1.0})
+    for row, i in ((0.3, 0), (0.9, 1)):
+        expected = [2 * row, (1 + row) * (row - 1)]
+        assert [item.operation.params[0] for item in task.bound_circuit(i).data] == pytest.approx(expected)
+    assert task.values((a + x) + (b + x)) == pytest.approx(2 * ROWS[:, 0])
+    assert task.values((a + x) * (b + x)) == pytest.approx((1 + ROWS[:, 0]) * (ROWS[:, 0] - 1))
+    result = prune(task, tolerance=0)
+    change = [deviation(task, state(task.bound_circuit(i)), state(result.task.bound_circuit(i))) for i in (0, 1)]
+    assert np.max(change) < 1e-12
+
+
+def test_gates_of_every_kind_are_bound_as_qiskit_does():
+    inner = QuantumCircuit(2, global_phase=a)
+    inner.rx(a * x, 0)
+    inner.cry(b, 0, 1)
+    circuit = QuantumCircuit(3, global_phase=b)
+    circuit.append(inner.to_gate().control(1, ctrl_state=0), [0, 2, 1])
+    circuit.append(inner.to_gate().inverse(), [2, 0])
+    circuit.append(RXGate(a).control(2, ctrl_state=1), [2, 0, 1])
+    circuit.append(PauliEvolutionGate(SparsePauliOp(["XYI", "IZZ"], [1, 0.5]), time=a + b * x), [1, 0, 2])
+    circuit.cp(x, 0, 1)
+    task = Task(circuit, "IZZ", inputs=ROWS, input_params=[x], weights={a: 0.4, b: 0.3})
+    for i, row in enumerate(ROWS[:, 0]):
+        expected = Operator(circuit.assign_parameters({a: 0.4, b: 0.3, x: row}).decompose(reps=4))
+        np.testing.assert_allclose(Operator(task.bound_circuit(i).decompose(reps=4)).data, expected.data, atol=1e-12)
+
+
+def test_an_evolution_whose_time_loses_a_parameter():
+    """Qiskit's own binding fails here: "circuit parameter table is inconsistent"."""
+    circuit = QuantumCircuit(2)
+    circuit.append(PauliEvolutionGate(SparsePauliOp("X"), time=a + b * x), [0])
+    circuit.cx(0, 1)
+    task = Task(circuit, "ZI", inputs=ROWS, input_params=[x], weights={a: 0.4, b: 0.0})
+    assert verify(task, prune(task, tolerance=0.01))
+    np.testing.assert_allclose(outputs(task, state(task.bound_circuit(1))), np.cos(0.8), atol=1e-12)
 
 
 @pytest.mark.parametrize("build", [same_coordinate, quadratic_input, seeming_inverse])
