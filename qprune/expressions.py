@@ -25,6 +25,8 @@ def sum_of(
 ) -> float | ParameterExpression | None:
     """The sum of two angles; None where Qiskit's is not theirs."""
     total = first + second
+    if not isinstance(total, ParameterExpression) and not isinstance(first, ParameterExpression):
+        return total
     return total if _agree(total, [first, second]) else None
 
 
@@ -37,6 +39,8 @@ def are_equal(first: object, second: object) -> bool:
 
 def slopes_of(angle: ParameterExpression) -> dict[Parameter, float] | None:
     """The derivative in each parameter if the expression is affine, else None."""
+    if isinstance(angle, Parameter):
+        return {angle: 1.0}
     slopes = {}
     for p in sorted(angle.parameters, key=lambda p: p.name):  # a set's order would change sums between runs
         try:
