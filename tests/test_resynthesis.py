@@ -151,6 +151,21 @@ def test_what_is_nearly_nothing_is_not_taken_for_nothing():
     assert one_round(task_of(off))[1] == ()
 
 
+def test_runs_that_meet_once_another_is_gone_become_one():
+    """The run on qubits 1 and 2 does nothing; between runs, one gate on a qubit is enough."""
+    circuit, busy = QuantumCircuit(3), entanglers(*[("cx", 0, 1)] * 4)
+    circuit.compose(busy, [0, 1], inplace=True)
+    circuit.compose(plain(("cx", 0, 1), ("h", 1), ("cz", 0, 1), ("h", 1)), [1, 2], inplace=True)
+    circuit.compose(busy, [1, 0], inplace=True)
+    circuit.compose(busy, [1, 2], inplace=True)
+    task = task_of(circuit)
+    sites, _ = resynthesise(task, sites_of(task))
+    after = circuit_of(task, sites)
+    assert [site.qubits for site in sites if len(site.qubits) == 2] == [(0, 1)] * 3 + [(1, 2)] * 3
+    assert len(sites) <= 6 + 8 + 7
+    np.testing.assert_allclose(outputs(task, state(after)), outputs(task, state(circuit)), atol=SYNTHESIS_SLACK)
+
+
 def test_matrices_that_are_not_quite_unitary_are_left_alone():
     circuit, rng = QuantumCircuit(2), np.random.default_rng(0)
     for seed in range(3):
