@@ -233,9 +233,12 @@ def plan_of(
     shown = {c.site: c for c in reversed(compared)} | taken
     # Later reasons win: a gate that was replaced and then cancelled is gone for the first of the two.
     fate: dict[int, tuple[str, str]] = {}
+    fixes: dict[int, tuple[str, ...]] = {}
     for change in (*cancelled, *exact):
         into = f" into gate {', '.join(map(str, change.into))}" if change.into else ""
-        fate.update(dict.fromkeys(change.origins, ("simplify", change.kind + into)))
+        fixed = f"; fixes {', '.join(change.fixes)}" if change.fixes else ""
+        fate.update(dict.fromkeys(change.origins, ("simplify", change.kind + into + fixed)))
+        fixes.update(dict.fromkeys(change.origins, change.fixes))
     place: dict[int, int] = {}
     for j, site in enumerate(basis.sites):
         place.update(dict.fromkeys(site.origins, j))
@@ -261,6 +264,7 @@ def plan_of(
                 angle=None if seen is None else float(np.max(seen.angles)),
                 tolerance=tolerance if tolerance is not None and np.isfinite(tolerance) else None,
                 distance_low=None if seen is None else seen.distance_low,
+                fixes=fixes.get(k, ()),
             )
         )
     return tuple(entries)

@@ -78,6 +78,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--costs", metavar="JSON", help="cost by gate name, such as '{\"cx\": 20}'")
     command.add_argument("--prune-encoding", action="store_true", help="gates that an input enters may go too")
     command.add_argument(
+        "--resynthesis", action="store_true", help="at last fewer CX in runs on two qubits; fixes their weights"
+    )
+    command.add_argument(
         "--tradeoff",
         type=_points,
         help="points of the report's curve, one pruning each (default 12, with --refit none: 0)",
@@ -151,6 +154,7 @@ def _pruned(
         strategy=options.strategy,
         costs=costs,
         prune_encoding=options.prune_encoding,
+        resynthesis=options.resynthesis,
         seed=options.seed,
         simulator=options.simulator,
         threads=options.threads,

@@ -267,7 +267,7 @@ def bound_operation(task: Task, operation: Instruction, sample: int | None = Non
 
 def with_origins(site: Site, origins: tuple[int, ...]) -> Site:
     """The same gate standing for other gates of the original."""
-    return replace(site, origins=tuple(sorted(origins)))
+    return replace(site, origins=tuple(sorted(set(origins))))
 
 
 def pauli_label(word: Word) -> tuple[str, list[int]]:

@@ -45,6 +45,7 @@ class Options:
     strategy: str = "q-iprune"
     costs: Costs = None
     prune_encoding: bool = False
+    resynthesis: bool = False
     seed: int = 0
     simulator: str | BaseEstimatorV2 = STATEVECTOR
     delta: float = DEFAULT_DELTA
@@ -79,7 +80,7 @@ class Options:
                 raise OptionError(f"{name} must be one of {listed}, got {getattr(self, name)!r}")
         if self.refit not in (True, False, "noise"):
             raise OptionError(f'refit must be True, False or "noise", got {self.refit!r}')
-        for name in ("prune_encoding", "progress"):
+        for name in ("prune_encoding", "resynthesis", "progress"):
             if not isinstance(getattr(self, name), bool):
                 raise OptionError(f"{name} must be True or False, got {getattr(self, name)!r}")
         for name, least in (("threads", 1), ("seed", 0)):

@@ -41,6 +41,7 @@ def prune(
     strategy: str = "q-iprune",
     costs: Costs = None,
     prune_encoding: bool = False,
+    resynthesis: bool = False,
     seed: int = 0,
     simulator: str | BaseEstimatorV2 = "statevector",
     delta: float = DEFAULT_DELTA,
@@ -83,6 +84,10 @@ def prune(
         costs: Cost by gate name, or a callable on a `Site`; default two-qubit gates 10, rotations 1, rotations about
             Z 0.1. Gates not named keep their default. With a noise model the default is what removal saves: r_k.
         prune_encoding: Whether gates that an input enters may be replaced too.
+        resynthesis: At last, runs of gates on two qubits without inputs become the circuit with the fewest CX for what
+            they do at the weights' values, where that takes fewer. Exact, but their weights become numbers: they are
+            None in `weight_map` and named in the plan and the report. A weight that moves other gates too stays free
+            for those, while the run keeps its old value.
         seed: For strategies that draw, and for the inputs that refit mixes from the ensemble.
         simulator: "statevector", Aer's; "matrix_product_state": for circuits too wide for that and of low entanglement,
             best with gates on neighbouring qubits. What truncation may change enters every bound (T7). Or an
@@ -118,6 +123,7 @@ def prune(
         strategy=strategy,
         costs=costs,
         prune_encoding=prune_encoding,
+        resynthesis=resynthesis,
         seed=seed,
         simulator=simulator,
         delta=delta,

@@ -95,6 +95,7 @@ def _claims(result: PruneResult) -> list[str]:
     lines = [
         f"{len(certificate.replaced)} gates replaced approximately, "
         f"{sum(r.by == 'identity' for r in certificate.replaced)} of them removed; all other changes are exact",
+        *_fixed(result.fixed_weights),
         f"largest {deviation_name(result)} over {len(certificate.samples)} samples",
         f"  proven (T2)  {certificate.largest_bound:.6g}",
         f"  measured     {certificate.largest_measured:.6g}"
@@ -106,6 +107,10 @@ def _claims(result: PruneResult) -> list[str]:
         kept = int(np.all(predictions, axis=0).sum())
         lines.append(f"  predictions that provably cannot flip (T4): {kept} of {len(certificate.samples)}")
     return lines
+
+
+def _fixed(names: Sequence[str]) -> list[str]:
+    return [f"  resynthesis fixed {len(names)} weight{'s' * (len(names) > 1)}: {', '.join(names)}"] if names else []
 
 
 def _gain(result: PruneResult) -> list[str]:

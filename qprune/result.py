@@ -38,6 +38,7 @@ class PlanEntry:
         angle: Largest undeformed angle θ over the samples, radians; likewise.
         tolerance: ε_k, or None in budget mode.
         distance_low: Lower limit of d_q where it was measured; `distance` is then the upper limit.
+        fixes: Weights that moved the gate and are numbers in what resynthesis put in its place.
     """
 
     index: int
@@ -51,6 +52,7 @@ class PlanEntry:
     angle: float | None
     tolerance: float | None
     distance_low: float | None = None
+    fixes: tuple[str, ...] = ()
 
     @property
     def distance_text(self) -> str:
@@ -97,6 +99,12 @@ class PruneResult:
         """For each weight of the original its index among the surviving ones, or None."""
         place = {p: j for j, p in enumerate(self.task.weight_params)}
         return tuple(place.get(p) for p in self.original.weight_params)
+
+    @property
+    def fixed_weights(self) -> tuple[str, ...]:
+        """Names of the weights that became numbers by resynthesis and move no gate any more."""
+        fixed = {name for entry in self.plan for name in entry.fixes} - {p.name for p in self.task.weight_params}
+        return tuple(p.name for p in self.original.weight_params if p.name in fixed)
 
     def __str__(self) -> str:
         return table(self)
@@ -252,7 +260,7 @@ def _pruned_task(original: Task, folder: Path) -> Task:
 
 
 def _plan_entry(entry: dict[str, Any]) -> PlanEntry:
-    return PlanEntry(**{**entry, "qubits": tuple(entry["qubits"])})
+    return PlanEntry(**{**entry, "qubits": tuple(entry["qubits"]), "fixes": tuple(entry.get("fixes", ()))})
 
 
 def plan_actions(plan: Sequence[PlanEntry]) -> dict[str, int]:

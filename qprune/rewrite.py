@@ -27,14 +27,17 @@ class ExactChange:
     """A gate that went without changing any output.
 
     Attributes:
-        kind: "light cone", "commutes with the outputs", "identity", "inverse pair" or "merged".
+        kind: "light cone", "commutes with the outputs", "identity", "inverse pair", "merged", "CX network" or
+            "resynthesised".
         origins: Original gates that are gone.
         into: Original gates of the site they were merged with, for "merged".
+        fixes: Weights that moved the gate and no longer do, for "resynthesised".
     """
 
     kind: str
     origins: tuple[int, ...]
     into: tuple[int, ...] = ()
+    fixes: tuple[str, ...] = ()
 
 
 def apply(task: Task, sites: Sequence[Site], replacements: Mapping[int, Replacement]) -> tuple[Site, ...]:
@@ -236,5 +239,9 @@ def _are_inverse(first: Site, second: Site) -> bool:
             and bool(inverse == after)
             and all(are_equal(*pair) for pair in zip(inverse.params, after.params, strict=True))
         )
-    product = Operator(after).data @ Operator(before).data
+    return is_phase(Operator(after).data @ Operator(before).data)
+
+
+def is_phase(product: NDArray[np.complex128]) -> bool:
+    """Whether a unitary is the identity up to a phase and rounding."""
     return bool(np.max(np.abs(product - product[0, 0] * np.eye(len(product)))) < EXACT)

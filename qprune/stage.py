@@ -20,6 +20,7 @@ from qprune.options import Options
 from qprune.prefix import STATEVECTOR, Outputs, Prefix
 from qprune.representatives import CandidateFinder, is_prunable, words_for
 from qprune.result import PruneResult
+from qprune.resynthesis import resynthesise
 from qprune.rewrite import ExactChange, light_cones, simplify
 from qprune.runner import Runner
 from qprune.selection import Candidate, angles_used
@@ -143,9 +144,14 @@ class Stage:
 
     def ended(self, reduced: Reduced) -> tuple[Task, tuple[Site, ...], tuple[ExactChange, ...]]:
         """A smaller circuit in its last form: as a task, its gates, and the exact changes that led there."""
-        sites, networks = shorten_networks(self.task, reduced.sites)
-        circuit = circuit_of(self.task, sites) if networks else reduced.task.circuit
-        return self.task.with_circuit(circuit, reduced.weights), sites, networks
+        sites, changes = shorten_networks(self.task, reduced.sites)
+        circuit = circuit_of(self.task, sites) if changes else reduced.task.circuit
+        task = self.task.with_circuit(circuit, reduced.weights)
+        if self.options.resynthesis:
+            sites, resynthesised = resynthesise(task, sites)
+            task = task.with_circuit(circuit_of(task, sites)) if resynthesised else task
+            changes += resynthesised
+        return task, sites, changes
 
     def finish(
         self,
@@ -168,7 +174,7 @@ class Stage:
         simplified = circuit_of(task, self.sites)
         theta = self.theta(chosen)
         before = Measured(self.prefix.outputs, self._outputs(task, self.sites, task.heldout))
-        pruned, sites, networks = self.ended(reduced)
+        pruned, sites, ended = self.ended(reduced)
         selected = self.runner.outputs(pruned, sites, task.selected, self.options.progress)
         after = Measured(selected, self._outputs(pruned, sites, task.heldout))
         record, used = self._noise_record(pruned, sites, selected, stopped[1]), options.record(self.window, stopped[0])
@@ -179,7 +185,7 @@ class Stage:
             flat=circuit_of(task, self.original),
             simplified=simplified,
             task=pruned,
-            plan=plan_of(basis, self.original, self.exact, reduced.changes + networks, compared, chosen),
+            plan=plan_of(basis, self.original, self.exact, reduced.changes + ended, compared, chosen),
             certificate=make_certificate(basis, pruned, chosen, theta, before, after),
             accuracy=accuracy(task, before, after),
         )

@@ -17,7 +17,8 @@ from qprune.result import PruneResult
 SPAN = 1e-3  # the smallest budget tried, as a share of the largest that means anything
 LARGEST_TOLERANCE = 1.0
 KEPT_OPTIONS = (
-    *("certify", "refit", "aggregate", "window", "representatives", "strategy", "prune_encoding", "seed", "delta"),
+    *("certify", "refit", "aggregate", "window", "representatives", "strategy", "prune_encoding", "resynthesis"),
+    *("seed", "delta"),
 )
 
 
