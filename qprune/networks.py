@@ -64,8 +64,8 @@ def with_shorter_runs(task: Task, sites: Sequence[Site]) -> tuple[tuple[Site, ..
     Returns:
         The circuit, gates perhaps in another order or on other qubits, and what went.
     """
-    places = {(site.name, site.qubits) for site in sites if len(site.qubits) > 1}
-    couplings = tuple(sorted((qubits[0], qubits[1]) for name, qubits in places if name == "cx"))
+    places = {_place(site) for site in sites if len(site.qubits) > 1}
+    couplings = tuple(sorted({_pair(site) for site in sites if _is_cx(site)}))
     done: list[Site] = []
     changes: list[ExactChange] = []
     left = list(sites)
@@ -77,7 +77,7 @@ def with_shorter_runs(task: Task, sites: Sequence[Site]) -> tuple[tuple[Site, ..
             if network is None:
                 continue
             moved = [_moved(task, site, network.to) for site in done]
-            if all(len(site.qubits) == 1 or (site.name, site.qubits) in places for site in moved):
+            if all(len(site.qubits) == 1 or _place(site) in places for site in moved):
                 new, gone = _renewed(task, run, network.pairs)
                 done, run = moved, new
                 changes += [ExactChange("CX network", site.origins) for site in gone]
@@ -92,6 +92,11 @@ def _is_cx(site: Site) -> bool:
 
 def _pair(site: Site) -> Pair:
     return site.qubits[0], site.qubits[1]
+
+
+def _place(site: Site) -> tuple[object, ...]:
+    """What a gate is and where it stands; the order of qubits counts only where the gate tells them apart."""
+    return site.name, site.family, site.word or site.qubits
 
 
 def _moved(task: Task, site: Site, to: Mapping[int, int]) -> Site:

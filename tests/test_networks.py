@@ -140,3 +140,19 @@ def test_pruning_starts_and_ends_with_short_networks():
     assert result.circuit.count_ops()["cx"] <= 6
     assert sum("CX network" in entry.detail for entry in result.plan) >= 6
     qprune.verify(task, result)
+
+
+@pytest.mark.parametrize("gate", ["cp", "cz", "rzz", "rxx"])
+def test_swaps_behind_symmetric_gates_go_whichever_way_those_are_written(gate):
+    """Planted: what the swaps exchange can be exchanged at the start, as every gate has a twin on the other qubits."""
+    circuit = QuantumCircuit(4)
+    for k, (q, p) in enumerate(combinations(range(4), 2)):
+        circuit.rx(0.3 + k, p)
+        getattr(circuit, gate)(*([] if gate == "cz" else [0.2 + k]), p, q)
+    for q, p in ((0, 3), (1, 2)):
+        for pair in ((q, p), (p, q), (q, p)):
+            circuit.cx(*pair)
+    _, after, changes, new = shortened(circuit)
+    assert not couplings(after)
+    assert len(changes) == 6
+    assert up_to_phase(state(circuit)[:, None], state(new)[:, None]) < 1e-12
