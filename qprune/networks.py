@@ -1,4 +1,4 @@
-"""CX networks: a run of CX gates is a linear map of bits, and one with fewer CX may do the same.
+"""CX networks: a run of CX gates (a SWAP is three) is a linear map of bits, and one with fewer CX may do the same.
 
 Often a shorter one does so up to a permutation of qubits. As every circuit starts in |0…0⟩, which no permutation
 changes, the gates before the run then act on the permuted qubits instead, and nothing has to be undone.
@@ -54,8 +54,8 @@ def shorten_networks(task: Task, sites: Sequence[Site]) -> tuple[tuple[Site, ...
 def with_shorter_runs(task: Task, sites: Sequence[Site]) -> tuple[tuple[Site, ...], tuple[ExactChange, ...]]:
     """Replace runs of CX gates by shorter ones that lead to the same state.
 
-    A run takes in every later CX that can be moved to it past gates it commutes with. Every new gate stands for an old
-    one of the run, where possible on the same qubits; old gates left over are the exact changes.
+    A run takes in every later CX or SWAP that can be moved to it past gates it commutes with. Every new gate stands for
+    an old one of the run, where possible on the same qubits; old gates left over are the exact changes.
 
     Args:
         task: Gives new gates their role.
@@ -73,8 +73,8 @@ def with_shorter_runs(task: Task, sites: Sequence[Site]) -> tuple[tuple[Site, ..
         before, run, left = _run(left)
         done += before
         for permuted in (True, False):
-            network = _shorter(tuple(map(_pair, run)), couplings, permuted)
-            if network is None:
+            network = _shorter(tuple(pair for site in run for pair in _pairs(site)), couplings, permuted)
+            if network is None or len(network.pairs) > len(run):  # a SWAP counts as three CX, but is one gate
                 continue
             moved = [_moved(task, site, network.to) for site in done]
             if all(len(site.qubits) == 1 or _place(site) in places for site in moved):
@@ -92,6 +92,12 @@ def _is_cx(site: Site) -> bool:
 
 def _pair(site: Site) -> Pair:
     return site.qubits[0], site.qubits[1]
+
+
+def _pairs(site: Site) -> list[Pair]:
+    """The CX that a gate of a run stands for."""
+    a, b = _pair(site)
+    return [(a, b)] if _is_cx(site) else [(a, b), (b, a), (a, b)]
 
 
 def _place(site: Site) -> tuple[object, ...]:
@@ -127,7 +133,7 @@ def _run(sites: Sequence[Site]) -> tuple[list[Site], list[Site], list[Site]]:
     for site in sites:
         if not after.lets_through(site):
             after.add(site)
-        elif _is_cx(site):
+        elif site.name in ("cx", "swap"):
             run.add(site)
         elif run.lets_through(site):
             before.append(site)

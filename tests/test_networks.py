@@ -36,13 +36,13 @@ def couplings(sites):
 
 @st.composite
 def circuits(draw):
-    """CX gates mostly, with rotations that some of them commute with."""
+    """CX gates mostly, SWAP gates, and rotations that some of them commute with."""
     n = draw(st.integers(2, 5))
     circuit = QuantumCircuit(n)
     for k in range(draw(st.integers(0, 24))):
-        kind = draw(st.sampled_from(["cx", "cx", "cx", "cx", "cz", "rx", "ry", "rz", "rzz"]))
+        kind = draw(st.sampled_from(["cx", "cx", "cx", "cx", "swap", "cz", "rx", "ry", "rz", "rzz"]))
         qubits = draw(st.permutations(range(n)))
-        if kind in ("cx", "cz"):
+        if kind in ("cx", "cz", "swap"):
             getattr(circuit, kind)(*qubits[:2])
         elif kind == "rzz":
             circuit.rzz(0.3 + k, *qubits[:2])
@@ -62,7 +62,7 @@ def test_the_state_stays_and_every_origin_has_one_fate(circuit):
     assert sorted(fates) == list(range(len(before)))
     simpler = circuit_of(task_of(circuit), shorten_networks(task_of(circuit), before)[0])
     np.testing.assert_allclose(*(outputs(task_of(circuit), state(c)) for c in (circuit, simpler)), atol=1e-12)
-    others = [[site.name for site in sites if site.name != "cx"] for sites in (before, after)]
+    others = [[site.name for site in sites if site.name not in ("cx", "swap")] for sites in (before, after)]
     assert sorted(others[0]) == sorted(others[1])
 
 
@@ -102,14 +102,18 @@ def test_a_swap_moves_the_gates_before_it():
     assert up_to_phase(state(circuit)[:, None], state(new)[:, None]) < 1e-12
 
 
-def test_a_routed_circuit_stays_routed():
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_routed_circuit_stays_routed(whole):
     """Without its swap CX(0, 1) would have to join qubits that the device does not."""
     circuit = QuantumCircuit(4)
     circuit.cx(0, 1)
     circuit.ry(0.4, 0)
     circuit.ry(0.5, 1)
-    for pair in [(1, 2), (2, 1), (1, 2)]:
-        circuit.cx(*pair)
+    if whole:
+        circuit.swap(1, 2)
+    else:
+        for pair in [(1, 2), (2, 1), (1, 2)]:
+            circuit.cx(*pair)
     circuit.ry(0.6, 2)
     circuit.cx(2, 3)
     before, after, changes, _ = shortened(circuit)
@@ -149,10 +153,10 @@ def test_swaps_behind_symmetric_gates_go_whichever_way_those_are_written(gate):
     for k, (q, p) in enumerate(combinations(range(4), 2)):
         circuit.rx(0.3 + k, p)
         getattr(circuit, gate)(*([] if gate == "cz" else [0.2 + k]), p, q)
-    for q, p in ((0, 3), (1, 2)):
-        for pair in ((q, p), (p, q), (q, p)):
-            circuit.cx(*pair)
+    for pair in ((0, 3), (3, 0), (0, 3)):
+        circuit.cx(*pair)
+    circuit.swap(2, 1)
     _, after, changes, new = shortened(circuit)
-    assert not couplings(after)
-    assert len(changes) == 6
+    assert not {"cx", "swap"} & {site.name for site in after}
+    assert len(changes) == 4
     assert up_to_phase(state(circuit)[:, None], state(new)[:, None]) < 1e-12
