@@ -120,7 +120,10 @@ def with_numbers(circuit: QuantumCircuit, values: Mapping[Parameter, float]) -> 
         if not any(isinstance(p, ParameterExpression) for p in operation.params):
             bound.append(item)
         elif operation.base_class in COMPOSITES:  # its parameters stand in the definition
-            bound.compose(with_numbers(operation.definition, values), item.qubits, item.clbits, inplace=True)
+            inner = with_numbers(operation.definition, values)
+            inner.name = operation.name
+            whole = inner.to_gate() if isinstance(operation, Gate) else inner.to_instruction()
+            bound.append(whole, item.qubits, item.clbits)
         else:
             operation = operation.to_mutable()
             operation.params = [_number(p, values) for p in operation.params]

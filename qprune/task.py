@@ -201,7 +201,7 @@ class Task:
         return isinstance(angle, ParameterExpression) and any(p in self._weight_values for p in angle.parameters)
 
     def bound_circuit(self, sample: int) -> QuantumCircuit:
-        """The circuit of one sample with every parameter bound; composite gates that hold parameters are decomposed."""
+        """The circuit of one sample with every parameter bound."""
         inputs = dict(zip(self.input_params, self.inputs[sample].tolist(), strict=True))
         return with_numbers(self.circuit, self._weight_values | inputs)
 

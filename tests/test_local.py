@@ -76,7 +76,6 @@ def matrix_of(candidate, ascending):
         ({"control": "u", "target": "x"}, "rzz", {"control": "rz"}),
         ({"control": "x", "target": "u"}, "cry", {"target": "u"}),
         ({"control": "x", "target": "u"}, "ch", {"target": "u"}),
-        ({"control": "u", "target": "u"}, "swap", {"control": "u", "target": "u"}),
     ],
     ids=str,
 )
