@@ -10,6 +10,9 @@ from pathlib import Path
 from benchmarks import accuracy, plots, readme, scaling, tables, training, wide
 from benchmarks.noise import run as noise
 from benchmarks.peers import run as peers
+from benchmarks.peers.chains import CHAINS
+from benchmarks.peers.circuits import cases
+from benchmarks.peers.sides import TOOLS
 from benchmarks.records import RESULTS
 
 
@@ -35,7 +38,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     if options.command == "accuracy":
         accuracy.run(
-            options.out, quick=options.quick, again=options.again, networks=options.networks, budgets=options.budgets
+            options.out,
+            quick=options.quick,
+            again=options.again,
+            networks=options.networks,
+            modes=options.modes,
+            budgets=options.budgets,
         )
         print(f"rows added to {options.out}; now `python -m benchmarks tables`")
         return 0
@@ -100,7 +108,12 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--out", type=Path, default=RESULTS / "accuracy.jsonl", help="file to which rows are added")
     command.add_argument("--quick", action="store_true", help="one small network, seconds: to see that it works")
     command.add_argument("--again", action="store_true", help="measure anew what the file holds already")
-    command.add_argument("--networks", nargs="+", default=(), metavar="NAME", help="only these (default all)")
+    command.add_argument(
+        "--networks", nargs="+", default=(), choices=accuracy.names(), metavar="NAME", help="only these (default all)"
+    )
+    command.add_argument(
+        "--modes", nargs="+", default=(), choices=accuracy.MODES, metavar="NAME", help="only these (default all)"
+    )
     command.add_argument("--budgets", nargs="+", type=float, default=accuracy.BUDGETS, help="default %(default)s")
 
     command = commands.add_parser("noise", help="pruned and unpruned circuits on noisy machines")
@@ -124,8 +137,11 @@ def _parser() -> argparse.ArgumentParser:
         "--limit", type=_positive, default=60, help="processor seconds for a tool or a tuned chain (default 60)"
     )
     command.add_argument("--missing", action="store_true", help="leave out what the file already holds")
-    command.add_argument("--circuit", nargs="+", default=(), metavar="NAME", help="only these circuits")
-    command.add_argument("--tool", nargs="+", default=(), metavar="PART", help="only tools with this in their name")
+    named = [case.name for case in (*cases(), *cases(quick=True))]
+    command.add_argument("--circuit", nargs="+", default=(), choices=named, metavar="NAME", help="only these circuits")
+    command.add_argument(
+        "--tool", nargs="+", default=(), type=_tool, metavar="PART", help="only tools with this in their name"
+    )
 
     commands.add_parser("readme", help="run the demo and put its table and the result tables into README.md")
 
@@ -133,6 +149,13 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=f"result files to {what}")
         command.add_argument("--results", type=Path, default=RESULTS, help="folder with the rows, written to as well")
     return parser
+
+
+def _tool(part: str) -> str:
+    names = [entry.name for entry in (*TOOLS, *CHAINS)]
+    if not any(part in name for name in names):
+        raise argparse.ArgumentTypeError(f"{part!r} must be part of one of these names: {'; '.join(names)}")
+    return part
 
 
 def _positive(text: str) -> int:

@@ -88,8 +88,20 @@ MODES: dict[str, Callable[[qprune.Task, float], Smaller]] = {
 }
 
 
+def names() -> list[str]:
+    """The reference networks with a test split."""
+    found = sorted(path.parent.name for path in (ROOT / "circuits").glob("*/task.json"))
+    return [name for name in found if name != "planted-5q"]
+
+
 def run(
-    out: Path, *, quick: bool, again: bool, networks: Sequence[str] = (), budgets: Sequence[float] = BUDGETS
+    out: Path,
+    *,
+    quick: bool,
+    again: bool,
+    networks: Sequence[str] = (),
+    modes: Sequence[str] = (),
+    budgets: Sequence[float] = BUDGETS,
 ) -> None:
     """Prune each network on its training inputs and measure it on its test inputs, which selection never saw.
 
@@ -98,15 +110,14 @@ def run(
         quick: One small network at one budget.
         again: Measure anew what the file holds already.
         networks: Only these; default all.
+        modes: Only these of `MODES`; default all.
         budgets: Largest deviations to allow.
     """
-    names = sorted(path.parent.name for path in (ROOT / "circuits").glob("*/task.json"))
-    names = ["reupload-2q"] if quick else [n for n in names if n != "planted-5q" and (not networks or n in networks)]
     done = [] if again else [row["config"] for row in read(out.parent, NAME)]
     jobs = [
         {"network": name, "mode": mode, "budget": budget}
-        for name in names
-        for mode in MODES
+        for name in (["reupload-2q"] if quick else networks or names())
+        for mode in modes or MODES
         for budget in (BUDGETS[2:3] if quick else budgets)
     ]
     for config in tqdm([job for job in jobs if job not in done], desc=NAME, unit="run", disable=None):
