@@ -113,21 +113,27 @@ def number_at(angle: ParameterExpression, values: Mapping[Parameter, float]) -> 
 
 def with_numbers(circuit: QuantumCircuit, values: Mapping[Parameter, float]) -> QuantumCircuit:
     """A circuit with its parameters bound, each angle at once: Qiskit binds one parameter after the other."""
-    bound = circuit.copy_empty_like()
-    bound.global_phase = _number(circuit.global_phase, values)
-    for item in circuit.data:
-        operation = item.operation
-        if not any(isinstance(p, ParameterExpression) for p in operation.params):
-            bound.append(item)
-        elif operation.base_class in COMPOSITES:  # its parameters stand in the definition
-            inner = with_numbers(operation.definition, values)
-            inner.name = operation.name
-            whole = inner.to_gate() if isinstance(operation, Gate) else inner.to_instruction()
-            bound.append(whole, item.qubits, item.clbits)
-        else:
-            operation = operation.to_mutable()
-            operation.params = [_number(p, values) for p in operation.params]
-            bound.append(operation, item.qubits, item.clbits)
+    bound = QuantumCircuit.from_instructions(
+        [item.replace(operation=_operation_with_numbers(item.operation, values)) for item in circuit.data],
+        qubits=circuit.qubits,
+        clbits=circuit.clbits,
+        name=circuit.name,
+        global_phase=_number(circuit.global_phase, values),
+    )
+    for register in (*circuit.qregs, *circuit.cregs):
+        bound.add_register(register)
+    return bound
+
+
+def _operation_with_numbers(operation: Instruction, values: Mapping[Parameter, float]) -> Instruction:
+    if not any(isinstance(p, ParameterExpression) for p in operation.params):
+        return operation
+    if operation.base_class in COMPOSITES:  # its parameters stand in the definition
+        inner = with_numbers(operation.definition, values)
+        inner.name = operation.name
+        return inner.to_gate() if isinstance(operation, Gate) else inner.to_instruction()
+    bound = operation.to_mutable()
+    bound.params = [_number(p, values) for p in operation.params]
     return bound
 
 

@@ -176,8 +176,9 @@ def _pieces(operation: Any, places: tuple[int, ...]) -> Iterator[tuple[ComplexAr
     Where Qiskit has no `__array__` the definition counts, which is what runs on a device: `to_matrix` of a Pauli
     evolution of several terms would be the exponential before Trotterisation.
     """
-    definition = getattr(operation, "definition", None)
-    if definition is None or (hasattr(operation, "__array__") and len(places) <= DENSE_QUBITS):
+    is_dense = hasattr(operation, "__array__") and len(places) <= DENSE_QUBITS
+    definition = None if is_dense else getattr(operation, "definition", None)  # made anew each time
+    if definition is None:
         yield np.asarray(operation.to_matrix(), dtype=complex), places
     else:
         for item in definition.data:
