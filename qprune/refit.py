@@ -20,6 +20,7 @@ from qprune.task import FloatArray
 DAMPING = 1e-3  # first damping of Levenberg-Marquardt, relative to the diagonal of the Gauss-Newton matrix
 RESIDUALS_PER_WEIGHT = 2  # from which on the Gauss-Newton matrix is trusted
 SMALLEST = 1e-12  # residual below which nothing is left to fit
+FARTHEST = 1e4  # largest move of a weight in a step: beyond, along what rounding takes for a slope, angles lose digits
 FLOOR = 1e-9  # damping of directions that no output sees, relative to the mean of that diagonal
 
 
@@ -69,7 +70,7 @@ def fit(
             moved = weights.copy()
             moved[free] -= np.linalg.solve(normal + damping * np.diag(scale) + 1e-300 * np.eye(len(scale)), slope)
             after = float(np.sum(((network.values(moved) - target) / largest) ** power))
-            if after < before:
+            if after < before and np.abs(moved - weights).max() <= FARTHEST:
                 break
             damping *= 4
         else:

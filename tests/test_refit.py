@@ -367,3 +367,22 @@ def test_predicted_square_lies_between_the_linear_optimum_and_no_step(name):
     assert best @ best - 1e-9 <= found <= residual @ residual
     undamped = predicted_square(network, task.weights, target, damping=1e-12)
     assert undamped == pytest.approx(best @ best, rel=1e-4)
+
+
+class Flat:
+    """Four outputs that a weight moves only by what rounding makes of their slope."""
+
+    movable = np.array([True])
+    slope = 1e-17
+
+    def values(self, weights):
+        return np.full((4, 1), 0.5) + self.slope * weights[0]
+
+    def jacobian(self, weights):
+        return self.values(weights), np.full((4, 1, 1), self.slope)
+
+
+def test_no_weight_follows_a_slope_that_is_rounding():
+    """One went 10^15 radians along it, where π − w has no digit left, and verify found another distance."""
+    moved, _ = fit(Flat(), np.array([0.3]), np.zeros((4, 1)), steps=30)
+    assert abs(moved[0] - 0.3) <= 1e4
