@@ -88,8 +88,7 @@ def write_task(task: Task, folder: Path) -> None:
         circuit.measure(task.measured_qubits, range(len(task.measured_qubits)))
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with open(folder / "circuit.qpy", "wb") as stream:
-            qpy.dump(circuit, stream)
+        write_qpy(circuit, folder / "circuit.qpy")
         (folder / "task.json").write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
         with open(folder / "inputs.csv", "w", newline="", encoding="utf-8") as stream:
             writer = csv.writer(stream)
@@ -123,6 +122,25 @@ def read_circuit(folder: Path) -> QuantumCircuit:
         return qasm3.loads(path.read_text(encoding="utf-8"))
     except Exception as error:  # the reader raises many unrelated types
         raise _unreadable(path, error) from error
+
+
+def write_qpy(circuit: QuantumCircuit, path: Path) -> None:
+    """Write one circuit as a QPY file.
+
+    Raises:
+        BundleError: It cannot be read back as it was: Qiskit loses a parameter that an angle does not depend on.
+    """
+    with open(path, "wb") as stream:
+        qpy.dump(circuit, stream)
+    try:
+        same = {p.name for p in read_qpy(path).parameters} == {p.name for p in circuit.parameters}
+    except BundleError:
+        same = False
+    if not same:
+        raise BundleError(
+            f"{path} cannot be read back: an angle has parameters that it does not depend on, such as 0 · w, which "
+            "Qiskit loses; build the circuit with numbers there"
+        )
 
 
 def read_qpy(path: Path) -> QuantumCircuit:

@@ -134,6 +134,8 @@ def _operation_with_numbers(operation: Instruction, values: Mapping[Parameter, f
         return inner.to_gate() if isinstance(operation, Gate) else inner.to_instruction()
     bound = operation.to_mutable()
     bound.params = [_number(p, values) for p in operation.params]
+    if (made := operation._definition) is not None:  # before, from the symbols
+        bound.definition = with_numbers(made, values)
     return bound
 
 

@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from qiskit import QuantumCircuit, qpy
+from qiskit import QuantumCircuit
 
-from qprune.bundle import read_circuit, read_json, read_qpy
+from qprune.bundle import read_circuit, read_json, read_qpy, write_qpy
 from qprune.certificate import Certificate
 from qprune.errors import BundleError
 from qprune.html import page, write_page
@@ -184,8 +184,7 @@ class PruneResult:
         self.original.save(folder / "original")
         self.task.save(folder / "pruned")
         for name, circuit in (("flat", self.flat), ("simplified", self.simplified)):
-            with open(folder / f"{name}.qpy", "wb") as stream:
-                qpy.dump(circuit, stream)
+            write_qpy(circuit, folder / f"{name}.qpy")
         (folder / "certificate.json").write_text(self.certificate.to_json(), encoding="utf-8")
         plan = {
             "holdout": [self.original.holdout, self.original.seed],

@@ -14,6 +14,7 @@ from qiskit.circuit.library import PauliEvolutionGate, RXGate
 from qiskit.quantum_info import Operator, SparsePauliOp
 
 from qprune import Task, prune, verify
+from qprune.errors import BundleError
 from qprune.expressions import are_equal, slopes_of, sum_of
 
 x, w = Parameter("x"), Parameter("w")
@@ -112,6 +113,31 @@ def test_an_evolution_whose_time_loses_a_parameter():
     task = Task(circuit, "ZI", inputs=ROWS, input_params=[x], weights={a: 0.4, b: 0.0})
     assert verify(task, prune(task, tolerance=0.01))
     np.testing.assert_allclose(outputs(task, state(task.bound_circuit(1))), np.cos(0.8), atol=1e-12)
+
+
+def test_an_evolution_inside_a_gate_whose_definition_was_read():
+    """It keeps the symbols of its definition when its time is bound: verify called the certificate damaged."""
+    inner = QuantumCircuit(2)
+    inner.append(PauliEvolutionGate(SparsePauliOp(["XZ", "ZY"], [0.3, 0.2]), time=a * x), [0, 1])
+    circuit = QuantumCircuit(2)
+    circuit.ry(0.3, 0)
+    circuit.append(inner.to_instruction(), [1, 0])
+    task = Task(circuit, ["ZI", "IZ"], inputs=ROWS, input_params=[x], weights=[0.7])
+    assert verify(task, prune(task, tolerance=0.01))
+    for i, row in enumerate(ROWS[:, 0]):
+        expected = Operator(circuit.decompose(reps=3).assign_parameters({a: 0.7, x: row}))
+        np.testing.assert_allclose(Operator(task.bound_circuit(i).decompose(reps=3)).data, expected.data, atol=1e-12)
+
+
+def test_a_result_that_could_not_be_read_back_is_not_saved(tmp_path):
+    """As of a cost Hamiltonian with a coefficient 0: Qiskit writes such an angle to QPY and cannot read it."""
+    circuit = QuantumCircuit(1)
+    circuit.rx(x, 0)
+    circuit.ry(0 * w, 0)
+    task = Task(circuit, "Z", inputs=ROWS, input_params=[x], weights=[0.7])
+    with pytest.raises(BundleError, match="0 · w"):
+        prune(task, tolerance=0.01).save(tmp_path / "out", drawings=False)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("build", [same_coordinate, quadratic_input, seeming_inverse])
