@@ -216,6 +216,8 @@ def _number_or_name(text: str) -> float | str:
 
 
 def _qubits(text: str) -> list[int]:
+    if not all(q.isdecimal() for q in text.split(",")):
+        raise argparse.ArgumentTypeError(f"must be physical qubits such as 0,1,2, got {text!r}")
     return [int(q) for q in text.split(",")]
 
 

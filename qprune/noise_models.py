@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from difflib import get_close_matches
 from math import inf
 from numbers import Real
 from pathlib import Path
@@ -83,8 +84,12 @@ def resolve(name: str | Path) -> Path | BackendV2:
     backend = getattr(provider, str(name), None)
     if isinstance(backend, type) and issubclass(backend, BackendV2):
         return backend()
-    known = f"; names: {', '.join(names())}" if FOLDER.is_dir() else f"; {FOLDER}, whose names it would know, is absent"
-    raise OptionError(f"noise must be λ in [0, 1], a file or a name of noise_models/, got {str(name)!r}{known}")
+    known = f"{FOLDER}, whose names it would know, is absent"
+    if FOLDER.is_dir():
+        close = get_close_matches(str(name), names(), n=5)
+        guess = f"did you mean {' or '.join(close)}? " if close else ""
+        known = f"{guess}qprune.noise_models.names() lists all"
+    raise OptionError(f"noise must be λ in [0, 1], a file or a name of noise_models/, got {str(name)!r}; {known}")
 
 
 def _folder() -> Path:
