@@ -204,11 +204,11 @@ def network_of(
 
 def _array(argument: str, name: str, given: Any) -> Any:
     """The caller's tensor; lists and integer weights become NumPy arrays."""
-    array = np.asarray(given) if isinstance(given, (list, tuple, float, int)) else given
     try:
+        array = np.asarray(given) if isinstance(given, (list, tuple, float, int)) else given
         values = np.asarray(number(array), dtype=complex)
     except (TypeError, ValueError) as error:
-        raise TaskError(f"{argument} {name} must be an array of numbers: {error}") from error
+        raise TaskError(f"{argument} {name} must be one array of numbers: {error}") from error
     if not np.all(np.isfinite(values)):
         raise TaskError(f"{argument} {name} has {np.sum(~np.isfinite(values))} entries that are not finite; clean them")
     if argument == "weights" and not np.issubdtype(number(array).dtype, np.floating):

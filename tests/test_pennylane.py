@@ -753,6 +753,7 @@ def test_ties_are_checked():
         (lambda x, w: qml.expval(qml.Z(0)), {"inputs": 1.0, "weights": [1.0]}, "leading axis"),
         (lambda x, w: qml.expval(qml.Z(0)), {"inputs": [np.nan], "weights": [1.0]}, "not finite"),
         (lambda x, w: qml.expval(qml.Z(0)), {"inputs": [1.0], "weights": ["a"]}, "array of numbers"),
+        (lambda x, w: qml.expval(qml.Z(0)), {"inputs": [1.0], "weights": [[1.0], [1.0, 2.0]]}, "one array of numbers"),
         (lambda w: (qml.RX(w[0], 0), qml.state())[1], {"weights": [1.0]}, "certifies"),
         (lambda w: (qml.RX(w[0], 0), qml.probs(op=qml.X(0)))[1], {"weights": [1.0]}, "certifies"),
         (
