@@ -10,6 +10,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
+from shutil import rmtree
 
 from qprune import __version__
 from qprune.costs import Costs
@@ -191,6 +192,8 @@ def _frontier(options: argparse.Namespace) -> int:
     if options.out is not None:
         for name, result in zip(names, front, strict=False):
             result.save(options.out / name, overwrite=options.force)
+        for name in names[len(front) :]:  # results, as checked above, of a longer front that this one replaces
+            rmtree(options.out / name, ignore_errors=True)
         save_figure(front.plot(), options.out / "frontier.png")
         print(f"\nwritten to {options.out}: frontier.png and {len(front)} results, 00 the largest")
     return SUCCESS

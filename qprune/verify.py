@@ -84,6 +84,7 @@ def verify(task: Task, result: Result, *, progress: bool = False) -> Verificatio
     package versions. λ_k and r_k of a noise model are taken as recorded, being choices that no bound depends on, and so
     are Σ r of the original and the pruned circuit and predicted deviations; what follows from them (Λ_k, κ, d_q, ε_k,
     Σ r) is recomputed. Beyond 8 qubits an observable is not diagonalised, and limits of its eigenvalues are the task's.
+    Distances read on a noisy device are those of its states (T8), not of the states found here: they may not hold.
 
     Args:
         task: The task that was pruned.
