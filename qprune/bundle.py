@@ -138,8 +138,8 @@ def write_qpy(circuit: QuantumCircuit, path: Path) -> None:
         same = False
     if not same:
         raise BundleError(
-            f"{path.name} could not be read back: an angle has parameters that it does not depend on, such as 0 · w, which "
-            "Qiskit loses; build the circuit with numbers there"
+            f"{path.name} could not be read back: an angle has parameters that it does not depend on, such as 0 · w, "
+            "which Qiskit loses; build the circuit with numbers there"
         )
 
 

@@ -140,7 +140,7 @@ def test_snapshots_and_paths_load(tmp_path):
         noise_model("FakeNowhere")
 
 
-@pytest.mark.parametrize("name, meant", [("FakeTorin", "did you mean FakeTorino"), ("zzz", "names.. lists all$")])
+@pytest.mark.parametrize(("name", "meant"), [("FakeTorin", "did you mean FakeTorino"), ("zzz", "names.. lists all$")])
 def test_a_wrong_name_is_answered_in_one_line_with_the_near_ones(name, meant):
     with pytest.raises(OptionError, match=meant) as raised:
         noise_model(name)
