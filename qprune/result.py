@@ -250,10 +250,10 @@ def check_output_folder(folder: Path, overwrite: bool) -> None:
 
 def _pruned_task(original: Task, folder: Path) -> Task:
     """The pruned bundle on the original's ensemble, whatever inputs and weights the smaller circuit has left."""
-    description = read_json(folder / "task.json")
+    description, circuit = read_json(folder / "task.json"), unitary_part(read_circuit(folder))[0]
     try:
         weights = dict(zip(description["weight_params"], description["weights"], strict=True))
-        return original.with_circuit(unitary_part(read_circuit(folder))[0], weights)
+        return original.with_circuit(circuit, weights)
     except (KeyError, TypeError, ValueError) as error:
         raise BundleError(f"{folder / 'task.json'} does not fit its circuit: {error!r}") from error
 

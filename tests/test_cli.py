@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -68,7 +69,6 @@ def test_existing_result_is_kept_unless_forced(saved, capsys):
 
 
 def test_a_claim_that_does_not_hold_exits_with_one(saved, tmp_path, capsys):
-    import shutil
 
     folder = tmp_path / "tampered"
     shutil.copytree(saved, folder)
@@ -108,7 +108,6 @@ def test_unusable_input_exits_with_two_and_one_line(arguments, words, capsys):
 
 
 def test_damaged_certificate_is_named(saved, tmp_path, capsys):
-    import shutil
 
     folder = tmp_path / "damaged"
     shutil.copytree(saved, folder)
@@ -117,6 +116,14 @@ def test_damaged_certificate_is_named(saved, tmp_path, capsys):
     capsys.readouterr()
     assert main(["verify", str(folder)]) in (VIOLATED, UNUSABLE)
     assert "certificate" in one_line_error(capsys)
+
+
+def test_a_missing_circuit_is_named(saved, tmp_path, capsys):
+    copy = tmp_path / "copy"
+    shutil.copytree(saved, copy)
+    (copy / "pruned" / "circuit.qpy").unlink()
+    assert main(["verify", str(copy)]) == UNUSABLE
+    assert one_line_error(capsys).endswith("pruned has neither circuit.qpy nor circuit.qasm")
 
 
 @pytest.mark.parametrize("noise", ["combined", str(CIRCUITS.parent / "noise_models" / "combined.json"), "FakeManilaV2"])
