@@ -78,7 +78,7 @@ class Options:
             if getattr(self, name) not in allowed:
                 listed = ", ".join(map(repr, allowed))
                 raise OptionError(f"{name} must be one of {listed}, got {getattr(self, name)!r}")
-        if self.refit not in (True, False, "noise"):
+        if not (isinstance(self.refit, bool) or self.refit == "noise"):
             raise OptionError(f'refit must be True, False or "noise", got {self.refit!r}')
         for name in ("prune_encoding", "resynthesis", "progress"):
             if not isinstance(getattr(self, name), bool):

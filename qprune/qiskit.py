@@ -202,6 +202,10 @@ def check_certificate(circuit: QuantumCircuit, property_set: Mapping[str, Any]) 
         CertificateViolation: A deviation exceeds its bound, with the numbers.
         TaskError: No `PruneGates` ran, or the circuit is not one of the same task.
     """
+    if not isinstance(circuit, QuantumCircuit):
+        raise TaskError(
+            f"circuit must be what PassManager.run returned, a QuantumCircuit, got {type(circuit).__name__}"
+        )
     result, task = property_set.get(RESULT), property_set.get(TASK)
     if result is None or task is None:
         raise TaskError("property_set holds no qprune_result; give PassManager.property_set after PruneGates ran in it")

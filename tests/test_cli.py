@@ -144,7 +144,7 @@ def test_budget_from_noise(tmp_path, capsys):
     out = str(tmp_path / "out")
     options = ["--budget", "noise", "--certify", "verified", "--noise", "FakeManilaV2"]
     assert main(["prune", str(CIRCUITS / "h2-vqe-4q"), *options, "--tradeoff", "0", "--out", out]) == SUCCESS
-    assert "on the device, predicted" in capsys.readouterr().out
+    assert "on the device, predicted without coherent errors" in capsys.readouterr().out
     certificate = json.loads((Path(out) / "certificate.json").read_text())
     assert certificate["options"]["budget"] in [budget for budget, _ in certificate["noise"]["tried"]]
     assert main(["verify", out]) == SUCCESS

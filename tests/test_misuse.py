@@ -29,6 +29,7 @@ from qprune import (
     verify,
 )
 from qprune.cli import UNUSABLE, main
+from qprune.qiskit import check_certificate
 
 X, W = ParameterVector("x", 2), ParameterVector("w", 3)
 ROWS = np.random.default_rng(0).normal(size=(5, 2))
@@ -112,6 +113,8 @@ REFUSED = {
     "prune a result": (lambda r: prune(r), TaskError, r"got PruneResult.*take \.task \(the pruned network\)"),
     "prune a QNode": (lambda r: prune(qnode), TaskError, "give a QNode to qprune.pennylane.prune"),
     "frontier of a result": (lambda r: frontier(r), TaskError, "got PruneResult"),
+    "refit by number": (lambda r: prune(make(), budget=0.1, certify="verified", refit=1), OptionError, "refit .*got 1"),
+    "check a number": (lambda r: check_certificate(3, {}), TaskError, "circuit must be .*got int"),
     "a single budget": (lambda r: frontier(make(), budgets=0.1), OptionError, "budgets must be a list.*got 0.1"),
     "words for budgets": (lambda r: frontier(make(), budgets="ab"), OptionError, "budget must be .*got 'a'"),
     "a late bad budget": (lambda r: frontier(make(), budgets=[0.1, -1]), OptionError, "budget must be .*got -1"),
