@@ -128,9 +128,8 @@ def _gain(result: PruneResult) -> list[str]:
     ]
     if noise.predicted is not None:
         noisy, pruned = noise.predicted
-        lines.append(
-            f"  mean {deviation_name(result)} on the device, predicted without coherent errors  {noisy:.4g} → {pruned:.4g}"
-        )
+        which = f"mean {deviation_name(result)} on the device, predicted without coherent errors"
+        lines.append(f"  {which}  {noisy:.4g} → {pruned:.4g}")
     if noise.noiseless:
         lines.append(f"  noiseless in this model: {', '.join(noise.noiseless)}")
     return lines
