@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from statistics import median
 
 from benchmarks.peers.chains import BUDGETS, CHAINS, RESYNTHESIS, Point, best
+from benchmarks.peers.circuits import cases
 from benchmarks.peers.sides import TOOLS
 from benchmarks.records import Row
 
@@ -173,7 +174,10 @@ def not_run(rows: Sequence[Row]) -> list[str]:
         if row["status"] != "done":
             key = (row["config"]["tool"], row["status"])
             reasons[key] = reasons.get(key, 0) + 1
-    return [f"- {tool}, {count} circuit{'s' if count > 1 else ''}: {why}" for (tool, why), count in reasons.items()]
+    lines = [f"- {tool}, {count} circuit{'s' if count > 1 else ''}: {why}" for (tool, why), count in reasons.items()]
+    ran = {row["config"]["circuit"] for row in rows}
+    absent = [case.name for case in cases() if case.name not in ran]
+    return [*lines, f"- every tool on {', '.join(absent)}: not run"] if absent else lines
 
 
 def _line(name: str, cell: Callable[[float], str]) -> tuple[str, ...]:
