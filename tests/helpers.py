@@ -186,6 +186,7 @@ class Step:
     qubits: tuple[int, ...]
     gate: np.ndarray
     rho: np.ndarray
+    before: Statevector
 
 
 def walk(task, circuit, sample):
@@ -197,7 +198,7 @@ def walk(task, circuit, sample):
         places = [bound.find_bit(q).index for q in item.qubits]
         qubits = tuple(sorted(places))
         gate = local_matrix(item.operation, places)
-        steps.append(Step(k, item.operation.name, qubits, gate, reduced(current.data, qubits)))
+        steps.append(Step(k, item.operation.name, qubits, gate, reduced(current.data, qubits), current))
         current = current.evolve(Operator(gate), list(qubits))
     return steps
 
