@@ -36,17 +36,18 @@ benchmark: $(STAMP)
 	$(BIN)/python -m benchmarks plots
 	$(BIN)/python -W ignore -m benchmarks readme
 
+# "compat": else a script in the folder above this one imports the folder, if it is called qprune, as the package.
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "qprune needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; set PYTHON=/path/to/python3.11")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --config-settings editable_mode=compat -c constraints.txt -e '.[test]'
 	touch $@
 
 # Writes constraints.txt anew from what pip resolves today.
 lock:
 	rm -rf $(VENV)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --config-settings editable_mode=compat -e '.[test]'
 	$(BIN)/python -m pip freeze --exclude-editable > constraints.txt
 	touch $(STAMP)
 
