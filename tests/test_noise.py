@@ -456,7 +456,7 @@ def test_costs_are_what_removal_saves():
     task = line()
     calibration = calibrate("FakeManilaV2", layout=[3, 4, 2])
     stage = Stage(task, PruneOptions(budget=0.1, noise=calibration))
-    gains = {c.site: c.gain for c in map(stage.finder.identity, stage.prunable)}
+    gains = {c.place: c.gain for c in map(stage.finder.identity, stage.prunable)}
     by_noise = sorted(gains, key=lambda k: stage.noise.infidelity[k])
     assert [gains[k] for k in by_noise] == sorted(gains.values())
     virtual = [gains[k] for k in gains if stage.sites[k].name == "rz"]

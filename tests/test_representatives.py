@@ -253,14 +253,14 @@ def test_every_follower_is_within_tolerance_of_its_medoid(seed):
         for a, k in enumerate(members)
         for b, j in enumerate(members)
     }
-    followers = {c.site for c in found}
+    followers = {c.place for c in found}
     leaders = {}
     for c in found:
         (operation, _), *more = c.by
         assert not more
-        leaders[c.site] = next(k for k in members if stage.sites[k].operation.params == operation.params)
-        assert distance[c.site, leaders[c.site]] <= tolerance + 1e-9
-        assert c.distance == pytest.approx(distance[c.site, leaders[c.site]], abs=1e-9)
+        leaders[c.place] = next(k for k in members if stage.sites[k].operation.params == operation.params)
+        assert distance[c.place, leaders[c.place]] <= tolerance + 1e-9
+        assert c.distance == pytest.approx(distance[c.place, leaders[c.place]], abs=1e-9)
     assert not followers & set(leaders.values())  # who leads stays what it was
     for k in set(members) - followers - set(leaders.values()):
         # left alone: nobody near would have had it

@@ -180,7 +180,7 @@ class Compressor:
     def _fewer_in_order(self, current: Reduced, budget: float) -> Reduced | None:
         """What the strategy would take next, entangling gates and rotations alike."""
         found = self.candidates(current)
-        order = [found[j].site for j in self.strategy.order(found, current.sites) or ()]
+        order = [found[j].place for j in self.strategy.order(found, current.sites) or ()]
         return self._first_that_fit(current, order, budget)
 
     def _first_that_fit(self, current: Reduced, order: list[int], budget: float) -> Reduced | None:

@@ -77,7 +77,7 @@ class Stage:
 
     def theta(self, chosen: Sequence[Candidate]) -> FloatArray:
         """Θ_{r,i}: the sum of angles inside each output's light cone, or the windows' where that is less (T2, T6)."""
-        cone = light_cones(self.task, self.sites, {c.site for c in chosen if c.separates})
+        cone = light_cones(self.task, self.sites, {c.place for c in chosen if c.separates})
         total = angles_used(chosen, cone, (len(self.task.output_supports), len(self.task.selected)))
         theta = np.minimum(total, np.pi / 2)
         return theta if self.windows is None else np.minimum(theta, self.windows.angles(chosen, cone))

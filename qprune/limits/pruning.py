@@ -143,7 +143,7 @@ def prune(
         return stage.finish(reduced, stage.replacements(reduced), options)
     candidates = _candidates(stage, representatives)
     chosen = _select(stage, candidates, options)
-    final, cancelled = simplify(task, apply(task, stage.sites, {c.site: c.by for c in chosen}))
+    final, cancelled = simplify(task, apply(task, stage.sites, {c.place: c.by for c in chosen}))
     pruned = task.with_circuit(circuit_of(task, final))
     return stage.finish(Reduced(pruned, final, np.nan, frozenset(), cancelled), chosen, options, candidates)
 
@@ -168,7 +168,7 @@ def _candidates(stage: Stage, representatives: str) -> list[Candidate]:
     candidates = finder.identities(stage.prunable)
     # Under a budget alone, gates share a medoid up to the default tolerance.
     reach = np.where(np.isfinite(tolerances), tolerances, DEFAULT_TOLERANCE)
-    stay = [c.site for c in candidates if c.distance > reach[c.site]]
+    stay = [c.place for c in candidates if c.distance > reach[c.place]]
     if representatives == "clifford":
         for k in stay:
             if sites[k].role == "trainable":
@@ -190,7 +190,7 @@ def _select(stage: Stage, candidates: Sequence[Candidate], options: Options) -> 
     if options.budget is None:
         return within_tolerance(candidates, stage.tolerances, stage.finder.pairs)
     budget = float(options.budget)
-    admissible = [c for c in candidates if c.distance <= stage.tolerances[c.site]]
+    admissible = [c for c in candidates if c.distance <= stage.tolerances[c.place]]
     removals = [c for c in admissible if c.removes]
     # More to choose from is no promise of a better choice where a search is cut short or greedy: removals alone, too.
     choices = [removals] if len(removals) == len(admissible) else [admissible, removals]
@@ -199,7 +199,7 @@ def _select(stage: Stage, candidates: Sequence[Candidate], options: Options) -> 
 
 
 def _cost_left(stage: Stage, chosen: Sequence[Candidate]) -> float:
-    left, _ = simplify(stage.task, apply(stage.task, stage.sites, {c.site: c.by for c in chosen}))
+    left, _ = simplify(stage.task, apply(stage.task, stage.sites, {c.place: c.by for c in chosen}))
     return sum(cost_of(site, stage.costs) for site in left)
 
 

@@ -77,7 +77,7 @@ def remove_verified(
         while True:
             found = candidates(current)
             order = strategy.order(found, current.sites)
-            ranked = by_distance(found) if order is None else [found[j].site for j in order]
+            ranked = by_distance(found) if order is None else [found[j].place for j in order]
             smaller = _most_that_fit(current, ranked, budget, deviation) or _first_that_fits(
                 current, ranked, budget, deviation
             )
@@ -89,7 +89,7 @@ def remove_verified(
 
 def by_distance(candidates: Sequence[Candidate]) -> list[int]:
     """Sites by squared distance per gain, least first."""
-    return [c.site for c in sorted(candidates, key=lambda c: (c.distance**2 / max(c.gain, LEAST_COST), c.site))]
+    return [c.place for c in sorted(candidates, key=lambda c: (c.distance**2 / max(c.gain, LEAST_COST), c.place))]
 
 
 def _most_that_fit(
