@@ -42,7 +42,7 @@ def finish(circuit):
     return circuit
 
 
-def stage_of(circuit, values=None, samples=None, **options):
+def stage_of(circuit, values=None, samples=None, probabilities=None, **options):
     """The gate under test is the only one on two qubits."""
     task = Task(
         finish(circuit),
@@ -50,6 +50,7 @@ def stage_of(circuit, values=None, samples=None, **options):
         inputs=samples,
         input_params=[x] if samples is not None else None,
         weights=values,
+        probabilities=probabilities,
     )
     stage = Stage(task, Options(budget=0.5, representatives="local", window=0, **options))
     return stage, next(k for k, site in enumerate(stage.sites) if len(site.qubits) == 2)
@@ -208,15 +209,15 @@ def test_distances_of_a_pair(aggregate, noise):
         circuit.rx(0.2 * q, q)
     circuit.append(STANDARD["rzx"](w), [2, 0])
     calibration = calibrate(None) if noise is None else calibrate(noise[0], beta=noise[1])
-    stage, k = stage_of(circuit, {w: 2.2}, np.array([0.1, 0.3, 0.2]), aggregate=aggregate, noise=calibration)
-    stage.task.probabilities = np.array([0.2, 0.5, 0.3])
+    probabilities = [0.2, 0.5, 0.3]
+    stage, k = stage_of(circuit, {w: 2.2}, [0.1, 0.3, 0.2], probabilities, aggregate=aggregate, noise=calibration)
     found = stage.finder.local(k)
     assert found
     steps = [walk(stage.task, circuit_of(stage.task, stage.sites), i)[k] for i in range(3)]
     for candidate in found:
         member = matrix_of(candidate, [0, 2])
         squares = np.array([squared_distance(deform(s.rho, *(noise or (1.0, 1.0))), s.gate, member) for s in steps])
-        wanted = squares.max() if aggregate == "max" else squares @ stage.finder.weights
+        wanted = squares.max() if aggregate == "max" else squares @ probabilities
         assert candidate.distance**2 == pytest.approx(wanted, abs=1e-12)
         ordinary = np.array([abs(np.trace(s.rho @ s.gate.conj().T @ member)) for s in steps])
         np.testing.assert_allclose(np.cos(candidate.angles), ordinary, atol=1e-10)

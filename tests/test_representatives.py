@@ -104,7 +104,7 @@ def test_distance_to_the_identity_over_the_ensemble(aggregate, noise):
     circuit.append(STANDARD["rzz"](0.3), [0, 2])
     circuit.append(STANDARD["iswap"](), [2, 1])
     task = trained(finish(circuit))
-    task.probabilities = np.array([0.3, 0.7])
+    task = task.with_inputs(task.inputs, probabilities=[0.3, 0.7])
     calibration = calibrate(None) if noise is None else calibrate(noise[0], beta=noise[1])
     stage = stage_of(task, aggregate=aggregate, noise=calibration, prune_encoding=True)
     for k in stage.prunable:

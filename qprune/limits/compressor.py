@@ -105,7 +105,7 @@ class Compressor:
 
     def adopt(self, reduced: Reduced) -> Reduced:
         """A circuit that was reduced elsewhere, as a place to start from."""
-        return replace(reduced, task=self.original.task.with_circuit(reduced.task.circuit, reduced.weights))
+        return replace(reduced, task=self.original.task.with_circuit(reduced.task.circuit, reduced.task.named_weights))
 
     def total_cost(self, reduced: Reduced) -> float:
         return sum(map(self.cost, reduced.sites))
@@ -219,9 +219,7 @@ class Compressor:
         return replace(self._moved(reduced, weights), deviation=self._deviation(network, weights))
 
     def _moved(self, reduced: Reduced, weights: FloatArray) -> Reduced:
-        task = reduced.task.with_circuit(reduced.task.circuit)
-        task.weights = weights
-        return replace(reduced, task=task)
+        return replace(reduced, task=reduced.task.with_weights(weights))
 
     def _network(self, reduced: Reduced) -> AdjointNetwork:
         return AdjointNetwork(reduced.task, reduced.sites, self.samples)

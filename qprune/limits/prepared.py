@@ -113,8 +113,7 @@ class Stage:
 
     def replacements(self, reduced: Reduced) -> list[Candidate]:
         """What a smaller circuit replaced, in terms of the simplified original: gates gone, and weights moved."""
-        weights = {p.name: v for p, v in zip(self.task.weight_params, self.task.weights.tolist(), strict=True)}
-        moved = self.task.with_circuit(self.task.circuit, weights | reduced.weights)
+        moved = self.task.with_weights(self.task.named_weights | reduced.task.named_weights)
         found = []
         for k, site in enumerate(self.sites):
             if set(site.origins) <= reduced.gone:
@@ -148,7 +147,7 @@ class Stage:
         """A smaller circuit in its last form: as a task, its gates, and the exact changes that led there."""
         sites, changes = shorten_networks(self.task, reduced.sites)
         circuit = circuit_of(self.task, sites) if changes else reduced.task.circuit
-        task = self.task.with_circuit(circuit, reduced.weights)
+        task = self.task.with_circuit(circuit, reduced.task.named_weights)
         if self.options.resynthesis:
             sites, resynthesised = resynthesise(task, sites)
             task = task.with_circuit(circuit_of(task, sites)) if resynthesised else task

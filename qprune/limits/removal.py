@@ -39,10 +39,6 @@ class Reduced:
     gone: frozenset[int] = frozenset()
     changes: tuple[ExactChange, ...] = ()
 
-    @property
-    def weights(self) -> dict[str, float]:
-        return dict(zip((p.name for p in self.task.weight_params), self.task.weights.tolist(), strict=True))
-
     def without(self, gone: Sequence[int]) -> Reduced:
         """The circuit with some of its gates removed, simplified; its deviation is not known yet."""
         sites, changes = simplify(self.task, apply(self.task, self.sites, dict.fromkeys(gone, ())))

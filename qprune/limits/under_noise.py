@@ -94,6 +94,5 @@ def _fitted_for_noise(stage: Stage, compressor: Compressor, reduced: Reduced) ->
     pruned, sites, _ = stage.ended(reduced)
     target = stage.forecast.needed(pruned, sites, compressor.target)
     network = AdjointNetwork(reduced.task, reduced.sites, compressor.samples)
-    task = reduced.task.with_circuit(reduced.task.circuit)
-    task.weights, _ = fit(network, reduced.task.weights, target, steps=FIT_STEPS)
-    return replace(reduced, task=task)
+    weights, _ = fit(network, reduced.task.weights, target, steps=FIT_STEPS)
+    return replace(reduced, task=reduced.task.with_weights(weights))

@@ -126,8 +126,8 @@ def prune(
         holdout=holdout,
         seed=seed,
         labels=labels,
+        holds=roles.holds(),
     )
-    task.holds = roles.holds()
     result = prune_task(task, seed=seed, progress=progress, **options)
     pruned = PrunedQNode(network, single, roles, result, tape)
     check_refit(pruned)

@@ -104,9 +104,8 @@ class Roles:
 
 def refitted(weights: dict[str, Any], roles: Roles, result: PruneResult) -> dict[str, Any]:
     """The caller's weights that give the task's surviving weights the values they have after pruning."""
-    then = dict(zip((p.name for p in result.original.weight_params), result.original.weights.tolist(), strict=True))
-    now = zip((p.name for p in result.task.weight_params), result.weights.tolist(), strict=True)
-    moved = {int(name[1:]): value - then[name] for name, value in now}
+    then, now = result.original.named_weights, result.task.named_weights
+    moved = {int(name[1:]): value - then[name] for name, value in now.items()}
     return refilled(weights, flat(weights) + roles.entries_moved(moved)) if any(moved.values()) else weights
 
 

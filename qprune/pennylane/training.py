@@ -187,10 +187,13 @@ def task_of(pruned: PrunedQNode) -> Task:
     """The pruned task with the numbers that the QNode's present weights give."""
     task, values = pruned.result.task, pruned.network.table(pruned.network.weights, pruned.plan.signature)
     weights = {p.name: values[0, int(p.name[1:])] for p in task.weight_params}
-    moved = task.with_circuit(task.circuit, weights)
-    if task.input_params:
-        moved.inputs = values[:, [int(p.name[1:]) for p in task.input_params]]
-    return moved
+    moved = task.with_weights(weights)
+    if not task.input_params:
+        return moved
+    inputs = values[:, [int(p.name[1:]) for p in task.input_params]]
+    return moved.with_inputs(
+        inputs, probabilities=task.probabilities, labels=task.labels, holdout=task.holdout, seed=task.seed
+    )
 
 
 def check_refit(pruned: PrunedQNode) -> None:
