@@ -13,14 +13,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from qiskit import QiskitError, QuantumCircuit
+from qiskit import QiskitError
 from qiskit.circuit import ParameterExpression
 from qiskit.circuit.library import CXGate, CZGate
-from qiskit.quantum_info import Operator
 from qiskit.synthesis import OneQubitEulerDecomposer, TwoQubitBasisDecomposer, TwoQubitWeylDecomposition
 
 from qprune.exact.simplify import ExactChange, is_phase, simplify
-from qprune.gates.sites import Site, bound_operation, make_site
+from qprune.gates.matrices import unitary_of
+from qprune.gates.sites import Site, make_site
 from qprune.task.task import Task
 
 Matrix = NDArray[np.complex128]
@@ -146,10 +146,7 @@ def _shorter(task: Task, run: Sequence[Site]) -> list[Site] | None:
 
 def _matrix(task: Task, run: Sequence[Site], qubits: tuple[int, ...]) -> Matrix:
     """Of gates on some of the qubits at the weights' values, the first qubit least significant."""
-    circuit = QuantumCircuit(len(qubits))
-    for site in run:
-        circuit.append(bound_operation(task, site.operation), [qubits.index(q) for q in site.qubits])
-    return np.asarray(Operator(circuit).data)
+    return unitary_of([(task.bound_operation(site.operation), site.qubits) for site in run], qubits)
 
 
 @cache

@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 
 import numpy as np
 from qiskit.circuit import Instruction
-from qiskit.circuit.library import (
-    HGate,
-    UnitaryGate,
-)
+from qiskit.circuit.library import HGate, UnitaryGate
 from qiskit.quantum_info import Operator
 
 from qprune._arrays import ComplexArray
 from qprune.gates.subgroups import ANGLE_ROUNDING
 
 
-def matrix_of(operation: Instruction, qubits: tuple[int, ...]) -> ComplexArray:
-    """Matrix of a bound gate on its qubits in ascending order, first qubit least significant."""
-    matrix, size = Operator(operation).data, len(qubits)
-    if tuple(sorted(qubits)) == qubits:
-        return matrix
-    axes = [size - 1 - j for j in np.argsort(qubits)[::-1]]  # the most significant qubit has the first axis
-    axes += [size + axis for axis in axes]
-    return matrix.reshape((2,) * (2 * size)).transpose(axes).reshape(matrix.shape)
+def unitary_of(gates: Iterable[tuple[Instruction, Sequence[int]]], qubits: Sequence[int]) -> ComplexArray:
+    """The unitary of gates one after the other, shape (2^n, 2^n).
+
+    Args:
+        gates: Instructions without free parameters, each with its qubits, in the order they act.
+        qubits: n qubits that hold all of them; the first is the least significant.
+    """
+    size = len(qubits)
+    axis = {q: size - 1 - j for j, q in enumerate(qubits)}  # the most significant qubit has the first axis
+    total: ComplexArray = np.eye(2**size, dtype=complex).reshape((2,) * size + (-1,))
+    for operation, where in gates:
+        axes, inputs = [axis[q] for q in reversed(where)], range(len(where), 2 * len(where))
+        gate = Operator(operation).data.reshape((2,) * 2 * len(where))
+        total = np.moveaxis(np.tensordot(gate, total, (inputs, axes)), range(len(where)), axes)
+    return total.reshape(2**size, 2**size)
 
 
 def is_product(matrix: ComplexArray) -> bool:

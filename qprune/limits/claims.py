@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 from qiskit import QuantumCircuit
-from qiskit.quantum_info import Operator
 
 from qprune._arrays import FloatArray
 from qprune.exact.simplify import ExactChange
-from qprune.gates.sites import Site, bound_operation
+from qprune.gates.matrices import unitary_of
+from qprune.gates.sites import Site
 from qprune.gates.subgroups import subgroup_of
 from qprune.geometry import bounds
 from qprune.noise.calibration import CircuitNoise
@@ -191,11 +191,9 @@ def _replaced(basis: Basis, candidate: Candidate) -> Replaced:
     site, matrix = basis.sites[candidate.place], None
     tolerance = float(basis.tolerances[candidate.place])
     if candidate.by:
-        qubits = tuple(sorted(site.qubits))
-        local = QuantumCircuit(len(qubits))
-        for operation, where in candidate.by:
-            local.append(bound_operation(basis.task, operation), [qubits.index(q) for q in where])
-        matrix = tuple(tuple((float(x.real), float(x.imag)) for x in row) for row in Operator(local).data)
+        bound = [(basis.task.bound_operation(operation), qubits) for operation, qubits in candidate.by]
+        unitary = unitary_of(bound, sorted(site.qubits))
+        matrix = tuple(tuple((float(x.real), float(x.imag)) for x in row) for row in unitary)
     return Replaced(
         site=candidate.place,
         gate=site.name,

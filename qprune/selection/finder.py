@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from math import pi
 
 import numpy as np
-from qiskit.quantum_info import Operator
 
 from qprune._arrays import ComplexArray, FloatArray
 from qprune.exact.cancellation import freed_alone, inverse_pairs
 from qprune.gates.costs import Costs, cost_of
-from qprune.gates.matrices import is_product, local_cliffords, matrix_of, unitary_instructions
-from qprune.gates.sites import Replacement, Site, Word, bound_operation, make_site
+from qprune.gates.matrices import is_product, local_cliffords, unitary_instructions, unitary_of
+from qprune.gates.sites import Replacement, Site, Word, make_site
 from qprune.gates.subgroups import Subgroup, subgroup_of
 from qprune.geometry.distance import Distances, Expectation, compare_matrices, compare_members, reduced_states
 from qprune.noise.calibration import CircuitNoise
@@ -159,7 +158,7 @@ class CandidateFinder:
         target = float(moved.values(site.coordinate))
         if self._group(k).is_identity(target - float(self._coordinate(k))):
             return None
-        by = ((bound_operation(moved, site.operation), site.qubits),)
+        by = ((moved.bound_operation(site.operation), site.qubits),)
         return self._candidate(k, by, "refit", *self._to_member(k, target))
 
     def medoids(self, members: Sequence[int], tolerances: FloatArray) -> list[Candidate]:
@@ -210,7 +209,7 @@ class CandidateFinder:
 
     def _matrix(self, k: int) -> ComplexArray:
         site = self.sites[k]
-        return matrix_of(bound_operation(self.task, site.operation), site.qubits)
+        return unitary_of([(self.task.bound_operation(site.operation), site.qubits)], sorted(site.qubits))
 
     def _to_member(self, k: int, target: float) -> tuple[Distances, float]:
         """Distances from gate k to the member at a coordinate (0 is the identity), and the turn between them."""
@@ -230,7 +229,8 @@ class CandidateFinder:
             return compare_matrices(group, expectation, relative, *self._geometry(k)), _turn(relative)
         each, turns = [], []
         for row, sample in enumerate(self.task.selected):
-            relative = matrix_of(bound_operation(self.task, site.operation, int(sample)), site.qubits).conj().T
+            bound = self.task.bound_operation(site.operation, self.task.inputs[sample])
+            relative = unitary_of([(bound, site.qubits)], sorted(site.qubits)).conj().T
             each.append(compare_matrices(group, _of_sample(expectation, row), relative, *self._geometry(k)))
             turns.append(_turn(relative))
         return Distances.joined(each, np.concatenate), max(turns)
@@ -279,7 +279,7 @@ class CandidateFinder:
         gain = cost - after if after < cost else REPLACEMENT_GAIN * cost
         # A pair of gates joins no qubits, nor does rzz(π), which is Z on either.
         product = all(
-            len(qubits) == 1 or is_product(Operator(bound_operation(self.task, operation)).data)
+            len(qubits) == 1 or is_product(unitary_of([(self.task.bound_operation(operation), qubits)], qubits))
             for operation, qubits in by
         )
         return Candidate(k, by, label, distance, angles, gain, float(turn), product=product, distance_low=low)

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from qiskit.circuit import Instruction, ParameterExpression
 from qiskit.circuit.library import UnitaryGate
-from qiskit.quantum_info import Operator
 
 from qprune._arrays import ComplexArray, FloatArray
-from qprune.gates.sites import Site, bound_operation
+from qprune.gates.matrices import unitary_of
+from qprune.gates.sites import Site
 from qprune.gates.subgroups import Subgroup, subgroup_of
 from qprune.task.expressions import slopes_of
 from qprune.task.task import Task
@@ -103,9 +103,10 @@ class BatchedNetwork:
             ]
             return [step for part in inner for step in self.whole(*part)]
         if any(self.task.has_inputs(p) for p in operation.params):
-            each = [Operator(bound_operation(self.task, operation, int(i))).data for i in self.samples]
+            bound = (self.task.bound_operation(operation, row) for row in self.task.inputs[self.samples])
+            each = [unitary_of([(gate, qubits)], qubits) for gate in bound]
             return [(_rows(np.stack(each, axis=-1)), self.axes(qubits))]
-        return [(_rows(Operator(bound_operation(self.task, operation)).data), self.axes(qubits))]
+        return [(_rows(unitary_of([(self.task.bound_operation(operation), qubits)], qubits)), self.axes(qubits))]
 
     def axes(self, qubits: Sequence[int]) -> tuple[int, ...]:
         """Axes of a state viewed as (2, …, 2, M), the last qubit of the register first."""

@@ -180,8 +180,11 @@ def operation_with_numbers(operation: Instruction, values: Mapping[Parameter, fl
 
 def _number(angle: Any, values: Mapping[Parameter, float]) -> Any:
     """An angle's value; what is no expression stays."""
-    if isinstance(angle, Parameter):
-        return values[angle]
     if not isinstance(angle, ParameterExpression):
         return angle
-    return number_at(angle, {p: values[p] for p in angle.parameters})
+    try:
+        known = {p: values[p] for p in angle.parameters}
+    except KeyError as error:
+        name = error.args[0].name
+        raise TaskError(f"gate angle {angle} has no value without one of {name}; give the inputs of a sample") from error
+    return known[angle] if isinstance(angle, Parameter) else number_at(angle, known)
