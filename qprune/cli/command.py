@@ -13,6 +13,7 @@ from pathlib import Path
 from shutil import rmtree
 
 from qprune import __version__
+from qprune._text import aligned
 from qprune.errors import CertificateError, CertificateViolation, OptionError, QpruneError
 from qprune.gates.costs import Costs
 from qprune.limits.frontier import frontier
@@ -262,9 +263,7 @@ def _show(options: argparse.Namespace) -> int:
         for entry in result.plan
         if options.all or entry.action != "keep"
     ]
-    widths = [max(len(row[j]) for row in (header, *rows)) for j in range(len(header))]
-    for row in (header, *rows):
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    print("\n".join(aligned([header, *rows])))
     print(", ".join(f"{count} {action}" for action, count in plan_actions(result.plan).items()))
     return SUCCESS
 

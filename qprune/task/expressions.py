@@ -186,5 +186,7 @@ def _number(angle: Any, values: Mapping[Parameter, float]) -> Any:
         known = {p: values[p] for p in angle.parameters}
     except KeyError as error:
         name = error.args[0].name
-        raise TaskError(f"gate angle {angle} has no value without one of {name}; give the inputs of a sample") from error
+        raise TaskError(
+            f"gate angle {angle} has no value without one of {name}; give the inputs of a sample"
+        ) from error
     return known[angle] if isinstance(angle, Parameter) else number_at(angle, known)

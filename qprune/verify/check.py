@@ -17,6 +17,7 @@ from qiskit import QuantumCircuit
 from scipy.stats import binomtest
 
 from qprune._arrays import FloatArray
+from qprune._text import aligned
 from qprune.errors import CertificateError, CertificateViolation, QpruneError, TaskError
 from qprune.results.certificate import Certificate, circuit_hash, task_hash
 from qprune.task.task import Task
@@ -73,9 +74,7 @@ class VerificationReport:
         rows = [("claim", "recomputed by", "result", "")]
         for c in self.checks:
             rows.append((c.claim, c.how, f"{c.kind} {c.number:.2g}" if c.kind else "–", "ok" if c.ok else "VIOLATED"))
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
-        return "\n".join((*lines, f"{len(self.checks)} checks, every claim holds"))
+        return "\n".join((*aligned(rows), f"{len(self.checks)} checks, every claim holds"))
 
 
 def verify(task: Task, result: Result, *, progress: bool = False) -> VerificationReport:
