@@ -32,6 +32,7 @@ from qprune.gates.sites import circuit_of, sites_of
 from qprune.limits.options import Options
 from qprune.limits.prepared import Stage
 from qprune.selection.product_pairs import best_pairs, written
+from qprune.selection.representatives import clifford_points, identity, local_pairs
 
 x, w = INPUTS[0], WEIGHTS[0]
 
@@ -96,7 +97,7 @@ def test_a_gate_that_acts_on_one_qubit_alone_is_replaced_exactly(prepare, gate, 
     has_angle = gate in ("rzz", "cry")
     circuit.append(STANDARD[gate](*([w] if has_angle else [])), places)
     stage, k = stage_of(circuit, {w: 1.1} if has_angle else None)
-    exact = [c for c in stage.finder.local(k) if c.distance < 1e-6]
+    exact = [c for c in local_pairs(stage.comparison, stage.offers, k) if c.distance < 1e-6]
     assert len(exact) == 1
     assert exact[0].angles.max() < 1e-6
     assert {q: operation.name for operation, (q,) in exact[0].by} == {at[role]: name for role, name in wanted.items()}
@@ -119,8 +120,8 @@ def test_the_identity_is_left_alone_where_nothing_is_nearer(prepare):
         circuit.h(0)
     circuit.cx(2, 0)
     stage, k = stage_of(circuit)
-    assert stage.finder.identity(k).distance < 1e-6
-    assert stage.finder.local(k) == []
+    assert identity(stage.comparison, stage.offers, k).distance < 1e-6
+    assert local_pairs(stage.comparison, stage.offers, k) == []
 
 
 def test_different_pairs_would_suit_different_samples():
@@ -130,10 +131,10 @@ def test_different_pairs_would_suit_different_samples():
     circuit.u(0.7, 0.4, 0.9, 0)
     circuit.cx(2, 0)
     stage, k = stage_of(circuit, samples=np.array([0.0, pi]))
-    found = stage.finder.local(k)
+    found = local_pairs(stage.comparison, stage.offers, k)
     assert all(c.angles.max() > 0.1 for c in found)
     one, k = stage_of(circuit.copy_empty_like().compose(circuit), samples=np.array([pi, pi]))
-    assert min(c.distance for c in one.finder.local(k)) < 1e-6
+    assert min(c.distance for c in local_pairs(one.comparison, one.offers, k)) < 1e-6
 
 
 # -- no search finds a better pair --------------------------------------------------------------------------------
@@ -211,7 +212,7 @@ def test_distances_of_a_pair(aggregate, noise):
     calibration = calibrate(None) if noise is None else calibrate(noise[0], beta=noise[1])
     probabilities = [0.2, 0.5, 0.3]
     stage, k = stage_of(circuit, {w: 2.2}, [0.1, 0.3, 0.2], probabilities, aggregate=aggregate, noise=calibration)
-    found = stage.finder.local(k)
+    found = local_pairs(stage.comparison, stage.offers, k)
     assert found
     steps = [walk(stage.task, circuit_of(stage.task, stage.sites), i)[k] for i in range(3)]
     for candidate in found:
@@ -250,9 +251,9 @@ def test_a_pair_that_costs_as_much_is_no_candidate():
     circuit.u(0.7, 0.4, 0.9, 0)
     circuit.cx(2, 0)
     stage, k = stage_of(circuit, costs={"cx": 1.0})
-    assert all(len(c.by) == 1 and c.gain > 0 for c in stage.finder.local(k))
+    assert all(len(c.by) == 1 and c.gain > 0 for c in local_pairs(stage.comparison, stage.offers, k))
     stage, k = stage_of(circuit.copy(), costs={"cx": 0.05})
-    assert stage.finder.local(k) == []
+    assert local_pairs(stage.comparison, stage.offers, k) == []
 
 
 # -- whole circuits -----------------------------------------------------------------------------------------------
@@ -337,7 +338,7 @@ def test_which_representatives_are_products(gate, products):
     circuit.append(STANDARD[gate](w), [2, 0][: STANDARD[gate](w).num_qubits])
     stage = Stage(Task(finish(circuit), ["XYZ"], weights={w: 0.7}), Options(budget=0.5))
     k = next(k for k, site in enumerate(stage.sites) if site.role == "trainable")
-    assert [candidate.product for candidate in stage.finder.clifford(k)] == products
+    assert [candidate.product for candidate in clifford_points(stage.comparison, stage.offers, k)] == products
 
 
 @pytest.mark.parametrize("tolerance", [0.02, 0.2, 0.6])
@@ -349,7 +350,9 @@ def test_tolerance_mode(tolerance):
     stage = Stage(task, Options(tolerance=tolerance, representatives="local"))
     replaced = {e.site for e in result.certificate.replaced}
     for k in stage.prunable:
-        if len(stage.sites[k].qubits) == 2 and any(c.distance <= tolerance for c in stage.finder.local(k)):
+        if len(stage.sites[k].qubits) == 2 and any(
+            c.distance <= tolerance for c in local_pairs(stage.comparison, stage.offers, k)
+        ):
             assert k in replaced
 
 

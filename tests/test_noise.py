@@ -50,6 +50,7 @@ from qprune.limits.prepared import Stage
 from qprune.limits.tradeoff import trade_off
 from qprune.noise.channels import noise_of
 from qprune.noise.layout import two_qubit_weights
+from qprune.selection.representatives import identities, identity
 
 ROOT = Path(__file__).parent.parent
 COMMON = {"deadline": None, "suppress_health_check": list(HealthCheck)}
@@ -456,7 +457,7 @@ def test_costs_are_what_removal_saves():
     task = line()
     calibration = calibrate("FakeManilaV2", layout=[3, 4, 2])
     stage = Stage(task, PruneOptions(budget=0.1, noise=calibration))
-    gains = {c.place: c.gain for c in map(stage.finder.identity, stage.prunable)}
+    gains = {c.place: c.gain for c in identities(stage.comparison, stage.offers, stage.prunable)}
     by_noise = sorted(gains, key=lambda k: stage.noise.infidelity[k])
     assert [gains[k] for k in by_noise] == sorted(gains.values())
     virtual = [gains[k] for k in gains if stage.sites[k].name == "rz"]
@@ -464,7 +465,7 @@ def test_costs_are_what_removal_saves():
     ratio = [(gains[k] - min(virtual)) / stage.noise.infidelity[k] for k in gains if stage.noise.infidelity[k]]
     assert max(ratio) == pytest.approx(min(ratio))
     own = Stage(task, PruneOptions(budget=0.1, noise=calibration, costs={"cx": 3.0}))
-    assert {own.finder.identity(k).gain for k in own.prunable if own.sites[k].name == "cx"} == {3.0}
+    assert {identity(own.comparison, own.offers, k).gain for k in own.prunable if own.sites[k].name == "cx"} == {3.0}
     for noise in (None, 0.9):
         plain = Stage(task, PruneOptions(budget=0.1, noise=noise))
         assert plain.costs is None

@@ -24,7 +24,7 @@ from qprune.noise.calibration import NoiseCalibration, calibrate
 from qprune.report.plots import plot, save_figure
 from qprune.report.store import check_output_folder, load, save
 from qprune.results.result import plan_actions
-from qprune.selection.finder import KINDS
+from qprune.selection.prunable import KINDS
 from qprune.selection.strategies import STRATEGIES
 from qprune.simulators.values import SIMULATORS, STATEVECTOR
 from qprune.task.task import Task

@@ -15,7 +15,7 @@ from qprune.errors import OptionError
 from qprune.gates.costs import Costs
 from qprune.gates.sites import NAMES
 from qprune.noise.calibration import Noise, NoiseCalibration, calibrate
-from qprune.selection.finder import KINDS
+from qprune.selection.prunable import KINDS
 from qprune.selection.strategies import STRATEGIES
 from qprune.simulators.values import SIMULATORS, STATEVECTOR
 

@@ -23,7 +23,10 @@ from qprune.noise.forecast import Forecast
 from qprune.results.certificate import NoiseRecord
 from qprune.results.result import PruneResult
 from qprune.selection.candidate import Candidate
-from qprune.selection.finder import CandidateFinder, is_prunable, words_for
+from qprune.selection.comparison import Comparison
+from qprune.selection.offers import Offers
+from qprune.selection.prunable import is_prunable, words_for
+from qprune.selection.representatives import identities, identity, refitted
 from qprune.selection.select import angles_used
 from qprune.selection.strategies import STRATEGIES
 from qprune.selection.windows import Windows, window_size
@@ -49,7 +52,8 @@ class Stage:
         self.noise = self.calibration.of(self.sites)
         self.costs = self.calibration.costs(self.sites) if options.costs is None else options.costs
         self.prefix = self._prefix(task, self.sites, options.progress)
-        self.finder = self._finder(task, self.sites, self.prefix, self.noise)
+        self.comparison = self._comparison(task, self.sites, self.prefix, self.noise)
+        self.offers = Offers(task, self.sites, self.costs)
         # Windows hold statevectors.
         self.window = window_size(task, self.sites, options.window) if options.simulator == STATEVECTOR else 0
         self.windows = Windows(task, self.sites, self.window) if self.window else None
@@ -72,8 +76,8 @@ class Stage:
         wanted = [words_for(site, kind) if self.is_prunable(site) else () for site in sites]
         return self.runner.prefix(task, sites, wanted, task.selected, progress)
 
-    def _finder(self, task: Task, sites: Sequence[Site], prefix: Prefix, noise: CircuitNoise) -> CandidateFinder:
-        return CandidateFinder(task, sites, prefix, noise, self.options.aggregate, self.costs)
+    def _comparison(self, task: Task, sites: Sequence[Site], prefix: Prefix, noise: CircuitNoise) -> Comparison:
+        return Comparison(task, sites, prefix, noise, self.options.aggregate)
 
     def theta(self, chosen: Sequence[Candidate]) -> FloatArray:
         """Θ_{r,i}: the sum of angles inside each output's light cone, or the windows' where that is less (T2, T6)."""
@@ -100,8 +104,9 @@ class Stage:
     def candidates(self, reduced: Reduced) -> list[Candidate]:
         """Every prunable gate of a smaller circuit against the identity, on that circuit's own prefix states."""
         prefix, noise = self._prefix(reduced.task, reduced.sites, False), self.calibration.of(reduced.sites)
-        finder = self._finder(reduced.task, reduced.sites, prefix, noise)
-        return finder.identities([k for k, site in enumerate(reduced.sites) if self.is_prunable(site)])
+        comparison = self._comparison(reduced.task, reduced.sites, prefix, noise)
+        prunable = [k for k, site in enumerate(reduced.sites) if self.is_prunable(site)]
+        return identities(comparison, Offers(reduced.task, reduced.sites, self.costs), prunable)
 
     def deviation(self, reduced: Reduced) -> float:
         """Largest measured change of any output on any selected sample, and what matrix product states may hide."""
@@ -117,8 +122,10 @@ class Stage:
         found = []
         for k, site in enumerate(self.sites):
             if set(site.origins) <= reduced.gone:
-                found.append(self.finder.identity(k))
-            elif site.role == "trainable" and (candidate := self.finder.moved(k, moved)) is not None:
+                found.append(identity(self.comparison, self.offers, k))
+            elif (
+                site.role == "trainable" and (candidate := refitted(self.comparison, self.offers, k, moved)) is not None
+            ):
                 found.append(candidate)
         return found
 
@@ -180,7 +187,7 @@ class Stage:
         after = Measured(selected, self._outputs(pruned, sites, task.heldout))
         record, used = self._noise_record(pruned, sites, selected, stopped[1]), options.record(self.window, stopped[0])
         basis = Basis(task, self.sites, simplified, self.tolerances, self.noise, used, record)
-        compared = compared or self.finder.identities(self.prunable)
+        compared = compared or identities(self.comparison, self.offers, self.prunable)
         return PruneResult(
             original=task,
             flat=circuit_of(task, self.original),

@@ -22,7 +22,8 @@ from qprune.limits.under_noise import reduce_for_noise
 from qprune.noise.calibration import Noise
 from qprune.results.result import PruneResult
 from qprune.selection.candidate import Candidate
-from qprune.selection.finder import has_pair
+from qprune.selection.prunable import has_pair
+from qprune.selection.representatives import clifford_points, identities, local_pairs, medoids
 from qprune.selection.select import extended, within_budget, within_tolerance
 from qprune.selection.strategies import STRATEGIES
 from qprune.simulators.values import Outputs
@@ -164,15 +165,15 @@ def _reduce(stage: Stage, options: Options) -> Reduced:
 
 
 def _candidates(stage: Stage, representatives: str) -> list[Candidate]:
-    finder, sites, tolerances = stage.finder, stage.sites, stage.tolerances
-    candidates = finder.identities(stage.prunable)
+    given, sites, tolerances = (stage.comparison, stage.offers), stage.sites, stage.tolerances
+    candidates = identities(*given, stage.prunable)
     # Under a budget alone, gates share a medoid up to the default tolerance.
     reach = np.where(np.isfinite(tolerances), tolerances, DEFAULT_TOLERANCE)
     stay = [c.place for c in candidates if c.distance > reach[c.place]]
     if representatives == "clifford":
         for k in stay:
             if sites[k].role == "trainable":
-                candidates += finder.clifford(k)
+                candidates += clifford_points(*given, k)
     elif representatives == "class":
         classes: dict[Any, list[int]] = {}
         for k in stay:
@@ -180,15 +181,15 @@ def _candidates(stage: Stage, representatives: str) -> list[Candidate]:
                 classes.setdefault(subgroup_of(sites[k]), []).append(k)
         for members in classes.values():
             if len(members) > 1:
-                candidates += finder.medoids(members, reach)
+                candidates += medoids(*given, members, reach)
     elif representatives == "local":
-        candidates += [c for k in stage.prunable if has_pair(sites[k]) for c in finder.local(k)]
+        candidates += [c for k in stage.prunable if has_pair(sites[k]) for c in local_pairs(*given, k)]
     return candidates
 
 
 def _select(stage: Stage, candidates: Sequence[Candidate], options: Options) -> list[Candidate]:
     if options.budget is None:
-        return within_tolerance(candidates, stage.tolerances, stage.finder.pairs)
+        return within_tolerance(candidates, stage.tolerances, stage.offers.pairs)
     budget = float(options.budget)
     admissible = [c for c in candidates if c.distance <= stage.tolerances[c.place]]
     removals = [c for c in admissible if c.removes]
@@ -204,7 +205,7 @@ def _cost_left(stage: Stage, chosen: Sequence[Candidate]) -> float:
 
 
 def _within(stage: Stage, candidates: Sequence[Candidate], budget: float, options: Options) -> list[Candidate]:
-    task, sites, pairs = stage.task, stage.sites, stage.finder.pairs
+    task, sites, pairs = stage.task, stage.sites, stage.offers.pairs
     limits = _largest_angles(task, budget, stage.prefix.outputs)
     strategy = STRATEGIES[options.strategy](options.seed)
     taken = within_budget(
