@@ -24,18 +24,18 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterVector
 from qiskit.circuit.library import UnitaryGate
 from qiskit.quantum_info import Clifford, random_unitary
+from qprune.limits.options import Options
+from qprune.simulators.passes import forward_pass
 
-from qprune import Task, calibrate, prune
+from qprune import Proven, Task, Threshold, calibrate, prune
 from qprune.gates.matrices import local_cliffords
 from qprune.gates.sites import circuit_of, sites_of
 from qprune.gates.subgroups import subgroup_of
-from qprune.limits.options import Options
 from qprune.limits.prepared import Stage
 from qprune.limits.pruning import _candidates
-from qprune.selection import comparison as compared
+from qprune.selection import gate_distances
 from qprune.selection.prunable import is_prunable
 from qprune.selection.representatives import clifford_points, identities, identity, medoids
-from qprune.simulators.passes import forward_pass
 
 x = INPUTS[0]
 w, v, u = WEIGHTS[:3]
@@ -112,7 +112,7 @@ def test_distance_to_the_identity_over_the_ensemble(aggregate, noise):
     for k in stage.prunable:
         squares = dense_squares(stage, k, np.eye(2 ** len(stage.sites[k].qubits)), *(noise or (1.0, 1.0)))
         wanted = squares.max() if aggregate == "max" else squares @ task.probabilities
-        found = identity(stage.comparison, stage.offers, k)
+        found = identity(stage.offers, k)
         assert found.removes
         assert found.distance**2 == pytest.approx(wanted, abs=1e-12)
         assert found.angles.shape == (2,)
@@ -128,8 +128,7 @@ def test_su2_and_su4_with_inputs_in_them(representatives, budget):
     circuit.append(STANDARD["cu"](0.01, x, 0.2, v), [0, 1])
     circuit.u(0.3, 0.2, 0.1, [0, 1])
     task = trained(circuit, ("ZX", "XI"), samples=(0.4, 1.9, -0.7))
-    result = prune(task, prune_encoding=True, representatives=representatives, budget=budget,
-                   tolerance=0.3 if budget is None else None)  # fmt: skip
+    result = prune(task, Proven(budget, tolerance=0.3 if budget is None else None), prune_encoding=True, representatives=representatives)  # fmt: skip
     assert any(entry.role == "encoding" and entry.action == "remove" for entry in result.plan)
     for i in range(3):
         before, after = (outputs(task, state(t.bound_circuit(i))) for t in (task, result.task))
@@ -149,7 +148,7 @@ def test_inputs_protect_a_gate_unless_the_user_says_otherwise():
     task = trained(circuit, values=[0.3, 1e-7])
     assert [is_prunable(s, False) for s in sites_of(task)] == [False, False, True, False]
     assert [is_prunable(s, True) for s in sites_of(task)] == [True, True, True, False]
-    careful, bold = prune(task, tolerance=0.01), prune(task, tolerance=0.01, prune_encoding=True)
+    careful, bold = prune(task, Threshold(0.01)), prune(task, Threshold(0.01), prune_encoding=True)
     assert [e.action for e in careful.plan] == ["keep", "keep", "remove", "keep"]
     assert [e.action for e in bold.plan] == ["keep", "remove", "remove", "keep"]
     assert w in careful.circuit.parameters
@@ -167,7 +166,7 @@ def test_clifford_points_of_a_class(name):
     circuit.append(STANDARD[name](w), qubits)
     stage = stage_of(trained(finish(circuit)))
     k = next(k for k, site in enumerate(stage.sites) if site.role == "trainable")
-    found = clifford_points(stage.comparison, stage.offers, k)
+    found = clifford_points(stage.offers, k)
     assert len(found) == len(subgroup_of(stage.sites[k]).clifford_points()) > 0
     for candidate in found:
         ascending = sorted(qubits)
@@ -192,7 +191,7 @@ def test_nearest_local_clifford(width):
         task = trained(finish(circuit))
         stage = stage_of(task)
         k = next(k for k, site in enumerate(stage.sites) if site.name == "unitary")
-        (candidate,) = clifford_points(stage.comparison, stage.offers, k)
+        (candidate,) = clifford_points(stage.offers, k)
         ascending = [0, 2] if width == 2 else [2]
         member = local_matrix(matrix_of(candidate, ascending).to_gate(), range(width))
         matrix = local_matrix(gate, [2, 0][:width])
@@ -216,7 +215,7 @@ def test_a_rotation_near_a_clifford_point_is_replaced_by_it():
     circuit.ry(w, 1)
     circuit.cry(v, 0, 2)
     task = trained(finish(circuit), values=[pi / 2 + 0.01, 3 * pi - 0.02])
-    result = prune(task, tolerance=0.05, representatives="clifford")
+    result = prune(task, Threshold(0.05), representatives="clifford")
     by = {e.gate: e for e in result.certificate.replaced if e.by != "identity"}
     assert set(by) == {"ry", "cry"}
     assert (by["ry"].by, by["cry"].by) == ("ry(0.5π)", "cry(3π)")
@@ -249,7 +248,7 @@ def test_every_follower_is_within_tolerance_of_its_medoid(seed):
     task, tolerance = many(values), 0.08
     stage = stage_of(task, tolerance=tolerance, representatives="class")
     members = [k for k, s in enumerate(stage.sites) if s.role == "trainable"]
-    found = medoids(stage.comparison, stage.offers, members, np.full(len(stage.sites), tolerance))
+    found = medoids(stage.offers, members, np.full(len(stage.sites), tolerance))
     distance = {
         (k, j): np.sqrt(dense_squares(stage, k, local_matrix(STANDARD["ry"](values[b]), [0])).mean())
         for a, k in enumerate(members)
@@ -278,7 +277,7 @@ def test_every_follower_is_within_tolerance_of_its_medoid(seed):
 def test_followers_share_one_free_parameter():
     """The trained value is the medoid's; the followers' own weights are gone."""
     task = many([0.6, 0.63, 1.9, 0.58])
-    result = prune(task, tolerance=0.08, representatives="class")
+    result = prune(task, Threshold(0.08), representatives="class")
     tied = [e for e in result.certificate.replaced if "of gate" in e.by]
     assert len(tied) == 2
     assert [p.name for p in result.task.weight_params] == ["a[0]", "a[2]"]
@@ -300,7 +299,7 @@ def test_a_fixed_gate_may_lead_but_not_follow():
     circuit.ry(w, 0)
     circuit.cx(0, 1)
     task = trained(finish(circuit), ("ZI", "XX"), values=[0.62])
-    result = prune(task, tolerance=0.05, representatives="class")
+    result = prune(task, Threshold(0.05), representatives="class")
     assert [e.gate for e in result.certificate.replaced] == ["ry"]
     assert not [p for p in result.circuit.parameters if p != x]
 
@@ -311,7 +310,7 @@ def test_gates_on_other_qubits_are_another_class():
     circuit.ry(v, 1)
     circuit.cx(0, 1)
     task = trained(finish(circuit), ("ZI", "XX"), values=[0.6, 0.6])
-    assert not prune(task, tolerance=0.05, representatives="class").certificate.replaced
+    assert not prune(task, Threshold(0.05), representatives="class").certificate.replaced
 
 
 # -- gains and turns ----------------------------------------------------------------------------------------------
@@ -338,7 +337,7 @@ def test_turns_are_angles_to_the_identity_without_any_state(gate, qubits, turn):
     circuit.append(gate, qubits)
     stage = stage_of(trained(finish(circuit), ("ZI", "XX")))
     k = next(k for k, s in enumerate(stage.sites) if s.origins == (5,))
-    assert identity(stage.comparison, stage.offers, k).turn == pytest.approx(turn)
+    assert identity(stage.offers, k).turn == pytest.approx(turn)
 
 
 def test_gains():
@@ -349,11 +348,11 @@ def test_gains():
     circuit.cp(u, 0, 1)
     stage = stage_of(trained(finish(circuit), ("ZI", "XX")), costs={"ry": 3.0, "cz": 4.0, "cp": 9.0})
     ry, crx, cp = (k for k, s in enumerate(stage.sites) if s.role == "trainable")
-    assert identity(stage.comparison, stage.offers, ry).gain == 3.0
-    assert identity(stage.comparison, stage.offers, crx).gain == 10.0
-    assert [c.gain for c in clifford_points(stage.comparison, stage.offers, ry)] == pytest.approx([0.3] * 3)
-    assert [c.gain for c in clifford_points(stage.comparison, stage.offers, crx)] == pytest.approx([1.0] * 3)
-    assert [c.gain for c in clifford_points(stage.comparison, stage.offers, cp)] == pytest.approx(
+    assert identity(stage.offers, ry).gain == 3.0
+    assert identity(stage.offers, crx).gain == 10.0
+    assert [c.gain for c in clifford_points(stage.offers, ry)] == pytest.approx([0.3] * 3)
+    assert [c.gain for c in clifford_points(stage.offers, crx)] == pytest.approx([1.0] * 3)
+    assert [c.gain for c in clifford_points(stage.offers, cp)] == pytest.approx(
         [5.0]
     )  # by a cz of cost 4
 
@@ -379,7 +378,7 @@ def counts(task, representatives="identity"):
     stage, made = stage_of(task, tolerance=0.05, representatives=representatives), []
     with pytest.MonkeyPatch.context() as patch:
         for name in ("compare_members", "compare_matrices"):
-            patch.setattr(compared, name, counting(getattr(compared, name), made))
+            patch.setattr(gate_distances, name, counting(getattr(gate_distances, name), made))
         _candidates(stage, representatives)
     sizes = {}
     for k in stage.prunable:
@@ -461,10 +460,10 @@ def test_gates_compared_together_are_those_compared_alone():
         circuit.ry(x * (0.1 + q), q)
         circuit.u(0.1, u, 0.2, q)
     stage = stage_of(trained(finish(circuit)), prune_encoding=True)
-    together = identities(stage.comparison, stage.offers, stage.prunable)
+    together = identities(stage.offers, stage.prunable)
     assert [c.place for c in together] == stage.prunable
     for found in together:
-        alone = identity(stage.comparison, stage.offers, found.place)
+        alone = identity(stage.offers, found.place)
         assert (alone.gain, alone.frees, alone.turn) == (found.gain, found.frees, found.turn)
         assert alone.distance == pytest.approx(found.distance, abs=1e-14)
         np.testing.assert_allclose(alone.angles, found.angles, atol=1e-14)

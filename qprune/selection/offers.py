@@ -11,8 +11,7 @@ from qprune.gates.costs import Costs, cost_of
 from qprune.gates.matrices import is_product, unitary_of
 from qprune.gates.sites import Replacement, Site, make_site
 from qprune.selection.candidate import Candidate
-from qprune.selection.comparison import Compared
-from qprune.task.task import Task
+from qprune.selection.gate_distances import Compared, GateDistances
 
 REPLACEMENT_GAIN = 0.1  # share of its cost that a gate saves when it stays but loses its free parameter
 
@@ -22,14 +21,17 @@ class Offers:
     """Makes candidates for the gates of a circuit.
 
     Attributes:
-        task: Binds the parameters.
-        sites: The gates.
+        distances: Compares the gates with what could stand in their place.
         costs: As in `prune`.
     """
 
-    task: Task
-    sites: Sequence[Site]
+    distances: GateDistances
     costs: Costs = None
+
+    @property
+    def sites(self) -> Sequence[Site]:
+        """The gates."""
+        return self.distances.sites
 
     @cached_property
     def pairs(self) -> tuple[InversePair, ...]:
@@ -47,7 +49,9 @@ class Offers:
     def cost_instead(self, k: int, by: Replacement) -> float:
         """Of what may stand in the place of gate k."""
         origins = self.sites[k].origins
-        return sum(cost_of(make_site(self.task, operation, qubits, origins), self.costs) for operation, qubits in by)
+        return sum(
+            cost_of(make_site(self.distances.task, operation, qubits, origins), self.costs) for operation, qubits in by
+        )
 
     def removal(self, k: int, compared: Compared) -> Candidate:
         """Gate k disappears, and what cancels then goes with it."""
@@ -73,7 +77,8 @@ class Offers:
     def _is_product(self, by: Replacement) -> bool:
         """A pair of gates joins no qubits, nor does rzz(π), which is Z on either."""
         return all(
-            len(qubits) == 1 or is_product(unitary_of([(self.task.bound_operation(operation), qubits)], qubits))
+            len(qubits) == 1
+            or is_product(unitary_of([(self.distances.task.bound_operation(operation), qubits)], qubits))
             for operation, qubits in by
         )
 

@@ -6,23 +6,22 @@ from collections.abc import Sequence
 
 from qprune._arrays import FloatArray
 from qprune.selection.candidate import Candidate
-from qprune.selection.comparison import Compared, Comparison
+from qprune.selection.gate_distances import Compared, GateDistances
 from qprune.selection.offers import Offers
 
 
-def medoids(comparison: Comparison, offers: Offers, members: Sequence[int], tolerances: FloatArray) -> list[Candidate]:
+def medoids(offers: Offers, members: Sequence[int], tolerances: FloatArray) -> list[Candidate]:
     """Fewest members of one class such that each other trainable member is within its ε_k of one of them.
 
     Greedy set cover: the member that most others could follow comes first. Those others get its parameter.
 
     Args:
-        comparison: Of the circuit.
         offers: Of the circuit.
         members: Gates of one class into which no input enters.
         tolerances: ε_k by gate of the circuit.
     """
-    sites = comparison.sites
-    compared = {k: _to_others(comparison, k, members) for k in members if sites[k].role == "trainable"}
+    sites = offers.sites
+    compared = {k: _to_others(offers.distances, k, members) for k in members if sites[k].role == "trainable"}
     reach = {
         j: {k for k, others in compared.items() if k != j and others[j].distance <= tolerances[k]} for j in members
     }
@@ -39,6 +38,6 @@ def medoids(comparison: Comparison, offers: Offers, members: Sequence[int], tole
     return found
 
 
-def _to_others(comparison: Comparison, k: int, members: Sequence[int]) -> dict[int, Compared]:
+def _to_others(distances: GateDistances, k: int, members: Sequence[int]) -> dict[int, Compared]:
     others = [j for j in members if j != k]
-    return dict(zip(others, comparison.to_gates(k, others), strict=True))
+    return dict(zip(others, distances.to_gates(k, others), strict=True))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from qprune.gates.sites import Replacement
 from qprune.selection.candidate import Candidate
-from qprune.selection.comparison import Comparison
 from qprune.selection.offers import Offers
 from qprune.selection.product_pairs import best_pairs, mean_overlap, product_of, written
 
@@ -12,7 +11,7 @@ WORTH = 0.9  # what a dearer pair must leave of d², for one gate more to be wor
 EQUAL = 1e-12  # mean overlaps that differ by no more are rounding of the same
 
 
-def local_pairs(comparison: Comparison, offers: Offers, k: int) -> list[Candidate]:
+def local_pairs(offers: Offers, k: int) -> list[Candidate]:
     """Pairs of one-qubit gates in the place of a two-qubit gate, at most one on each qubit.
 
     Of all that the search finds, for each cost the nearest, if nearer by a tenth in d² than all that is cheaper,
@@ -20,8 +19,8 @@ def local_pairs(comparison: Comparison, offers: Offers, k: int) -> list[Candidat
 
     Source: THEORY section 4.
     """
-    group, gate, weights = comparison.group(k).whole, comparison.matrix(k), comparison.weights
-    states = comparison.states(k, group)
+    group, gate, weights = offers.distances.group(k).whole, offers.distances.matrix(k), offers.distances.weights
+    states = offers.distances.states(k, group)
     pairs, reached = best_pairs(states, gate, weights)
     by_cost: dict[float, list[tuple[float, Replacement]]] = {}
     for pair, value in zip(pairs, reached.tolist(), strict=True):
@@ -34,7 +33,7 @@ def local_pairs(comparison: Comparison, offers: Offers, k: int) -> list[Candidat
             chosen.append(next(by for value, by in alike if value > top - EQUAL))
             best = top
     relatives = [gate.conj().T @ product_of(by, group.qubits) for by in chosen]
-    compared = comparison.to_matrices(k, relatives, group)
+    compared = offers.distances.to_matrices(k, relatives, group)
     return [offers.replacement(k, by, _label(by), found) for by, found in zip(chosen, compared, strict=True)]
 
 

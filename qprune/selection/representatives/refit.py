@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from qprune.selection.candidate import Candidate
-from qprune.selection.comparison import Comparison
 from qprune.selection.offers import Offers
 from qprune.task.task import Task
 
 
-def refitted(comparison: Comparison, offers: Offers, k: int, moved: Task) -> Candidate | None:
+def refitted(offers: Offers, k: int, moved: Task) -> Candidate | None:
     """Gate k at the weights of another task; None if it stayed what it was, or has no coordinate."""
-    site = comparison.sites[k]
+    site = offers.sites[k]
     if site.coordinate is None:
         return None
     target = float(moved.values(site.coordinate))
-    if comparison.group(k).is_identity(target - float(comparison.coordinate(k))):
+    if offers.distances.group(k).is_identity(target - float(offers.distances.coordinate(k))):
         return None
-    (compared,) = comparison.to_coordinates(k, [target])
+    (compared,) = offers.distances.to_coordinates(k, [target])
     return offers.replacement(k, ((moved.bound_operation(site.operation), site.qubits),), "refit", compared)

@@ -40,8 +40,8 @@ class Compared:
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
-    """Compares the gates of a circuit with other members of their classes, on the states they meet.
+class GateDistances:
+    """Distances of the gates of a circuit from other members of their classes, on the states they meet.
 
     Attributes:
         task: Binds the parameters; its selected samples are the ensemble.
