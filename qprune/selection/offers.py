@@ -48,10 +48,8 @@ class Offers:
 
     def cost_instead(self, k: int, by: Replacement) -> float:
         """Of what may stand in the place of gate k."""
-        origins = self.sites[k].origins
-        return sum(
-            cost_of(make_site(self.distances.task, operation, qubits, origins), self.costs) for operation, qubits in by
-        )
+        task, origins = self.distances.task, self.sites[k].origins
+        return sum(cost_of(make_site(task, operation, qubits, origins), self.costs) for operation, qubits in by)
 
     def removal(self, k: int, compared: Compared) -> Candidate:
         """Gate k disappears, and what cancels then goes with it."""
@@ -76,11 +74,8 @@ class Offers:
 
     def _is_product(self, by: Replacement) -> bool:
         """A pair of gates joins no qubits, nor does rzz(π), which is Z on either."""
-        return all(
-            len(qubits) == 1
-            or is_product(unitary_of([(self.distances.task.bound_operation(operation), qubits)], qubits))
-            for operation, qubits in by
-        )
+        bound = ((self.distances.task.bound_operation(operation), qubits) for operation, qubits in by)
+        return all(len(qubits) == 1 or is_product(unitary_of([(gate, qubits)], qubits)) for gate, qubits in bound)
 
 
 def _candidate(
