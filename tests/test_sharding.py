@@ -17,7 +17,7 @@ from qiskit.quantum_info import SparsePauliOp
 import qprune
 from qprune import OptionError, Task, prune
 from qprune.errors import TaskError
-from qprune.pennylane.qnode import prune as prune_qnode
+from qprune.pennylane import prune as prune_qnode
 from qprune.simulators import runner
 from qprune.simulators.sharding import ATTEMPTS, in_pieces
 
