@@ -63,11 +63,11 @@ def unitary_instructions(
     if num_qubits == 1:
         factors = [matrix]
     else:
-        # matrix = high ⊗ low: read both factors off the largest block
-        blocks = matrix.reshape(2, 2, 2, 2).transpose(0, 2, 1, 3)
-        i, j = np.unravel_index(np.argmax(np.abs(blocks).sum(axis=(2, 3))), (2, 2))
-        low = blocks[i, j] / np.sqrt(abs(np.linalg.det(blocks[i, j])))
-        high = np.einsum("ijkl,kl->ij", blocks, low.conj()) / 2
+        # matrix = high ⊗ low: every quarter of it is a multiple of low
+        quarters = matrix.reshape(2, 2, 2, 2).transpose(0, 2, 1, 3)
+        i, j = np.unravel_index(np.argmax(np.abs(quarters).sum(axis=(2, 3))), (2, 2))
+        low = quarters[i, j] / np.sqrt(abs(np.linalg.det(quarters[i, j])))
+        high = np.einsum("ijkl,kl->ij", quarters, low.conj()) / 2
         factors = [low, high]
     return [
         (UnitaryGate(factor), (q,))

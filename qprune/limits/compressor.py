@@ -32,7 +32,9 @@ FINALISTS = 2  # of these, how many are fitted to the end
 HOMOTOPY = 6  # steps from a gate to the identity, the weights following
 FIT_STEPS, SCREEN_STEPS, FOLLOW_STEPS, POWER_STEPS = 60, 6, 2, 20
 POWERS = (4, 8, 16, 32)  # of the norms on the way from the mean square to the largest deviation
-HOPELESS = (4.0, 2.5, 1.6, 1.2)  # times the budget: what the norm of each power, and those after it, hardly ever mend
+# In budgets: a circuit whose largest deviation is above this before the fit in the norm of that power is given up. Chosen
+# by experience, to save fits; what is kept is within the budget either way.
+HOPELESS = (4.0, 2.5, 1.6, 1.2)
 ROUNDING = 1e-9  # share of the budget left to the difference between two simulators
 STATES_PER_SAMPLE = 4  # that an adjoint pass holds at a time
 SAMPLES_PER_WEIGHT = 2  # size of the ensemble that weights are fitted on; mixtures of inputs fill it up
