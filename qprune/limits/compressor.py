@@ -32,8 +32,8 @@ FINALISTS = 2  # of these, how many are fitted to the end
 HOMOTOPY = 6  # steps from a gate to the identity, the weights following
 FIT_STEPS, SCREEN_STEPS, FOLLOW_STEPS, POWER_STEPS = 60, 6, 2, 20
 POWERS = (4, 8, 16, 32)  # of the norms on the way from the mean square to the largest deviation
-# In budgets: a circuit whose largest deviation is above this before the fit in the norm of that power is given up. Chosen
-# by experience, to save fits; what is kept is within the budget either way.
+# In budgets, by power: a circuit whose largest deviation is above this before the fit in that norm is given up. From
+# experience, to save fits; what is kept is within the budget either way.
 HOPELESS = (4.0, 2.5, 1.6, 1.2)
 ROUNDING = 1e-9  # share of the budget left to the difference between two simulators
 STATES_PER_SAMPLE = 4  # that an adjoint pass holds at a time
