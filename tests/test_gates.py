@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from qprune import Threshold
 from math import pi
 
 import numpy as np
@@ -31,7 +30,7 @@ from qiskit.circuit.library import (
 )
 from qiskit.quantum_info import Operator, SparseObservable, SparsePauliOp, random_unitary
 
-from qprune import Task, TaskError, prune
+from qprune import Task, TaskError, Threshold, prune
 from qprune.gates.sites import (
     bound_operation,
     circuit_of,
