@@ -21,6 +21,7 @@ from qprune.gates.sites import circuit_of, make_site, sites_of
 from qprune.simulators import choices
 from qprune.simulators import statevector as ensemble
 from qprune.simulators.blocks import LARGEST, Blocks
+from qprune.simulators.choices import Statevector as Simulator
 from qprune.simulators.statevector import Ensemble, _Part
 from qprune.simulators.values import expectation_rounding
 

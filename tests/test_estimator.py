@@ -33,6 +33,7 @@ from qprune import (
 )
 from qprune.gates.sites import sites_of
 from qprune.gates.subgroups import subgroup_of
+from qprune.simulators.choices import Statevector as Simulator
 from qprune.simulators.estimator import measured_pass
 
 X, W = ParameterVector("x", 2), ParameterVector("w", 8)
