@@ -6,7 +6,6 @@ form, an expectation value or any other line of the package. Qubit 0 is the leas
 
 from __future__ import annotations
 
-from qprune import Proven, Threshold
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations, permutations
@@ -36,8 +35,10 @@ from qiskit.circuit.library import (
 )
 from qiskit.quantum_info import Operator, SparsePauliOp, Statevector, random_unitary
 
-from qprune import Task
+from qprune import Measured, Proven, Task, Threshold
 from qprune.gates.sites import CATALOGUE
+from qprune.limits.prepared import prepare
+from qprune.limits.settings import Settings
 
 ROUNDING = 1e-12
 """What a few dozen dense matrix products may lose."""
@@ -481,14 +482,15 @@ class Case:
 
 @st.composite
 def cases(draw, mode="any"):
-    """A task with options of `prune`; `mode` is "tolerance", "budget", "representatives" or "any"."""
-    options = {"limit": Threshold(aggregate=draw(st.sampled_from(("rms", "max")))), "prune_encoding": draw(st.integers(0, 3)) == 0}
+    """A task with options as in `asked`; `mode` is "tolerance", "budget", "representatives" or "any"."""
+    options = {"aggregate": draw(st.sampled_from(("rms", "max"))), "prune_encoding": draw(st.integers(0, 3)) == 0}
     if mode == "representatives":
         options["representatives"] = draw(st.sampled_from(("clifford", "class", "local")))
     elif mode == "any":
         options["representatives"] = draw(st.sampled_from(("identity", "clifford", "class", "local")))
-    bounded = {"limit": Proven("budget", tolerance="tolerance")}.get(mode)
-    bounded = bounded or draw(st.sampled_from(("tolerance", "tolerance", "budget", "both")))
+    bounded = (
+        mode if mode in ("tolerance", "budget") else draw(st.sampled_from(("tolerance", "tolerance", "budget", "both")))
+    )
     if bounded != "budget":
         options["tolerance"] = draw(_TOLERANCES)
     if bounded != "tolerance":
@@ -497,6 +499,25 @@ def cases(draw, mode="any"):
     coherence = draw(_NOISE)
     noise = None if coherence is None else (coherence, draw(st.floats(0, 4)), draw(st.sampled_from((0.0, 1.0, 0.1))))
     return Case(draw(tasks()), options, noise)
+
+
+def asked(tolerance=None, budget=None, measured=False, refit=False, aggregate=None, window=None, **settings):
+    """Arguments of `prune` from fields of limits by name, for tests that mix them: a limit, and the other settings."""
+    fields = {name: value for name, value in (("aggregate", aggregate), ("window", window)) if value is not None}
+    if measured:
+        limit = Measured(budget, refit=refit, **fields)
+    elif budget is not None:
+        limit = Proven(budget, tolerance=tolerance, **fields)
+    else:
+        limit = Threshold(**({} if tolerance is None else {"tolerance": tolerance}), **fields)
+    return {"limit": limit, **settings}
+
+
+def prepared_for(task, **options):
+    """The prepared circuit that `prune` would choose from, with options as in `asked`."""
+    settings = asked(**options)
+    limit = settings.pop("limit")
+    return prepare(task, Settings(**settings), limit.comparison)
 
 
 # -- small things several tests share -----------------------------------------------------------------------------

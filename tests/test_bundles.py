@@ -1,6 +1,5 @@
 """The reference networks: they load, do what task.json says, and the planted redundancies are found."""
 
-from qprune import Proven, Threshold
 import json
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from qiskit.circuit.library import efficient_su2, zz_feature_map
 from qiskit.quantum_info import Operator, Statevector
 
 import qprune
+from qprune import Proven, Threshold
 
 CIRCUITS = Path(__file__).parent.parent / "circuits"
 BUNDLES = sorted(path.parent.name for path in CIRCUITS.glob("*/task.json"))

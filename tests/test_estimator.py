@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from qprune import Measured, OnDevice, Proven, Threshold
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -19,11 +18,23 @@ from qiskit_aer.noise import NoiseModel, depolarizing_error
 from qiskit_aer.primitives import EstimatorV2
 from scipy.stats import binom
 
-from qprune import CertificateViolation, OptionError, Task, TaskError, prune, trade_off, verify
+from qprune import (
+    CertificateViolation,
+    Measured,
+    OnDevice,
+    OptionError,
+    Proven,
+    Task,
+    TaskError,
+    Threshold,
+    prune,
+    trade_off,
+    verify,
+)
 from qprune.gates.sites import sites_of
 from qprune.gates.subgroups import subgroup_of
+from qprune.simulators.choices import Statevector as Simulator
 from qprune.simulators.estimator import measured_pass
-from qprune.simulators.passes import forward_pass
 
 X, W = ParameterVector("x", 2), ParameterVector("w", 8)
 
@@ -67,7 +78,7 @@ def words(sites):
 
 def passes(task, estimator, delta):
     sites = sites_of(task)
-    exact = forward_pass(task, sites, words(sites), task.selected)
+    exact = Simulator().run(task, sites, words(sites), task.selected)
     return measured_pass(estimator, delta, task, sites, words(sites), task.selected, False), exact
 
 
@@ -104,7 +115,9 @@ def test_counted_shots_of_a_backend():
 
 
 @pytest.mark.parametrize("representatives", ["identity", "clifford", "class", "local"])
-@pytest.mark.parametrize("options", [{"limit": Proven(0.5)}, {"limit": Threshold(0.2)}, {"limit": Threshold(0.2, aggregate="max")}])
+@pytest.mark.parametrize(
+    "options", [{"limit": Proven(0.5)}, {"limit": Threshold(0.2)}, {"limit": Threshold(0.2, aggregate="max")}]
+)
 def test_bounds_hold_for_the_exact_states(options, representatives):
     """T2 and T8 from shots: bounds, angles and distances are limits of the exact ones, and `verify` agrees."""
     task = network()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from qprune import Threshold
 from itertools import product
 from math import pi
 
@@ -15,7 +14,7 @@ from qiskit.circuit.library import PauliEvolutionGate, RXGate
 from qiskit.quantum_info import Operator, SparsePauliOp
 
 import qprune
-from qprune import Task, prune, verify
+from qprune import Task, Threshold, prune, verify
 from qprune.errors import BundleError
 from qprune.task.expressions import are_equal, slopes_of, sum_of
 

@@ -1,13 +1,12 @@
 """The Pareto front: every point certified, none beaten by another."""
 
-from qprune import Measured
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import qprune
-from qprune import OptionError
+from qprune import Measured, OptionError
 
 CIRCUITS = Path(__file__).parent.parent / "circuits"
 
@@ -34,7 +33,7 @@ def test_no_point_beats_another(front):
 def test_every_point_verifies_and_keeps_its_budget(front):
     for result in front:
         qprune.verify(result.original, result)
-        assert result.certificate.largest_measured <= result.certificate.options["budget"] + 1e-9
+        assert result.certificate.largest_measured <= result.certificate.budget + 1e-9
 
 
 def test_within_gives_the_smallest_that_fits(front):
@@ -58,9 +57,7 @@ def test_it_is_drawn_and_printed(front):
 
 def test_refit_goes_farther():
     task = qprune.Task.load(CIRCUITS / "h2-vqe-4q")
-    plain, refitted = (
-        qprune.prune(task, Measured(0.05, refit=refit)).circuit for refit in (False, True)
-    )
+    plain, refitted = (qprune.prune(task, Measured(0.05, refit=refit)).circuit for refit in (False, True))
     assert refitted.size() <= plain.size()
     assert refitted.num_nonlocal_gates() <= plain.num_nonlocal_gates()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from qprune import Measured, Proven, Threshold
 import csv
 import json
 from itertools import permutations
@@ -24,9 +23,9 @@ from qiskit.quantum_info import (
     random_clifford,
 )
 
-from qprune import BundleError, QpruneError, Task, TaskError, prune
+from qprune import BundleError, Measured, Proven, QpruneError, Task, TaskError, Threshold, prune
 from qprune.gates.sites import sites_of
-from qprune.simulators.passes import final_outputs
+from qprune.simulators.choices import final_outputs
 from qprune.task.expressions import slopes_of
 
 x, y = INPUTS
@@ -415,7 +414,12 @@ def test_an_empty_circuit_and_one_without_gates_to_prune():
     for circuit in (QuantumCircuit(2), kept, only_encoding):
         free = list(circuit.parameters)
         task = Task(circuit, inputs=[0.3, 0.4] if free else None, input_params=free)
-        for options in ({}, {"limit": Proven(0.1)}, {"limit": Proven(0.1), "strategy": "random"}, {"limit": Proven(0.0)}):
+        for options in (
+            {},
+            {"limit": Proven(0.1)},
+            {"limit": Proven(0.1), "strategy": "random"},
+            {"limit": Proven(0.0)},
+        ):
             result = prune(task, **options)
             assert result.certificate.replaced == ()
             assert result.certificate.largest_bound == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from qprune import Measured, Proven, Statevector, Threshold
 import copy
 import pickle
 from types import SimpleNamespace
@@ -20,10 +19,14 @@ from qprune import (
     BundleError,
     Certificate,
     CertificateError,
+    Measured,
     OptionError,
+    Proven,
     QpruneError,
+    Statevector,
     Task,
     TaskError,
+    Threshold,
     frontier,
     prune,
     trade_off,
@@ -94,7 +97,12 @@ def test_pruning_twice():
 
 
 def test_numbers_and_switches_of_numpy(result):
-    options = {"limit": Threshold(window=np.int64(3)), "seed": np.int64(0), "prune_encoding": np.False_, "simulator": Statevector(threads=np.int32(1))}
+    options = {
+        "limit": Threshold(window=np.int64(3)),
+        "seed": np.int64(0),
+        "prune_encoding": np.False_,
+        "simulator": Statevector(threads=np.int32(1)),
+    }
     numpy = prune(make(seed=np.int64(0)), Proven(np.float32(0.125)), costs={"cx": np.int64(10)}, **options)
     python = prune(make(), Proven(0.125, window=3), costs={"cx": 10.0})
     assert numpy.certificate == python.certificate

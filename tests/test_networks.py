@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from qprune import Proven
 from itertools import combinations
 
 import numpy as np
@@ -15,6 +14,7 @@ from qiskit.circuit import Parameter
 from qiskit.circuit.library import efficient_su2
 
 import qprune
+from qprune import Proven
 from qprune.exact.cx_networks import shorten_networks, with_shorter_runs
 from qprune.gates.sites import circuit_of, sites_of
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from qprune import Proven, UnderNoise
 import json
 import sys
 from pathlib import Path
@@ -15,6 +14,8 @@ from qiskit.quantum_info import DensityMatrix, Operator, SparsePauliOp
 from qiskit_aer.noise import NoiseModel, ReadoutError, depolarizing_error, thermal_relaxation_error
 from qiskit_aer.noise.device import basic_device_gate_errors
 from qiskit_ibm_runtime.fake_provider import FakeManilaV2
+
+from qprune import Proven, UnderNoise
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # benchmarks/ is not installed
 
@@ -271,7 +272,9 @@ def test_aims(deviation, accuracy, error, verdicts):
 
 def test_a_point_beats_another_at_no_more_gates():
     rows = [made_row(report.OURS, {"limit": Proven(b)}, g, d) for b, g, d in ((0.1, 5, 0.1), (0.2, 3, 0.15))]
-    rows += [made_row("magnitude", {"limit": Proven(b)}, g, d) for b, g, d in ((0.1, 4, 0.09), (0.2, 9, 0.3), (0.3, 2, 0.4))]
+    rows += [
+        made_row("magnitude", {"limit": Proven(b)}, g, d) for b, g, d in ((0.1, 4, 0.09), (0.2, 9, 0.3), (0.3, 2, 0.4))
+    ]
     rows += [made_row("random", {"limit": Proven(0.1)}, 10, d, seed=s) for s, d in enumerate((0.02, 0.22))]  # mean 0.12
     header, (line,) = report.against_others(rows)
     cells = dict(zip(header, line, strict=True))

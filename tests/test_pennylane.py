@@ -5,7 +5,6 @@ The oracle is the original QNode on `default.qubit`; gradients are compared with
 
 from __future__ import annotations
 
-from qprune import Measured, Proven, Threshold
 import json
 import warnings
 from importlib.util import find_spec
@@ -14,7 +13,7 @@ import numpy as np
 import pytest
 
 import qprune
-from qprune import BundleError, CertificateError, OptionError, QpruneError, TaskError
+from qprune import BundleError, CertificateError, Measured, OptionError, Proven, QpruneError, TaskError, Threshold
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # PennyLane warns of JAX versions
@@ -299,7 +298,9 @@ def test_representatives(circuit, representatives):
     original, X, w = make(circuit, "several")
     middle = 0.8 if representatives == "class" else np.pi / 2
     w = np.where(np.abs(w) > 0.1, middle + w / 50, w)
-    pruned = qpp.prune(original, Threshold(0.2), inputs=X, weights=w, representatives=representatives, prune_encoding=True, noise=0.99)
+    pruned = qpp.prune(
+        original, Threshold(0.2), inputs=X, weights=w, representatives=representatives, prune_encoding=True, noise=0.99
+    )
     kinds = {entry.by == "identity" for entry in pruned.certificate.replaced}
     assert False in kinds or representatives == "identity" or circuit == "hand-written"
     for measured, bound in zip(deviations(original, pruned, X, w), pruned.bounds, strict=True):

@@ -6,7 +6,6 @@ returned, and planted slopes.
 
 from __future__ import annotations
 
-from qprune import Measured, Threshold
 import warnings
 from functools import cache
 from importlib.util import find_spec
@@ -15,7 +14,7 @@ import numpy as np
 import pytest
 from helpers import outputs, state
 
-from qprune import BundleError, CertificateError, TaskError
+from qprune import BundleError, CertificateError, Measured, TaskError, Threshold
 from qprune.gates.sites import sites_of
 from qprune.simulators.adjoint import AdjointNetwork
 

@@ -1,6 +1,5 @@
 """`PruneGates` inside pass managers, against dense states; tasks from Qiskit Machine Learning's networks."""
 
-from qprune import Measured, Proven, Threshold
 import warnings
 from types import SimpleNamespace
 
@@ -12,7 +11,7 @@ from qiskit.quantum_info import SparsePauliOp, Statevector
 from qiskit.transpiler import CouplingMap, Layout, PassManager
 from qiskit.transpiler import passes as qp
 
-from qprune import OptionError, PruneResult, Task, TaskError, prune, verify
+from qprune import Measured, OptionError, Proven, PruneResult, Task, TaskError, Threshold, prune, verify
 from qprune.qiskit.faces import PruneGates, QpruneWarning, check_certificate, from_qnn
 from qprune.results.certificate import circuit_hash
 

@@ -1,6 +1,5 @@
 """Passes that run after `PruneGates`: which approximate, who is told, and what `check_certificate` makes of them."""
 
-from qprune import Proven
 import warnings
 from functools import cache
 
@@ -12,7 +11,7 @@ from qiskit.quantum_info import Operator
 from qiskit.transpiler import PassManager
 from qiskit.transpiler import passes as qp
 
-from qprune import CertificateViolation, Task, TaskError
+from qprune import CertificateViolation, Proven, Task, TaskError
 from qprune.qiskit.faces import APPROXIMATING, PruneGates, QpruneWarning, check_certificate
 
 BASIS = ["rz", "sx", "x", "cx"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from qprune import Measured, Proven, Threshold, UnderNoise
 import warnings
 
 import numpy as np
@@ -16,6 +15,7 @@ from qiskit.synthesis import TwoQubitBasisDecomposer
 from qiskit.transpiler import PassManager
 
 import qprune
+from qprune import Measured, Proven, Threshold, UnderNoise
 from qprune.cli.command import main
 from qprune.exact.cx_networks import shorten_networks
 from qprune.exact.resynthesis import resynthesise, with_shorter_runs

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from qprune import Threshold
 from math import pi
 
 import numpy as np
@@ -15,7 +14,7 @@ from qiskit.circuit import Parameter
 from qiskit.circuit.library import PauliEvolutionGate, PermutationGate, UnitaryGate
 from qiskit.quantum_info import SparsePauliOp, random_unitary
 
-from qprune import Task, prune
+from qprune import Task, Threshold, prune
 from qprune.exact.simplify import apply, light_cones, simplify
 from qprune.gates.sites import circuit_of, sites_of
 

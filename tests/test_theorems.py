@@ -18,6 +18,7 @@ from helpers import (
     KEPT,
     SQUARE_SLACK,
     Case,
+    asked,
     cases,
     complex_matrix,
     deform,
@@ -42,7 +43,7 @@ from qiskit import QuantumCircuit
 from qiskit.quantum_info import Operator, SparsePauliOp
 from scipy.stats import binom
 
-from qprune import Task, calibrate, prune, verify
+from qprune import Proven, Task, Threshold, calibrate, prune, verify
 from qprune.geometry import bounds
 
 MODES = ("tolerance", "budget", "representatives", "any")
@@ -107,7 +108,7 @@ def check(case: Case):
     noise = case.noise
     if noise is not None:
         options["noise"] = calibrate(noise[0], beta=noise[1], gamma=noise[2])
-    result = prune(task, **options)
+    result = prune(task, **asked(**options))
     coherence, beta, gamma = noise or (1.0, 1.0, 1.0)
     deviations_stay_within_the_bound(task, result, options)
     replaced = {entry.site: entry for entry in result.certificate.replaced}
@@ -240,7 +241,7 @@ def test_aligned_errors_meet_the_bound(count, observable, total, mode):
     circuit = aligned(count, total)
     # A window knows the exact angle and lets the large rotation go too, against the small ones.
     options = {"tolerance": 0.51 * total / count} if mode == "tolerance" else {"budget": 2 * total, "window": 0}
-    result = prune(Task(circuit, observable), **options)
+    result = prune(Task(circuit, observable), **asked(**options))
     gone = [entry for entry in result.certificate.replaced if entry.gate == "ry" and entry.site > 0]
     assert len(gone) == count
     real = deviation(result.original, state(circuit), state(result.circuit))[0]
@@ -457,11 +458,11 @@ def test_closed_form_from_tolerances_covers_the_angles():
             circuit.rzz(rng.normal(scale=0.1), *rng.permutation(3)[:2])
             circuit.cx(*rng.permutation(3)[:2])
         noise = calibrate(0.7, beta=3.0, gamma=0.0) if trial % 2 else None
-        result = prune(Task(circuit, "ZZZ"), tolerance=0.08, aggregate="max", noise=noise)
+        result = prune(Task(circuit, "ZZZ"), Threshold(0.08, aggregate="max"), noise=noise)
         closed = result.certificate.angle_from_tolerances
         assert closed is not None
         assert np.max(result.certificate.angle) <= closed + 1e-6
-    assert prune(Task(circuit, "ZZZ"), tolerance=0.08, aggregate="rms").certificate.angle_from_tolerances is None
+    assert prune(Task(circuit, "ZZZ"), Threshold(0.08, aggregate="rms")).certificate.angle_from_tolerances is None
 
 
 def test_mean_state_error_bounds_the_ensemble():
@@ -478,7 +479,7 @@ def test_mean_state_error_bounds_the_ensemble():
         inputs = rng.uniform(0, pi, (5, 2))
         probabilities = rng.dirichlet(np.ones(5))
         task = Task(circuit, ["ZI", "XY"], inputs=inputs, input_params=INPUTS, probabilities=probabilities)
-        result = prune(task, tolerance=0.15)
+        result = prune(task, Threshold(0.15))
         square = 0.0
         for i, p in enumerate(probabilities):
             before = state(task.with_circuit(result.simplified).bound_circuit(i))
@@ -492,7 +493,7 @@ def test_mean_state_error_is_not_that_of_the_final_state():
     circuit.ry(0.7, 0)
     circuit.ry(1.0, 1)
     circuit.crx(0.01, 1, 0)
-    result = prune(Task(circuit, "IZ"), tolerance=0.05)
+    result = prune(Task(circuit, "IZ"), Threshold(0.05))
     error = np.sqrt(2 - 2 * abs(np.vdot(state(circuit), state(result.circuit))))
     assert result.certificate.mean_state_error < 0.01 < 0.4 < error
     assert result.certificate.largest_measured <= result.certificate.largest_bound < 0.02
@@ -567,7 +568,7 @@ def test_statements_on_unseen_inputs_hold_often_enough():
     for _ in range(splits):
         inputs = np.append(0.7, rng.uniform(0, 2 * pi, size))
         task = Task(circuit, "Z", inputs=inputs, input_params=[x], holdout=np.arange(1, size + 1))
-        result = prune(task, tolerance=turn)
+        result = prune(task, Threshold(turn))
         assert result.circuit.size() == 1
         claim = result.certificate.holdout
         failures += claim.expected_upper < expected, claim.flip_rate_upper < rate
@@ -587,7 +588,7 @@ def test_holdout_is_never_seen_by_selection():
     task = Task(circuit, "ZI", inputs=inputs, input_params=[x], holdout=0.5, seed=1)
     other = Task(circuit, "ZI", inputs=np.where(np.isin(np.arange(40), task.heldout), 0.123, inputs),
                  input_params=[x], holdout=0.5, seed=1)  # fmt: skip
-    result, same = prune(task, tolerance=0.03), prune(other, tolerance=0.03)
+    result, same = prune(task, Threshold(0.03)), prune(other, Threshold(0.03))
     assert result.certificate.replaced == same.certificate.replaced
     assert result.certificate.samples == tuple(task.selected)
     real = np.array(
@@ -609,11 +610,11 @@ def test_appended_test_data_are_the_hold_out():
     circuit.rx(0.04, 1)
     circuit.ry(0.3, 0)
     train, test = rng.uniform(-pi, pi, 9), rng.uniform(0, 0.5, 5)
-    alone = prune(Task(circuit, "ZI", inputs=train, input_params=[x]), budget=0.06)
+    alone = prune(Task(circuit, "ZI", inputs=train, input_params=[x]), Proven(0.06))
     task = Task(
         circuit, "ZI", inputs=np.append(train, test), input_params=[x], holdout=rng.permutation(np.arange(9, 14))
     )
-    result = prune(task, budget=0.06)
+    result = prune(task, Proven(0.06))
     assert (list(task.selected), list(task.heldout)) == ([*range(9)], [*range(9, 14)])
     assert result.certificate.replaced == alone.certificate.replaced != ()
     assert result.certificate.bound == alone.certificate.bound

@@ -1,6 +1,5 @@
 """Windows (T6): never below the exact angle, never above the sum of angles."""
 
-from qprune import Proven, Threshold
 from math import pi
 
 import numpy as np
@@ -11,7 +10,7 @@ from qiskit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp, Statevector
 
 import qprune
-from qprune import Task
+from qprune import Proven, Task, Threshold
 from qprune.gates.sites import sites_of
 from qprune.selection.windows import window_ends
 
@@ -111,7 +110,7 @@ def test_automatic_windows_stop_where_they_would_cost():
         input_params=large.input_params,
         weights=large.weights,
     )
-    assert qprune.prune(small).certificate.options["window"] == 3
-    assert qprune.prune(large).certificate.options["window"] == 0
-    assert qprune.prune(small, Threshold(window=2)).certificate.options["window"] == 2
+    assert qprune.prune(small).certificate.options["limit"]["window"] == 3
+    assert qprune.prune(large).certificate.options["limit"]["window"] == 0
+    assert qprune.prune(small, Threshold(window=2)).certificate.options["limit"]["window"] == 2
     assert max(map(max, qprune.prune(small).certificate.angle)) <= pi / 2
