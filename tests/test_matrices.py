@@ -44,7 +44,7 @@ def test_bound_operations_are_those_of_the_bound_circuit():
     circuit.crx(w[1] + x[0] ** 2, 0, 1)
     assert circuit.data[1].operation.definition is not None
     task = Task(circuit, "ZZ", inputs=[0.3, 0.8], input_params=list(x), weights=[0.4, -1.3])
-    with pytest.raises(TaskError, match=r"x\[0\]\*\*2 has no value without one of x\[0\]; give a sample"):
+    with pytest.raises(TaskError, match=r"x\[0\]\*\*2 has no value without one of x\[0\]; give the inputs"):
         task.bound_operation(task.circuit.data[1].operation)
     for sample in range(2):
         values = {x[0]: task.inputs[sample, 0], w[0]: 0.4, w[1]: -1.3}

@@ -30,7 +30,7 @@ from qprune import Proven, Task, Threshold, calibrate, prune
 from qprune.gates.matrices import local_cliffords
 from qprune.gates.sites import circuit_of, sites_of
 from qprune.gates.subgroups import subgroup_of
-from qprune.limits.pruning import _candidates
+from qprune.limits.candidates import candidates_of
 from qprune.selection import gate_distances
 from qprune.selection.prunable import is_prunable
 from qprune.selection.representatives import clifford_points, identities, identity, medoids
@@ -378,7 +378,7 @@ def counts(task, representatives="identity"):
     with pytest.MonkeyPatch.context() as patch:
         for name in ("compare_members", "compare_matrices"):
             patch.setattr(gate_distances, name, counting(getattr(gate_distances, name), made))
-        _candidates(stage, representatives)
+        candidates_of(stage)
     sizes = {}
     for k in stage.prunable:
         group = subgroup_of(stage.sites[k])
