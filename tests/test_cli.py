@@ -19,7 +19,7 @@ CIRCUITS = Path(__file__).parent.parent / "circuits"
 def saved(tmp_path_factory):
     """A result as `qprune prune --out` writes it."""
     out = tmp_path_factory.mktemp("cli") / "iris"
-    assert main(["prune", str(CIRCUITS / "iris-4q"), "--budget", "0.1", "--out", str(out)]) == SUCCESS
+    assert main(["prune", str(CIRCUITS / "iris-4q"), "--proven", "0.1", "--out", str(out)]) == SUCCESS
     return out
 
 
@@ -32,7 +32,7 @@ def one_line_error(capsys):
 
 
 def test_prune_prints_the_table_with_bound_beside_measured(capsys):
-    assert main(["prune", str(CIRCUITS / "iris-4q"), "--tolerance", "0.05"]) == SUCCESS
+    assert main(["prune", str(CIRCUITS / "iris-4q"), "--threshold", "0.05"]) == SUCCESS
     text = capsys.readouterr().out
     for word in ("original", "exact", "pruned", "gates", "two-qubit gates", "depth", "proven (T2)", "measured"):
         assert word in text
@@ -55,11 +55,11 @@ def test_show_lists_every_gate_that_went(saved, capsys):
 
 
 def test_pruned_bundle_can_be_pruned_again(saved):
-    assert main(["prune", str(saved / "pruned"), "--budget", "0.05"]) == SUCCESS
+    assert main(["prune", str(saved / "pruned"), "--proven", "0.05"]) == SUCCESS
 
 
 def test_existing_result_is_kept_unless_forced(saved, capsys):
-    arguments = ["prune", str(CIRCUITS / "iris-4q"), "--budget", "0.1", "--out", str(saved)]
+    arguments = ["prune", str(CIRCUITS / "iris-4q"), "--proven", "0.1", "--out", str(saved)]
     before = (saved / "certificate.json").read_bytes()
     capsys.readouterr()
     assert main(arguments) == UNUSABLE
@@ -86,18 +86,21 @@ def test_a_claim_that_does_not_hold_exits_with_one(saved, tmp_path, capsys):
         (["prune", "no/such/folder"], "no task bundle"),
         (["verify", "no/such/folder"], "certificate.json"),
         (["show", "no/such/folder"], "certificate.json"),
-        (["prune", "IRIS", "--tolerance", "2"], "√2"),
-        (["prune", "IRIS", "--budget", "-1"], "budget"),
-        (["prune", "IRIS", "--budget", "silence"], '"noise"'),
-        (["prune", "IRIS", "--budget", "noise"], "verified"),
-        (["prune", "IRIS", "--budget", "0.1", "--certify", "verified", "--refit-noise"], 'budget="noise"'),
+        (["prune", "IRIS", "--threshold", "2"], "√2"),
+        (["prune", "IRIS", "--proven", "-1"], "budget"),
+        (["prune", "IRIS", "--under-noise", "silence"], "silence"),
+        (["prune", "IRIS", "--under-noise", "0.9"], "0.9"),
+        (["prune", "IRIS", "--under-noise", "combined", "--noise", "0.9"], "leave --noise out"),
+        (["prune", "IRIS", "--aggregate", "max", "--measured", "0.1"], "--aggregate goes with --threshold or --proven"),
+        (["prune", "IRIS", "--simulator", "matrix_product_state", "--threads", "2"], "--threads goes with"),
+        (["prune", "IRIS", "--measured", "0.1", "--refit-noise"], "refit must be True or False"),
         (["prune", "IRIS", "--noise", "1.5"], "[0, 1]"),
         (["prune", "IRIS", "--noise", "no-such-model"], "noise_models/"),
         (["prune", "IRIS", "--noise", "combined", "--layout", "0,0,1,2"], "once"),
         (["prune", "IRIS", "--noise", "0.9", "--layout", "0,1,2,3"], "layout"),
         (["prune", "IRIS", "--beta", "2"], "--noise"),
         (["prune", "IRIS", "--costs", "{cx}"], "JSON object"),
-        (["prune", "IRIS", "--refit", "--budget", "0.1"], "verified"),
+        (["prune", "IRIS", "--refit", "--proven", "0.1"], "--refit goes with --measured"),
         (["prune", "IRIS", "--holdout", "1.5"], "holdout"),
         (["prune", "IRIS", "--out", "/dev/null/x"], "/dev/null"),
     ],
@@ -142,11 +145,11 @@ def test_noise_by_name_file_and_device(noise, tmp_path, capsys):
 
 def test_budget_from_noise(tmp_path, capsys):
     out = str(tmp_path / "out")
-    options = ["--budget", "noise", "--certify", "verified", "--noise", "FakeManilaV2"]
+    options = ["--under-noise", "FakeManilaV2"]
     assert main(["prune", str(CIRCUITS / "h2-vqe-4q"), *options, "--tradeoff", "0", "--out", out]) == SUCCESS
     assert "on the device, predicted without coherent errors" in capsys.readouterr().out
     certificate = json.loads((Path(out) / "certificate.json").read_text())
-    assert certificate["options"]["budget"] in [budget for budget, _ in certificate["noise"]["tried"]]
+    assert certificate["options"]["limit"]["budget"] in [budget for budget, _ in certificate["noise"]["tried"]]
     assert main(["verify", out]) == SUCCESS
 
 
@@ -176,12 +179,12 @@ def test_installed_command_shows_no_progress_bar_off_a_terminal():
 
 def test_workers_share_the_samples_and_change_nothing(saved, tmp_path, capsys, monkeypatch):
     started = []
-    monkeypatch.setattr("qprune.simulators.runner.SHARD_WORK", 1)
+    monkeypatch.setattr("qprune.simulators.simulator.SHARD_WORK", 1)
     monkeypatch.setattr(
         "qprune.cli.command.ProcessPoolExecutor", lambda n, **_: started.append(n) or ThreadPoolExecutor(n)
     )
     out = tmp_path / "iris"
-    arguments = ["prune", str(CIRCUITS / "iris-4q"), "--budget", "0.1", "--workers", "2", "--tradeoff", "0"]
+    arguments = ["prune", str(CIRCUITS / "iris-4q"), "--proven", "0.1", "--workers", "2", "--tradeoff", "0"]
     assert main([*arguments, "--out", str(out)]) == SUCCESS
     assert started == [2]
     assert (out / "certificate.json").read_bytes() == (saved / "certificate.json").read_bytes()

@@ -26,7 +26,6 @@ from qprune import (
     Statevector,
     Task,
     TaskError,
-    Threshold,
     frontier,
     prune,
     trade_off,
@@ -98,12 +97,13 @@ def test_pruning_twice():
 
 def test_numbers_and_switches_of_numpy(result):
     options = {
-        "limit": Threshold(window=np.int64(3)),
         "seed": np.int64(0),
         "prune_encoding": np.False_,
         "simulator": Statevector(threads=np.int32(1)),
     }
-    numpy = prune(make(seed=np.int64(0)), Proven(np.float32(0.125)), costs={"cx": np.int64(10)}, **options)
+    numpy = prune(
+        make(seed=np.int64(0)), Proven(np.float32(0.125), window=np.int64(3)), costs={"cx": np.int64(10)}, **options
+    )
     python = prune(make(), Proven(0.125, window=3), costs={"cx": 10.0})
     assert numpy.certificate == python.certificate
     assert Certificate.from_json(numpy.certificate.to_json()) == numpy.certificate
@@ -177,7 +177,7 @@ def test_refused_in_one_line(name, result):
         (["prune", "SAVED/pruned", "--out", "SAVED/plan.json/x"], "is no folder with leave to write"),
         (["prune", "SAVED/pruned", "--window", "x"], "must be auto or a number of qubits"),
         (["prune", "SAVED/pruned", "--tradeoff", "1"], "must be an integer ≥ 2, or 0 for no curve"),
-        (["prune", "SAVED/pruned", "--costs", "[1]"], "costs must be a mapping"),
+        (["prune", "SAVED/pruned", "--costs", "[1]"], "must be a JSON object"),
         (["frontier", "SAVED/pruned", "--budgets", "0.1", "nan"], "budget must be a finite number"),
         (["verify", "SAVED/pruned"], "holds no certificate.json"),
     ],

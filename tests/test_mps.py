@@ -276,7 +276,7 @@ def test_too_much_entanglement_is_refused(monkeypatch):
 
 def test_what_matrix_product_states_cannot_do_is_said():
     task = brickwork(50)
-    with pytest.raises(TaskError, match="simulator='matrix_product_state'"):
+    with pytest.raises(TaskError, match="simulator=MatrixProductState"):
         prune(task, Proven(0.1))
     for limit in (Measured(0.1, refit=True), Proven(0.1, window=3)):
         with pytest.raises(OptionError, match="refit and windows work on statevectors"):

@@ -9,7 +9,7 @@ from pathlib import Path
 import networkx
 import numpy as np
 import pytest
-from helpers import cases, prepared_for, tasks
+from helpers import asked, cases, prepared_for, tasks
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from qiskit import QuantumCircuit, transpile
@@ -477,7 +477,7 @@ def test_no_bound_depends_on_noise(case, noise, beta, gamma):
     """With everything admissible the same gates go, whatever λ, β, γ: then every claim but the geometry is the same."""
     if case.task.num_qubits > 5:
         return
-    options = case.options | {"limit": Threshold(np.sqrt(2))}
+    options = asked(**case.options | {"tolerance": np.sqrt(2)})
     plain = prune(case.task, **options).certificate
     result = prune(case.task, noise=calibrate(noise, beta=beta, gamma=gamma), **options)
     found = result.certificate

@@ -291,9 +291,9 @@ def test_a_deliberate_approximation_before_needs_to_be_said():
     ("arguments", "options", "error", "message"),
     [
         ((QuantumCircuit(1),), {}, TaskError, "task must be a qprune.Task, got QuantumCircuit"),
-        ((), {"tolerence": 0.1}, OptionError, "those of qprune.prune, got tolerence"),
-        ((), {"limit": Threshold(7)}, OptionError, "tolerance must be"),
-        ((), {"limit": Threshold()}, OptionError, "refit=True needs"),
+        ((), {"limit": 0.1}, OptionError, "limit must say how far"),
+        ((), {"simulator": "mps"}, OptionError, "simulator must be one of"),
+        ((), {"limit": Measured(0.1), "representatives": "class"}, OptionError, "leave out representatives"),
         ((), {"agreement": 0}, OptionError, "agreement must be a number > 0"),
         ((), {"agreement": "loose"}, OptionError, "agreement must be a number > 0"),
     ],

@@ -274,9 +274,9 @@ def test_saved_results_have_the_page_and_loaded_ones_make_the_same(case, tmp_pat
 
 def test_the_command_writes_the_page_with_its_curve(tmp_path):
     bundle = str(BUNDLES / "h2-vqe-4q")
-    assert cli.main(["prune", bundle, "--budget", "0.01", "--out", str(tmp_path / "a"), "--tradeoff", "3"]) == 0
+    assert cli.main(["prune", bundle, "--proven", "0.01", "--out", str(tmp_path / "a"), "--tradeoff", "3"]) == 0
     assert "3 settings of budget" in (tmp_path / "a" / "report.html").read_text(encoding="utf-8")
-    assert cli.main(["prune", bundle, "--budget", "0.01", "--out", str(tmp_path / "b"), "--tradeoff", "0"]) == 0
+    assert cli.main(["prune", bundle, "--proven", "0.01", "--out", str(tmp_path / "b"), "--tradeoff", "0"]) == 0
     assert "Trade-off" not in (tmp_path / "b" / "report.html").read_text(encoding="utf-8")
 
 

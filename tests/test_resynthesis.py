@@ -388,7 +388,7 @@ def test_the_noisy_device_is_predicted_for_the_circuit_it_gets():
 def test_results_are_kept_pruned_again_and_printed(tmp_path, capsys):
     task = learner(["ZXI", "IIY"])
     task.save(tmp_path / "task")
-    arguments = ["prune", str(tmp_path / "task"), "--tolerance", "0", "--resynthesis", "--tradeoff", "0"]
+    arguments = ["prune", str(tmp_path / "task"), "--threshold", "0", "--resynthesis", "--tradeoff", "0"]
     assert main([*arguments, "--out", str(tmp_path / "out")]) == 0
     result = qprune.load(tmp_path / "out")
     assert result.fixed_weights

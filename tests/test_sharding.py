@@ -225,7 +225,11 @@ def test_every_way_in_takes_an_executor():
 
     rng, executor = np.random.default_rng(0), Unreliable()
     pruned = prune_qnode(
-        qnode, inputs=rng.uniform(size=(3, 2)), weights=rng.normal(0, 0.1, (1, 2, 3)), budget=0.1, executor=executor
+        qnode,
+        Proven(0.1),
+        inputs=rng.uniform(size=(3, 2)),
+        weights=rng.normal(0, 0.1, (1, 2, 3)),
+        executor=executor,
     )
     assert executor.submitted >= 3
     assert pruned.certificate.largest_measured <= 0.1

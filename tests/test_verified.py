@@ -8,6 +8,7 @@ from helpers import (
     BOUND_SLACK,
     INPUTS,
     WEIGHTS,
+    asked,
     complex_matrix,
     deviation,
     outputs,
@@ -24,7 +25,7 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterExpression, ParameterVector
 from qiskit.circuit.library import efficient_su2, zz_feature_map
 
-from qprune import Measured, OptionError, Task, Threshold, prune, verify
+from qprune import Measured, OptionError, Task, prune, verify
 from qprune.exact.simplify import simplify
 from qprune.gates.sites import circuit_of, sites_of
 from qprune.limits.compressor import Compressor
@@ -36,9 +37,9 @@ from qprune.selection.strategies import STRATEGIES
 x, y = INPUTS
 w0, w1, w2, w3 = WEIGHTS
 MODES = [
-    {"limit": Threshold()},
-    {"limit": Threshold()},
-    {"limit": Threshold(), "strategy": "random"},
+    {"refit": False},
+    {"refit": True},
+    {"refit": True, "strategy": "random"},
     {"strategy": "magnitude"},
 ]
 
@@ -104,7 +105,7 @@ def deviations(result):
 def test_the_budget_is_kept_on_every_sample(name, options):
     """Measured densely; the certificate's own measurement is the same number, and `verify` agrees."""
     for budget in (0.0, 0.02, 0.2, 2.0):
-        result = prune(NETWORKS[name](), Measured(budget), **options)
+        result = prune(NETWORKS[name](), **asked(budget=budget, measured=True, **options))
         real = deviations(result)
         assert real.max() <= budget + 1e-12
         np.testing.assert_allclose(result.certificate.measured, real, atol=1e-12)
@@ -121,7 +122,7 @@ def test_the_budget_is_kept_on_every_sample(name, options):
 )
 def test_random_circuits(task, budget, options, prune_encoding):
     """Never beyond the budget, and the proven bound of the moved and removed gates holds too (T2)."""
-    result = prune(task, Measured(budget), prune_encoding=prune_encoding, **options)
+    result = prune(task, **asked(budget=budget, measured=True, prune_encoding=prune_encoding, **options))
     certificate = result.certificate
     for i in range(task.num_samples):
         before, after = state(task.bound_circuit(i)), state(result.task.bound_circuit(i))
@@ -138,7 +139,9 @@ def test_nothing_to_prune():
     circuit = QuantumCircuit(1)
     circuit.rx(x, 0)
     for options in MODES:
-        result = prune(Task(circuit, "Z", inputs=[0.3, 0.4], input_params=[x]), Measured(0.1), **options)
+        result = prune(
+            Task(circuit, "Z", inputs=[0.3, 0.4], input_params=[x]), **asked(budget=0.1, measured=True, **options)
+        )
         assert result.circuit.size() == 1
         assert result.certificate.largest_measured == 0
 
@@ -253,7 +256,7 @@ def test_held_out_samples_play_no_part():
 @pytest.mark.parametrize("options", MODES, ids=lambda o: "-".join(map(str, o.values())))
 def test_again_the_same(options):
     """Byte for byte; random strategies by their seed."""
-    first, second = (prune(classifier(), Measured(0.15), seed=4, **options) for _ in range(2))
+    first, second = (prune(classifier(), **asked(budget=0.15, measured=True, seed=4, **options)) for _ in range(2))
     assert first.certificate.to_json() == second.certificate.to_json()
     np.testing.assert_array_equal(first.weights, second.weights)
 

@@ -193,7 +193,7 @@ def test_gates_of_every_making():
 @given(cases())
 def test_random_results_verify(case):
     noise = None if case.noise is None else calibrate(case.noise[0], beta=case.noise[1], gamma=case.noise[2])
-    verify(case.task, prune(case.task, noise=noise, **case.options))
+    verify(case.task, prune(case.task, noise=noise, **asked(**case.options)))
 
 
 def test_after_writing_and_reading(tmp_path):
@@ -356,7 +356,11 @@ def tighter_tolerance(result):
     assert gamma >= 0
     small = max(e.distance for e in certificate.replaced) - TINY
     entries = tuple(replace(e, tolerance=small) for e in certificate.replaced)
-    return forged(result, replaced=entries, options=certificate.options | {"tolerance": small})
+    return forged(
+        result,
+        replaced=entries,
+        options=certificate.options | {"limit": certificate.options["limit"] | {"tolerance": small}},
+    )
 
 
 def circuit_without_last_gate(result):

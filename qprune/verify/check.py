@@ -272,7 +272,9 @@ class _Verifier:
             )
         else:
             self.check("truncation in the error", "comparison", 2 * known.truncation, known.error, 0)
-            self.check("failure probability", "comparison", known.failure, self.number("delta"), 0)
+            self.check(
+                "failure probability", "comparison", known.failure, self.options["simulator"].get("delta", 0.0), 0
+            )
         return known.error
 
     def check_outputs(self) -> None:
