@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import log, pi, sqrt
 
 import numpy as np
-from scipy.stats import beta as beta_distribution
+import scipy
 
 from qprune.errors import OptionError
 from qprune.observables import Spectrum
@@ -216,4 +216,4 @@ def clopper_pearson(successes: int, trials: int, delta: float) -> float:
     """One-sided upper limit of a binomial rate at confidence 1 − δ (Clopper and Pearson 1934)."""
     if not 0 <= successes <= trials or trials < 1:
         raise OptionError(f"successes must be in 0 … {trials}, got {successes}")
-    return 1.0 if successes == trials else float(beta_distribution.ppf(1 - delta, successes + 1, trials - successes))
+    return 1.0 if successes == trials else float(scipy.special.betaincinv(successes + 1, trials - successes, 1 - delta))

@@ -20,7 +20,7 @@ from qprune.noise import NoiseCalibration, calibrate
 from qprune.options import AGGREGATES, CERTIFY
 from qprune.prefix import SIMULATORS, STATEVECTOR
 from qprune.pruning import prune
-from qprune.report import save_figure
+from qprune.report import drawing_library, save_figure
 from qprune.representatives import KINDS
 from qprune.result import PruneResult, check_output_folder, plan_actions
 from qprune.strategies import STRATEGIES
@@ -130,6 +130,7 @@ def _prune(options: argparse.Namespace) -> int:
         return _fail(ValueError("--beta, --gamma and --layout shape what --noise gives; add --noise"), UNUSABLE)
     if options.out is not None:
         check_output_folder(options.out, options.force)
+        drawing_library()
     try:
         costs = None if options.costs is None else json.loads(options.costs)
     except ValueError as error:
@@ -175,6 +176,8 @@ def _pruned(
 def _frontier(options: argparse.Namespace) -> int:
     task = Task.load(options.bundle, holdout=options.holdout, seed=options.seed)
     names = [f"{k:02d}" for k in range(100)]
+    if options.out is not None:
+        drawing_library()
     for name in names if options.out is not None else ():
         check_output_folder(options.out / name, options.force)
     with _workers(options.workers) as executor:

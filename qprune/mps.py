@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import scipy.linalg
+import scipy
 from numpy.typing import NDArray
 from qiskit.quantum_info import SparsePauliOp
 from tqdm import tqdm

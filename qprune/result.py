@@ -17,7 +17,7 @@ from qprune.bundle import read_circuit, read_json, read_qpy, write_qpy
 from qprune.certificate import Certificate
 from qprune.errors import BundleError
 from qprune.html import page, write_page
-from qprune.report import TradeOffPoint, draw, plot, save_drawings, table
+from qprune.report import TradeOffPoint, draw, drawing_library, plot, save_drawings, table
 from qprune.task import FloatArray, Task
 from qprune.unitary import unitary_part
 
@@ -161,8 +161,11 @@ class PruneResult:
 
         Raises:
             BundleError: The folder exists (without `overwrite`, or with other things in it) or cannot be written.
+            MissingExtraError: Drawings are wanted and the extra "report" is not installed.
         """
         folder = Path(folder)
+        if drawings:
+            drawing_library()
         check_output_folder(folder, overwrite)
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)

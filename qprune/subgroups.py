@@ -13,7 +13,6 @@ from itertools import product
 from math import pi
 
 import numpy as np
-import sympy as sp
 from numpy.typing import NDArray
 from qiskit.circuit import Instruction
 from qiskit.circuit.library import (
@@ -374,25 +373,3 @@ def unitary_instructions(
         for q, factor in zip(qubits, factors, strict=True)
         if abs(abs(np.trace(factor)) - 2) > 1e-12
     ]
-
-
-# -- symbolic check -------------------------------------------------------------------------------------------
-
-
-def symbolic_member(family: str, letters: str, t: sp.Expr) -> sp.Matrix:
-    """exp(−itA) in closed form with SymPy, Σ_j e^{−ita_j} Π_j, for the closure test of a catalogue row."""
-    matrices = {
-        "I": sp.eye(2),
-        "X": sp.Matrix([[0, 1], [1, 0]]),
-        "Y": sp.Matrix([[0, -sp.I], [sp.I, 0]]),
-        "Z": sp.Matrix([[1, 0], [0, -1]]),
-    }
-    size = 2 ** len(letters)
-    total = sp.zeros(size, size)
-    for a, projector in zip(_EIGENVALUES[family], _projectors(family, letters), strict=True):
-        matrix = sp.zeros(size, size)
-        for label, coefficient in projector.to_list():
-            exact = sp.nsimplify(float(coefficient.real), [sp.sqrt(2)], tolerance=1e-12)
-            matrix += exact * sp.kronecker_product(*(matrices[p] for p in label))
-        total += sp.exp(-sp.I * t * sp.nsimplify(a)) * matrix
-    return total

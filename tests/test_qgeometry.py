@@ -10,7 +10,13 @@ import sympy as sp
 from helpers import deform, random_density
 
 from qprune import qgeometry
-from qprune.qgeometry import ETA, KAPPA, Q_NUMBER, Q_OF_LAMBDA, QUANTUM_DIMENSION, beta, eta_symbol, lam, q, size, x
+
+x, q, lam, beta, eta_symbol, size = sp.symbols("x q lambda beta eta S", positive=True)
+Q_NUMBER = (q**x - q**-x) / (q - 1 / q)  # [x]_q
+QUANTUM_DIMENSION = sp.simplify(Q_NUMBER.subs(x, 2))  # [2]_q = q + q⁻¹
+Q_OF_LAMBDA = sp.exp(beta * (1 - lam))
+ETA = 1 / sp.cosh(beta * (1 - lam))
+KAPPA = (2 / (1 + eta_symbol)) ** (size / 2)
 
 RAISE, LOWER = sp.Matrix([[0, 1], [0, 0]]), sp.Matrix([[0, 0], [1, 0]])
 K = sp.diag(q, 1 / q)  # q^{2 J_z} = q^σz
@@ -20,6 +26,17 @@ VALUES = [(1.0, 1.0), (0.9, 0.5), (0.5, 2.0), (0.0, 3.0), (0.3, 0.0)]
 def is_zero(expression):
     """Whether an expression or a matrix vanishes identically."""
     return sp.simplify(expression) == 0 * expression
+
+
+@pytest.mark.parametrize(("coherence", "strength"), VALUES)
+def test_the_package_computes_these_expressions(coherence, strength):
+    """In 30 digits, what is proven of them below holds for the functions."""
+    at = {lam: sp.Rational(str(coherence)), beta: sp.Rational(str(strength))}
+    assert qgeometry.q_of_lambda(coherence, strength) == pytest.approx(float(Q_OF_LAMBDA.subs(at).evalf(30)), rel=1e-15)
+    assert qgeometry.eta(coherence, strength) == pytest.approx(float(ETA.subs(at).evalf(30)), rel=1e-15)
+    for num_qubits in (1, 2, 5):
+        exact = KAPPA.subs({eta_symbol: ETA.subs(at), size: num_qubits}).evalf(30)
+        assert qgeometry.kappa(qgeometry.eta(coherence, strength), num_qubits) == pytest.approx(float(exact), rel=1e-14)
 
 
 # -- SU_q(2) ------------------------------------------------------------------------------------------------------

@@ -22,7 +22,6 @@ from qprune.subgroups import (
     commutes_with,
     local_cliffords,
     subgroup_of,
-    symbolic_member,
     unitary_instructions,
 )
 
@@ -59,6 +58,20 @@ def is_clifford(matrix):
     except QiskitError:
         return False
     return True
+
+
+def symbolic_member(family, letters, t):
+    """Σ_j e^{−ita_j} Π_j from the class's own eigenvalues and eigenprojectors, with SymPy's exact numbers."""
+    group = group_of((family, letters), range(len(letters)))
+    matrices = {"I": sp.eye(2), "X": sp.Matrix([[0, 1], [1, 0]]), "Y": sp.Matrix([[0, -sp.I], [sp.I, 0]])}
+    matrices["Z"] = sp.diag(1, -1)
+    total = sp.zeros(2 ** len(letters))
+    for eigenvalue, projector in zip(group.eigenvalues, group.projectors, strict=True):
+        for word, coefficient in projector.items():
+            exact = sp.nsimplify(coefficient, [sp.sqrt(2)], tolerance=1e-12)
+            factors = [matrices[dict(word).get(q, "I")] for q in reversed(range(len(letters)))]
+            total += sp.exp(-sp.I * t * sp.nsimplify(eigenvalue)) * exact * sp.kronecker_product(*factors, sp.eye(1))
+    return total
 
 
 # -- closure (SymPy) ----------------------------------------------------------------------------------------------
