@@ -148,7 +148,7 @@ class Forecast:
         some = task.selected[np.unique(np.linspace(0, len(task.selected) - 1, SAMPLES).astype(int))]
         # only words of I and Z have a mean in |0…0⟩, one letter in three
         start = np.array([1.0, 0, 0, 1] if base == 4 else [1.0, 1 / 3])
-        first = reduce(np.multiply.outer, [start] * len(used))
+        first = reduce(np.multiply.outer, [start] * len(used), np.ones(()))
         noisy, quiet = np.zeros_like(first), np.zeros_like(first)
         for sample in some.tolist():
             both = np.stack([first, first], axis=-1)

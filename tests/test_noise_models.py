@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from qiskit_ibm_runtime import fake_provider
 sys.path.insert(0, str(Path(__file__).parent.parent))  # noise_models/ is not installed
 
 from noise_models import make
-from qprune import BundleError, OptionError, calibrate, noise_model
+from qprune import BundleError, MissingExtraError, OptionError, calibrate, noise_model, noise_model_names
 from qprune import noise_models as loader
 
 ROOT = Path(__file__).parent.parent
@@ -31,9 +32,13 @@ def test_every_regime_is_there():
     backends = {
         name for name, kind in vars(fake_provider).items() if name.startswith("Fake") and hasattr(kind, "target")
     }
-    assert set(loader.snapshots()) == backends
-    assert len(backends) == 60
-    assert loader.names() == (*FILES, *sorted(backends))
+    listed = loader.snapshots()
+    assert backends <= set(listed)
+    assert loader.names() == noise_model_names() == (*FILES, *sorted(listed))
+    made_with = json.loads((ROOT / "noise_models" / "snapshots.json").read_text())["source"]
+    if f"qiskit-ibm-runtime {version('qiskit-ibm-runtime')}," in made_with:  # else some are of another release
+        assert backends == set(listed)
+        assert len(backends) == 68
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -140,21 +145,37 @@ def test_snapshots_and_paths_load(tmp_path):
         noise_model("FakeNowhere")
 
 
-@pytest.mark.parametrize(("name", "meant"), [("FakeTorin", "did you mean FakeTorino"), ("zzz", "names.. lists all$")])
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("FakeTorin", "did you mean FakeTorino or"),
+        ("FakeTornio", "did you mean FakeTorino or"),
+        ("fake_torino", "did you mean FakeTorino or"),
+        ("ibm_torino", "did you mean FakeTorino or"),
+        ("depolarising-1e-2", "did you mean depolarizing-1e-2 or"),
+        ("zzz", "got 'zzz'; qprune.noise_model_names.. lists all$"),
+    ],
+)
 def test_a_wrong_name_is_answered_in_one_line_with_the_near_ones(name, meant):
     with pytest.raises(OptionError, match=meant) as raised:
         noise_model(name)
     assert len(str(raised.value)) < 250
 
 
-def test_without_the_folder(monkeypatch):
-    """An installed package has no noise_models/: paths and snapshots still work, names say what is missing."""
-    monkeypatch.setattr(loader, "FOLDER", ROOT / "nowhere")
-    assert noise_model("FakeManilaV2")
-    assert noise_model(ROOT / "noise_models" / "readout.json")
-    for ask in (lambda: noise_model("readout"), loader.names):
-        with pytest.raises(OptionError, match="nowhere"):
-            ask()
+def test_a_snapshot_of_another_release_is_told_from_a_mistyped_one(monkeypatch):
+    monkeypatch.delattr(fake_provider, "FakeTorino")
+    with pytest.raises(OptionError, match="needs a newer qiskit-ibm-runtime"):
+        noise_model("FakeTorino")
+
+
+def test_without_the_extra_only_snapshots_are_refused(monkeypatch):
+    monkeypatch.setitem(sys.modules, "qiskit_ibm_runtime", None)
+    monkeypatch.delitem(sys.modules, "qiskit_ibm_runtime.fake_provider")
+    assert noise_model("combined")
+    with pytest.raises(
+        MissingExtraError, match=r"FakeTorino needs qiskit_ibm_runtime.*pip install 'qprune\[devices\]'"
+    ):
+        noise_model("FakeTorino")
 
 
 # -- damage -------------------------------------------------------------------------------------------------------
