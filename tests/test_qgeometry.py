@@ -9,7 +9,7 @@ import pytest
 import sympy as sp
 from helpers import deform, random_density
 
-from qprune import qgeometry
+from qprune.geometry import q_numbers as qgeometry
 
 x, q, lam, beta, eta_symbol, size = sp.symbols("x q lambda beta eta S", positive=True)
 Q_NUMBER = (q**x - q**-x) / (q - 1 / q)  # [x]_q
