@@ -25,7 +25,7 @@ unit: $(STAMP)
 	$(BIN)/pytest
 
 soak: $(STAMP)
-	QPRUNE_SOAK=100000 $(BIN)/pytest -m soak -n 2 tests/test_theorems.py
+	QPRUNE_SOAK=100000 $(BIN)/pytest -m soak -n 2 tests/geometry/test_theorems.py
 
 # Measures, makes tables and plots, and puts the tables into README.md. Hours with --full, minutes without.
 benchmark: $(STAMP)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import combinations, permutations
 from math import pi
+from pathlib import Path
 
 import numpy as np
 from hypothesis import strategies as st
@@ -37,6 +38,9 @@ from qiskit.quantum_info import Operator, SparsePauliOp, Statevector, random_uni
 
 from qprune import Task
 from qprune.gates.sites import CATALOGUE
+
+ROOT = Path(__file__).parents[1]  # of the clone
+CIRCUITS = ROOT / "circuits"
 
 ROUNDING = 1e-12
 """What a few dozen dense matrix products may lose."""

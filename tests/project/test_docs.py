@@ -5,13 +5,11 @@ import importlib
 import os
 import pkgutil
 import re
-from pathlib import Path
 
 import pytest
+from helpers import ROOT
 
 import qprune
-
-ROOT = Path(__file__).parent.parent
 
 
 def test_readme_examples_run_in_order(monkeypatch, capsys):

@@ -7,11 +7,10 @@ import subprocess
 import sys
 import warnings
 from math import pi
-from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import BOUND_SLACK, INPUTS, WEIGHTS, deviation, outputs, state
+from helpers import BOUND_SLACK, INPUTS, ROOT, WEIGHTS, deviation, outputs, state
 from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister, transpile
 from qiskit.circuit import ParameterVector
 from qiskit.circuit.library import (
@@ -39,7 +38,6 @@ from qprune import Task, calibrate, prune
 from qprune.results.result import plan_actions
 
 warnings.filterwarnings("ignore", category=DeprecationWarning)
-ROOT = Path(__file__).parent.parent
 x, y = INPUTS
 w, v = WEIGHTS[:2]
 

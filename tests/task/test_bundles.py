@@ -1,16 +1,15 @@
 """The reference networks: they load, do what task.json says, and the planted redundancies are found."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import CIRCUITS
 from qiskit.circuit.library import efficient_su2, zz_feature_map
 from qiskit.quantum_info import Operator, Statevector
 
 import qprune
 
-CIRCUITS = Path(__file__).parent.parent / "circuits"
 BUNDLES = sorted(path.parent.name for path in CIRCUITS.glob("*/task.json"))
 
 

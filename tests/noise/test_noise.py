@@ -9,7 +9,7 @@ from pathlib import Path
 import networkx
 import numpy as np
 import pytest
-from helpers import cases, tasks
+from helpers import ROOT, cases, tasks
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from qiskit import QuantumCircuit, transpile
@@ -51,7 +51,6 @@ from qprune.limits.tradeoff import trade_off
 from qprune.noise.channels import noise_of
 from qprune.noise.layout import two_qubit_weights
 
-ROOT = Path(__file__).parent.parent
 COMMON = {"deadline": None, "suppress_health_check": list(HealthCheck)}
 
 # -- the oracle ---------------------------------------------------------------------------------------------------

@@ -1,14 +1,11 @@
 """The Pareto front: every point certified, none beaten by another."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
+from helpers import CIRCUITS
 
 import qprune
 from qprune import OptionError
-
-CIRCUITS = Path(__file__).parent.parent / "circuits"
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["as they are", "refit"])

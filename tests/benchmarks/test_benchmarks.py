@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from qiskit.quantum_info import Statevector
-
-sys.path.insert(0, str(Path(__file__).parent.parent))  # benchmarks/ is not installed
 
 from benchmarks.__main__ import main
 from benchmarks.records import append, can_measure_memory, peak_memory, read

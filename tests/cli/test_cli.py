@@ -9,10 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from helpers import CIRCUITS
 
 from qprune.cli.command import SUCCESS, UNUSABLE, VIOLATED, main
-
-CIRCUITS = Path(__file__).parent.parent / "circuits"
 
 
 @pytest.fixture(scope="module")

@@ -7,11 +7,11 @@ import subprocess
 from functools import cache
 from html import escape, unescape
 from html.parser import HTMLParser
-from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
 import pytest
+from helpers import CIRCUITS
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter, ParameterVector
 from qiskit.circuit.library import HGate, PauliEvolutionGate, UnitaryGate
@@ -28,7 +28,6 @@ from qprune.results.certificate import Certificate
 from qprune.results.result import deviation_name, table_rows
 
 mpl.use("Agg")
-BUNDLES = Path(__file__).parent.parent / "circuits"
 VOID = {"meta", "link", "br", "hr", "img", "input"}
 HOSTILE = "</svg><script>alert('1')</script>&\""
 
@@ -45,7 +44,7 @@ def pruned(case):
         "verified": ("h2-vqe-4q", 0.0, {"budget": 0.2, "certify": "verified"}),
         "nothing": ("reupload-2q", 0.0, {"tolerance": 0.0}),
     }[case]
-    return prune(Task.load(BUNDLES / bundle, holdout=holdout), **options)
+    return prune(Task.load(CIRCUITS / bundle, holdout=holdout), **options)
 
 
 def hostile_task():
@@ -273,7 +272,7 @@ def test_saved_results_have_the_page_and_loaded_ones_make_the_same(case, tmp_pat
 
 
 def test_the_command_writes_the_page_with_its_curve(tmp_path):
-    bundle = str(BUNDLES / "h2-vqe-4q")
+    bundle = str(CIRCUITS / "h2-vqe-4q")
     assert cli.main(["prune", bundle, "--budget", "0.01", "--out", str(tmp_path / "a"), "--tradeoff", "3"]) == 0
     assert "3 settings of budget" in (tmp_path / "a" / "report.html").read_text(encoding="utf-8")
     assert cli.main(["prune", bundle, "--budget", "0.01", "--out", str(tmp_path / "b"), "--tradeoff", "0"]) == 0
@@ -427,7 +426,7 @@ def test_the_trade_off_prunes_the_same_task_at_other_settings(case, setting):
 
 
 def test_the_trade_off_keeps_every_other_option():
-    task = Task.load(BUNDLES / "iris-4q")
+    task = Task.load(CIRCUITS / "iris-4q")
     options = {
         "representatives": "class",
         "aggregate": "max",

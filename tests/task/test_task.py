@@ -2,10 +2,10 @@
 
 import json
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import ROOT
 from pennylane import numpy as pnp
 from qiskit import QuantumCircuit, qasm3
 from qiskit.circuit import Parameter, ParameterVector
@@ -489,4 +489,4 @@ def test_certificate_round_trip(result):
 
 
 def test_bundle_documentation_is_where_the_messages_say():
-    assert (Path(__file__).parent.parent / "docs" / "bundles.md").exists()
+    assert (ROOT / "docs" / "bundles.md").exists()

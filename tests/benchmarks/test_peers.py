@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter, ParameterVector
 from qiskit.quantum_info import Operator, Statevector
-
-sys.path.insert(0, str(Path(__file__).parent.parent))  # benchmarks/ is not installed
 
 import qprune
 from benchmarks.__main__ import main

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,8 +12,6 @@ from qiskit.quantum_info import DensityMatrix, Operator, SparsePauliOp
 from qiskit_aer.noise import NoiseModel, ReadoutError, depolarizing_error, thermal_relaxation_error
 from qiskit_aer.noise.device import basic_device_gate_errors
 from qiskit_ibm_runtime.fake_provider import FakeManilaV2
-
-sys.path.insert(0, str(Path(__file__).parent.parent))  # benchmarks/ is not installed
 
 import qprune
 from benchmarks.__main__ import main

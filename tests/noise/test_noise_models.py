@@ -5,23 +5,20 @@ from __future__ import annotations
 import json
 import sys
 from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import ROOT
 from qiskit import QuantumCircuit
 from qiskit.circuit.library import get_standard_gate_name_mapping
 from qiskit.quantum_info import DensityMatrix, Operator
 from qiskit_aer import AerSimulator
 from qiskit_ibm_runtime import fake_provider
 
-sys.path.insert(0, str(Path(__file__).parent.parent))  # noise_models/ is not installed
-
 from noise_models import make
 from qprune import BundleError, MissingExtraError, OptionError, calibrate, noise_model, noise_model_names
 from qprune.noise import models as loader
 
-ROOT = Path(__file__).parent.parent
 FILES = sorted(p.stem for p in (ROOT / "noise_models").glob("*.json") if p.stem != "snapshots")
 
 
