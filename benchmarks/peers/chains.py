@@ -16,6 +16,7 @@ import numpy as np
 import qprune
 from benchmarks.peers import tools
 from benchmarks.peers.measure import Compiled, cx_count, deviation, outputs
+from qprune import Proven
 
 BUDGETS = (1e-6, 1e-3, 1e-2, 3e-2, 1e-1)
 ORDER = (1e-2, 1e-1, 1e-3, 3e-2, 1e-6)  # in which slow tools take them: with the time up, the middle is there
@@ -162,7 +163,7 @@ def _pennylane(task: qprune.Task, judge: Callable[..., Point]) -> Points:
 
 def _qprune(task: qprune.Task, judge: Callable[..., Point], **options: Any) -> Points:
     for budget in ORDER:
-        result = qprune.prune(task, budget=budget, **options)
+        result = qprune.prune(task, Proven(budget), **options)
         yield from _both(task, judge, result, budget)
 
 

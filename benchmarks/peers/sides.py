@@ -20,6 +20,7 @@ from benchmarks.peers import tools
 from benchmarks.peers.measure import Compiled, cx_count, deviation, gate_count, outputs, unitary_distance
 from benchmarks.records import Row, ratio, timed
 from benchmarks.scaling import plain_pass
+from qprune import Proven
 
 BUDGET = 0.05  # that qprune is given, and to which others are tuned where it says so
 HALVINGS = 12  # of a threshold's exponent, or of a number of gates
@@ -181,7 +182,7 @@ def _bqskit(function: Callable[..., Compiled], epsilon: float) -> Callable[[qpru
 
 def _qprune(**options: Any) -> Callable[[qprune.Task], Outcome]:
     def call(task: qprune.Task) -> Outcome:
-        result = qprune.prune(task, budget=BUDGET, **options)
+        result = qprune.prune(task, Proven(BUDGET), **options)
         weights = dict(zip((p.name for p in result.task.weight_params), result.weights.tolist(), strict=True))
         return Outcome(Compiled.unmoved(result.circuit, weights), bound=np.array(result.certificate.bound))
 

@@ -5,7 +5,7 @@ import pytest
 from helpers import CIRCUITS
 
 import qprune
-from qprune import OptionError
+from qprune import Measured, OptionError
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["as they are", "refit"])
@@ -54,9 +54,7 @@ def test_it_is_drawn_and_printed(front):
 
 def test_refit_goes_farther():
     task = qprune.Task.load(CIRCUITS / "h2-vqe-4q")
-    plain, refitted = (
-        qprune.prune(task, budget=0.05, certify="verified", refit=refit).circuit for refit in (False, True)
-    )
+    plain, refitted = (qprune.prune(task, Measured(0.05, refit=refit)).circuit for refit in (False, True))
     assert refitted.size() <= plain.size()
     assert refitted.num_nonlocal_gates() <= plain.num_nonlocal_gates()
 

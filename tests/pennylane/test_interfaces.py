@@ -16,7 +16,7 @@ from qnodes import (
     results,
 )
 
-from qprune import TaskError
+from qprune import TaskError, Threshold
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # PennyLane warns of JAX versions
@@ -37,10 +37,10 @@ def test_gradient_equals_finite_differences(circuit, method):
     # The adjoint method of default.qubit 0.45.1 is wrong for any QNode with U2 among the gates, pruned or not.
     device = "lightning.qubit" if (circuit, method) == ("hand-written", "adjoint") else "default.qubit"
     original, X, w = make(circuit, "sum", diff_method=method, device=device, wires=3)
-    pruned = qpp.prune(original, inputs=X[:5], weights=w, tolerance=0.1)
+    pruned = qpp.prune(original, Threshold(0.1), inputs=X[:5], weights=w)
     weights = pnp.array(w, requires_grad=True)
     gradient = qml.grad(pruned, argnums=1)(pnp.array(X[0], requires_grad=False), weights)
-    plain, h = qpp.prune(make(circuit, "sum")[0], inputs=X[:5], weights=w, tolerance=0.1), 1e-5
+    plain, h = qpp.prune(make(circuit, "sum")[0], Threshold(0.1), inputs=X[:5], weights=w), 1e-5
     flat, numeric = w.ravel(), []
     for k in range(w.size):
         step = h * (np.arange(w.size) == k)
@@ -54,8 +54,8 @@ def test_gradient_equals_finite_differences(circuit, method):
 @pytest.mark.parametrize("circuit", ["angle+strong", "hand-written", "amplitude"])
 def test_lightning(circuit):
     original, X, w = make(circuit, "several", device="lightning.qubit", wires=3)
-    pruned = qpp.prune(original, inputs=X[:5], weights=w, tolerance=0.1)
-    exact = qpp.prune(make(circuit, "several")[0], inputs=X[:5], weights=w, tolerance=0.1)
+    pruned = qpp.prune(original, Threshold(0.1), inputs=X[:5], weights=w)
+    exact = qpp.prune(make(circuit, "several")[0], Threshold(0.1), inputs=X[:5], weights=w)
     np.testing.assert_allclose(results(pruned, X[:2], w), results(exact, X[:2], w), atol=SAME)
 
 
@@ -64,14 +64,14 @@ def test_lightning(circuit):
 @pytest.mark.parametrize("circuit", ["angle+strong", "hand-written", "amplitude"])
 def test_aer(circuit, measurement):
     original, X, w = make(circuit, measurement, device="qiskit.aer", wires=3, shots=20_000)
-    pruned = qpp.prune(original, inputs=X[:5], weights=w, tolerance=0.1)
-    exact = qpp.prune(make(circuit, measurement)[0], inputs=X[:5], weights=w, tolerance=0.1)
+    pruned = qpp.prune(original, Threshold(0.1), inputs=X[:5], weights=w)
+    exact = qpp.prune(make(circuit, measurement)[0], Threshold(0.1), inputs=X[:5], weights=w)
     np.testing.assert_allclose(results(pruned, X[:1], w), results(exact, X[:1], w), atol=0.05)
 
 
 def test_shots():
     original, X, w = make("hand-written", "several")
-    pruned = qpp.prune(qml.set_shots(original, 40_000), inputs=X, weights=w, tolerance=0.1)
+    pruned = qpp.prune(qml.set_shots(original, 40_000), Threshold(0.1), inputs=X, weights=w)
     np.testing.assert_allclose(results(pruned, X[:2], w), results(original, X[:2], w), atol=0.2)
     exact = qml.set_shots(pruned.qnode, None)
     np.testing.assert_allclose(results(pruned, X[:2], w), results(exact, X[:2], w), atol=0.1)
@@ -82,7 +82,7 @@ def test_shots():
 @pytest.mark.parametrize("circuit", ["angle+strong", "iqp+basic"])
 def test_broadcasting(circuit):
     original, X, w = make(circuit, "several")
-    pruned = qpp.prune(original, inputs=X, weights=w, tolerance=0.1)
+    pruned = qpp.prune(original, Threshold(0.1), inputs=X, weights=w)
     batch, single = pruned(X, w), [pruned(x, w) for x in X]
     for k, value in enumerate(batch):
         np.testing.assert_allclose(value, [row[k] for row in single], atol=SAME)
@@ -96,7 +96,7 @@ def test_broadcasting_states_and_mixed_gates(circuit):
         function(inputs if circuit == "amplitude" else qml.math.T(inputs), weights)
         return qml.expval(qml.Z(0) @ qml.X(1))
 
-    pruned = qpp.prune(node(batched), inputs=X, weights=w, tolerance=0.1)
+    pruned = qpp.prune(node(batched), Threshold(0.1), inputs=X, weights=w)
     np.testing.assert_allclose(pruned(X, w), [pruned(x, w) for x in X], atol=SAME)
 
 
@@ -116,8 +116,8 @@ def test_jax():
     with jax.enable_x64(True):
         X, w = data(4, 2), np.array([0.4, 0.3, 0.01, -0.7, 0.02])
         jw, jx = jax.numpy.array(w), jax.numpy.array(X)
-        pruned = qpp.prune(node(two_wires), inputs=jx, weights=jw, tolerance=0.1)
-        reference = qpp.prune(node(two_wires), inputs=X, weights=w, tolerance=0.1)
+        pruned = qpp.prune(node(two_wires), Threshold(0.1), inputs=jx, weights=jw)
+        reference = qpp.prune(node(two_wires), Threshold(0.1), inputs=X, weights=w)
         assert pruned.certificate.replaced
         theirs = qml.grad(reference, argnums=1)(X[0], pnp.array(w, requires_grad=True))
         np.testing.assert_allclose(jax.grad(pruned, argnums=1)(jx[0], jw), theirs, atol=SAME)
@@ -134,7 +134,7 @@ def test_jax_in_single_precision():
     import jax
 
     original, X, w = node(two_wires), data(4, 2), np.array([0.4, 0.3, 0.01, -0.7, 0.02])
-    pruned = qpp.prune(original, inputs=jax.numpy.array(X), weights=jax.numpy.array(w), tolerance=0.1)
+    pruned = qpp.prune(original, Threshold(0.1), inputs=jax.numpy.array(X), weights=jax.numpy.array(w))
     gaps = [
         abs(float(pruned(x, pruned.weights) - original(x, pruned.weights))) for x in pruned.network.inputs["inputs"]
     ]
@@ -151,7 +151,7 @@ def test_constants_cannot_be_traced():
         qml.RY(w, 0)
         return qml.expval(qml.Z(0))
 
-    pruned = qpp.prune(node(circuit), inputs=data(3), weights=np.array(0.5), kwargs={"c": 0.3}, tolerance=0)
+    pruned = qpp.prune(node(circuit), Threshold(0), inputs=data(3), weights=np.array(0.5), kwargs={"c": 0.3})
     with pytest.raises(TaskError, match="traced"):
         jax.jit(pruned)(0.1, 0.5, 0.3)
     with pytest.raises(TaskError, match=r"RZ.*0\.31.*0\.3"):
@@ -167,9 +167,9 @@ def test_torch(precision):
     X, w = X[:6], w[:1]
     dtype = getattr(torch, precision)
     tw, tx = torch.tensor(w, requires_grad=True, dtype=dtype), torch.tensor(X, dtype=dtype)
-    pruned = qpp.prune(original, inputs=tx, weights=tw, tolerance=0.1)
+    pruned = qpp.prune(original, Threshold(0.1), inputs=tx, weights=tw)
     pruned(tx, tw).sum().backward()
-    reference = qpp.prune(make("angle+strong")[0], inputs=X, weights=w, tolerance=0.1)
+    reference = qpp.prune(make("angle+strong")[0], Threshold(0.1), inputs=X, weights=w)
     theirs = qml.grad(lambda v: qml.math.sum(reference(X, v)))(pnp.array(w, requires_grad=True))
     np.testing.assert_allclose(tw.grad, theirs, atol=1e-7 if precision == "float64" else 1e-4)
     layer = qml.qnn.TorchLayer(pruned.qnode, {"weights": w.shape})
@@ -179,7 +179,7 @@ def test_torch(precision):
 
 def test_draw_specs_repr_report():
     original, X, w = make("angle+strong", "several")
-    pruned = qpp.prune(original, inputs=X, weights=w, tolerance=0.1)
+    pruned = qpp.prune(original, Threshold(0.1), inputs=X, weights=w)
     removed = len(pruned.certificate.replaced)
     before, after = pruned.result.flat.size(), pruned.result.circuit.size()
     assert after <= before - removed
@@ -196,7 +196,7 @@ def test_draw_specs_repr_report():
 
 def test_rot_survives_as_rot():
     original, X, w = make("angle+strong")
-    pruned = qpp.prune(original, inputs=X, weights=w + 0.5, tolerance=0)
+    pruned = qpp.prune(original, Threshold(0), inputs=X, weights=w + 0.5)
     names = [op.name for op in qml.workflow.construct_tape(pruned.qnode)(X[0], w).operations]
     assert names.count("Rot") >= 4
     np.testing.assert_allclose(results(pruned, X, w + 0.7), results(original, X, w + 0.7), atol=SAME)
@@ -205,6 +205,6 @@ def test_rot_survives_as_rot():
 def test_trainable_parameters_of_the_tape():
     """Only angles that depend on the weights are shifted or differentiated."""
     original, X, w = make("hand-written", "sum")
-    pruned = qpp.prune(original, inputs=X, weights=w, tolerance=0.1)
+    pruned = qpp.prune(original, Threshold(0.1), inputs=X, weights=w)
     tape = qml.workflow.construct_tape(pruned.qnode)(X[0], pnp.array(w, requires_grad=True))
     assert 0 < len(tape.trainable_params) <= pruned.trainable_mask.sum() + 1

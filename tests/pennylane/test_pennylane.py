@@ -21,7 +21,7 @@ from qnodes import (
     small,
 )
 
-from qprune import TaskError
+from qprune import Measured, Proven, TaskError, Threshold
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # PennyLane warns of JAX versions
@@ -37,7 +37,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 def test_within_the_certificate(circuit, measurement):
     """On the ensemble every deviation is within its bound; on the hold-out it is what T5 was told."""
     original, X, w = make(circuit, measurement)
-    pruned = qpp.prune(original, inputs=X, weights=w, tolerance=0.12, holdout=0.4, seed=3)
+    pruned = qpp.prune(original, Threshold(0.12), inputs=X, weights=w, holdout=0.4, seed=3)
     task, claim = pruned.result.original, pruned.certificate.holdout
     assert pruned.certificate.replaced
     on_ensemble = deviations(original, pruned, X[task.selected], w)
@@ -58,7 +58,7 @@ def test_within_the_certificate(circuit, measurement):
 def test_exact_simplifications_change_nothing(circuit, measurement):
     original, X, w = make(circuit, measurement)
     w = w + 0.3 * np.sign(w)
-    pruned = qpp.prune(original, inputs=X[:6], weights=w, budget=0.0)
+    pruned = qpp.prune(original, Proven(0.0), inputs=X[:6], weights=w)
     np.testing.assert_allclose(results(pruned, X, w), results(original, X, w), atol=SAME)
     assert pruned.certificate.largest_bound <= SLACK
 
@@ -66,7 +66,7 @@ def test_exact_simplifications_change_nothing(circuit, measurement):
 def test_adjoint_cancels_exactly():
     """The two embeddings in the middle of `kernel` are each other's inverse for every input."""
     original, X, w = make("kernel", "Z")
-    pruned = qpp.prune(original, inputs=X, weights=w + 0.4, tolerance=0)
+    pruned = qpp.prune(original, Threshold(0), inputs=X, weights=w + 0.4)
     embedding = [entry for entry in pruned.result.plan if entry.role == "encoding" and entry.gate == "rx"]
     assert [entry.action for entry in embedding] == ["simplify"] * 6
 
@@ -118,7 +118,7 @@ def test_representatives(circuit, representatives):
     middle = 0.8 if representatives == "class" else np.pi / 2
     w = np.where(np.abs(w) > 0.1, middle + w / 50, w)
     pruned = qpp.prune(
-        original, inputs=X, weights=w, tolerance=0.2, representatives=representatives, prune_encoding=True, noise=0.99
+        original, Threshold(0.2), inputs=X, weights=w, representatives=representatives, prune_encoding=True, noise=0.99
     )
     kinds = {entry.by == "identity" for entry in pruned.certificate.replaced}
     assert False in kinds or representatives == "identity" or circuit == "hand-written"
@@ -139,7 +139,7 @@ def test_tied_gates_share_a_weight():
         return qml.expval(qml.Z(0) @ qml.Z(1))
 
     X, w = data(8), np.array([0.8, 0.81, 0.79])
-    pruned = qpp.prune(node(circuit), inputs=X, weights=w, tolerance=0.05, representatives="class")
+    pruned = qpp.prune(node(circuit), Threshold(0.05), inputs=X, weights=w, representatives="class")
     assert pruned.trainable_mask.sum() == 1
     moved = w + np.where(pruned.trainable_mask, 0, 1.0)
     np.testing.assert_allclose(results(pruned, X, moved), results(pruned, X, w), atol=1e-12)
@@ -148,7 +148,7 @@ def test_tied_gates_share_a_weight():
 def test_refit_beside_var_and_probs():
     original, X, w = make("angle+strong", "several")
     X, w = X[:6], w[:1]
-    pruned = qpp.prune(original, inputs=X, weights=w, budget=0.3, certify="verified", refit=True)
+    pruned = qpp.prune(original, Measured(0.3, refit=True), inputs=X, weights=w)
     assert np.abs(pruned.weights - w).max() > 0.1
     measured = deviations(original, lambda x, _: pruned(x, pruned.weights), X, w)
     assert measured[[0, 3]].max() <= 0.3 + SLACK
@@ -157,7 +157,7 @@ def test_refit_beside_var_and_probs():
 
 def test_budget_holds():
     original, X, w = make("hand-written", "word")
-    pruned = qpp.prune(original, inputs=X, weights=w, budget=0.3)
+    pruned = qpp.prune(original, Proven(0.3), inputs=X, weights=w)
     assert len(pruned.certificate.replaced) > 1
     assert deviations(original, pruned, X, w).max() <= pruned.bounds[0].max() <= 0.3
 
@@ -181,7 +181,7 @@ def test_argument_orders_and_several_arrays():
 
     original = node(circuit)
     options = {"depth": 2, "sign": -1}
-    pruned = qpp.prune(original, inputs={"x": X, "y": Y}, weights={"a": a, "b": b}, kwargs=options, tolerance=0.1)
+    pruned = qpp.prune(original, Threshold(0.1), inputs={"x": X, "y": Y}, weights={"a": a, "b": b}, kwargs=options)
     for x, y in zip(X, Y, strict=True):
         gap = abs(pruned(a, x, b=b, y=y, **options) - original(a, x, b=b, y=y, **options))
         assert gap <= pruned.certificate.largest_bound
@@ -203,7 +203,7 @@ def test_arguments_are_told_apart(names):
     k = next(is_input[n] for n in names if n in is_input)
     x, w = names[k], names[1 - k]
     exec(f"def circuit({first}, {second}):\n qml.RX({x}, 0)\n qml.RY({w}[0], 0)\n return qml.expval(qml.Z(0))", space)
-    pruned = qpp.prune(node(space["circuit"]), inputs=data(4), weights=np.array([0.4]), tolerance=0)
+    pruned = qpp.prune(node(space["circuit"]), Threshold(0), inputs=data(4), weights=np.array([0.4]))
     assert list(pruned.network.inputs) == [x]
     assert list(pruned.network.weights) == [w]
 
@@ -220,7 +220,7 @@ def test_no_input_vqe():
         return qml.expval(hamiltonian)
 
     w = np.array([0.2, 0.01, -0.4])
-    pruned = qpp.prune(circuit, weights=w, tolerance=0.05)
+    pruned = qpp.prune(circuit, Threshold(0.05), weights=w)
     assert abs(pruned(w) - circuit(w)) <= pruned.certificate.largest_bound
     assert pruned.result.original.weight_params.__len__() < 20  # the eight RY of a double excitation are one weight
     assert pruned.verify()
@@ -239,7 +239,7 @@ def test_generative_without_input():
         return qml.probs()
 
     w = small(2, 4, 3)
-    pruned = qpp.prune(born, weights=w, tolerance=0.1)
+    pruned = qpp.prune(born, Threshold(0.1), weights=w)
     assert np.abs(pruned(w) - born(w)).sum() / 2 <= pruned.bounds[0][0] + SLACK
 
 
@@ -259,7 +259,7 @@ def test_wire_labels(device_wires, measurement):
 
     original = node(circuit, wires=device_wires)
     X, w = data(5), np.array([0.9, 0.02, 0.01])
-    pruned = qpp.prune(original, inputs=X, weights=w, tolerance=0.1)
+    pruned = qpp.prune(original, Threshold(0.1), inputs=X, weights=w)
     assert results(pruned, X, w).shape == results(original, X, w).shape
     gaps = np.abs(results(pruned, X, w) - results(original, X, w))
     assert np.all((gaps.sum(axis=1) / 2 if gaps.shape[1] > 1 else gaps[:, 0]) <= pruned.bounds[0] + SLACK)
@@ -271,7 +271,7 @@ def test_everything_goes():
         qml.RX(w, "a")
         return qml.expval(qml.Z("a")), qml.probs(wires=["b"])
 
-    pruned = qpp.prune(node(circuit), inputs=data(3), weights=np.array(1e-3), tolerance=0.1)
+    pruned = qpp.prune(node(circuit), Threshold(0.1), inputs=data(3), weights=np.array(1e-3))
     assert qml.workflow.construct_tape(pruned.qnode)(0.1, 0.3).operations == []
     np.testing.assert_allclose(np.hstack(pruned(0.1, 0.3)), [1, 1, 0], atol=1e-12)
     assert not pruned.trainable_mask
@@ -287,7 +287,7 @@ def test_inputs_without_weights():
 
     X = data(5, 2) * [1, 0.02]
     options = {"angle": 0.7}
-    pruned = qpp.prune(circuit, inputs=X, kwargs=options, tolerance=0.05, prune_encoding=True)
+    pruned = qpp.prune(circuit, Threshold(0.05), inputs=X, kwargs=options, prune_encoding=True)
     assert [entry.by for entry in pruned.certificate.replaced] == ["identity"]
     assert max(abs(pruned(x, **options) - circuit(x, **options)) for x in X) <= pruned.certificate.largest_bound
     assert pruned.weights == pruned.trainable_mask == {}
@@ -303,6 +303,6 @@ def test_probabilities_keep_their_order_when_gates_go():
         return qml.probs()
 
     original, X = node(circuit), data(4)
-    pruned = qpp.prune(original, inputs=X, weights=np.array(1e-3), tolerance=0.1)
+    pruned = qpp.prune(original, Threshold(0.1), inputs=X, weights=np.array(1e-3))
     assert "RY" not in qml.specs(pruned.qnode)(X[0], 1e-3)["resources"].gate_types
     np.testing.assert_allclose(results(pruned, X, 1e-3), results(original, X, 1e-3), atol=1e-2)

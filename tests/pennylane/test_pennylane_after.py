@@ -17,7 +17,7 @@ from qnodes import (
 )
 
 import qprune
-from qprune import BundleError, CertificateError, OptionError, QpruneError, TaskError
+from qprune import BundleError, CertificateError, OptionError, Proven, QpruneError, TaskError, Threshold
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # PennyLane warns of JAX versions
@@ -69,7 +69,7 @@ def test_one_weight_in_several_places_of_a_gate():
         return qml.expval(qml.Z(0) @ qml.X(1))
 
     original, X = node(circuit), data(4)
-    pruned = qpp.prune(original, inputs=X, weights=np.array(0.7), tolerance=0)
+    pruned = qpp.prune(original, Threshold(0), inputs=X, weights=np.array(0.7))
     assert len(pruned.result.weights) == 1
     np.testing.assert_allclose(results(pruned, X, 0.2), results(original, X, 0.2), atol=SAME)
 
@@ -87,7 +87,7 @@ def test_ties_are_checked():
         return qml.expval(qml.Z(0) @ qml.Z(1))
 
     original, w = node(circuit), np.array([0.3])
-    pruned = qpp.prune(original, inputs=data(6), weights=w, tolerance=0)
+    pruned = qpp.prune(original, Threshold(0), inputs=data(6), weights=w)
     assert abs(pruned(0.4, w) - original(0.4, w)) < SAME
     with pytest.raises(TaskError, match="followed another angle"):
         pruned(31.0, w)
@@ -157,7 +157,7 @@ def test_unusable_options():
 @pytest.mark.parametrize("measurement", ["several", "probs"])
 def test_save_and_load(circuit, measurement, tmp_path):
     original, X, w = make(circuit, measurement)
-    pruned = qpp.prune(original, inputs=X, weights=w, tolerance=0.1, holdout=[0, len(X) - 1])
+    pruned = qpp.prune(original, Threshold(0.1), inputs=X, weights=w, holdout=[0, len(X) - 1])
     assert list(pruned.result.original.heldout) == [0, len(X) - 1]
     pruned.save(tmp_path / "out", drawings=False)
     again = qpp.load(tmp_path / "out", original)
@@ -177,7 +177,7 @@ def test_save_and_load(circuit, measurement, tmp_path):
 
 def test_the_saved_report_takes_the_curve(tmp_path):
     original, X, w = make("hand-written", "several")
-    pruned = qpp.prune(original, inputs=X, weights=w, budget=0.1)
+    pruned = qpp.prune(original, Proven(0.1), inputs=X, weights=w)
     pruned.save(tmp_path / "out", tradeoff=qprune.trade_off(pruned.result, points=2))
     assert "2 settings of budget" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert qpp.load(tmp_path / "out", original).certificate == pruned.certificate
@@ -194,7 +194,7 @@ def test_load_refuses_what_does_not_fit(tmp_path):
 
         return node(circuit)
 
-    pruned = qpp.prune(build(0.3, 0, qml.Z(1)), inputs=data(4), weights=np.array(0.5), tolerance=0)
+    pruned = qpp.prune(build(0.3, 0, qml.Z(1)), Threshold(0), inputs=data(4), weights=np.array(0.5))
     pruned.save(tmp_path / "out", drawings=False)
     for wrong in (build(0.3, 1, qml.Z(1)), build(0.4, 0, qml.Z(1)), build(0.3, 0, qml.X(1))):
         with pytest.raises((CertificateError, TaskError), match=r"not the one|had"):
@@ -212,7 +212,7 @@ def test_load_refuses_what_does_not_fit(tmp_path):
 def test_finetune_and_prune_again():
     original, X, w = make("angle+strong", "Z")
     labels = np.where(X[:, 0] > 0, 1, -1)
-    pruned = qpp.prune(original, inputs=X, weights=w, tolerance=0.15, labels=labels, holdout=0.2)
+    pruned = qpp.prune(original, Threshold(0.15), inputs=X, weights=w, labels=labels, holdout=0.2)
 
     def loss(network, weights):
         return qml.math.mean((network(X, weights) - labels) ** 2)
@@ -239,14 +239,14 @@ def test_finetune_and_prune_again():
     assert "nothing is proven" in str(measured)
     assert measured.accuracy is not None
     assert measured.holdout is not None
-    smaller = qpp.prune(tuned.pruned, inputs=X, weights=tuned.weights, tolerance=0.15)
+    smaller = qpp.prune(tuned.pruned, Threshold(0.15), inputs=X, weights=tuned.weights)
     assert smaller.result.circuit.size() <= pruned.result.circuit.size()
     assert smaller.certificate_valid
 
 
 def test_void_weights_survive_files(tmp_path):
     original, X, w = make("angle+strong", "Z")
-    pruned = qpp.prune(original, inputs=X, weights=w, tolerance=0.15).with_weights(w + 0.1)
+    pruned = qpp.prune(original, Threshold(0.15), inputs=X, weights=w).with_weights(w + 0.1)
     pruned.save(tmp_path / "out", drawings=False)
     again = qpp.load(tmp_path / "out", original)
     assert not again.certificate_valid
@@ -262,7 +262,7 @@ def test_finetune_several_arrays():
         return qml.expval(qml.Z(1))
 
     X = data(6)
-    pruned = qpp.prune(node(circuit), inputs=X, weights={"a": np.array(0.3), "b": np.array([0.4])}, tolerance=0.01)
+    pruned = qpp.prune(node(circuit), Threshold(0.01), inputs=X, weights={"a": np.array(0.3), "b": np.array([0.4])})
     tuned = qpp.finetune(
         pruned,
         lambda network, weights: qml.math.sum(network(X, **weights)),
@@ -290,7 +290,7 @@ def test_finetune_options(steps):
 
 def test_own_loops_work():
     original, X, w = make("angle+strong", "Z")
-    pruned = qpp.prune(original, inputs=X, weights=w, tolerance=0.1)
+    pruned = qpp.prune(original, Threshold(0.1), inputs=X, weights=w)
     optimizer, weights = qml.GradientDescentOptimizer(0.2), pnp.array(w, requires_grad=True)
     start = pruned(X[0], weights)
     for _ in range(3):
