@@ -11,7 +11,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from shutil import rmtree
 
-from qprune import __version__
+from qprune._version import __version__
 from qprune.cli.options import (
     add_bundle,
     add_common,
