@@ -159,7 +159,7 @@ def _decomposer(name: str) -> Any:
 
 @cache
 def _takes_inner() -> bool:
-    """Whether `decomp0` and the like take what a `TwoQubitWeylDecomposition` wraps, as in Qiskit 2.3 and 2.4."""
+    """Whether `decomp0` and the like take what a `TwoQubitWeylDecomposition` wraps, as before Qiskit 2.6."""
     try:
         TwoQubitBasisDecomposer.decomp0(TwoQubitWeylDecomposition(np.eye(4)))
     except TypeError:

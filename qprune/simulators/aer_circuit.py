@@ -106,8 +106,8 @@ class CircuitPass:
         return Readings(values, means, variances, None)
 
     def run(self, threads: int, progress: bool) -> list[dict]:
-        # Fusion gains nothing across saves, and with it Aer 0.17.2 crashes on many saves from 16 qubits on.
-        # Truncation would drop qubits behind our back; what is outside the light cone is dropped before, and counted.
+        # Fusion gains nothing across saves. Truncation gives wrong means of observables on some of the qubits, and would
+        # drop qubits behind our back; what is outside the light cone is dropped before, and counted.
         simulator = AerSimulator(
             method="statevector", fusion_enable=False, enable_truncation=False, max_parallel_threads=threads
         )
@@ -153,5 +153,5 @@ def _is_native(operation: Instruction) -> bool:
 _AER_GATES = frozenset(AerSimulator(method="statevector").operation_names)
 
 
-# Of the others with angles (crx, cp, cu3, …) Aer 0.17.2 ignores bound parameters without a word.
+# Of the others with angles (crx, cp, cu3, …) Aer up to 0.18 ignores bound parameters without a word.
 _BINDABLE = frozenset({"p", "r", "rx", "rxx", "ry", "ryy", "rz", "rzx", "rzz", "u", "u1", "u2", "u3"})
