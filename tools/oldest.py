@@ -1,6 +1,6 @@
 """Constraints under which pip installs the lower bound of every requirement in pyproject.toml.
 
-    python tools/oldest.py > constraints-oldest.txt
+python tools/oldest.py > constraints-oldest.txt
 """
 
 import re
