@@ -9,8 +9,31 @@ from oracles import *  # noqa: F403
 from qiskit.circuit import Instruction, ParameterExpression
 from random_circuits import *  # noqa: F403
 
+from qprune import Measured, Proven, Threshold
+from qprune.limits.prepared import prepare
+from qprune.limits.settings import Settings
+
 ROOT = Path(__file__).parents[1]  # of the clone
 CIRCUITS = ROOT / "circuits"
+
+
+def asked(tolerance=None, budget=None, measured=False, refit=False, aggregate=None, window=None, **settings):
+    """Arguments of `prune` from fields of limits by name, for tests that mix them: a limit, and the other settings."""
+    fields = {name: value for name, value in (("aggregate", aggregate), ("window", window)) if value is not None}
+    if measured:
+        limit = Measured(budget, refit=refit, **fields)
+    elif budget is not None:
+        limit = Proven(budget, tolerance=tolerance, **fields)
+    else:
+        limit = Threshold(**({} if tolerance is None else {"tolerance": tolerance}), **fields)
+    return {"limit": limit, **settings}
+
+
+def prepared_for(task, **options):
+    """The prepared circuit that `prune` would choose from, with options as in `asked`."""
+    settings = asked(**options)
+    limit = settings.pop("limit")
+    return prepare(task, Settings(**settings), limit.comparison)
 
 
 def subsets(items):

@@ -291,17 +291,15 @@ class Case:
 
 @st.composite
 def cases(draw, mode="any"):
-    """A task with options of `prune`; `mode` is "tolerance", "budget", "representatives" or "any"."""
-    options = {
-        "aggregate": draw(st.sampled_from(("rms", "max"))),
-        "prune_encoding": draw(st.integers(0, 3)) == 0,
-    }
+    """A task with options as in `asked`; `mode` is "tolerance", "budget", "representatives" or "any"."""
+    options = {"aggregate": draw(st.sampled_from(("rms", "max"))), "prune_encoding": draw(st.integers(0, 3)) == 0}
     if mode == "representatives":
         options["representatives"] = draw(st.sampled_from(("clifford", "class", "local")))
     elif mode == "any":
         options["representatives"] = draw(st.sampled_from(("identity", "clifford", "class", "local")))
-    bounded = {"tolerance": "tolerance", "budget": "budget"}.get(mode)
-    bounded = bounded or draw(st.sampled_from(("tolerance", "tolerance", "budget", "both")))
+    bounded = (
+        mode if mode in ("tolerance", "budget") else draw(st.sampled_from(("tolerance", "tolerance", "budget", "both")))
+    )
     if bounded != "budget":
         options["tolerance"] = draw(_TOLERANCES)
     if bounded != "tolerance":

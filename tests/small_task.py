@@ -8,7 +8,7 @@ from qiskit import QuantumCircuit
 
 from qprune import Task
 from qprune.gates.sites import sites_of
-from qprune.simulators.passes import final_outputs
+from qprune.simulators.choices import final_outputs
 
 x, y = INPUTS
 w, v = WEIGHTS[:2]

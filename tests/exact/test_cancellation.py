@@ -6,19 +6,18 @@ from math import pi
 
 import numpy as np
 import pytest
-from helpers import STANDARD, deviation, state, subsets, up_to_phase
+from helpers import STANDARD, deviation, prepared_for, state, subsets, up_to_phase
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter, ParameterVector
 from qiskit.circuit.library import CXGate, HGate
 from qiskit.quantum_info import Operator
-from qprune.limits.options import Options
 
 from qprune import Measured, Proven, Task, Threshold, prune, verify
 from qprune.exact.cancellation import InversePair, freed, freed_alone, inverse_pairs, needed
 from qprune.exact.simplify import apply, simplify
 from qprune.gates.costs import default_cost
 from qprune.gates.sites import circuit_of, sites_of
-from qprune.limits.prepared import Stage
+from qprune.limits.proof import bound_of
 from qprune.selection.candidate import Candidate
 from qprune.selection.select import extended, within_budget
 from qprune.selection.strategies import STRATEGIES
@@ -123,7 +122,7 @@ def test_a_ladder_goes_with_its_rotation(kind):
     """The gain is the cost of all that is gone in the end, by the simplifier; the angle that of the whole rotation."""
     circuit, count = ladder(kind)
     task = task_of(circuit, [0.3])
-    stage = Stage(task, Options(budget=0.5))
+    stage = prepared_for(task, budget=0.5)
     k = next(k for k, site in enumerate(stage.sites) if site.role == "trainable")
     (found,) = stage.finder.identities([k])
     assert stage.finder.identity(k).frees == found.frees
@@ -187,14 +186,14 @@ def network(seed):
 
 def is_no_half(task, result, budget):
     """Of the replaced gates none can be kept so that as much or more goes, and the bound still holds (brute force)."""
-    stage = Stage(task, Options(budget=budget, window=result.certificate.options["window"]))
+    stage = prepared_for(task, budget=budget, window=result.certificate.options["limit"]["window"])
     gone = [e.site for e in result.certificate.replaced]
     after = cost(simplify(task, apply(task, stage.sites, dict.fromkeys(gone, ())))[0])
     for k in gone:
         rest = [j for j in gone if j != k]
         left = simplify(task, apply(task, stage.sites, dict.fromkeys(rest, ())))[0]
         if cost(left) < after:
-            bound = stage.bound([stage.finder.identity(j) for j in rest]).max()
+            bound = bound_of(stage, [stage.finder.identity(j) for j in rest]).max()
             assert bound > budget, f"gate {k} is half of a ladder"
 
 
@@ -225,7 +224,7 @@ def test_the_search_knows_what_goes_along(seed):
         if sum(len(c.takes) for c in some) == len(frozenset().union(*(c.takes for c in some)))
         and np.all(sum(c.angles for c in some) <= limits)
     )
-    chosen = within_budget(found, limits, lambda separated: cone, STRATEGIES["q-iprune"](), ())
+    chosen = within_budget(found, limits, lambda separated: cone, STRATEGIES["q-iprune"]().seeded(0), ())
     assert sum(c.gain for c in chosen) >= best - 1e-9
     assert np.all(sum(c.angles for c in chosen) <= limits)
 
@@ -269,10 +268,10 @@ def test_half_of_a_ladder_is_put_back_when_the_rest_goes():
 
     for order in ([0, 1, 2], [1, 0, 2], [2, 0, 1]):
         ordered = [found[k] for k in order]
-        strategy = STRATEGIES["magnitude"]()
+        strategy = STRATEGIES["magnitude"]().seeded(0)
         chosen = within_budget(ordered, limits, lambda gone: np.ones((1, 3), dtype=bool), strategy, (), pairs)
         assert chosen == [found[1]]
-    assert extended([found[0]], found, fits, STRATEGIES["q-iprune"](), (), pairs) == [found[1]]
+    assert extended([found[0]], found, fits, STRATEGIES["q-iprune"]().seeded(0), (), pairs) == [found[1]]
 
 
 def test_half_of_a_ladder_stays_gone_where_putting_it_back_would_break_the_budget():
@@ -284,7 +283,7 @@ def test_half_of_a_ladder_stays_gone_where_putting_it_back_would_break_the_budge
         return np.array([[True, True, True, 2 not in separated]])
 
     ordered = [found[k] for k in (2, 3, 1, 0)]
-    chosen = within_budget(ordered, np.array([[0.5]]), cone_of, STRATEGIES["magnitude"](), (), pairs)
+    chosen = within_budget(ordered, np.array([[0.5]]), cone_of, STRATEGIES["magnitude"]().seeded(0), (), pairs)
     assert chosen == [found[1], found[2], found[3]]
 
 
@@ -305,7 +304,7 @@ def test_in_tolerance_mode_the_other_half_goes_too():
     """Both the first CX and the rotation are within tolerance, the second CX is not; all three are gone."""
     task = half_way()
     result = prune(task, Threshold(0.03))
-    stage = Stage(task, Options(tolerance=0.03))
+    stage = prepared_for(task, tolerance=0.03)
     within = [k for k in stage.prunable if stage.finder.identity(k).distance <= 0.03]
     names = [stage.sites[k].name for k in within]
     assert names == ["cx", "rz", "cx"] or names == ["cx", "rz"]

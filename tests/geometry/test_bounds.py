@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from qiskit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 
-from qprune import Task, calibrate, prune
+from qprune import Task, Threshold, calibrate, prune
 from qprune.geometry import bounds
 
 # -- the inequalities of `bounds` by search -----------------------------------------------------------------------
@@ -222,11 +222,11 @@ def test_closed_form_from_tolerances_covers_the_angles():
             circuit.rzz(rng.normal(scale=0.1), *rng.permutation(3)[:2])
             circuit.cx(*rng.permutation(3)[:2])
         noise = calibrate(0.7, beta=3.0, gamma=0.0) if trial % 2 else None
-        result = prune(Task(circuit, "ZZZ"), tolerance=0.08, aggregate="max", noise=noise)
+        result = prune(Task(circuit, "ZZZ"), Threshold(0.08, aggregate="max"), noise=noise)
         closed = result.certificate.angle_from_tolerances
         assert closed is not None
         assert np.max(result.certificate.angle) <= closed + 1e-6
-    assert prune(Task(circuit, "ZZZ"), tolerance=0.08, aggregate="rms").certificate.angle_from_tolerances is None
+    assert prune(Task(circuit, "ZZZ"), Threshold(0.08, aggregate="rms")).certificate.angle_from_tolerances is None
 
 
 def test_mean_state_error_bounds_the_ensemble():
@@ -243,7 +243,7 @@ def test_mean_state_error_bounds_the_ensemble():
         inputs = rng.uniform(0, pi, (5, 2))
         probabilities = rng.dirichlet(np.ones(5))
         task = Task(circuit, ["ZI", "XY"], inputs=inputs, input_params=INPUTS, probabilities=probabilities)
-        result = prune(task, tolerance=0.15)
+        result = prune(task, Threshold(0.15))
         square = 0.0
         for i, p in enumerate(probabilities):
             before = state(task.with_circuit(result.simplified).bound_circuit(i))
@@ -257,7 +257,7 @@ def test_mean_state_error_is_not_that_of_the_final_state():
     circuit.ry(0.7, 0)
     circuit.ry(1.0, 1)
     circuit.crx(0.01, 1, 0)
-    result = prune(Task(circuit, "IZ"), tolerance=0.05)
+    result = prune(Task(circuit, "IZ"), Threshold(0.05))
     error = np.sqrt(2 - 2 * abs(np.vdot(state(circuit), state(result.circuit))))
     assert result.certificate.mean_state_error < 0.01 < 0.4 < error
     assert result.certificate.largest_measured <= result.certificate.largest_bound < 0.02

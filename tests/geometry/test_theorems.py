@@ -17,6 +17,7 @@ from helpers import (
     KEPT,
     SQUARE_SLACK,
     Case,
+    asked,
     cases,
     complex_matrix,
     deform,
@@ -38,7 +39,7 @@ from qiskit import QuantumCircuit
 from qiskit.quantum_info import Operator, SparsePauliOp
 from scipy.stats import binom
 
-from qprune import Task, calibrate, prune, verify
+from qprune import Proven, Task, Threshold, calibrate, prune, verify
 from qprune.geometry import bounds
 
 MODES = ("tolerance", "budget", "representatives", "any")
@@ -103,7 +104,7 @@ def check(case: Case):
     noise = case.noise
     if noise is not None:
         options["noise"] = calibrate(noise[0], beta=noise[1], gamma=noise[2])
-    result = prune(task, **options)
+    result = prune(task, **asked(**options))
     coherence, beta, gamma = noise or (1.0, 1.0, 1.0)
     deviations_stay_within_the_bound(task, result, options)
     replaced = {entry.site: entry for entry in result.certificate.replaced}
@@ -236,7 +237,7 @@ def test_aligned_errors_meet_the_bound(count, observable, total, mode):
     circuit = aligned(count, total)
     # A window knows the exact angle and lets the large rotation go too, against the small ones.
     options = {"tolerance": 0.51 * total / count} if mode == "tolerance" else {"budget": 2 * total, "window": 0}
-    result = prune(Task(circuit, observable), **options)
+    result = prune(Task(circuit, observable), **asked(**options))
     gone = [entry for entry in result.certificate.replaced if entry.gate == "ry" and entry.site > 0]
     assert len(gone) == count
     real = deviation(result.original, state(circuit), state(result.circuit))[0]
@@ -322,7 +323,7 @@ def test_statements_on_unseen_inputs_hold_often_enough():
     for _ in range(splits):
         inputs = np.append(0.7, rng.uniform(0, 2 * pi, size))
         task = Task(circuit, "Z", inputs=inputs, input_params=[x], holdout=np.arange(1, size + 1))
-        result = prune(task, tolerance=turn)
+        result = prune(task, Threshold(turn))
         assert result.circuit.size() == 1
         claim = result.certificate.holdout
         failures += claim.expected_upper < expected, claim.flip_rate_upper < rate
@@ -342,7 +343,7 @@ def test_holdout_is_never_seen_by_selection():
     task = Task(circuit, "ZI", inputs=inputs, input_params=[x], holdout=0.5, seed=1)
     other = Task(circuit, "ZI", inputs=np.where(np.isin(np.arange(40), task.heldout), 0.123, inputs),
                  input_params=[x], holdout=0.5, seed=1)  # fmt: skip
-    result, same = prune(task, tolerance=0.03), prune(other, tolerance=0.03)
+    result, same = prune(task, Threshold(0.03)), prune(other, Threshold(0.03))
     assert result.certificate.replaced == same.certificate.replaced
     assert result.certificate.samples == tuple(task.selected)
     real = np.array(
@@ -364,11 +365,11 @@ def test_appended_test_data_are_the_hold_out():
     circuit.rx(0.04, 1)
     circuit.ry(0.3, 0)
     train, test = rng.uniform(-pi, pi, 9), rng.uniform(0, 0.5, 5)
-    alone = prune(Task(circuit, "ZI", inputs=train, input_params=[x]), budget=0.06)
+    alone = prune(Task(circuit, "ZI", inputs=train, input_params=[x]), Proven(0.06))
     task = Task(
         circuit, "ZI", inputs=np.append(train, test), input_params=[x], holdout=rng.permutation(np.arange(9, 14))
     )
-    result = prune(task, budget=0.06)
+    result = prune(task, Proven(0.06))
     assert (list(task.selected), list(task.heldout)) == ([*range(9)], [*range(9, 14)])
     assert result.certificate.replaced == alone.certificate.replaced != ()
     assert result.certificate.bound == alone.certificate.bound

@@ -30,7 +30,7 @@ def test_no_point_beats_another(front):
 def test_every_point_verifies_and_keeps_its_budget(front):
     for result in front:
         qprune.verify(result.original, result)
-        assert result.certificate.largest_measured <= result.certificate.options["budget"] + 1e-9
+        assert result.certificate.largest_measured <= result.certificate.budget + 1e-9
 
 
 def test_within_gives_the_smallest_that_fits(front):

@@ -34,7 +34,8 @@ from qiskit.circuit.library import (
 from qiskit.quantum_info import SparsePauliOp, Statevector
 from qiskit.transpiler import CouplingMap
 
-from qprune import Measured, Proven, Statevector, Task, Threshold, calibrate, prune
+import qprune
+from qprune import Measured, Proven, Task, Threshold, calibrate, prune
 from qprune.results.result import plan_actions
 
 warnings.filterwarnings("ignore", category=DeprecationWarning)
@@ -207,7 +208,7 @@ def dense_outputs(task, used, sample):
     return np.array(found)
 
 
-@pytest.mark.parametrize("options", OPTIONS, ids=lambda o: "-".join(o))
+@pytest.mark.parametrize("options", OPTIONS, ids=lambda o: "-".join(map(str, o.values())))
 @pytest.mark.parametrize("name", NETWORKS)
 def test_circuits_as_people_have_them(name, options):
     """Pruned, within the bound by dense simulation, and trainable as before."""
@@ -221,10 +222,10 @@ def test_circuits_as_people_have_them(name, options):
         change = np.abs(after - before)
         change = np.array([change.sum() / 2]) if task.observables is None else change
         np.testing.assert_allclose(change, np.array(certificate.measured)[:, i], atol=BOUND_SLACK)
-        if options.get("certify") != "verified":
+        if certificate.limited_by_proof:
             assert np.all(change <= np.array(certificate.bound)[:, i] + BOUND_SLACK)
-        if "budget" in options:
-            assert change.max() <= options["budget"] + BOUND_SLACK
+        if certificate.budget is not None:
+            assert change.max() <= certificate.budget + BOUND_SLACK
     still_trainable(task, result)
     one_fate_for_every_gate(result)
 
@@ -292,7 +293,8 @@ def test_noise_widens_the_tolerance_and_deforms_the_distance():
         assert entry.kappa == pytest.approx((2 / (1 + 1 / np.cosh(0.2))) ** (len(entry.qubits) / 2))
     assert len(noisy.certificate.replaced) > len(plain.certificate.replaced)
     recorded = noisy.certificate.options
-    assert [recorded[name] for name in ("coherence", "beta", "gamma", "tolerance")] == [0.9, 2.0, 0.5, 0.1]
+    assert [recorded[name] for name in ("coherence", "beta", "gamma")] == [0.9, 2.0, 0.5]
+    assert recorded["limit"]["tolerance"] == 0.1
     stronger = prune(task, Threshold(0.1), noise=calibrate(0.5, beta=3.0, gamma=0.0))
     shared = {e.site: e.distance for e in plain.certificate.replaced}
     assert any(abs(e.distance - shared[e.site]) > 1e-6 for e in stronger.certificate.replaced if e.site in shared)
@@ -301,7 +303,7 @@ def test_noise_widens_the_tolerance_and_deforms_the_distance():
 def test_default_tolerance():
     task = classifier()
     assert prune(task).certificate == prune(task, Threshold(0.05)).certificate
-    assert prune(task, Proven(0.1)).certificate.options["tolerance"] is None
+    assert prune(task, Proven(0.1)).certificate.options["limit"]["tolerance"] is None
 
 
 # -- nothing but the arguments matters ----------------------------------------------------------------------------
@@ -316,11 +318,11 @@ rng = np.random.default_rng(0)
 task = qprune.Task(inputs.compose(ansatz), ["ZI", "XX"], inputs=rng.normal(size=(8, 2)), input_params=inputs.parameters,
                    weights=rng.normal(scale=0.3, size=8), weight_params=ansatz.parameters, holdout=0.25, seed=5)
 for options in (
-    {"tolerance": 0.08, "representatives": "class"},
-    {"budget": 0.1},
-    {"budget": 0.2, "strategy": "random", "seed": 3},
-    {"budget": 0.1, "certify": "verified"},
-    {"budget": 0.2, "certify": "verified", "refit": True},
+    {"limit": qprune.Threshold(0.08), "representatives": "class"},
+    {"limit": qprune.Proven(0.1)},
+    {"limit": qprune.Proven(0.2), "strategy": "random", "seed": 3},
+    {"limit": qprune.Measured(0.1)},
+    {"limit": qprune.Measured(0.2, refit=True)},
 ):
     sys.stdout.write(qprune.prune(task, **options).certificate.to_json())
 """
@@ -353,7 +355,7 @@ def test_again_in_the_same_process():
 def test_threads_change_nothing_that_matters():
     """Up to the rounding of sums in another order."""
     task = classifier()
-    one, two = (prune(task, Threshold(0.15), simulator=Statevector(threads=t)) for t in (1, 2))
+    one, two = (prune(task, Threshold(0.15), simulator=qprune.Statevector(threads=t)) for t in (1, 2))
     assert [e.site for e in one.certificate.replaced] == [e.site for e in two.certificate.replaced]
     np.testing.assert_allclose(one.certificate.bound, two.certificate.bound, atol=1e-9)
 

@@ -11,6 +11,7 @@ from helpers import (
     complex_matrix,
     deviation,
     outputs,
+    prepared_for,
     replaced_circuit,
     state,
     state_angle,
@@ -22,13 +23,12 @@ from hypothesis import strategies as st
 from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterExpression, ParameterVector
 from qiskit.circuit.library import efficient_su2, zz_feature_map
-from qprune.limits.options import Options
 
 from qprune import Measured, OptionError, Task, Threshold, prune, verify
 from qprune.exact.simplify import simplify
 from qprune.gates.sites import circuit_of, sites_of
 from qprune.limits.compressor import Compressor
-from qprune.limits.prepared import Stage
+from qprune.limits.measuring import identities
 from qprune.limits.removal import Reduced, remove_verified
 from qprune.selection.candidate import Candidate
 from qprune.selection.strategies import STRATEGIES
@@ -323,7 +323,7 @@ def test_removal_goes_on_until_nothing_more_fits(name):
         ]
 
     for budget in (0.0, 0.04, 0.3, 0.7, 10.0):
-        left = remove_verified(start, budget, candidates, price, STRATEGIES[name](seed=2), False)
+        left = remove_verified(start, budget, candidates, price, STRATEGIES[name]().seeded(2), False)
         assert price(left) <= budget
         assert left.deviation == price(left)
         rest = set(prices) - left.gone
@@ -334,9 +334,11 @@ def test_removal_goes_on_until_nothing_more_fits(name):
 def test_only_samples_count_not_the_mixtures_that_weights_are_fitted_on(seed):
     """The deviation that decides is the dense one on the selected samples."""
     task = classifier(samples=2)
-    stage = Stage(task, Options(budget=0.3, certify="verified", refit=True))
-    strategy = STRATEGIES["q-iprune"]()
-    compressor = Compressor(task, stage.sites, stage.is_prunable, None, seed, strategy, stage.candidates)
+    stage = prepared_for(task, budget=0.3, measured=True, refit=True)
+    strategy = STRATEGIES["q-iprune"]().seeded(0)
+    compressor = Compressor(
+        task, stage.sites, stage.is_prunable, None, seed, strategy, lambda smaller: identities(stage, smaller)
+    )
     assert len(compressor.samples) > 2
     for budget in (0.1, 0.5):
         reduced = compressor.compress(budget)

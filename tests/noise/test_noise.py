@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import ROOT, cases
+from helpers import ROOT, cases, prepared_for
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from qiskit import QuantumCircuit, transpile
@@ -38,11 +38,9 @@ from qiskit_aer.noise import (
     pauli_error,
 )
 from qiskit_ibm_runtime.fake_provider import FakeManilaV2
-from qprune.limits.options import Options as PruneOptions
 
 from qprune import OptionError, Proven, Task, Threshold, calibrate, prune, verify
 from qprune.gates.sites import sites_of
-from qprune.limits.prepared import Stage
 from qprune.limits.tradeoff import trade_off
 from qprune.noise.channels import noise_of
 
@@ -310,7 +308,7 @@ def test_costs_are_what_removal_saves():
     """With a noise model costs go with r_k, a virtual rz keeps a little; given costs win; a single λ changes none."""
     task = line()
     calibration = calibrate("FakeManilaV2", layout=[3, 4, 2])
-    stage = Stage(task, PruneOptions(budget=0.1, noise=calibration))
+    stage = prepared_for(task, budget=0.1, noise=calibration)
     gains = {c.site: c.gain for c in map(stage.finder.identity, stage.prunable)}
     by_noise = sorted(gains, key=lambda k: stage.noise.infidelity[k])
     assert [gains[k] for k in by_noise] == sorted(gains.values())
@@ -318,10 +316,10 @@ def test_costs_are_what_removal_saves():
     assert 0 < max(virtual) == min(virtual) < min(gains[k] for k in gains if stage.sites[k].name != "rz")
     ratio = [(gains[k] - min(virtual)) / stage.noise.infidelity[k] for k in gains if stage.noise.infidelity[k]]
     assert max(ratio) == pytest.approx(min(ratio))
-    own = Stage(task, PruneOptions(budget=0.1, noise=calibration, costs={"cx": 3.0}))
+    own = prepared_for(task, budget=0.1, noise=calibration, costs={"cx": 3.0})
     assert {own.finder.identity(k).gain for k in own.prunable if own.sites[k].name == "cx"} == {3.0}
     for noise in (None, 0.9):
-        plain = Stage(task, PruneOptions(budget=0.1, noise=noise))
+        plain = prepared_for(task, budget=0.1, noise=noise)
         assert plain.costs is None
 
 

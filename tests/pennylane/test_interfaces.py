@@ -59,16 +59,6 @@ def test_lightning(circuit):
     np.testing.assert_allclose(results(pruned, X[:2], w), results(exact, X[:2], w), atol=SAME)
 
 
-@needs("qiskit_aer")
-@pytest.mark.parametrize("measurement", ["Z", "probs"])
-@pytest.mark.parametrize("circuit", ["angle+strong", "hand-written", "amplitude"])
-def test_aer(circuit, measurement):
-    original, X, w = make(circuit, measurement, device="qiskit.aer", wires=3, shots=20_000)
-    pruned = qpp.prune(original, Threshold(0.1), inputs=X[:5], weights=w)
-    exact = qpp.prune(make(circuit, measurement)[0], Threshold(0.1), inputs=X[:5], weights=w)
-    np.testing.assert_allclose(results(pruned, X[:1], w), results(exact, X[:1], w), atol=0.05)
-
-
 def test_shots():
     original, X, w = make("hand-written", "several")
     pruned = qpp.prune(qml.set_shots(original, 40_000), Threshold(0.1), inputs=X, weights=w)

@@ -18,7 +18,7 @@ from qiskit.circuit.library import HGate, PauliEvolutionGate, UnitaryGate
 from qiskit.quantum_info import SparsePauliOp
 
 import qprune
-from qprune import BundleError, OptionError, Task, prune
+from qprune import BundleError, Measured, OptionError, Proven, Task, Threshold, prune
 from qprune.cli import command as cli
 from qprune.limits.tradeoff import trade_off, trade_off_point
 from qprune.report.diagram import FARTHEST, NEAREST, DrawnGate, circuit_svg, colour, columns, position
@@ -36,13 +36,13 @@ HOSTILE = "</svg><script>alert('1')</script>&\""
 def pruned(case):
     """Results of several kinds, each made once."""
     if case == "hostile":
-        return prune(hostile_task(), tolerance=0.3)
+        return prune(hostile_task(), Threshold(0.3))
     bundle, holdout, options = {
         "planted": ("planted-5q", 0.2, {}),
-        "energy": ("h2-vqe-4q", 0.0, {"budget": 0.01}),
-        "class": ("iris-4q", 0.2, {"tolerance": 0.1, "representatives": "class"}),
-        "verified": ("h2-vqe-4q", 0.0, {"budget": 0.2, "certify": "verified"}),
-        "nothing": ("reupload-2q", 0.0, {"tolerance": 0.0}),
+        "energy": ("h2-vqe-4q", 0.0, {"limit": Proven(0.01)}),
+        "class": ("iris-4q", 0.2, {"limit": Threshold(0.1), "representatives": "class"}),
+        "verified": ("h2-vqe-4q", 0.0, {"limit": Measured(0.2)}),
+        "nothing": ("reupload-2q", 0.0, {"limit": Threshold(0.0)}),
     }[case]
     return prune(Task.load(CIRCUITS / bundle, holdout=holdout), **options)
 
@@ -386,7 +386,7 @@ def test_the_plot_shows_measured_below_bound(case):
     assert np.all(measured <= bound + 1e-9)
     assert max(measured) == result.certificate.largest_measured
     assert ax.get_ylabel() == deviation_name(result)
-    assert ("budget" in lines) == (result.certificate.options["budget"] is not None)
+    assert ("budget" in lines) == (result.certificate.budget is not None)
 
 
 def test_a_plot_without_axes_makes_its_own():
@@ -429,15 +429,14 @@ def test_the_trade_off_keeps_every_other_option():
     task = Task.load(CIRCUITS / "iris-4q")
     options = {
         "representatives": "class",
-        "aggregate": "max",
         "noise": 0.99,
         "costs": {"cx": 3.0},
         "strategy": "magnitude",
     }
-    result = prune(task, budget=0.3, **options)
+    result = prune(task, Proven(0.3, aggregate="max"), **options)
     last = trade_off(result, points=2)[-1]
-    assert last == trade_off_point(prune(task, budget=2.0, **options))
-    assert last != trade_off_point(prune(task, budget=2.0))
+    assert last == trade_off_point(prune(task, Proven(2.0, aggregate="max"), **options))
+    assert last != trade_off_point(prune(task, Proven(2.0)))
 
 
 @pytest.mark.parametrize("refit", [False, True])
@@ -451,11 +450,12 @@ def test_the_trade_off_stays_in_the_mode_of_the_result(refit):
         circuit.ry(w[2 * k + 1], 1)
     inputs = np.random.default_rng(3).normal(size=(3, 1))
     task = Task(circuit, "ZX", inputs=inputs, input_params=[x[0]], weights=[0.02, 0.4, -0.3, 0.05])
-    options = {"certify": "verified", "refit": refit, "prune_encoding": True}
-    points = trade_off(prune(task, budget=0.02, **options), points=3)
+    points = trade_off(prune(task, Measured(0.02, refit=refit), prune_encoding=True), points=3)
     assert [p.value for p in points] == pytest.approx(2 * np.logspace(-3, 0, 3))
-    assert points == tuple(trade_off_point(prune(task, budget=p.value, **options)) for p in points)
-    assert points != tuple(trade_off_point(prune(task, budget=p.value, prune_encoding=True)) for p in points)
+    assert points == tuple(
+        trade_off_point(prune(task, Measured(p.value, refit=refit), prune_encoding=True)) for p in points
+    )
+    assert points != tuple(trade_off_point(prune(task, Proven(p.value), prune_encoding=True)) for p in points)
 
 
 @pytest.mark.parametrize("points", [1, True, 2.0])

@@ -15,6 +15,7 @@ from helpers import (
     deviation,
     local_matrix,
     outputs,
+    prepared_for,
     random_density,
     squared_distance,
     state,
@@ -23,14 +24,12 @@ from helpers import (
 from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterVector
 from qiskit.quantum_info import random_unitary
-from qprune.limits.options import Options
 from scipy.optimize import minimize
 
 import qprune
 from qprune import Proven, Task, Threshold, calibrate, prune, verify
 from qprune.gates.costs import default_cost
 from qprune.gates.sites import circuit_of, sites_of
-from qprune.limits.prepared import Stage
 from qprune.selection.product_pairs import best_pairs, written
 
 x, w = INPUTS[0], WEIGHTS[0]
@@ -51,7 +50,7 @@ def stage_of(circuit, values=None, samples=None, **options):
         input_params=[x] if samples is not None else None,
         weights=values,
     )
-    stage = Stage(task, Options(budget=0.5, representatives="local", window=0, **options))
+    stage = prepared_for(task, budget=0.5, representatives="local", window=0, **options)
     return stage, next(k for k, site in enumerate(stage.sites) if len(site.qubits) == 2)
 
 
@@ -236,7 +235,7 @@ def test_words_are_asked_for_only_where_they_serve():
     task = Task(finish(circuit), ["XYZ"], inputs=[0.3], input_params=[x])
 
     def count(**options):
-        return Stage(task, Options(budget=0.1, prune_encoding=True, **options)).prefix.num_expectations
+        return prepared_for(task, budget=0.1, prune_encoding=True, **options).prefix.num_expectations
 
     assert count(representatives="local") == count() + 12
     result = prune(task, Proven(3.0), representatives="local", prune_encoding=True)
@@ -334,7 +333,7 @@ def test_which_representatives_are_products(gate, products):
     for q in range(3):
         circuit.u(0.5 + q, 0.2, 0.1, q)
     circuit.append(STANDARD[gate](w), [2, 0][: STANDARD[gate](w).num_qubits])
-    stage = Stage(Task(finish(circuit), ["XYZ"], weights={w: 0.7}), Options(budget=0.5))
+    stage = prepared_for(Task(finish(circuit), ["XYZ"], weights={w: 0.7}), budget=0.5)
     k = next(k for k, site in enumerate(stage.sites) if site.role == "trainable")
     assert [candidate.product for candidate in stage.finder.clifford(k)] == products
 
@@ -345,7 +344,7 @@ def test_tolerance_mode(tolerance):
     task = network(4)
     result = prune(task, Threshold(tolerance), representatives="local")
     verify(task, result)
-    stage = Stage(task, Options(tolerance=tolerance, representatives="local"))
+    stage = prepared_for(task, tolerance=tolerance, representatives="local")
     replaced = {e.site for e in result.certificate.replaced}
     for k in stage.prunable:
         if len(stage.sites[k].qubits) == 2 and any(c.distance <= tolerance for c in stage.finder.local(k)):

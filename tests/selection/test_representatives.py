@@ -14,6 +14,7 @@ from helpers import (
     deform,
     local_matrix,
     outputs,
+    prepared_for,
     squared_distance,
     state,
     subsets,
@@ -24,23 +25,21 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterVector
 from qiskit.circuit.library import UnitaryGate
 from qiskit.quantum_info import Clifford, random_unitary
-from qprune.limits.options import Options
-from qprune.simulators.passes import forward_pass
 
 from qprune import Proven, Task, Threshold, calibrate, prune
 from qprune.gates.matrices import local_cliffords
 from qprune.gates.sites import circuit_of, sites_of
 from qprune.gates.subgroups import subgroup_of
-from qprune.limits.prepared import Stage
 from qprune.limits.pruning import _candidates
 from qprune.selection.finder import CandidateFinder, is_prunable
+from qprune.simulators.choices import Statevector as Simulator
 
 x = INPUTS[0]
 w, v, u = WEIGHTS[:3]
 
 
 def stage_of(task, **options):
-    return Stage(task, Options(**options))
+    return prepared_for(task, **options)
 
 
 def trained(circuit, observables=("ZII", "IXX"), values=None, samples=(0.4, 1.9)):
@@ -126,7 +125,9 @@ def test_su2_and_su4_with_inputs_in_them(representatives, budget):
     circuit.append(STANDARD["cu"](0.01, x, 0.2, v), [0, 1])
     circuit.u(0.3, 0.2, 0.1, [0, 1])
     task = trained(circuit, ("ZX", "XI"), samples=(0.4, 1.9, -0.7))
-    result = prune(task, Proven(budget, tolerance=0.3 if budget is None else None), prune_encoding=True, representatives=representatives)  # fmt: skip
+    result = prune(
+        task, Threshold(0.3) if budget is None else Proven(budget), prune_encoding=True, representatives=representatives
+    )
     assert any(entry.role == "encoding" and entry.action == "remove" for entry in result.plan)
     for i in range(3):
         before, after = (outputs(task, state(t.bound_circuit(i))) for t in (task, result.task))
@@ -404,7 +405,7 @@ def test_an_expectation_is_read_once_while_it_cannot_have_changed():
     task = Task(circuit, "XX", weights=[0.3, 0.4])
     sites = sites_of(task)
     words = [((((0, "Z"),),) if s.name == "rz" else ()) for s in sites]
-    prefix = forward_pass(task, sites, words, task.selected)
+    prefix = Simulator().run(task, sites, words, task.selected)
     assert prefix.num_expectations == 1
     assert prefix.index[2, ((0, "Z"),)] == prefix.index[5, ((0, "Z"),)]
 

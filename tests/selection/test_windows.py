@@ -110,7 +110,7 @@ def test_automatic_windows_stop_where_they_would_cost():
         input_params=large.input_params,
         weights=large.weights,
     )
-    assert qprune.prune(small).certificate.options["window"] == 3
-    assert qprune.prune(large).certificate.options["window"] == 0
-    assert qprune.prune(small, Threshold(window=2)).certificate.options["window"] == 2
+    assert qprune.prune(small).certificate.options["limit"]["window"] == 3
+    assert qprune.prune(large).certificate.options["limit"]["window"] == 0
+    assert qprune.prune(small, Threshold(window=2)).certificate.options["limit"]["window"] == 2
     assert max(map(max, qprune.prune(small).certificate.angle)) <= pi / 2

@@ -18,10 +18,10 @@ from qiskit_aer.quantum_info.states.aer_state import AerState
 from qprune import Task
 from qprune.errors import TaskError
 from qprune.gates.sites import circuit_of, make_site, sites_of
-from qprune.simulators import passes as prefix
+from qprune.simulators import choices
 from qprune.simulators import statevector as ensemble
 from qprune.simulators.blocks import LARGEST, Blocks
-from qprune.simulators.passes import forward_pass
+from qprune.simulators.choices import Statevector as Simulator
 from qprune.simulators.statevector import Ensemble, _Part
 from qprune.simulators.values import expectation_rounding
 
@@ -63,7 +63,7 @@ def test_all_words_and_outputs_are_those_of_the_dense_state(task, wanted, at_onc
     seen = {q for site in sites for q in site.qubits} | {q for support in task.output_supports for q in support}
     words = [word for word in words_on(task.num_qubits, wanted) if seen.issuperset(q for q, _ in word)]
     with patch.object(ensemble, "AT_ONCE", at_once):
-        found = forward_pass(task, sites, [words] * len(sites), task.selected)
+        found = Simulator().run(task, sites, [words] * len(sites), task.selected)
     for i in range(task.num_samples):
         for k, vector in enumerate(prefix_states(task, sites, i)):
             rho = np.outer(vector, vector.conj())
@@ -100,7 +100,7 @@ def layered(samples, seed=3, num_qubits=4):
 def everything(task, samples):
     sites = sites_of(task)
     words = words_on(task.num_qubits, ["ZIII", "XYII", "IZXY", "YYZX"])
-    found = forward_pass(task, sites, [words] * len(sites), np.array(samples))
+    found = Simulator().run(task, sites, [words] * len(sites), np.array(samples))
     return np.vstack([found.values, found.outputs.means, found.outputs.deviations])
 
 
@@ -123,10 +123,10 @@ def test_many_threads_take_the_circuit_pass_with_the_same_result(monkeypatch):
     task = layered(3)
     one = everything(task, range(3))
     used = []
-    real = prefix.CircuitPass.run
-    monkeypatch.setattr(prefix, "AT_ONCE", 1)
-    monkeypatch.setattr(prefix, "MANY_THREADS", 1)
-    monkeypatch.setattr(prefix.CircuitPass, "run", lambda *a: used.append(1) or real(*a))
+    real = choices.CircuitPass.run
+    monkeypatch.setattr(choices, "AT_ONCE", 1)
+    monkeypatch.setattr(choices, "MANY_THREADS", 1)
+    monkeypatch.setattr(choices.CircuitPass, "run", lambda *a: used.append(1) or real(*a))
     np.testing.assert_allclose(everything(task, range(3)), one, atol=1e-13)
     assert used
 
@@ -185,7 +185,7 @@ def test_a_gate_on_many_qubits_does_not_make_large_reduced_states():
     task = Task(circuit, "ZIIIII", weights=[0.4])
     sites = sites_of(task)
     with patch.object(_Part, "reduced", autospec=True, side_effect=_Part.reduced) as reduced:
-        found = forward_pass(task, sites, [(), (((4, "X"),),)], task.selected)
+        found = Simulator().run(task, sites, [(), (((4, "X"),),)], task.selected)
     assert all(len(call.args[1]) <= LARGEST for call in reduced.call_args_list)
     vector = prefix_states(task, sites, 0)[1]
     dense = Statevector(vector).expectation_value(SparsePauliOp("X"), [4]).real
@@ -221,7 +221,7 @@ def test_rounding_stays_within_its_limit_in_a_deep_circuit():
         exact = (view @ gate.T if q == 0 else gate @ view).reshape(-1)
     labels = [a + b for a in "IXYZ" for b in "IXYZ"][1:]
     task = Task(circuit, labels)
-    found = forward_pass(task, sites_of(task), [()] * depth, task.selected).outputs
+    found = Simulator().run(task, sites_of(task), [()] * depth, task.selected).outputs
     true = [float((exact.conj() @ Pauli(label).to_matrix() @ exact).real) for label in labels]
     wrong = np.max(np.abs(found.means[:, 0] - true))
     assert expectation_rounding(2, 0) / 2 < wrong <= found.rounding == expectation_rounding(2, depth)
@@ -233,7 +233,7 @@ def test_a_diagonal_gate_has_its_entries_in_the_order_of_its_qubits():
         circuit.ry(0.4 + q, q)
     circuit.append(DiagonalGate(np.exp(1j * np.arange(8) ** 2)), [2, 0, 1])
     task = Task(circuit, ["XIY", "IXX", "YZI"])
-    found = forward_pass(task, sites_of(task), [()] * 4, task.selected).outputs.means
+    found = Simulator().run(task, sites_of(task), [()] * 4, task.selected).outputs.means
     np.testing.assert_allclose(found[:, 0], outputs(task, state(circuit)), atol=1e-14)
 
 
@@ -247,7 +247,7 @@ def test_inputs_meet_in_one_gate():
     circuit.rzz(INPUTS[0] * INPUTS[1], 0, 2)
     inputs = np.random.default_rng(1).uniform(-2, 2, (7, 2))
     task = Task(circuit, ["XYZ", "IZX"], inputs=inputs, input_params=INPUTS, weights={WEIGHTS[0]: 0.6})
-    found = forward_pass(task, sites_of(task), [()] * len(sites_of(task)), task.selected).outputs.means
+    found = Simulator().run(task, sites_of(task), [()] * len(sites_of(task)), task.selected).outputs.means
     dense = np.array([outputs(task, state(task.bound_circuit(i))) for i in range(7)]).T
     np.testing.assert_allclose(found, dense, atol=1e-13)
 
@@ -267,7 +267,7 @@ def test_an_input_in_a_gate_without_definition_is_refused_by_name():
     circuit.append(Opaque(INPUTS[0]), [0])
     task = Task(circuit, "Z", inputs=[0.3], input_params=[INPUTS[0]])
     with pytest.raises(TaskError, match=r"opaque on qubits \[0\] takes inputs and has no definition"):
-        forward_pass(task, sites_of(task), [()], task.selected)
+        Simulator().run(task, sites_of(task), [()], task.selected)
 
 
 def test_a_gate_that_has_a_matrix_alone_runs():
@@ -276,7 +276,7 @@ def test_a_gate_that_has_a_matrix_alone_runs():
     circuit.append(Opaque(WEIGHTS[0]), [1])
     circuit.append(Opaque(0.4), [0])
     task = Task(circuit, ["IZ", "YI"], weights=[0.7])
-    found = forward_pass(task, sites_of(task), [()] * 3, task.selected).outputs.means
+    found = Simulator().run(task, sites_of(task), [()] * 3, task.selected).outputs.means
     np.testing.assert_allclose(found[:, 0], [np.cos(0.4), 0], atol=1e-14)
 
 

@@ -16,7 +16,6 @@ from qiskit.quantum_info import DensityMatrix, Kraus, SparsePauliOp
 from qiskit_aer import AerSimulator
 from qiskit_aer.noise import NoiseModel, depolarizing_error
 from qiskit_aer.primitives import EstimatorV2
-from qprune.simulators.passes import forward_pass
 from scipy.stats import binom
 
 from qprune import (
@@ -34,6 +33,7 @@ from qprune import (
 )
 from qprune.gates.sites import sites_of
 from qprune.gates.subgroups import subgroup_of
+from qprune.simulators.choices import Statevector as Simulator
 from qprune.simulators.estimator import measured_pass
 
 X, W = ParameterVector("x", 2), ParameterVector("w", 8)
@@ -78,7 +78,7 @@ def words(sites):
 
 def passes(task, estimator, delta):
     sites = sites_of(task)
-    exact = forward_pass(task, sites, words(sites), task.selected)
+    exact = Simulator().run(task, sites, words(sites), task.selected)
     return measured_pass(estimator, delta, task, sites, words(sites), task.selected, False), exact
 
 

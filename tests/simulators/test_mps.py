@@ -13,12 +13,24 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterVector
 from qiskit.quantum_info import Operator, SparsePauliOp, Statevector, random_unitary
 
-from qprune import CertificateViolation, OptionError, Task, TaskError, frontier, prune, verify
+from qprune import (
+    CertificateViolation,
+    Measured,
+    OptionError,
+    Proven,
+    Task,
+    TaskError,
+    Threshold,
+    frontier,
+    prune,
+    verify,
+)
 from qprune.gates.sites import sites_of
 from qprune.gates.subgroups import subgroup_of
 from qprune.simulators import matrix_product as mps
+from qprune.simulators.choices import MatrixProductState as Chosen
+from qprune.simulators.choices import Statevector as Simulator
 from qprune.simulators.matrix_product import MatrixProductState
-from qprune.simulators.passes import forward_pass
 
 MPS = "matrix_product_state"
 
@@ -116,8 +128,8 @@ def test_random_tasks_give_the_values_of_dense_states(case, data):
     task = case.task
     sites = sites_of(task)
     words = [() if (group := subgroup_of(site)) is None else group.words for site in sites]
-    found = forward_pass(task, sites, words, task.selected, simulator=MPS)
-    exact = forward_pass(task, sites, words, task.selected)
+    found = Chosen().run(task, sites, words, task.selected)
+    exact = Simulator().run(task, sites, words, task.selected)
     np.testing.assert_allclose(found.values, exact.values, atol=found.outputs.rounding + exact.outputs.rounding)
     assert found.outputs.rounding < 1e-10
     for row, i in enumerate(task.selected):
@@ -178,7 +190,7 @@ def inside_cone(task, r, sample):
 def test_fifty_qubits_are_pruned_certified_and_verified():
     """Every mean and measured deviation is that of a statevector on the output's light cone."""
     task = brickwork(50)
-    result = prune(task, budget=0.05, simulator=MPS)
+    result = prune(task, Proven(0.05), simulator=MPS)
     certificate = result.certificate
     assert len(certificate.replaced) > 20
     assert certificate.largest_measured <= certificate.largest_bound <= 0.05
@@ -206,15 +218,15 @@ def test_a_hundred_qubits_with_entanglement_across_all_of_them():
     observables = [SparsePauliOp.from_sparse_list([("Z", [q], 1.0)], width) for q in (40, 99)]
     task = Task(circuit, observables, inputs=angles[None], input_params=list(x))
     sites = sites_of(task)
-    found = forward_pass(task, sites, [()] * len(sites), task.selected, simulator=MPS).outputs
+    found = Chosen().run(task, sites, [()] * len(sites), task.selected).outputs
     np.testing.assert_allclose(found.means[:, 0], [np.cos(angles[:41]).prod(), np.cos(angles).prod()], atol=1e-13)
-    result = prune(task, budget=0.01, simulator=MPS)
+    result = prune(task, Proven(0.01), simulator=MPS)
     assert result.circuit.size() < circuit.size()
 
 
 def test_tampered_claims_about_wide_circuits_are_caught():
     task = brickwork(24, depth=1, samples=1)
-    result = prune(task, budget=0.05, simulator=MPS)
+    result = prune(task, Proven(0.05), simulator=MPS)
     certificate = result.certificate
     verify(task, result)
     raised = tuple(tuple(x + 0.01 for x in row) for row in certificate.measured)
@@ -234,7 +246,7 @@ def test_measured_mode_counts_what_truncation_may_hide(monkeypatch):
     """The deviation of a statevector stays within the budget although many Schmidt coefficients are discarded."""
     monkeypatch.setattr(mps, "DISCARDED", 1e-8)
     task = brickwork(8, observables=["ZZZZZZZX"], weights=0.6)
-    result = prune(task, budget=0.05, certify="verified", simulator=MPS)
+    result = prune(task, Measured(0.05), simulator=MPS)
     assert result.certificate.replaced
     assert result.certificate.expectations.truncation > 1e-5
     for i in range(task.num_samples):
@@ -246,9 +258,9 @@ def test_measured_mode_counts_what_truncation_may_hide(monkeypatch):
 def test_truncation_goes_into_angles_and_bounds(monkeypatch):
     """The same circuit, kept with less accuracy, gets the same gates larger angles, and the bounds hold."""
     task = brickwork(8, observables=["ZZZZZZZX"], weights=0.6)
-    fine = prune(task, tolerance=0.1, simulator=MPS)
+    fine = prune(task, Threshold(0.1), simulator=MPS)
     monkeypatch.setattr(mps, "DISCARDED", 1e-8)
-    coarse = prune(task, tolerance=0.1, simulator=MPS)
+    coarse = prune(task, Threshold(0.1), simulator=MPS)
     gates = {entry.site: entry.largest_angle for entry in fine.certificate.replaced}
     for entry in coarse.certificate.replaced:
         assert entry.largest_angle > gates.get(entry.site, 0)
@@ -259,23 +271,23 @@ def test_truncation_goes_into_angles_and_bounds(monkeypatch):
 def test_too_much_entanglement_is_refused(monkeypatch):
     monkeypatch.setattr(mps, "LARGEST_BOND", 4)
     with pytest.raises(TaskError, match="entangles too much for matrix product states"):
-        prune(brickwork(12, depth=4, observables=["Z" * 12], scale=1.0, weights=1.5), budget=0.1, simulator=MPS)
+        prune(brickwork(12, depth=4, observables=["Z" * 12], scale=1.0, weights=1.5), Proven(0.1), simulator=MPS)
 
 
 def test_what_matrix_product_states_cannot_do_is_said():
     task = brickwork(50)
     with pytest.raises(TaskError, match="simulator='matrix_product_state'"):
-        prune(task, budget=0.1)
-    for options in ({"certify": "verified", "refit": True}, {"window": 3}):
+        prune(task, Proven(0.1))
+    for limit in (Measured(0.1, refit=True), Proven(0.1, window=3)):
         with pytest.raises(OptionError, match="refit and windows work on statevectors"):
-            prune(task, budget=0.1, simulator=MPS, **options)
+            prune(task, limit, simulator=MPS)
     with pytest.raises(OptionError, match="refit and windows"):
         frontier(task, simulator=MPS)
     with pytest.raises(OptionError, match="simulator must be one of"):
-        prune(task, budget=0.1, simulator="mps")
+        prune(task, Proven(0.1), simulator="mps")
     everything = task.with_circuit(task.circuit)
     everything.observables = None
     everything.measured_qubits = tuple(range(50))
     everything.__dict__.pop("output_supports", None)
     with pytest.raises(TaskError, match="at most 16 qubits"):
-        prune(everything, budget=0.1, simulator=MPS)
+        prune(everything, Proven(0.1), simulator=MPS)

@@ -11,10 +11,11 @@ import pytest
 from helpers import ARITY, CATALOGUE, INPUTS, STANDARD, deviation, expectations, outputs, state, walk
 from qiskit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp, random_unitary
-from qprune.simulators.passes import final_outputs, forward_pass
 
 from qprune import Task, Threshold, prune
 from qprune.gates.sites import sites_of
+from qprune.simulators.choices import Statevector as Simulator
+from qprune.simulators.choices import final_outputs
 
 PARAMETRISED = [name for name in CATALOGUE if ARITY[name][1]]
 
@@ -90,7 +91,7 @@ def test_every_expectation_is_that_of_the_dense_prefix():
                 input_params=INPUTS)  # fmt: skip
     sites = sites_of(task)
     words = [tuple((q, p) for q, p in enumerate(w) if p != "I") for w in product("IXYZ", repeat=3)][1::5]
-    prefix = forward_pass(task, sites, [words] * len(sites), task.selected)
+    prefix = Simulator().run(task, sites, [words] * len(sites), task.selected)
     assert prefix.values.shape[0] == prefix.num_expectations <= len(words) * len(sites)
     for i in range(task.num_samples):
         for k, step in enumerate(walk(task, circuit, i)):

@@ -18,6 +18,7 @@ from qprune import Measured, OptionError, Proven, Task, Threshold, prune
 from qprune.errors import TaskError
 from qprune.pennylane.qnode import prune as prune_qnode
 from qprune.simulators import runner
+from qprune.simulators import simulator as simulators
 from qprune.simulators.sharding import ATTEMPTS, in_pieces
 
 SAMPLES = 14
@@ -103,7 +104,7 @@ class Bar:
 
 @pytest.fixture(autouse=True)
 def one_sample_per_shard(monkeypatch):
-    monkeypatch.setattr(runner, "SHARD_WORK", 1)
+    monkeypatch.setattr(simulators, "SHARD_WORK", 1)
 
 
 class Unreliable(Executor):
@@ -124,7 +125,7 @@ class Unreliable(Executor):
         return future
 
 
-@pytest.mark.parametrize("options", OPTIONS, ids=lambda o: next(iter(o.items()))[0] + o.get("certify", ""))
+@pytest.mark.parametrize("options", OPTIONS, ids=lambda o: "-".join(map(str, o.values())))
 @pytest.mark.parametrize("measure", [False, True], ids=["observables", "probabilities"])
 def test_sharded_is_serial_to_the_last_bit(options, measure, monkeypatch):
     task, executor, bar = network(measure=measure), Unreliable(), Bar(monkeypatch)
@@ -191,8 +192,8 @@ def test_an_error_of_the_work_itself_is_raised_at_once():
 
 
 def test_too_little_memory_on_a_worker_is_a_clear_error(monkeypatch):
-    monkeypatch.setattr("qprune.simulators.passes.SMALL", 0)
-    monkeypatch.setattr("qprune.simulators.passes.psutil.virtual_memory", lambda: type("", (), {"available": 1})())
+    monkeypatch.setattr("qprune.simulators.values.SMALL", 0)
+    monkeypatch.setattr("qprune.simulators.values.psutil.virtual_memory", lambda: type("", (), {"available": 1})())
     with pytest.raises(TaskError, match="5 qubits"):
         prune(network(), Proven(0.3), executor=Unreliable())
 

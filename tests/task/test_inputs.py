@@ -20,6 +20,7 @@ from qiskit.quantum_info import (
     Statevector,
     random_clifford,
 )
+from small_task import GOOD, final, make, network
 
 from qprune import Measured, Proven, QpruneError, Task, TaskError, Threshold, prune
 from qprune.task.expressions import slopes_of

@@ -13,7 +13,20 @@ from qiskit.circuit.library import HamiltonianGate, PauliEvolutionGate
 from qiskit.quantum_info import Clifford, Operator, Pauli, SparseObservable, SparsePauliOp, Statevector
 
 import qprune
-from qprune import BundleError, CertificateError, Measured, OptionError, Proven, Task, TaskError, Threshold
+from qprune import (
+    Accuracy,
+    BundleError,
+    CertificateError,
+    MatrixProductState,
+    Measured,
+    OnDevice,
+    OptionError,
+    Proven,
+    Task,
+    TaskError,
+    Threshold,
+    UnderNoise,
+)
 from qprune.results.certificate import circuit_hash, task_hash
 
 X, W = ParameterVector("x", 2), ParameterVector("w", 3)
@@ -263,32 +276,55 @@ def test_too_many_qubits_for_memory():
 
 
 @pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: Threshold(1.5), "tolerance"),
+        (lambda: Threshold(np.nan), "tolerance"),
+        (lambda: Threshold("a"), "tolerance"),
+        (lambda: Threshold("0.1"), "tolerance"),
+        (lambda: Threshold(np.array("0.1")), "tolerance"),
+        (lambda: Threshold(aggregate="mean"), "aggregate must be one of 'rms', 'max', got 'mean'"),
+        (lambda: Threshold(window=-1), "window must be"),
+        (lambda: Threshold(window="all"), "window must be"),
+        (lambda: Proven(-1), "budget must be a finite number ≥ 0"),
+        (lambda: Proven(np.inf), "budget"),
+        (lambda: Proven(np.array(np.nan)), "budget"),
+        (lambda: Proven(np.array([0.1])), "budget"),
+        (lambda: Proven(np.array(0.1j)), "budget"),
+        (lambda: Proven(np.array(True)), "budget"),
+        (lambda: Proven(0.1, tolerance=2), "tolerance"),
+        (lambda: Measured(None), "budget"),
+        (lambda: Measured("0.1"), "budget"),
+        (lambda: Measured(0.1, refit="yes"), "refit must be True or False"),
+        (lambda: Accuracy(1.5), "loss must be a share"),
+        (lambda: Accuracy(True), "loss must be a share"),
+        (lambda: UnderNoise("silence"), "silence"),
+        (lambda: UnderNoise("combined", refit="weights"), 'refit must be True, False or "noise"'),
+        (lambda: qprune.Statevector(threads=0), "threads must be an integer ≥ 1"),
+        (lambda: OnDevice("aer"), "estimator must be an EstimatorV2"),
+    ],
+)
+def test_limits_and_simulators_check_themselves(make, words):
+    with pytest.raises(qprune.QpruneError, match=words):
+        make()
+
+
+@pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"limit": Threshold(-0.1)}, r"tolerance must be a number in \[0, √2\]"),
-        ({"limit": Threshold(1.5)}, "tolerance"),
-        ({"limit": Threshold(np.nan)}, "tolerance"),
-        ({"limit": Threshold("a")}, "tolerance"),
-        ({"limit": Proven(-1)}, "budget must be a finite number ≥ 0"),
-        ({"limit": Proven(np.inf)}, "budget"),
-        ({"limit": Proven(np.array(np.nan))}, "budget"),
-        ({"limit": Proven(np.array([0.1]))}, "budget"),
-        ({"limit": Proven(np.array(0.1j))}, "budget"),
-        ({"limit": Proven(np.array(True))}, "budget"),
-        ({"limit": Threshold(np.array("0.1"))}, "tolerance"),
-        ({"limit": Threshold("0.1")}, "tolerance"),
+        ({"limit": 0.05}, r"Threshold\(0.05\), Proven\(0.05\), Measured"),
+        ({"limit": Proven}, "limit must say how far"),
         ({"noise": 1.1}, r"λ, a number in \[0, 1\]"),
         ({"noise": -0.1}, "λ"),
         ({"noise": "device"}, "λ"),
-        ({"limit": Threshold(aggregate="mean")}, "aggregate must be one of 'rms', 'max', got 'mean'"),
         ({"representatives": "medoid"}, "representatives must be one of"),
+        ({"representatives": "class", "limit": Measured(0.1)}, "leave out representatives='class'"),
         ({"strategy": "luck"}, "strategy must be one of"),
-        ({"limit": Threshold()}, "certify must be one of"),
-        ({"limit": Threshold()}, 'refit=True needs certify="verified"'),
-        ({"limit": Measured()}, "needs a budget"),
-        ({"limit": Measured(0.1)}, "leave out tolerance"),
-        ({"limit": Threshold(window=-1)}, "window must be"),
-        ({"threads": 0}, "threads must be an integer ≥ 1"),
+        ({"limit": Accuracy(0.1)}, "needs labels"),
+        ({"limit": UnderNoise()}, "noise model or a device"),
+        ({"simulator": "magic"}, "simulator must be one of"),
+        ({"simulator": MatrixProductState(), "limit": Measured(0.1, refit=True)}, "refit works on statevectors"),
+        ({"simulator": MatrixProductState(), "limit": Threshold(window=2)}, "windows work on statevectors"),
         ({"seed": -1}, "seed must be an integer ≥ 0"),
         ({"costs": 5}, "costs must be a mapping"),
         ({"limit": Proven(0.1), "costs": {"rz": -1}}, "costs must give a finite number"),
@@ -313,7 +349,7 @@ def test_numbers_of_any_kind(kind):
         {"limit": Threshold(number)},
     ):
         certificate = qprune.prune(build(), **options).certificate
-        assert {certificate.options["budget"], certificate.options["tolerance"]} <= {0.125, None}
+        assert {certificate.budget, certificate.options["limit"].get("tolerance")} <= {0.125, None}
         assert qprune.Certificate.from_json(certificate.to_json()) == certificate
     assert qprune.prune(build(), Proven(number)).certificate == plain.certificate
 

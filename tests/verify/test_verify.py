@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from helpers import cases
+from helpers import asked, cases
 from hypothesis import HealthCheck, given, settings
 from qiskit import ClassicalRegister, QuantumCircuit
 from qiskit.circuit import ParameterVector
@@ -16,7 +16,7 @@ from qiskit.circuit.library import PauliEvolutionGate, PermutationGate, StatePre
 from qiskit.quantum_info import SparsePauliOp, Statevector, random_unitary
 
 import qprune
-from qprune import CertificateError, CertificateViolation, Task, TaskError, calibrate, prune
+from qprune import CertificateError, CertificateViolation, Task, TaskError, Threshold, calibrate, prune
 from qprune.results.certificate import Certificate, circuit_hash, task_hash
 from qprune.verify import states as simulation
 from qprune.verify.check import verify
@@ -97,14 +97,14 @@ HONEST = {
     "encoding": {"tolerance": 0.4, "prune_encoding": True, "noise": 0.9},
     "everything": {"tolerance": np.sqrt(2), "prune_encoding": True},
     "nothing": {"tolerance": 0.0},
-    "verified": {"budget": 0.05, "certify": "verified"},
-    "refit": {"budget": 0.05, "certify": "verified", "refit": True},
+    "verified": {"budget": 0.05, "measured": True},
+    "refit": {"budget": 0.05, "measured": True, "refit": True},
 }
 
 
 @cache
 def pruned(options="closed form", outputs="several"):
-    return prune(network(outputs), **HONEST[options])
+    return prune(network(outputs), **asked(**HONEST[options]))
 
 
 @pytest.mark.parametrize("outputs", ["several", "one", "probabilities"])
@@ -131,7 +131,7 @@ def test_refit_verifies():
     inputs = np.random.default_rng(0).uniform(-1, 1, (10, 2))
     weights = [0.1, 0.4, 0.05, 0.5, 0.7, 0.3]
     task = Task(circuit, ["IZI", "IIX", "ZII"], inputs=inputs, input_params=list(x), weights=weights, holdout=0.2)
-    result = prune(task, **HONEST["refit"])
+    result = prune(task, **asked(**HONEST["refit"]))
     assert verify(task, result).checks
     assert {(e.gate, e.by) for e in result.certificate.replaced} > {("PauliEvolution", "refit")}
 
@@ -144,14 +144,14 @@ def test_representatives_are_there():
 
 def test_without_inputs():
     for options in ({"tolerance": 0.1}, {"budget": 0.1, "noise": 0.7}):
-        assert verify(ansatz(), prune(ansatz(), **options)).checks
+        assert verify(ansatz(), prune(ansatz(), **asked(**options))).checks
 
 
 @pytest.mark.parametrize("num_qubits", [9, 10])
 def test_more_qubits_than_are_diagonalised(num_qubits):
     """Everything is recomputed but the eigenvalues, and the table says so."""
     task = ansatz(num_qubits)
-    result = prune(task, tolerance=0.1, noise=0.95)
+    result = prune(task, Threshold(0.1), noise=0.95)
     report = verify(task, result)
     assert [c.claim for c in report.checks if "skipped, n > 8" in c.how] == ["bound from Θ (T2)"]
     assert "q-overlap distance" in str(report)
@@ -170,7 +170,7 @@ def test_only_qubits_in_use_count():
     circuit.rz(0.01, 7)
     circuit.ry(0.4, 7)
     task = Task(circuit, SparsePauliOp.from_sparse_list([("Z", [7], 1.0)], 100))
-    assert verify(task, prune(task, tolerance=0.1)).checks
+    assert verify(task, prune(task, Threshold(0.1))).checks
 
 
 def test_gates_of_every_making():
@@ -184,7 +184,7 @@ def test_gates_of_every_making():
     circuit.cx(4, 0)
     circuit.rx(0.02, 0)
     task = Task(circuit, ["Z" * 9, SparsePauliOp(["IIIIIIIXX", "IIIIZIIIY"], [0.5, 2])])
-    result = prune(task, tolerance=0.1)
+    result = prune(task, Threshold(0.1))
     assert verify(task, result).checks
     assert result.certificate.replaced
 
@@ -274,7 +274,15 @@ def entry(**changes):
 
 
 def setting(**changes):
-    return lambda result: forged(result, options=result.certificate.options | changes)
+    """Options as they were not: of the limit, or else of what all limits have in common."""
+
+    def tamper(result):
+        options = dict(result.certificate.options)
+        common = {name: value for name, value in changes.items() if name in options}
+        limit = options["limit"] | {name: value for name, value in changes.items() if name not in options}
+        return forged(result, options=options | common | {"limit": limit})
+
+    return tamper
 
 
 def noise_of(options, **changes):
@@ -434,7 +442,7 @@ VIOLATIONS = {
     "tolerance": (setting(tolerance=0.1), "tolerance of a gate"),
     "tolerance kept": (tighter_tolerance, r"distance in tolerance \(T1\) does not hold at gate"),
     "budget": (setting(budget=0.01), "bound in budget"),
-    "verified budget": (setting(budget=1e-4, certify="verified"), "measured in budget"),
+    "verified budget": (setting(budget=1e-4, name="measured"), "measured in budget"),
     "representative": (other_representative, "rewriting|q-overlap distance"),
     "not unitary": (not_unitary, "representative is unitary"),
     "replacement left out": (drop_a_replacement, "rewriting"),
@@ -486,7 +494,10 @@ DAMAGE = {
     "other qubits": (entry(qubits=(1,)), "has no gate "),
     "twice": (replace_twice, "replaced twice"),
     "size of a matrix": (entry(matrix=as_entries(np.eye(8))), "must be a matrix of size"),
-    "option missing": (lambda r: forged(r, options={"aggregate": "rms"}), "option coherence must be a number"),
+    "option missing": (
+        lambda r: forged(r, options={"limit": {"name": "threshold"}, "simulator": {"name": "statevector"}}),
+        "option coherence must be a number",
+    ),
     "noise of fewer gates": (noise_of("device", coherence=lambda row: row[1:]), "numbers in"),
     "noise out of range": (noise_of("device", infidelity=-0.1), "numbers in"),
     "option": (setting(beta="large"), "option beta must be a number, is 'large'"),
@@ -551,6 +562,6 @@ def test_probabilities():
 
 def test_without_windows_the_sum_of_angles_counts():
     task, result = network(), pruned("sum of angles")
-    assert result.certificate.options["window"] == 0
+    assert result.certificate.options["limit"]["window"] == 0
     with pytest.raises(CertificateViolation, match=r"Θ ≥ sum of angles \(T2\)"):
         verify(task, moved("angle", -TINY)(result))
