@@ -106,8 +106,8 @@ class CircuitPass:
         return Readings(values, means, variances, None)
 
     def run(self, threads: int, progress: bool) -> list[dict]:
-        # Fusion gains nothing across saves. Truncation gives wrong means of observables on some of the qubits, and drops
-        # qubits behind our back; what is outside the light cone is dropped before, and counted.
+        # Fusion gains nothing across saves. Truncation gives wrong means of observables on some of the qubits, and
+        # drops qubits behind our back; what is outside the light cone is dropped before, and counted.
         simulator = AerSimulator(
             method="statevector", fusion_enable=False, enable_truncation=False, max_parallel_threads=threads
         )
