@@ -19,10 +19,13 @@ SAME = 1e-9  # two exact simulations of one circuit
 SLACK = 1e-8  # rounding by which a measured deviation may exceed a bound near zero
 
 
+def has(module):
+    """Whether a library is installed, and JAX no older than the extra "test" asks for."""
+    return find_spec(module) is not None and (module != "jax" or Version(version("jax")) >= Version("0.8"))
+
+
 def needs(module):
-    """Skips a test where a library is absent, or JAX older than the test extra asks for."""
-    there = find_spec(module) is not None and (module != "jax" or Version(version("jax")) >= Version("0.8"))
-    return pytest.mark.skipif(not there, reason=f"{module} is not installed, or too old")
+    return pytest.mark.skipif(not has(module), reason=f"{module} is not installed, or too old")
 
 
 def data(samples, *shape, seed=0):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import warnings
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
 from qnodes import (
     SAME,
     data,
+    has,
     make,
     node,
     results,
@@ -91,7 +91,7 @@ def test_ties_are_checked():
     assert abs(pruned(0.4, w) - original(0.4, w)) < SAME
     with pytest.raises(TaskError, match="followed another angle"):
         pruned(31.0, w)
-    if find_spec("jax"):
+    if has("jax"):
         import jax
 
         with jax.enable_x64(True):
