@@ -28,7 +28,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
     Letters count without case and hyphens, and devices without their usual "fake" and "ibm" before and "V2" behind.
     """
-    plain = {}
+    plain: dict[str, list[str]] = {}
     for each in known:
         plain.setdefault(_bare(each), []).append(each)
     near = [each for match in get_close_matches(_bare(name), plain, n=MOST, cutoff=NEAR) for each in plain[match]]

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 from shutil import rmtree
+from typing import Any
 
 from qprune._version import __version__
 from qprune.cli.options import (
@@ -92,13 +93,15 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _prune(options: argparse.Namespace) -> int:
-    limit, noise, costs, simulator = (read(options) for read in (limit_from, noise_from, costs_from, simulator_from))
+    limit, noise = limit_from(options), noise_from(options)
+    costs, simulator = costs_from(options), simulator_from(options)
     if options.out is not None:
         check_output_folder(options.out, options.force)
         drawing_library()
     task = Task.load(options.bundle, holdout=options.holdout, seed=options.seed)
     with _workers(options.workers) as executor:
-        again = {"costs": costs, "noise": noise, "simulator": simulator, "executor": executor, "progress": True}
+        again: dict[str, Any] = {"costs": costs, "noise": noise, "simulator": simulator, "executor": executor}
+        again["progress"] = True
         result = prune(
             task,
             limit,

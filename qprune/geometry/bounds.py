@@ -10,6 +10,7 @@ from math import log, pi, sqrt
 
 import numpy as np
 import scipy
+from numpy.typing import NDArray
 
 from qprune._arrays import FloatArray
 from qprune.errors import OptionError
@@ -130,7 +131,7 @@ def largest_distribution_angle(budget: float, samples: int) -> FloatArray:
 
 def predictions_certified(
     theta: FloatArray, mean: FloatArray, spectrum: Spectrum, rounding: float = EXPECTATION_ROUNDING
-) -> np.ndarray:
+) -> NDArray[np.bool_]:
     """Where sign⟨O⟩ of a ±1 observable cannot flip: Θ < |π/4 − α|, α = ½ arccos⟨O⟩ (T4)."""
     # |π/4 − ½ arccos m| = ½ arcsin|m|
     margin = np.maximum(np.abs(mean) - _slack(spectrum, rounding), 0)

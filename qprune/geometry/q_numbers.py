@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import cosh, exp
 
-import numpy as np
+from qprune._arrays import FloatArray
 
 OVERFLOW = 700.0  # cosh(x) is too large for a double beyond 710, and 1/cosh(700) is below 1e-303
 
@@ -35,6 +35,6 @@ def kappa(eta_value: float, num_qubits: int) -> float:
     return float((2 / (1 + eta_value)) ** (num_qubits / 2))
 
 
-def deformation(eta_value: float, off_diagonal: np.ndarray | int) -> np.ndarray | float:
+def deformation(eta_value: float, off_diagonal: FloatArray | int) -> FloatArray | float:
     """Factor ⟨P⟩_η / ⟨P⟩ = η^w for a Pauli word with w letters X or Y (THEORY section 3)."""
     return eta_value**off_diagonal

@@ -155,8 +155,8 @@ class Forecast:
             both = np.stack([first, first], axis=-1)
             for (gate, qubits), coherence, waiting in zip(gates, kept, waits, strict=True):
                 both = _applied(self._transfer(task, gate, sample, base), both, [places[q] for q in qubits], coherence)
-                for q, left in waiting:
-                    both = _applied(np.eye(base), both, [places[q]], left)
+                for q, share in waiting:
+                    both = _applied(np.eye(base), both, [places[q]], share)
             noisy, quiet = noisy + both[..., 0], quiet + both[..., 1]
         for q in ends.values():
             read = np.stack([noisy, quiet], axis=-1)

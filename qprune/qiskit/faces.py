@@ -205,7 +205,7 @@ class PruneGates(TransformationPass):
             )
 
 
-class _Watch(set):
+class _Watch(set[Any]):
     """Qiskit's set of finished passes; warns when the first pass that approximates joins it."""
 
     def __init__(self, finished: Iterable[Any], unitaries: bool) -> None:

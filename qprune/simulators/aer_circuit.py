@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,7 +106,7 @@ class CircuitPass:
                 means[r] = saved
         return Readings(values, means, variances, None)
 
-    def run(self, threads: int, progress: bool) -> list[dict]:
+    def run(self, threads: int, progress: bool) -> list[dict[str, Any]]:
         # Fusion gains nothing across saves. Truncation gives wrong means of observables on some of the qubits, and
         # drops qubits behind our back; what is outside the light cone is dropped before, and counted.
         simulator = AerSimulator(
@@ -113,7 +114,7 @@ class CircuitPass:
         )
         total = len(self.samples)
         chunk = max(1, min(256, 2**22 >> self.circuit.num_qubits)) if self.binds else 1
-        rows: list[dict] = []
+        rows: list[dict[str, Any]] = []
         with tqdm(total=total, desc="simulating", unit="sample", disable=None if progress else True) as bar:
             for start in range(0, total if self.binds else 1, chunk):
                 binds = {p: v[start : start + chunk] for p, v in self.binds.items()}

@@ -61,7 +61,7 @@ class MatrixProductState:
     @property
     def error(self) -> float:
         """Limit of ‖ψ − exact‖, rounding included (T7)."""
-        return self.truncation + STEP_ROUNDING * self.steps
+        return float(self.truncation + STEP_ROUNDING * self.steps)
 
     def apply(self, matrix: ComplexArray, first: int) -> None:
         """A gate on adjacent sites, the first least significant."""

@@ -171,7 +171,7 @@ class _Verifier:
         self.found = run(task, *circuits, self.by, self.cones, np.exp(-self.log_q), progress)
         # A mean is a sum of 2^n terms, each rounded once; in matrix product states errors of the state count.
         own = 0.0 if run is simulate_wide else (64 + 2.0 ** (width - 1)) * np.finfo(float).eps
-        error = self.check_expectations(own + (1 + len(task.circuit.data)) * np.finfo(float).eps)
+        error = self.check_expectations(float(own + (1 + len(task.circuit.data)) * np.finfo(float).eps))
         # What is found may be off by the first, what the certificate measured by the second.
         self.slack = (SLACK + 4 * self.found.error) * np.array(scale)[:, None]
         self.loose = self.slack + 2 * error * np.array(scale)[:, None]
