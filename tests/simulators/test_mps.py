@@ -28,7 +28,7 @@ from qprune import (
 from qprune.gates.sites import sites_of
 from qprune.gates.subgroups import subgroup_of
 from qprune.simulators import matrix_product as mps
-from qprune.simulators.choices import MatrixProductState as Chosen
+from qprune.simulators.choices import SIMULATORS
 from qprune.simulators.choices import Statevector as Simulator
 from qprune.simulators.matrix_product import MatrixProductState
 
@@ -128,7 +128,7 @@ def test_random_tasks_give_the_values_of_dense_states(case, data):
     task = case.task
     sites = sites_of(task)
     words = [() if (group := subgroup_of(site)) is None else group.words for site in sites]
-    found = Chosen().run(task, sites, words, task.selected)
+    found = SIMULATORS[MPS]().run(task, sites, words, task.selected)
     exact = Simulator().run(task, sites, words, task.selected)
     np.testing.assert_allclose(found.values, exact.values, atol=found.outputs.rounding + exact.outputs.rounding)
     assert found.outputs.rounding < 1e-10
@@ -218,7 +218,7 @@ def test_a_hundred_qubits_with_entanglement_across_all_of_them():
     observables = [SparsePauliOp.from_sparse_list([("Z", [q], 1.0)], width) for q in (40, 99)]
     task = Task(circuit, observables, inputs=angles[None], input_params=list(x))
     sites = sites_of(task)
-    found = Chosen().run(task, sites, [()] * len(sites), task.selected).outputs
+    found = SIMULATORS[MPS]().run(task, sites, [()] * len(sites), task.selected).outputs
     np.testing.assert_allclose(found.means[:, 0], [np.cos(angles[:41]).prod(), np.cos(angles).prod()], atol=1e-13)
     result = prune(task, Proven(0.01), simulator=MPS)
     assert result.circuit.size() < circuit.size()
