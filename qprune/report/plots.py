@@ -60,6 +60,7 @@ def _figure(circuit: QuantumCircuit) -> Any:
             "exact": (EXACT, "#ffffff"),
         }
     }
+    drawing_library()
     return circuit.draw("mpl", style=style, fold=FOLD, idle_wires=True)
 
 
