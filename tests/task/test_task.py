@@ -75,6 +75,7 @@ def test_a_good_task():
     assert task.output_names == ("ZII",)
 
 
+@pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")  # of Qiskit, on the way in
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_values_that_are_not_finite(value):
     with pytest.raises(TaskError, match=r"inputs\[1, 0\] is .*finite"):
