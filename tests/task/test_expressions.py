@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from itertools import product
 from math import pi
 
 import numpy as np
 import pytest
 from helpers import BOUND_SLACK, deviation, outputs, state
+from packaging.version import Version
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
 from qiskit.circuit.library import PauliEvolutionGate, RXGate
@@ -131,21 +133,21 @@ def test_an_evolution_inside_a_gate_whose_definition_was_read():
 
 
 def test_a_result_is_saved_only_if_it_can_be_read_back(tmp_path):
-    """As of a cost Hamiltonian with a coefficient 0: before 2.4 Qiskit writes such an angle to QPY and cannot read it."""
+    """As of a cost Hamiltonian with a coefficient 0: before 2.4 Qiskit writes such an angle and cannot read it."""
     circuit = QuantumCircuit(1)
     circuit.rx(x, 0)
     circuit.ry(0 * w, 0)
     task = Task(circuit, "Z", inputs=ROWS, input_params=[x], weights=[0.7])
     result = prune(task, Threshold(0.01))
-    try:
-        qprune.save(result, tmp_path / "out", drawings=False)
-    except BundleError as error:
-        assert "0 · w" in str(error)
+    if Version(version("qiskit")) < Version("2.4"):
+        with pytest.raises(BundleError, match="0 · w"):
+            qprune.save(result, tmp_path / "out", drawings=False)
         assert not (tmp_path / "out").exists()
-    else:
-        again = qprune.load(tmp_path / "out")
-        assert again.original.weight_params == task.weight_params
-        assert verify(task, again)
+        return
+    qprune.save(result, tmp_path / "out", drawings=False)
+    again = qprune.load(tmp_path / "out")
+    assert again.original.weight_params == task.weight_params
+    assert verify(task, again)
 
 
 @pytest.mark.parametrize("build", [same_coordinate, quadratic_input, seeming_inverse])
