@@ -225,12 +225,13 @@ def test_every_way_in_takes_an_executor():
 
     rng, executor = np.random.default_rng(0), Unreliable()
     pruned = prune_qnode(
-        qnode, inputs=rng.uniform(size=(3, 2)), weights=rng.normal(0, 0.1, (1, 2, 3)), budget=0.1, executor=executor
+        qnode, Proven(0.1), inputs=rng.uniform(size=(3, 2)), weights=rng.normal(0, 0.1, (1, 2, 3)), executor=executor
     )
     assert executor.submitted >= 3
     assert pruned.certificate.largest_measured <= 0.1
-    front = qprune.frontier(network(), budgets=[0.05], refit=False, executor=executor)
-    serial = qprune.frontier(network(), budgets=[0.05], refit=False)
+    task = pruned.result.original
+    front = qprune.frontier(task, budgets=[0.05], refit=False, executor=executor)
+    serial = qprune.frontier(task, budgets=[0.05], refit=False)
     assert [everything(r) for r in front] == [everything(r) for r in serial]
 
 
