@@ -1,0 +1,1 @@
+"""Pure mathematics of distances and limits; no simulator."""

@@ -1,0 +1,1 @@
+"""How far pruning may go, and how that is known."""
