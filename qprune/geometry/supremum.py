@@ -21,7 +21,7 @@ from qprune.geometry.trigonometric import (
     amplification,
     amplification_of_norms,
     coefficients,
-    control_points,
+    control_matrix,
     norm_of,
     restriction,
     sum_of_norms,
@@ -34,6 +34,7 @@ MOST_CELLS = 10**6
 AT_ONCE = 2**18  # control points of the cells of one step: 2 MB, which stay in the cache
 MOST_TOGETHER, FEWEST_TOGETHER = 256, 4  # cells of one step
 STARTS, CLIMBS = 256, 6  # points that are looked at first, and local ascents from the best of them
+LOOKED_AT = 8  # cells of a step whose middles are looked at
 MOST_ROOTS = 2**14  # cells that a region may need before any search
 ROUNDINGS = 4.0
 """Units in the last place by which a sum of 2d+1 products of one matrix and the control points may be off, per term: one
@@ -130,7 +131,7 @@ class Search:
         self.step_rounding = ROUNDINGS * eps * max(self.sizes, default=1)
         self.point_error = norm * error + ROUNDINGS * eps * float(np.abs(self.coefficients).sum())
         self.queue, self.cells, self.closed, self.depth = Queue(), 0, 0.0, 0
-        self.lower, self.at = -np.inf, self.region.low[0]
+        self.lower, self.at, self.steps = -np.inf, self.region.low[0], 0
         self.whole = sum_of_norms(self.coefficients)
 
     def run(
@@ -194,12 +195,7 @@ class Search:
             if monotonic() > until:
                 return False
             rows = slice(first, first + self.together)
-            points = np.stack(
-                [
-                    control_points(self.coefficients, a, b).reshape(-1)
-                    for a, b in zip(phase_low[rows], phase_high[rows], strict=True)
-                ]
-            )
+            points = self._control_points(phase_low[rows], phase_high[rows])
             depths = np.zeros(len(points), dtype=np.intp)
             boxes = low[rows], high[rows], phase_low[rows], phase_high[rows]
             self._take(Cells(*boxes, *self._largest(points), depths, points))
@@ -237,14 +233,15 @@ class Search:
 
     def _step(self, taken: list[Open], enough: float) -> None:
         """Halve some cells, each along the input that helps most."""
-        for cell in taken:
-            if cell.points is None:
-                cell.points = control_points(self.coefficients, cell.phase_low, cell.phase_high).reshape(-1)
-        points = np.stack([cell.points for cell in taken])  # type: ignore[misc]
         low, high, phase_low, phase_high = (
             np.stack([getattr(cell, name) for cell in taken]) for name in ("low", "high", "phase_low", "phase_high")
         )
-        self._climb_from(taken[0])
+        points = np.empty((len(taken), self.coefficients.size))
+        lost = np.array([cell.points is None for cell in taken])
+        points[lost] = self._control_points(phase_low[lost], phase_high[lost])
+        for k in np.flatnonzero(~lost):
+            points[k] = taken[k].points
+        self._look_inside(low, high)
         gains = self._gains(points, np.array([cell.place for cell in taken]), phase_high - phase_low)
         axis = (gains @ self.phases.uses * (high > low)).argmax(axis=1)
         rows = np.arange(len(taken))
@@ -295,11 +292,29 @@ class Search:
             gains[:, j] = (norms - chord).max(axis=1)
         return np.maximum(gains, 0) + 1e-12 * widths
 
-    def _climb_from(self, cell: Open) -> None:
-        """Look for a larger value from the middle of the cell that now makes the upper limit."""
-        box = int(np.all((cell.low >= self.region.low) & (cell.high <= self.region.high), axis=1).argmax())
-        found = self.climber.climbed((cell.low + cell.high) / 2, self.region.low[box], self.region.high[box])
-        self._found(*found)
+    def _control_points(self, low: FloatArray, high: FloatArray) -> FloatArray:
+        """Control points on K cells from the coefficients, shape (K, N · V)."""
+        points, rows = np.tile(self.coefficients.reshape(1, -1), (len(low), 1)), np.arange(len(low))
+        before, after = 1, points.shape[1]
+        for j, size in enumerate(self.sizes):
+            after //= size
+            restrict(points, rows, control_matrix(size // 2, low[:, j], high[:, j]), before, size, after)
+            before *= size
+        return points
+
+    def _look_inside(self, low: FloatArray, high: FloatArray) -> None:
+        """Climb from the middle of a cell with a larger value; now and then from that of the largest limit anyway."""
+        self.steps += 1
+        count = 1 if self.coefficients.size > AT_ONCE // FEWEST_TOGETHER else min(len(low), LOOKED_AT)
+        middles = (low[:count] + high[:count]) / 2
+        values = self.climber.norms(middles)
+        best = int(values.argmax())
+        if values[best] <= self.lower:
+            if self.steps & (self.steps - 1):
+                return
+            best = 0
+        box = int(np.all((low[best] >= self.region.low) & (high[best] <= self.region.high), axis=1).argmax())
+        self._found(*self.climber.climbed(middles[best], self.region.low[box], self.region.high[box]))
 
 
 def _halved(

@@ -104,13 +104,12 @@ def _contracted(coefficients: FloatArray, phases: FloatArray) -> FloatArray:
 
 def values_and_slopes(coefficients: FloatArray, phases: FloatArray) -> tuple[FloatArray, FloatArray]:
     """The polynomial at one point, shape (V,), and its derivatives in the phases, shape (J, V)."""
-    total, slopes = coefficients, list[FloatArray]()
-    for phase in phases:
-        degree = total.shape[0] // 2
-        factors, turned = basis(phase, degree), basis_slopes(phase, degree)
-        slopes = [np.tensordot(factors, slope, 1) for slope in slopes] + [np.tensordot(turned, total, 1)]
-        total = np.tensordot(factors, total, 1)
-    return total, np.array(slopes).reshape(len(phases), -1)
+    rows = coefficients.reshape(1, -1)  # the polynomial, then its derivatives in the phases that are done
+    for phase, size in zip(phases, coefficients.shape, strict=False):
+        degree = size // 2
+        slope = basis_slopes(phase, degree) @ rows[0].reshape(size, -1)
+        rows = np.concatenate([basis(phase, degree) @ rows.reshape(len(rows), size, -1), slope[None]])
+    return rows[0], rows[1:]
 
 
 # -- control points -----------------------------------------------------------------------------------------------
@@ -187,20 +186,6 @@ def restriction(
             matrix[:, i, j] += factor * power[0][size - 1 - j - i + m] * power[1][i - m] * power[2][j - m] * power[3][m]
     matrix *= weights_of(degree, half)[:, None, :]
     return matrix / matrix.sum(axis=2, keepdims=True)
-
-
-def control_points(coefficients: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
-    """Control points on one cell, in the shape of the coefficients.
-
-    Args:
-        coefficients: Shape (2d_1+1, …, V).
-        low: Shape (J,).
-        high: Shape (J,).
-    """
-    points = coefficients
-    for axis, size in enumerate(coefficients.shape[:-1]):
-        points = along(control_matrix(size // 2, low[axis : axis + 1], high[axis : axis + 1])[0], points, axis)
-    return points
 
 
 def amplification(sizes: Sequence[int], low: FloatArray, high: FloatArray) -> float:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from qprune.gates import Site
 from qprune.geometry.trigonometric import along, basis, coefficients, grid
 from qprune.limits.phases import Phases, columns
+from qprune.limits.product_inputs import is_worth_it, values_on_grid
 from qprune.prefix import expectation_rounding, final_outputs
 from qprune.task import FloatArray, Task
 
@@ -91,13 +93,21 @@ def differences(phases: Phases) -> list[GridValues]:
 def _on_grid(phases: Phases, degrees: NDArray[np.intp]) -> tuple[FloatArray, float]:
     """Differences of all outputs on a grid, shape (2d_1+1, …, outputs or outcomes), and their error."""
     axes = [grid(int(d)) for d in degrees]
-    points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
-    outputs = [
-        outputs_at(task, sites, points[:, columns(task)])
-        for task, sites in zip(phases.circuits, phases.sites, strict=True)
-    ]
-    change = (outputs[1][0] - outputs[0][0]).T
-    return change.reshape(*(len(axis) for axis in axes), -1), outputs[0][1] + outputs[1][1]
+    pairs = list(zip(phases.circuits, phases.sites, strict=True))
+    outputs = [_one_circuit(task, sites, axes) for task, sites in pairs]
+    return np.moveaxis(outputs[1][0] - outputs[0][0], 0, -1), outputs[0][1] + outputs[1][1]
+
+
+def _one_circuit(task: Task, sites: Sequence[Site], axes: Sequence[FloatArray]) -> tuple[FloatArray, float]:
+    """Outputs on the grid, shape (R, 2d_1+1, …), or the probabilities of all outcomes, and their error."""
+    shape, own = tuple(map(len, axes)), columns(task)
+    if is_worth_it(task, sites, prod(shape)):
+        return values_on_grid(task, sites, axes, own)
+    grids = np.meshgrid(*(axes[j] for j in own), indexing="ij")
+    points = np.stack(grids, axis=-1).reshape(-1, len(own)) if own else np.zeros((1, 0))
+    outputs, error = outputs_at(task, sites, points)
+    kept = [len(axis) if j in own else 1 for j, axis in enumerate(axes)]  # a phase that a circuit lacks changes nothing
+    return np.array(np.broadcast_to(outputs.reshape(-1, *kept), (len(outputs), *shape))), error
 
 
 def _own_part(phases: Phases, r: int, degrees: NDArray[np.intp], values: FloatArray, error: float) -> GridValues:
