@@ -1,7 +1,7 @@
 """Random pairs of circuits with inputs, and their outputs by plain NumPy: the oracle of `test_every_input.py`.
 
-A circuit is a list of steps made here; Qiskit's circuit is built from it for the package, and states are multiplied from
-it by matrices written down here for the oracle. Neither Qiskit nor the package takes part in that.
+A circuit is a list of steps made here; Qiskit's circuit is built from it for the package, and for the oracle states are
+multiplied by matrices written down here. Neither Qiskit nor the package takes part in that.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Case:
         return Task(circuit, observables, inputs=inputs, input_params=[p.name for p in parameters])
 
     def difference(self, x):
-        """Largest change of each output at P points by dense states, shape (R, P); total variation for probabilities."""
+        """Change of each output at P points by dense states, shape (R, P); total variation for probabilities."""
         before, after = (outputs(self, steps, x) for steps in (self.original, self.pruned))
         change = np.abs(after - before)
         return change.sum(axis=0, keepdims=True) / 2 if self.observables is None else change
@@ -201,9 +201,7 @@ def _drawn(rng):
     if observables is None:
         kinds.add("probabilities")
     pruned = _pruned(rng, steps)
-    return Case(
-        num_qubits, num_inputs, tuple(steps), pruned, observables, low, low + width, frozenset(kinds)
-    )
+    return Case(num_qubits, num_inputs, tuple(steps), pruned, observables, low, low + width, frozenset(kinds))
 
 
 def _encoding(rng, num_qubits, num_inputs, i):

@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 from every_input_cases import largest_found, random_case
 
-from qprune.domain import Domain
-from qprune.gates import sites_of
+from qprune.gates.sites import sites_of
 from qprune.limits.claim_everywhere import every_input, region_of
-from qprune.domain import resolved
+from qprune.task.domain import Domain, resolved
 
 ORACLE_ROUNDING = 1e-13  # of dense states of a few dozen gates, relative to the observable's weight
 

@@ -8,14 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from qprune._arrays import FloatArray
 from qprune.geometry.phases import PhaseMap
 from qprune.geometry.regions import Region
 from qprune.geometry.trigonometric import norm_of, values_and_slopes, values_at
-
-FloatArray = NDArray[np.float64]
 
 STEPS = 60  # of a quasi-Newton search; it ends much earlier
 

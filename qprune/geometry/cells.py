@@ -8,7 +8,8 @@ from heapq import heappop, heappush
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from qprune._arrays import FloatArray
+
 IndexArray = NDArray[np.intp]
 
 MEMORY = 2**30  # bytes of control points that are kept; those of further cells are made again
@@ -89,7 +90,7 @@ class Queue:
 
     def pop(self, count: int, above: float) -> list[Open]:
         """At most `count` cells whose limit lies above a value."""
-        taken = []
+        taken: list[Open] = []
         while self._heap and len(taken) < count and -self._heap[0][0] > above:
             cell = heappop(self._heap)[2]
             self._held -= 0 if cell.points is None else cell.points.nbytes

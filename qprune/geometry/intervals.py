@@ -12,9 +12,9 @@ from typing import TypeAlias
 
 import numpy as np
 import sympy as sp
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from qprune._arrays import FloatArray
+
 Interval: TypeAlias = tuple[FloatArray, FloatArray]
 
 OUTWARD = 4 * float(np.finfo(float).eps)

@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def restrict(points: Any, rows: Any, matrices: Any, before: int, size: int, after: int) -> None:
     """Apply one matrix per cell to one axis of its control points, in place.
 
@@ -38,7 +37,7 @@ def restrict(points: Any, rows: Any, matrices: Any, before: int, size: int, afte
                         cell[start + i * after + q] += factor * held[j, q]
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def largest(points: Any, width: int, bounds: Any, places: Any) -> None:
     """The largest norm among the control points of each cell, and where it stands.
 
@@ -58,6 +57,3 @@ def largest(points: Any, width: int, bounds: Any, places: Any) -> None:
             if total > best:
                 best, where = total, k
         bounds[c], places[c] = share * best, where
-
-
-IndexArray = NDArray[np.intp]

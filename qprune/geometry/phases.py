@@ -18,13 +18,12 @@ import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
 
+from qprune._arrays import FloatArray
 from qprune.geometry.intervals import OUTWARD, Interval, range_of
 
-FloatArray = NDArray[np.float64]
-
 NARROWEST = 2.0**-30
-"""Least width of a phase's interval, radians: ends that agree to rounding leave no digits to the functions on it. What a
-polynomial does over such a width is a billionth of its slope."""
+"""Least width of a phase's interval, radians: ends that agree to rounding leave no digits to the functions on it. What
+a polynomial does over such a width is a billionth of its slope."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ class Phase:
 
     @cached_property
     def _function(self) -> Callable[..., Any]:
-        return sp.lambdify([symbol(i) for i in self.inputs], self.expression, "numpy")  # type: ignore[no-any-return]
+        return sp.lambdify([symbol(i) for i in self.inputs], self.expression, "numpy")
 
     @cached_property
     def _slopes(self) -> list[Callable[..., Any]]:

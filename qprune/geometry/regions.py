@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from qprune._arrays import FloatArray
 
 SWEEPS = 8
 """Rounds of coordinate descent towards a box's point nearest to the ellipsoid's centre; more only drop more cells."""

@@ -11,6 +11,7 @@ from time import monotonic
 import numpy as np
 from numpy.typing import NDArray
 
+from qprune._arrays import FloatArray
 from qprune.geometry.ascent import Climber
 from qprune.geometry.cells import Cells, Open, Queue
 from qprune.geometry.kernels import largest, restrict
@@ -27,8 +28,6 @@ from qprune.geometry.trigonometric import (
     sum_of_norms,
 )
 
-FloatArray = NDArray[np.float64]
-
 GAP = 0.02  # relative distance of the two limits at which the search stops
 MOST_CELLS = 10**6
 AT_ONCE = 2**18  # control points of the cells of one step: 2 MB, which stay in the cache
@@ -37,8 +36,8 @@ STARTS, CLIMBS = 256, 6  # points that are looked at first, and local ascents fr
 LOOKED_AT = 8  # cells of a step whose middles are looked at
 MOST_ROOTS = 2**14  # cells that a region may need before any search
 ROUNDINGS = 4.0
-"""Units in the last place by which a sum of 2d+1 products of one matrix and the control points may be off, per term: one
-for each product and each sum, and twice that for the entries of the matrix."""
+"""Units in the last place by which a sum of 2d+1 products of one matrix and the control points may be off, per term:
+one for each product and each sum, and twice that for the entries of the matrix."""
 
 
 @dataclass(frozen=True)

@@ -22,12 +22,11 @@ from itertools import product
 from math import comb, cos, pi
 
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from qprune._arrays import FloatArray
 
 WIDEST = 2 * pi / 3
-"""Width of the largest cell, below the π at which control points cease to exist: cos(h) ≥ 1/2 keeps them near values."""
+"""Width of the largest cell, below the π at which control points cease to exist: cos(h) ≥ 1/2 keeps them close."""
 
 TOGETHER = 2**21
 """Numbers that are worked on at once where many points are evaluated: 16 MB."""
@@ -175,7 +174,7 @@ def restriction(
     Source: THEORY T9, step 2.
     """
     size = 2 * degree + 1
-    half, inner = (high - low) / 2, (inner_high - inner_low) / 2
+    half = (high - low) / 2
     a, b = np.sin((high - inner_low) / 2), np.sin((high - inner_high) / 2)
     c, d = np.sin((inner_low - low) / 2), np.sin((inner_high - low) / 2)
     power = [np.stack([x**e for e in range(size)]) for x in (a, b, c, d)]
@@ -268,5 +267,3 @@ def ehlich_zeller(coefficients: FloatArray, points: int = 8) -> tuple[float, flo
             factor /= cos(pi * degree / count)
     largest = float(norm_of(values).max())
     return largest, largest * factor
-
-

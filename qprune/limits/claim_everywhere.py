@@ -11,15 +11,16 @@ from time import monotonic
 
 import numpy as np
 
-from qprune.domain import Domain, Resolved, resolved
+from qprune._arrays import FloatArray
 from qprune.errors import OptionError
-from qprune.gates import Site
+from qprune.gates.sites import Site
 from qprune.geometry.phases import PhaseMap
 from qprune.geometry.regions import Ellipsoid, Region
 from qprune.geometry.supremum import GAP, Supremum, supremum
 from qprune.limits.grid_runs import GridValues, differences, outputs_at
 from qprune.limits.phases import MOST_RUNS, Phases, check_runs, phases_of
-from qprune.task import FloatArray, Task
+from qprune.task.domain import Domain, Resolved, checked_domain, resolved
+from qprune.task.task import Task
 
 DRAWN = 2000  # inputs of the domain from which the share of its volume is estimated
 
@@ -134,7 +135,7 @@ def every_input(
     if not 0 < gap < 1:
         raise OptionError(f"gap must lie in (0, 1), got {gap!r}; 0.02 is a limit within 2 %")
     began = monotonic()
-    domain = Domain.data() if domain == "data" else domain
+    domain = checked_domain(domain)
     region = region_of(resolved(domain, original.inputs))
     phases = phases_of(original, original_sites, pruned, pruned_sites)
     check_runs(phases, most_runs)

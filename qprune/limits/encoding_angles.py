@@ -15,11 +15,11 @@ import sympy as sp
 from qiskit.circuit import Instruction, ParameterExpression
 
 from qprune.errors import TaskError
-from qprune.expressions import bound_in_part, number_at, slopes_of
-from qprune.gates import Site, make_site
+from qprune.gates.sites import Site, make_site
+from qprune.gates.subgroups import subgroup_of
 from qprune.geometry.phases import Phase, symbol
-from qprune.subgroups import subgroup_of
-from qprune.task import Task
+from qprune.task.expressions import bound_in_part, number_at, slopes_of
+from qprune.task.task import Task
 
 AGREE = 1e-9  # relative difference at which an expression read by SymPy is not the circuit's
 SAME = 16 * float(np.finfo(float).eps)  # relative difference of two factors that rounding explains

@@ -12,17 +12,19 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from qprune.gates import Site
+from qprune._arrays import FloatArray
+from qprune.gates.sites import Site
 from qprune.geometry.trigonometric import along, basis, coefficients, grid
 from qprune.limits.phases import Phases, columns
 from qprune.limits.product_inputs import is_worth_it, values_on_grid
-from qprune.prefix import expectation_rounding, final_outputs
-from qprune.task import FloatArray, Task
+from qprune.simulators.passes import final_outputs
+from qprune.simulators.values import expectation_rounding
+from qprune.task.task import Task
 
 AT_ONCE = 2**24  # amplitudes of the samples that one call simulates
 ANGLE_ROUNDINGS = 2.0
-"""Units in the last place by which an angle of at most 2π per gate may be off, times half a turn: what angles rounded to
-double precision add to an expectation value, per gate with inputs."""
+"""Units in the last place by which an angle of at most 2π per gate may be off: what angles rounded to double precision
+add to an expectation value, per gate with inputs."""
 
 
 @dataclass(frozen=True)

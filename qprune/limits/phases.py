@@ -15,17 +15,17 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import ClassicalRegister, Parameter, ParameterExpression
 
 from qprune.errors import OptionError
-from qprune.gates import Site, circuit_of, make_site
+from qprune.exact.simplify import light_cones
+from qprune.gates.sites import Site, circuit_of, make_site
+from qprune.gates.subgroups import subgroup_of
 from qprune.geometry.phases import PhaseMap
 from qprune.limits.encoding_angles import Entry, elementary, entries_of, scaled, units_of, with_angle
-from qprune.rewrite import light_cones
-from qprune.subgroups import subgroup_of
-from qprune.task import Task
+from qprune.task.task import Task
 
 IntArray = NDArray[np.intp]
 
 MOST_RUNS = 2**18
-"""Runs of each circuit above which no proof is tried by itself: 262,144, of which ten inputs encoded once need 59,049."""
+"""Runs of each circuit above which no proof is tried by itself: 262,144; ten inputs encoded once need 59,049."""
 
 SECONDS_PER_AMPLITUDE = 3e-9
 """A rough time for one gate on one amplitude, on one core; for the estimate in a refusal alone."""
@@ -60,9 +60,7 @@ class Phases:
         return max(self.runs(r) for r in range(len(self.degrees)))
 
 
-def phases_of(
-    original: Task, original_sites: Sequence[Site], pruned: Task, pruned_sites: Sequence[Site]
-) -> Phases:
+def phases_of(original: Task, original_sites: Sequence[Site], pruned: Task, pruned_sites: Sequence[Site]) -> Phases:
     """Find the phases of two circuits and their degrees in every output.
 
     A gate exp(−i(mφ + β)A) adds |m|(a_max − a_min) to the degree of phase φ in every output in whose light cone it
@@ -120,8 +118,8 @@ def check_runs(phases: Phases, most: int = MOST_RUNS) -> None:
     raise OptionError(
         f"a limit for every input takes {runs:,} runs of each circuit, more than {most:,}: about {_duration(seconds)} "
         f"on one core and {8e-9 * runs * len(phases.degrees):.3g} GB. The phases that make it so: {blamed}"
-        f"{', …' if len(order) > 6 else ''}. Encode inputs fewer times or with whole multiples of one angle, allow more "
-        "runs (most_runs), or rely on a hold-out"
+        f"{', …' if len(order) > 6 else ''}. Encode inputs fewer times or with whole multiples of one angle, "
+        "allow more runs (most_runs), or rely on a hold-out"
     )
 
 

@@ -1,7 +1,7 @@
 """Outputs on the whole grid of phases from one pass, where inputs only turn single qubits before anything entangles.
 
-Then the state before the first entangling gate is a product, ψ(t) = ⊗_q ψ_q(t), and with W all that follows an output is
-⟨ψ|W†OW|ψ⟩: 2^n columns of W, then one contraction per qubit, in place of ∏(2d_j+1) runs.
+Then the state before the first entangling gate is a product, ψ(t) = ⊗_q ψ_q(t), and with W all that follows an output
+is ⟨ψ|W†OW|ψ⟩: 2^n columns of W, then one contraction per qubit, in place of ∏(2d_j+1) runs.
 
 Source: THEORY T9, steps 1 and 9.
 """
@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from qiskit.quantum_info import SparsePauliOp
 
-from qprune.batched import BatchedNetwork, apply_rows
-from qprune.gates import Site
-from qprune.observables import restricted
-from qprune.prefix import expectation_rounding
-from qprune.subgroups import ComplexArray
-from qprune.task import FloatArray, Task
+from qprune._arrays import ComplexArray, FloatArray
+from qprune.gates.sites import Site
+from qprune.simulators.dense import BatchedNetwork, apply_rows
+from qprune.simulators.values import expectation_rounding
+from qprune.task.observables import restricted
+from qprune.task.task import Task
 
 SAVES = 16  # times fewer columns than runs, from which on this is worth it
 MOST_QUBITS = 12  # whose columns fit into memory: 256 MB
@@ -31,7 +31,7 @@ def qubits_of(task: Task, sites: Sequence[Site]) -> list[int]:
 
 
 def split(sites: Sequence[Site]) -> tuple[dict[int, list[Site]], list[Site]] | None:
-    """Per qubit its one-qubit gates up to the last that an input enters, and all other gates; None if that is not so."""
+    """Per qubit its one-qubit gates up to the last that an input enters, and all others; None where that is not all."""
     leading: dict[int, list[Site]] = {}
     pending: dict[int, list[Site]] = {}
     joined: set[int] = set()
@@ -132,7 +132,10 @@ def _states(
 
 
 def _contracted(
-    matrix: ComplexArray, qubits: list[int], states: dict[int, tuple[list[int], ComplexArray]], axes: Sequence[FloatArray]
+    matrix: ComplexArray,
+    qubits: list[int],
+    states: dict[int, tuple[list[int], ComplexArray]],
+    axes: Sequence[FloatArray],
 ) -> FloatArray:
     """⟨ψ(t)|A|ψ(t)⟩ on the grid, one qubit after the other; those without inputs are |0⟩ and go first."""
     count, first = len(qubits), len(axes)

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from qprune._arrays import FloatArray
 from qprune.errors import TaskError
 
-FloatArray = NDArray[np.float64]
-
 KINDS = ("box", "data", "ellipsoid", "around")
+SMALLEST = float(np.finfo(float).tiny)
 RIDGE = 1e-9
 """Share of the largest variance added to every direction of an ellipsoid, so that data on a line still have one."""
 
@@ -91,7 +91,7 @@ class Domain:
         Args:
             quantile: Share of the data it holds, in (0, 1]; 1 holds all.
         """
-        return cls("ellipsoid", amount=_checked("quantile", quantile, np.finfo(float).tiny, 1.0))
+        return cls("ellipsoid", amount=_checked("quantile", quantile, SMALLEST, 1.0))
 
     @classmethod
     def around(cls, radius: float) -> Domain:
@@ -100,7 +100,7 @@ class Domain:
         Args:
             radius: Largest change of any input, > 0, in the unit of the inputs.
         """
-        return cls("around", amount=_checked("radius", radius, np.finfo(float).tiny, np.inf))
+        return cls("around", amount=_checked("radius", radius, SMALLEST, np.inf))
 
     def to_json(self) -> dict[str, Any]:
         """As numbers and names that JSON keeps to the last bit."""
@@ -118,13 +118,16 @@ class Domain:
         try:
             given = dict(stored)
             kind = given.pop("kind")
-            make = {"box": cls.box, "data": cls.data, "ellipsoid": cls.ellipsoid, "around": cls.around}[kind]
-            return make(**given)
+            if kind not in KINDS:
+                raise KeyError(kind)
+            made: Domain = getattr(cls, kind)(**given)
+        except TaskError:
+            raise
         except (KeyError, TypeError, ValueError) as error:
-            if isinstance(error, TaskError):
-                raise
-            raise TaskError(f"domain {stored!r} cannot be read; it needs a kind ({', '.join(KINDS)}) and its numbers") \
-                from error
+            raise TaskError(
+                f"domain {stored!r} cannot be read; it needs a kind ({', '.join(KINDS)}) and its numbers"
+            ) from error
+        return made
 
     def __repr__(self) -> str:
         inside = f"low={self.low}, high={self.high}" if self.kind == "box" else f"{_AMOUNTS[self.kind]}={self.amount}"
@@ -140,8 +143,9 @@ def _checked(name: str, given: Any, least: float, most: float) -> float:
     value = float(given)
     if not (least <= value <= most and np.isfinite(value)):
         limits = f"at least {least:g}" if most == np.inf else f"above 0 and at most {most:g}"
-        raise TaskError(f"domain: {name} must be finite and {'above 0' if most == np.inf and least else limits}, "
-                        f"got {given!r}")
+        raise TaskError(
+            f"domain: {name} must be finite and {'above 0' if most == np.inf and least else limits}, got {given!r}"
+        )
     return value
 
 
@@ -164,6 +168,19 @@ class Resolved:
     radius: float = 0.0
 
 
+def checked_domain(given: object) -> Domain:
+    """A domain, or "data" for the box of the data.
+
+    Raises:
+        TaskError: It is neither.
+    """
+    if isinstance(given, str) and given == "data":
+        return Domain.data()
+    if not isinstance(given, Domain):
+        raise TaskError(f'domain must be "data" or a qprune.Domain such as Domain.box(0, 3.14), got {given!r}')
+    return given
+
+
 def resolved(domain: Domain | str, inputs: FloatArray) -> Resolved:
     """The domain as boxes and an ellipsoid.
 
@@ -174,10 +191,7 @@ def resolved(domain: Domain | str, inputs: FloatArray) -> Resolved:
     Raises:
         TaskError: The domain does not fit the inputs.
     """
-    if isinstance(domain, str) and domain == "data":
-        domain = Domain.data()
-    if not isinstance(domain, Domain):
-        raise TaskError(f'domain must be "data" or a qprune.Domain, got {domain!r}')
+    domain = checked_domain(domain)
     least, most = inputs.min(axis=0), inputs.max(axis=0)
     width = inputs.shape[1]
     if domain.kind == "box":
