@@ -111,7 +111,7 @@ class PhaseMap:
 
     def angles(self, points: FloatArray) -> FloatArray:
         """Phases at P points: (P, n) to (P, J)."""
-        return np.stack([phase.angles(points) for phase in self.phases], axis=1).reshape(len(points), len(self))
+        return _side_by_side([phase.angles(points) for phase in self.phases], len(points))
 
     def slopes(self, point: FloatArray) -> FloatArray:
         """∂φ_j/∂x_i at one point, shape (J, n)."""
@@ -120,9 +120,13 @@ class PhaseMap:
     def intervals(self, low: FloatArray, high: FloatArray) -> Interval:
         """Limits of every phase over K boxes: (K, n) to (K, J) each, no narrower than `NARROWEST`."""
         ends = [phase.interval(low, high) for phase in self.phases]
-        lows, highs = (np.stack([e[k] for e in ends], axis=1).reshape(len(low), len(self)) for k in (0, 1))
+        lows, highs = (_side_by_side([each[k] for each in ends], len(low)) for k in (0, 1))
         missing = np.maximum(0.0, NARROWEST - (highs - lows)) / 2
         return lows - missing, highs + missing
+
+
+def _side_by_side(columns: Sequence[FloatArray], rows: int) -> FloatArray:
+    return np.stack(columns, axis=1) if columns else np.zeros((rows, 0))
 
 
 def identity_map(count: int) -> PhaseMap:
