@@ -40,7 +40,8 @@ def bernstein(t, low, high, degree):
     u, half = sp.Symbol("u"), (sp.Rational(high) - sp.Rational(low)) / 2
     s, r = sp.sin((sp.Rational(high) - t) / 2), sp.sin((t - sp.Rational(low)) / 2)
     total = sp.Poly((1 + 2 * sp.cos(half) * u + u**2) ** degree, u)
-    return [c * s ** (2 * degree - j) * r**j / sp.sin(half) ** (2 * degree) for j, c in enumerate(total.all_coeffs()[::-1])]
+    factors = enumerate(total.all_coeffs()[::-1])
+    return [c * s ** (2 * degree - j) * r**j / sp.sin(half) ** (2 * degree) for j, c in factors]
 
 
 @pytest.mark.parametrize("degree", [1, 2, 3, 4])
@@ -201,7 +202,16 @@ X, Y = symbol(0), symbol(1)
 
 @pytest.mark.parametrize(
     "expression",
-    [X * Y, (X - 2) * (Y + 1), X**2 - X * Y, sp.sin(3 * X) * Y, sp.atan(X) + sp.exp(-Y), X**3, sp.cos(X * Y), sp.Abs(X)],
+    [
+        X * Y,
+        (X - 2) * (Y + 1),
+        X**2 - X * Y,
+        sp.sin(3 * X) * Y,
+        sp.atan(X) + sp.exp(-Y),
+        X**3,
+        sp.cos(X * Y),
+        sp.Abs(X),
+    ],
 )
 def test_ranges_hold_every_value(expression):
     rng = np.random.default_rng(2)
