@@ -34,6 +34,7 @@ AT_ONCE = 2**18  # control points of the cells of one step: 2 MB, which stay in 
 MOST_TOGETHER, FEWEST_TOGETHER = 256, 4  # cells of one step
 STARTS, CLIMBS = 256, 6  # points that are looked at first, and local ascents from the best of them
 LOOKED_AT = 8  # cells of a step whose middles are looked at
+NEAR_LIMIT = 0.05  # share of the gap that is left open where a supremum lies close to a limit
 MOST_ROOTS = 2**14  # cells that a region may need before any search
 ROUNDINGS = 4.0
 """Units in the last place by which a sum of 2d+1 products of one matrix and the control points may be off, per term:
@@ -140,10 +141,10 @@ class Search:
         self._look_around(starts)
         roots_done = self._plant(began + time_limit)
         while roots_done and self.cells < most_cells and monotonic() - began < time_limit:
-            enough = self._enough(gap)
+            enough = self._enough(gap, limit)
             if limit is not None and (self.lower - self.point_error > limit or self._upper() <= limit):
                 break
-            taken = self.queue.pop(self.together, enough if limit is None else max(enough, limit - self._raise()))
+            taken = self.queue.pop(self.together, enough)
             if not taken:
                 break
             self._step(taken, enough)
@@ -166,9 +167,12 @@ class Search:
     def _upper(self) -> float:
         return max(self.closed, self.queue.largest, self.lower, 0.0) + self._raise()
 
-    def _enough(self, gap: float) -> float:
+    def _enough(self, gap: float, limit: float | None) -> float:
         """Cells below this need no halving; where rounding is larger than the gap, it decides."""
-        return max(self.lower, 0.0) / (1 - gap) + min(self.rounding, self.whole) / 2
+        room = min(self.rounding, self.whole) / 2
+        if limit is None:
+            return max(self.lower, 0.0) / (1 - gap) + room
+        return max(limit - self._raise(), max(self.lower, 0.0) / (1 - gap * NEAR_LIMIT) + room)
 
     def _look_around(self, starts: FloatArray | None) -> None:
         points = self.region.drawn(STARTS, self.rng)

@@ -14,11 +14,14 @@ import numpy as np
 from qprune._arrays import FloatArray
 from qprune.errors import OptionError
 from qprune.gates.sites import Site
+from qprune.geometry.ascent import Climber
 from qprune.geometry.phases import PhaseMap
 from qprune.geometry.regions import Ellipsoid, Region
 from qprune.geometry.supremum import GAP, Supremum, supremum
-from qprune.limits.grid_runs import GridValues, differences, outputs_at
-from qprune.limits.phases import MOST_RUNS, Phases, check_runs, phases_of
+from qprune.geometry.trigonometric import coefficients, norm_of
+from qprune.limits.grid_runs import GridValues, Known, differences
+from qprune.limits.on_inputs import outputs_at
+from qprune.limits.phases import MOST_RUNS, check_runs, phases_of
 from qprune.task.domain import Domain, Resolved, checked_domain, resolved
 from qprune.task.task import Task
 
@@ -102,7 +105,6 @@ def every_input(
     domain: Domain | str = "data",
     *,
     gap: float = GAP,
-    limit: float | None = None,
     time_limit: float = np.inf,
     most_runs: int = MOST_RUNS,
     starts: FloatArray | None = None,
@@ -120,7 +122,6 @@ def every_input(
         pruned_sites: Its gates.
         domain: A `Domain`, or "data" for the box of the task's samples.
         gap: Relative distance of the limits at which the search stops, in (0, 1).
-        limit: Stop, too, as soon as it is known whether any output's supremum is above this.
         time_limit: Seconds for the searches, shared by the outputs; the limits hold whenever they stop.
         most_runs: Refuse what takes more runs of each circuit.
         starts: Inputs to look at first, shape (P, n).
@@ -132,94 +133,168 @@ def every_input(
 
     Source: THEORY T9.
     """
-    if not 0 < gap < 1:
-        raise OptionError(f"gap must lie in (0, 1), got {gap!r}; 0.02 is a limit within 2 %")
-    began = monotonic()
-    domain = checked_domain(domain)
-    region = region_of(resolved(domain, original.inputs))
-    phases = phases_of(original, original_sites, pruned, pruned_sites)
-    check_runs(phases, most_runs)
-    found = list[Supremum]()
-    grids = differences(phases)
-    starts = original.inputs if starts is None else np.concatenate([original.inputs, starts])
-    for r, values in enumerate(grids):
-        left = max(0.0, time_limit - (monotonic() - began)) / (len(grids) - r)
-        found.append(_search(phases, values, region, gap, limit, left, starts, seed))
-    if not original.inputs.shape[1]:  # no input: one run says it all
-        starts = original.inputs
-    circuits = (original, tuple(original_sites)), (pruned, tuple(pruned_sites))
-    outputs = _outputs(circuits, grids, found, region, seed)
-    return EveryInput(domain, outputs, monotonic() - began)
+    comparison = EveryInputComparison(original, original_sites, domain, most_runs=most_runs, seed=seed)
+    return comparison.claim(pruned, pruned_sites, gap=gap, time_limit=time_limit, starts=starts)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The change of one output, known for every input."""
+
+    map: PhaseMap
+    grid: GridValues
+    region: Region
+    seed: int
+
+    def enclosed(self, gap: float, limit: float | None, time_limit: float, starts: FloatArray) -> Supremum:
+        """Its largest absolute value, as `supremum` encloses it."""
+        return supremum(
+            self.grid.values,
+            self.map,
+            self.region,
+            error=self.grid.error,
+            gap=gap,
+            limit=limit,
+            time_limit=time_limit,
+            starts=starts,
+            seed=self.seed,
+        )
+
+    def maxima(self, starts: FloatArray, climbs: int) -> list[tuple[FloatArray, float]]:
+        """Local maxima from the best of some inputs and of many drawn ones, the largest first."""
+        climber = Climber(coefficients(self.grid.values), self.map, self.region)
+        drawn = self.region.drawn(DRAWN, np.random.default_rng(self.seed))
+        return climber.best_of(np.concatenate([starts, drawn]), climbs)
+
+
+class EveryInputComparison:
+    """Compares smaller circuits with one original on every input of a domain; runs of the original are made once.
+
+    Args:
+        original: The original task; its samples define a domain of data.
+        sites: Its gates.
+        domain: A `Domain`, or "data".
+        most_runs: Refuse what takes more runs of each circuit.
+        seed: Of the inputs that are drawn.
+
+    Raises:
+        TaskError: The domain does not fit.
+    """
+
+    def __init__(
+        self,
+        original: Task,
+        sites: Sequence[Site],
+        domain: Domain | str = "data",
+        *,
+        most_runs: int = MOST_RUNS,
+        seed: int = 0,
+    ) -> None:
+        self.original, self.sites, self.domain = original, tuple(sites), checked_domain(domain)
+        self.region = region_of(resolved(self.domain, original.inputs))
+        self.most_runs, self.seed = most_runs, seed
+        self._known: Known = {}
+
+    def differences(self, pruned: Task, sites: Sequence[Site]) -> list[Difference]:
+        """The change of every output by a smaller circuit.
+
+        Raises:
+            OptionError: Too many runs.
+            TaskError: An angle cannot be read as a function of the inputs.
+        """
+        phases = phases_of(self.original, self.sites, pruned, sites)
+        check_runs(phases, self.most_runs)
+        found = differences(phases, self._known)
+        maps = [PhaseMap(tuple(phases.map.phases[j] for j in values.phases)) for values in found]
+        return [Difference(each, values, self.region, self.seed) for each, values in zip(maps, found, strict=True)]
+
+    def upper(self, pruned: Task, sites: Sequence[Site], limit: float, starts: FloatArray) -> tuple[float, FloatArray]:
+        """A limit for every input, as sharp as it takes to know whether it is within another, and the worst inputs.
+
+        Args:
+            pruned: The smaller circuit.
+            sites: Its gates.
+            limit: To be kept.
+            starts: Inputs to look at first, shape (P, n).
+        """
+        upper, worst = 0.0, list[tuple[float, ...]]()
+        for difference in self.differences(pruned, sites):
+            found = difference.enclosed(GAP, limit, np.inf, starts)
+            upper = max(upper, found.upper)
+            worst.append(found.at)
+            if upper > limit:
+                break
+        return upper, np.array(worst)
+
+    def claim(
+        self,
+        pruned: Task,
+        sites: Sequence[Site],
+        *,
+        gap: float = GAP,
+        time_limit: float = np.inf,
+        starts: FloatArray | None = None,
+    ) -> EveryInput:
+        """As `every_input`."""
+        if not 0 < gap < 1:
+            raise OptionError(f"gap must lie in (0, 1), got {gap!r}; 0.02 is a limit within 2 %")
+        began = monotonic()
+        found = self.differences(pruned, sites)
+        looked_at = self.original.inputs if starts is None else np.concatenate([self.original.inputs, starts])
+        suprema = []
+        for r, difference in enumerate(found):
+            left = max(0.0, time_limit - (monotonic() - began)) / (len(found) - r)
+            suprema.append(difference.enclosed(gap, None, left, looked_at))
+        outputs = self._records(pruned, tuple(sites), found, suprema)
+        return EveryInput(self.domain, outputs, monotonic() - began)
+
+    def _records(
+        self, pruned: Task, sites: tuple[Site, ...], differences: list[Difference], suprema: list[Supremum]
+    ) -> tuple[OutputEverywhere, ...]:
+        task = self.original
+        worst = np.array([each.at for each in suprema]).reshape(len(suprema), -1)
+        there = [outputs_at(*circuit, worst) for circuit in ((task, self.sites), (pruned, sites))]
+        rounding = there[0][1] + there[1][1]
+        strengths = self._strengths()
+        records = []
+        for r, (name, difference, found) in enumerate(zip(task.output_names, differences, suprema, strict=True)):
+            rows = slice(None) if task.observables is None else slice(r, r + 1)
+            before, after = (outputs[rows, r] for outputs, _ in there)
+            change = np.abs(after - before)
+            seen = float(norm_of(change) - rounding * norm_of(np.ones(len(change))))
+            shares = [None if each is None else float(np.mean(each[r] > found.upper)) for each in strengths]
+            if task.observables is None or not task.spectra[r].is_involution:
+                shares = [None, None]
+            records.append(
+                OutputEverywhere(
+                    name=name,
+                    lower=min(found.upper, max(0.0, seen)),
+                    upper=found.upper,
+                    worst=found.at,
+                    before=tuple(before.tolist()),
+                    after=tuple(after.tolist()),
+                    runs=difference.grid.runs,
+                    cells=found.cells,
+                    method=found.method,
+                    rounding=found.rounding,
+                    certain_share=shares[0],
+                    certain_data=shares[1],
+                )
+            )
+        return tuple(records)
+
+    def _strengths(self) -> tuple[FloatArray | None, FloatArray | None]:
+        """|⟨O⟩| of the original on inputs drawn from the domain and on the data in it, where signs are predictions."""
+        task = self.original
+        if task.observables is None or not any(s.is_involution for s in task.spectra):
+            return None, None
+        drawn = self.region.drawn(DRAWN, np.random.default_rng(self.seed))
+        found = [rows[self.region.contains(rows)] for rows in (drawn, task.inputs)]
+        values = [np.abs(outputs_at(task, self.sites, rows)[0]) if len(rows) else None for rows in found]
+        return values[0], values[1]
 
 
 def region_of(domain: Resolved) -> Region:
     if domain.matrix is None or domain.centre is None:
         return Region(domain.low, domain.high)
     return Region(domain.low, domain.high, Ellipsoid(domain.matrix, domain.centre, domain.radius))
-
-
-def _search(
-    phases: Phases,
-    values: GridValues,
-    region: Region,
-    gap: float,
-    limit: float | None,
-    time_limit: float,
-    starts: FloatArray,
-    seed: int,
-) -> Supremum:
-    own = PhaseMap(tuple(phases.map.phases[j] for j in values.phases))
-    return supremum(
-        values.values,
-        own,
-        region,
-        error=values.error,
-        gap=gap,
-        limit=limit,
-        time_limit=time_limit,
-        starts=starts,
-        seed=seed,
-    )
-
-
-def _outputs(
-    circuits: tuple[tuple[Task, tuple[Site, ...]], tuple[Task, tuple[Site, ...]]],
-    grids: list[GridValues],
-    found: list[Supremum],
-    region: Region,
-    seed: int,
-) -> tuple[OutputEverywhere, ...]:
-    (task, sites), _ = circuits
-    worst = np.array([each.at for each in found]).reshape(len(found), -1)
-    there = [outputs_at(*circuit, worst) for circuit in circuits]
-    drawn = region.drawn(DRAWN, np.random.default_rng(seed))
-    drawn = drawn[region.contains(drawn)]
-    data = task.inputs[region.contains(task.inputs)]
-    has_signs = task.observables is not None and any(s.is_involution for s in task.spectra)
-    shares = [outputs_at(task, sites, rows)[0] if has_signs and len(rows) else None for rows in (drawn, data)]
-    records = []
-    for r, (name, values, each) in enumerate(zip(task.output_names, grids, found, strict=True)):
-        rows = slice(None) if task.observables is None else slice(r, r + 1)
-        before, after = (outputs[0][rows, r] for outputs in there)
-        change = float(np.abs(after - before).sum()) / (1 if task.observables is not None else 2)
-        signed = has_signs and task.spectra[r].is_involution
-        certain = [
-            float(np.mean(np.abs(share[r]) > each.upper)) if signed and share is not None else None for share in shares
-        ]
-        records.append(
-            OutputEverywhere(
-                name=name,
-                lower=min(each.upper, max(0.0, change - (there[0][1] + there[1][1]) * max(1, len(before) / 2))),
-                upper=each.upper,
-                worst=each.at,
-                before=tuple(before.tolist()),
-                after=tuple(after.tolist()),
-                runs=values.runs,
-                cells=each.cells,
-                method=each.method,
-                rounding=each.rounding,
-                certain_share=certain[0],
-                certain_data=certain[1],
-            )
-        )
-    return tuple(records)

@@ -15,16 +15,10 @@ from numpy.typing import NDArray
 from qprune._arrays import FloatArray
 from qprune.gates.sites import Site
 from qprune.geometry.trigonometric import along, basis, coefficients, grid
+from qprune.limits.on_inputs import outputs_at
 from qprune.limits.phases import Phases, columns
 from qprune.limits.product_inputs import is_worth_it, values_on_grid
-from qprune.simulators.passes import final_outputs
-from qprune.simulators.values import expectation_rounding
 from qprune.task.task import Task
-
-AT_ONCE = 2**24  # amplitudes of the samples that one call simulates
-ANGLE_ROUNDINGS = 2.0
-"""Units in the last place by which an angle of at most 2π per gate may be off: what angles rounded to double precision
-add to an expectation value, per gate with inputs."""
 
 
 @dataclass(frozen=True)
@@ -44,40 +38,18 @@ class GridValues:
     runs: int
 
 
-def outputs_at(task: Task, sites: Sequence[Site], inputs: FloatArray) -> tuple[FloatArray, float]:
-    """Outputs of a circuit on any inputs, shape (R, M), or outcome probabilities (2^m, M), and how far they may be off.
-
-    Args:
-        task: Binds the weights; its own inputs do not enter.
-        sites: Its gates.
-        inputs: Shape (M, number of inputs).
-    """
-    qubits = len({q for site in sites for q in site.qubits} | {q for s in task.output_supports for q in s}) or 1
-    step = max(1, AT_ONCE >> qubits)
-    turned = with_inputs(task, inputs)
-    found = []
-    for first in range(0, len(inputs), step):
-        outputs = final_outputs(turned, sites, np.arange(first, min(first + step, len(inputs))))
-        found.append(outputs.means if outputs.distribution is None else outputs.distribution.T)
-    angles = sum(site.role == "encoding" for site in sites) * ANGLE_ROUNDINGS * 2 * np.pi * np.finfo(float).eps
-    weight = max((abs(s.centre) + s.weight for s in task.spectra), default=1.0)
-    return np.concatenate(found, axis=1), weight * float(expectation_rounding(qubits, len(sites)) + angles)
+Known = dict[tuple[object, ...], tuple[FloatArray, float]]
+"""Outputs of the original on grids that were run before, and their error."""
 
 
-def with_inputs(task: Task, inputs: FloatArray) -> Task:
-    """The task on other inputs, all selected and equally likely, without labels."""
-    turned = task.with_circuit(task.circuit)
-    turned.inputs = np.asarray(inputs, dtype=float)
-    turned.probabilities = np.full(len(inputs), 1 / len(inputs))
-    turned.selected, turned.heldout = np.arange(len(inputs)), np.arange(0)
-    turned.labels = None
-    return turned
-
-
-def differences(phases: Phases) -> list[GridValues]:
+def differences(phases: Phases, known: Known | None = None) -> list[GridValues]:
     """The difference pruned − original of every output, on its own grid.
 
     Outputs whose degrees another output's cover take part in its runs: what they lack are coefficients of zero.
+
+    Args:
+        phases: The two circuits.
+        known: Runs of the same original that need not be made again; what is run here is added.
     """
     degrees = phases.degrees
     order = sorted(range(len(degrees)), key=lambda r: (-phases.runs(r), r))
@@ -86,18 +58,21 @@ def differences(phases: Phases) -> list[GridValues]:
     for r in order:
         covering = next((each for each in made if np.all(each[0] >= degrees[r])), None)
         if covering is None:
-            covering = (degrees[r], *_on_grid(phases, degrees[r]))
+            covering = (degrees[r], *_on_grid(phases, degrees[r], {} if known is None else known))
             made.append(covering)
         found[r] = _own_part(phases, r, *covering)
     return [found[r] for r in range(len(degrees))]
 
 
-def _on_grid(phases: Phases, degrees: NDArray[np.intp]) -> tuple[FloatArray, float]:
+def _on_grid(phases: Phases, degrees: NDArray[np.intp], known: Known) -> tuple[FloatArray, float]:
     """Differences of all outputs on a grid, shape (2d_1+1, …, outputs or outcomes), and their error."""
     axes = [grid(int(d)) for d in degrees]
-    pairs = list(zip(phases.circuits, phases.sites, strict=True))
-    outputs = [_one_circuit(task, sites, axes) for task, sites in pairs]
-    return np.moveaxis(outputs[1][0] - outputs[0][0], 0, -1), outputs[0][1] + outputs[1][1]
+    key = (phases.map.phases, tuple(degrees.tolist()))
+    if key not in known:
+        known[key] = _one_circuit(phases.circuits[0], phases.sites[0], axes)
+    before, error = known[key]
+    after, other_error = _one_circuit(phases.circuits[1], phases.sites[1], axes)
+    return np.moveaxis(after - before, 0, -1), error + other_error
 
 
 def _one_circuit(task: Task, sites: Sequence[Site], axes: Sequence[FloatArray]) -> tuple[FloatArray, float]:

@@ -16,8 +16,8 @@ from qiskit.quantum_info import SparsePauliOp
 
 from qprune._arrays import ComplexArray, FloatArray
 from qprune.gates.sites import Site
+from qprune.limits.on_inputs import num_qubits, rounding_of, with_inputs
 from qprune.simulators.dense import BatchedNetwork, apply_rows
-from qprune.simulators.values import expectation_rounding
 from qprune.task.observables import restricted
 from qprune.task.task import Task
 
@@ -54,7 +54,7 @@ def split(sites: Sequence[Site]) -> tuple[dict[int, list[Site]], list[Site]] | N
 
 def is_worth_it(task: Task, sites: Sequence[Site], runs: int) -> bool:
     """Whether a circuit has this form, on few enough qubits, and enough runs to save."""
-    qubits = len(qubits_of(task, sites))
+    qubits = num_qubits(task, sites)
     fits = qubits <= MOST_QUBITS and task.observables is not None and runs >= SAVES * 2**qubits
     return fits and split(sites) is not None
 
@@ -104,9 +104,7 @@ def values_on_grid(
     qubits = qubits_of(task, sites)
     states = {q: _states(task, q, own, axes, columns) for q, own in leading.items()}
     outputs = [_contracted(matrix, qubits, states, axes) for matrix in pulled_back(task, rest, qubits)]
-    weight = max((abs(s.centre) + s.weight for s in task.spectra), default=1.0)
-    rounding = expectation_rounding(len(qubits), len(sites)) * 2 ** (len(qubits) / 2)
-    return np.array(outputs), weight * float(rounding)
+    return np.array(outputs), rounding_of(task, sites) * 2 ** (len(qubits) / 2)  # of all columns together
 
 
 def _states(
@@ -119,9 +117,7 @@ def _states(
     inputs = np.zeros((len(grid), len(columns)))
     for k, j in enumerate(used):
         inputs[:, list(columns).index(j)] = grid[:, k]
-    turned = task.with_circuit(task.circuit)
-    turned.inputs = inputs
-    network = BatchedNetwork(turned, [], np.arange(len(inputs)))
+    network = BatchedNetwork(with_inputs(task, inputs), [], np.arange(len(inputs)))
     network.place = {qubit: 0}
     states = np.zeros((2, len(inputs)), dtype=complex)
     states[0] = 1
