@@ -14,7 +14,7 @@ from qprune.gates.sites import sites_of
 from qprune.geometry.trigonometric import coefficients, values_at
 from qprune.limits.claim_everywhere import every_input
 from qprune.limits.grid_runs import differences
-from qprune.limits.phases import phases_of
+from qprune.limits.phases import encoded, phases_of
 from qprune.task.domain import Domain
 
 X, Y, W = Parameter("x"), Parameter("y"), Parameter("w")
@@ -30,7 +30,7 @@ def task_of(build, qubits=2, observables="ZZ", weights=None, inputs=None):
 
 def phases(first, second=None):
     second = second or first
-    return phases_of(first, sites_of(first), second, sites_of(second))
+    return phases_of(*(encoded(task, sites_of(task)) for task in (first, second)))
 
 
 def claim(first, second, *args, **options):

@@ -138,8 +138,9 @@ class Search:
         self, gap: float, limit: float | None, most_cells: int, time_limit: float, starts: FloatArray | None
     ) -> Supremum:
         began = monotonic()
-        self._look_around(starts)
-        roots_done = self._plant(began + time_limit)
+        self._look_around(starts, limit)
+        is_broken = limit is not None and self.lower - self.point_error > limit
+        roots_done = not is_broken and self._plant(began + time_limit)
         while roots_done and self.cells < most_cells and monotonic() - began < time_limit:
             enough = self._enough(gap, limit)
             if limit is not None and (self.lower - self.point_error > limit or self._upper() <= limit):
@@ -174,11 +175,17 @@ class Search:
             return max(self.lower, 0.0) / (1 - gap) + room
         return max(limit - self._raise(), max(self.lower, 0.0) / (1 - gap * NEAR_LIMIT) + room)
 
-    def _look_around(self, starts: FloatArray | None) -> None:
+    def _look_around(self, starts: FloatArray | None, limit: float | None) -> None:
+        """Climb from the best of some inputs; one climb where it is only asked whether a limit is broken."""
         points = self.region.drawn(STARTS, self.rng)
         if starts is not None:
-            points = np.concatenate([points, starts[self.region.contains(starts)]])
-        for point, value in self.climber.best_of(points, CLIMBS):
+            points = np.concatenate([starts[self.region.contains(starts)], points])
+        if limit is not None:
+            values = self.climber.norms(points)
+            self._found(points[values.argmax()], float(values.max()))
+            if self.lower - self.point_error > limit:
+                return
+        for point, value in self.climber.best_of(points, CLIMBS if limit is None else 1):
             self._found(point, value)
 
     def _found(self, point: FloatArray, value: float) -> None:

@@ -21,7 +21,7 @@ from qprune.geometry.supremum import GAP, Supremum, supremum
 from qprune.geometry.trigonometric import coefficients, norm_of
 from qprune.limits.grid_runs import GridValues, Known, differences
 from qprune.limits.on_inputs import outputs_at
-from qprune.limits.phases import MOST_RUNS, check_runs, phases_of
+from qprune.limits.phases import MOST_RUNS, check_runs, encoded, phases_of
 from qprune.task.domain import Domain, Resolved, checked_domain, resolved
 from qprune.task.task import Task
 
@@ -193,7 +193,7 @@ class EveryInputComparison:
         self.original, self.sites, self.domain = original, tuple(sites), checked_domain(domain)
         self.region = region_of(resolved(self.domain, original.inputs))
         self.most_runs, self.seed = most_runs, seed
-        self._known: Known = {}
+        self._encoded, self._known = encoded(original, self.sites), Known()
 
     def differences(self, pruned: Task, sites: Sequence[Site]) -> list[Difference]:
         """The change of every output by a smaller circuit.
@@ -202,7 +202,7 @@ class EveryInputComparison:
             OptionError: Too many runs.
             TaskError: An angle cannot be read as a function of the inputs.
         """
-        phases = phases_of(self.original, self.sites, pruned, sites)
+        phases = phases_of(self._encoded, encoded(pruned, sites))
         check_runs(phases, self.most_runs)
         found = differences(phases, self._known)
         maps = [PhaseMap(tuple(phases.map.phases[j] for j in values.phases)) for values in found]

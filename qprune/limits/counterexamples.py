@@ -1,8 +1,8 @@
 """Pruning under a limit for every input: by removal alone, and by refit that counterexamples guide.
 
-A circuit that was fitted to some inputs keeps a budget on those and breaks it between them. So where the limit for every
-input is broken, its worst inputs join the ensemble, and the fit starts anew. What is accepted is decided by the proven
-upper limit alone.
+A circuit that was fitted to some inputs keeps a budget on those and may break it between them. So where the limit for
+every input is broken, the worst inputs join the ensemble, and the fit starts anew. What is accepted is decided by the
+proven upper limit alone.
 
 Source: THEORY T9, pruning under it.
 """
@@ -148,9 +148,7 @@ def _corners(inputs: int, most: int, rng: np.random.Generator) -> list[tuple[boo
     return [tuple(row) for row in rng.integers(0, 2, (most, inputs)).astype(bool).tolist()]
 
 
-def _counterexamples(
-    comparison: EveryInputComparison, fitted: Reduced, budget: float, known: FloatArray
-) -> FloatArray:
+def _counterexamples(comparison: EveryInputComparison, fitted: Reduced, budget: float, known: FloatArray) -> FloatArray:
     """The worst local maxima of the deviation that come near the budget or break it."""
     found = [
         pair

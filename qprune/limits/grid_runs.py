@@ -16,7 +16,7 @@ from qprune._arrays import FloatArray
 from qprune.gates.sites import Site
 from qprune.geometry.trigonometric import along, basis, coefficients, grid
 from qprune.limits.on_inputs import outputs_at
-from qprune.limits.phases import Phases, columns
+from qprune.limits.phases import Phases
 from qprune.limits.product_inputs import is_worth_it, values_on_grid
 from qprune.task.task import Task
 
@@ -69,28 +69,31 @@ def _on_grid(phases: Phases, degrees: NDArray[np.intp], known: Known) -> tuple[F
     axes = [grid(int(d)) for d in degrees]
     key = (phases.map.phases, tuple(degrees.tolist()))
     if key not in known:
-        known[key] = _one_circuit(phases.circuits[0], phases.sites[0], axes)
+        known[key] = _one_circuit(phases.frame, phases.sites(0), axes)
     before, error = known[key]
-    after, other_error = _one_circuit(phases.circuits[1], phases.sites[1], axes)
+    after, other_error = _one_circuit(phases.frame, phases.sites(1), axes)
     return np.moveaxis(after - before, 0, -1), error + other_error
 
 
-def _one_circuit(task: Task, sites: Sequence[Site], axes: Sequence[FloatArray]) -> tuple[FloatArray, float]:
+def _one_circuit(frame: Task, sites: Sequence[Site], axes: Sequence[FloatArray]) -> tuple[FloatArray, float]:
     """Outputs on the grid, shape (R, 2d_1+1, …), or the probabilities of all outcomes, and their error."""
-    shape, own = tuple(map(len, axes)), columns(task)
-    if is_worth_it(task, sites, prod(shape)):
-        return values_on_grid(task, sites, axes, own)
-    grids = np.meshgrid(*(axes[j] for j in own), indexing="ij")
-    points = np.stack(grids, axis=-1).reshape(-1, len(own)) if own else np.zeros((1, 0))
-    outputs, error = outputs_at(task, sites, points)
-    kept = [len(axis) if j in own else 1 for j, axis in enumerate(axes)]  # a phase that a circuit lacks changes nothing
+    shape = tuple(map(len, axes))
+    if is_worth_it(frame, sites, prod(shape)):
+        return values_on_grid(frame, sites, axes)
+    present = {p for site in sites for a in site.operation.params for p in getattr(a, "parameters", ())}
+    own = [j for j, name in enumerate(frame.input_params) if name in present]
+    kept = tuple(len(axis) if j in own else 1 for j, axis in enumerate(axes))  # a phase it lacks changes nothing
+    points = np.zeros((*kept, len(axes)))
+    for j in own:
+        points[..., j] = axes[j].reshape([-1 if k == j else 1 for k in range(len(axes))])
+    outputs, error = outputs_at(frame, sites, points.reshape(-1, len(axes)))
     return np.array(np.broadcast_to(outputs.reshape(-1, *kept), (len(outputs), *shape))), error
 
 
 def _own_part(phases: Phases, r: int, degrees: NDArray[np.intp], values: FloatArray, error: float) -> GridValues:
     """One output's values on the grid of its own degrees, from those on a grid of no smaller ones."""
     own = phases.degrees[r]
-    part = values if phases.circuits[0].observables is None else values[..., r : r + 1]
+    part = values if phases.frame.observables is None else values[..., r : r + 1]
     runs = int(np.prod([2 * int(d) + 1 for d in degrees]))
     if np.any(own < degrees):
         part = coefficients(part)[tuple(slice(0, 2 * int(d) + 1) for d in own)]

@@ -16,7 +16,7 @@ from qiskit.circuit import ClassicalRegister, Parameter, ParameterExpression
 
 from qprune.errors import OptionError
 from qprune.exact.simplify import light_cones
-from qprune.gates.sites import Site, circuit_of, make_site
+from qprune.gates.sites import Site, make_site
 from qprune.gates.subgroups import subgroup_of
 from qprune.geometry.phases import PhaseMap
 from qprune.limits.encoding_angles import Entry, elementary, entries_of, scaled, units_of, with_angle
@@ -31,7 +31,38 @@ SECONDS_PER_AMPLITUDE = 3e-9
 """A rough time for one gate on one amplitude, on one core; for the estimate in a refusal alone."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """A circuit with the places where inputs enter it.
+
+    Attributes:
+        task: Binds its weights.
+        sites: Its gates, those with inputs taken apart into one-parameter gates.
+        entries: Where inputs enter.
+        cones: Which gates stand in the light cone of which output, shape (R, gates).
+    """
+
+    task: Task
+    sites: tuple[Site, ...]
+    entries: tuple[Entry, ...]
+    cones: NDArray[np.bool_]
+
+
+def encoded(task: Task, sites: Sequence[Site]) -> Encoded:
+    """Look for inputs in a circuit.
+
+    Args:
+        task: Binds its weights.
+        sites: Its gates.
+
+    Raises:
+        TaskError: An angle cannot be read as a function of the inputs.
+    """
+    parts = elementary(task, tuple(sites))
+    return Encoded(task, parts, entries_of(task, parts), light_cones(task, parts, set()))
+
+
+@dataclass(frozen=True, eq=False)
 class Phases:
     """The phases of an original and of a smaller circuit together.
 
@@ -39,16 +70,17 @@ class Phases:
         map: Phases as functions of the inputs.
         names: A name of each for messages.
         degrees: By output and phase, the degree in the outputs of both circuits, shape (R, J).
-        circuits: The two circuits as tasks whose only inputs are the phases; all else are numbers. A phase that a
-            circuit does not have is missing there.
-        sites: Their gates.
+        circuits: The two circuits.
+        members: By circuit and entry the phase, and the factor of its angle.
+        frame: A task with the outputs of the original whose inputs are the phases; its circuit does nothing.
     """
 
     map: PhaseMap
     names: tuple[str, ...]
     degrees: IntArray
-    circuits: tuple[Task, Task]
-    sites: tuple[tuple[Site, ...], tuple[Site, ...]]
+    circuits: tuple[Encoded, Encoded]
+    members: tuple[Sequence[tuple[int, float]], Sequence[tuple[int, float]]]
+    frame: Task
 
     def runs(self, output: int) -> int:
         """Runs of each circuit that determine an output's difference: ∏(2d_j + 1)."""
@@ -59,45 +91,42 @@ class Phases:
         """Runs for the output that needs most."""
         return max(self.runs(r) for r in range(len(self.degrees)))
 
+    def sites(self, which: int) -> tuple[Site, ...]:
+        """The gates of one of the circuits on the phases as inputs of `frame`, everything else as numbers."""
+        return _in_phases(self.frame, self.circuits[which], self.members[which])
 
-def phases_of(original: Task, original_sites: Sequence[Site], pruned: Task, pruned_sites: Sequence[Site]) -> Phases:
+
+def phases_of(original: Encoded, pruned: Encoded) -> Phases:
     """Find the phases of two circuits and their degrees in every output.
 
     A gate exp(−i(mφ + β)A) adds |m|(a_max − a_min) to the degree of phase φ in every output in whose light cone it
     stands; the degree in the difference is the larger of the two circuits'.
 
     Args:
-        original: The original task, with its weights.
-        original_sites: Its gates.
+        original: The original circuit.
         pruned: The smaller one; the same inputs and outputs.
-        pruned_sites: Its gates.
-
-    Raises:
-        TaskError: An angle cannot be read as a function of the inputs.
 
     Source: THEORY T9.
     """
-    pairs = ((original, original_sites), (pruned, pruned_sites))
-    both = [elementary(task, tuple(sites)) for task, sites in pairs]
-    entries = [entries_of(task, sites) for (task, _), sites in zip(pairs, both, strict=True)]
-    units, members = units_of((*entries[0], *entries[1]))
-    degrees = [np.zeros((len(original.output_supports), len(units)), dtype=np.intp) for _ in pairs]
-    turned, start = [], 0
-    for (task, _), sites, found, degree in zip(pairs, both, entries, degrees, strict=True):
-        own = members[start : start + len(found)]
-        start += len(found)
-        cones = light_cones(task, sites, set())
-        for entry, (j, factor) in zip(found, own, strict=True):
-            degree[cones[:, entry.site], j] += round(abs(factor) * entry.spread)
-        turned.append(_in_phases(task, sites, found, own))
+    units, members = units_of((*original.entries, *pruned.entries))
+    own = members[: len(original.entries)], members[len(original.entries) :]
+    degrees = [_degrees(circuit, each, len(units)) for circuit, each in zip((original, pruned), own, strict=True)]
     phases = tuple(scaled(unit.first, unit.size) for unit in units)
     return Phases(
         map=PhaseMap(phases),
-        names=tuple(_name(original, phase.factors, phase.expression) for phase in phases),
+        names=tuple(_name(original.task, phase.factors, phase.expression) for phase in phases),
         degrees=np.maximum(*degrees),
-        circuits=(turned[0][0], turned[1][0]),
-        sites=(turned[0][1], turned[1][1]),
+        circuits=(original, pruned),
+        members=own,
+        frame=_frame(original.task, len(units)),
     )
+
+
+def _degrees(circuit: Encoded, members: Sequence[tuple[int, float]], count: int) -> IntArray:
+    degrees = np.zeros((len(circuit.cones), count), dtype=np.intp)
+    for entry, (j, factor) in zip(circuit.entries, members, strict=True):
+        degrees[circuit.cones[:, entry.site], j] += round(abs(factor) * entry.spread)
+    return degrees
 
 
 def check_runs(phases: Phases, most: int = MOST_RUNS) -> None:
@@ -113,7 +142,7 @@ def check_runs(phases: Phases, most: int = MOST_RUNS) -> None:
     degrees = phases.degrees[r]
     order = np.argsort(-degrees, kind="stable")[: np.count_nonzero(degrees)]
     blamed = ", ".join(f"{phases.names[j]} (degree {degrees[j]})" for j in order[:6])
-    qubits, gates = phases.circuits[0].num_qubits, sum(map(len, phases.sites))
+    qubits, gates = phases.frame.num_qubits, sum(len(circuit.sites) for circuit in phases.circuits)
     seconds = runs * gates * 2.0**qubits * SECONDS_PER_AMPLITUDE
     raise OptionError(
         f"a limit for every input takes {runs:,} runs of each circuit, more than {most:,}: about {_duration(seconds)} "
@@ -140,19 +169,30 @@ def _name(task: Task, factors: Sequence[float], expression: object) -> str:
 # -- circuits whose inputs are the phases -----------------------------------------------------------------------------
 
 
-def _in_phases(
-    task: Task, sites: tuple[Site, ...], entries: Sequence[Entry], members: Sequence[tuple[int, float]]
-) -> tuple[Task, tuple[Site, ...]]:
-    """A task on phases t_0, t_1, … in place of the inputs, with the weights as numbers, and its sites."""
+def _frame(task: Task, count: int) -> Task:
+    """A task with the outputs of another and phases for inputs; its gates are those of `Phases.sites`."""
+    circuit = QuantumCircuit(task.num_qubits)
+    names = [Parameter(f"phase_{j:04d}") for j in range(count)]
+    for name in names:
+        circuit.rz(name, 0)
+    if task.observables is None:
+        circuit.add_register(ClassicalRegister(len(task.measured_qubits)))
+        circuit.measure(list(task.measured_qubits), list(range(len(task.measured_qubits))))
+    observables = None if task.observables is None else list(task.observables)
+    return Task(circuit, observables, inputs=np.zeros((1, count)) if count else None, input_params=names)
+
+
+def _in_phases(frame: Task, circuit: Encoded, members: Sequence[tuple[int, float]]) -> tuple[Site, ...]:
+    names, task = frame.input_params, circuit.task
     angles: dict[int, dict[int | None, ParameterExpression]] = {}
-    names = {j: Parameter(f"phase_{j:04d}") for j in sorted({j for j, _ in members})}
-    for entry, (j, factor) in zip(entries, members, strict=True):
+    for entry, (j, factor) in zip(circuit.entries, members, strict=True):
         angles.setdefault(entry.site, {})[entry.parameter] = factor * names[j] + entry.constant
-    placed = []
-    for k, site in enumerate(sites):
-        operation, qubits = site.operation, site.qubits
-        new = angles.get(k, {})
-        group = subgroup_of(site)
+    turned = []
+    for k, site in enumerate(circuit.sites):
+        operation, qubits, new, group = site.operation, site.qubits, angles.get(k, {}), subgroup_of(site)
+        if site.role == "fixed":
+            turned.append(site)
+            continue
         if None in new and group is not None:
             member = group.member(new[None])
             if member is None:
@@ -162,24 +202,5 @@ def _in_phases(
             if isinstance(parameter, ParameterExpression):
                 angle = new.get(j)
                 operation = with_angle(operation, j, float(task.values(parameter)) if angle is None else angle)
-        placed.append((operation, qubits, site.origins))
-    bare = QuantumCircuit(task.num_qubits)
-    for operation, qubits, _ in placed:
-        bare.append(operation, list(qubits))
-    if task.observables is None:
-        bare.add_register(ClassicalRegister(len(task.measured_qubits)))
-        bare.measure(list(task.measured_qubits), list(range(len(task.measured_qubits))))
-    present = list(names.values())
-    turned = Task(
-        bare,
-        None if task.observables is None else list(task.observables),
-        inputs=np.zeros((1, len(present))) if present else None,
-        input_params=present,
-    )
-    turned_sites = tuple(make_site(turned, *each) for each in placed)
-    return turned.with_circuit(circuit_of(turned, turned_sites)), turned_sites
-
-
-def columns(task: Task) -> list[int]:
-    """Which phases a circuit of `Phases` has, in the order of its inputs."""
-    return [int(p.name.removeprefix("phase_")) for p in task.input_params]
+        turned.append(make_site(frame, operation, qubits, site.origins))
+    return tuple(turned)

@@ -86,37 +86,33 @@ def evolved(task: Task, sites: Sequence[Site], qubits: list[int]) -> ComplexArra
     return states
 
 
-def values_on_grid(
-    task: Task, sites: Sequence[Site], axes: Sequence[FloatArray], columns: Sequence[int]
-) -> tuple[FloatArray, float]:
+def values_on_grid(task: Task, sites: Sequence[Site], axes: Sequence[FloatArray]) -> tuple[FloatArray, float]:
     """Outputs on the tensor grid of the phases, shape (R, 2d_1+1, …), and how far they may be off.
 
     Args:
         task: Its inputs are phases.
         sites: Its gates, of the form that `split` takes apart.
-        axes: The grid's phases, one array each.
-        columns: Which of them the task's inputs are.
+        axes: The values of every phase.
     """
     parts = split(sites)
     if parts is None:
         raise RuntimeError("inputs enter after an entangling gate")
     leading, rest = parts
     qubits = qubits_of(task, sites)
-    states = {q: _states(task, q, own, axes, columns) for q, own in leading.items()}
+    states = {q: _states(task, q, own, axes) for q, own in leading.items()}
     outputs = [_contracted(matrix, qubits, states, axes) for matrix in pulled_back(task, rest, qubits)]
     return np.array(outputs), rounding_of(task, sites) * 2 ** (len(qubits) / 2)  # of all columns together
 
 
 def _states(
-    task: Task, qubit: int, sites: Sequence[Site], axes: Sequence[FloatArray], columns: Sequence[int]
+    task: Task, qubit: int, sites: Sequence[Site], axes: Sequence[FloatArray]
 ) -> tuple[list[int], ComplexArray]:
     """The phases that turn one qubit, and its states for all their values, shape (2d_1+1, …, 2)."""
-    names = {p: columns[k] for k, p in enumerate(task.input_params)}
-    used = sorted({names[p] for s in sites for a in s.operation.params for p in getattr(a, "parameters", ())})
-    grid = np.stack(np.meshgrid(*(axes[j] for j in used), indexing="ij"), axis=-1).reshape(-1, len(used))
-    inputs = np.zeros((len(grid), len(columns)))
-    for k, j in enumerate(used):
-        inputs[:, list(columns).index(j)] = grid[:, k]
+    place = {p: j for j, p in enumerate(task.input_params)}
+    used = sorted({place[p] for s in sites for a in s.operation.params for p in getattr(a, "parameters", ())})
+    grids = np.meshgrid(*(axes[j] for j in used), indexing="ij")
+    inputs = np.zeros((grids[0].size, len(axes)))
+    inputs[:, used] = np.stack(grids, axis=-1).reshape(-1, len(used))
     network = BatchedNetwork(with_inputs(task, inputs), [], np.arange(len(inputs)))
     network.place = {qubit: 0}
     states = np.zeros((2, len(inputs)), dtype=complex)
