@@ -249,7 +249,7 @@ def _observables(rng, num_qubits, scale):
 
 def _pruned(rng, steps):
     """Some gates gone, angles without inputs moved a little, now and then by less than rounding shows."""
-    moved = 10.0 ** rng.integers(-15, 0)
+    moved = 10.0 ** (rng.integers(-15, -8) if rng.random() < 0.15 else rng.uniform(-3, 0))
     kept = []
     for step in steps:
         if rng.random() < (0.05 if step.has_inputs else 0.25) and moved > 1e-8:

@@ -18,7 +18,7 @@ from qprune.geometry.trigonometric import (
     ehlich_zeller,
     grid,
     restriction,
-    sum_of_norms,
+    sum_of_amplitudes,
     values_and_slopes,
     values_at,
 )
@@ -119,7 +119,7 @@ def test_a_peak_outside_the_box_counts_only_at_its_border():
 @pytest.mark.parametrize("scale", [1e-18, 1.0, 1e12])
 @pytest.mark.parametrize("degrees", [(1,), (3,), (2, 1), (1, 1, 1, 1), (4, 2)])
 def test_two_kinds_of_mathematics_agree_on_the_whole_circle(degrees, scale):
-    """Ehlich and Zeller on a fine grid against branch and bound; the sum of norms is never smaller."""
+    """Ehlich and Zeller on a fine grid against branch and bound; the sum of amplitudes is never smaller."""
     rng = np.random.default_rng(len(degrees))
     values = scale * random_values(rng, degrees)
     n = len(degrees)
@@ -128,7 +128,7 @@ def test_two_kinds_of_mathematics_agree_on_the_whole_circle(degrees, scale):
     assert low <= found.upper
     assert found.lower <= high
     assert found.upper - found.lower <= 0.0101 * found.upper
-    assert sum_of_norms(coefficients(values)) >= found.lower
+    assert sum_of_amplitudes(values) >= found.lower
 
 
 def test_limits_hold_whenever_the_search_stops():
@@ -139,7 +139,7 @@ def test_limits_hold_whenever_the_search_stops():
         found = supremum(values, identity_map(5), box, **options)
         assert found.lower <= whole.upper
         assert found.upper >= whole.lower
-    assert supremum(values, identity_map(5), box, time_limit=0.0).method == "sum of norms"
+    assert supremum(values, identity_map(5), box, time_limit=0.0).method == "sum of amplitudes"
     known = supremum(values, identity_map(5), box, limit=whole.lower / 2)
     assert known.lower > whole.lower / 2
     assert known.cells < whole.cells

@@ -1,1 +1,0 @@
-"""Pure mathematics of distances and limits; no simulator."""

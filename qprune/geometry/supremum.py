@@ -20,12 +20,11 @@ from qprune.geometry.regions import Region
 from qprune.geometry.trigonometric import (
     WIDEST,
     amplification,
-    amplification_of_norms,
     coefficients,
     control_matrix,
     norm_of,
     restriction,
-    sum_of_norms,
+    sum_of_amplitudes,
 )
 
 GAP = 0.02  # relative distance of the two limits at which the search stops
@@ -50,7 +49,7 @@ class Supremum:
         upper: Proven limit, rounding included.
         at: The input with |D| = lower, shape (n,).
         cells: Cells that were looked at.
-        method: "branch and bound"; "sum of norms" where that limit, which needs no search, was the smaller one.
+        method: "branch and bound"; "sum of amplitudes" where that limit, which needs no search, was the smaller one.
         rounding: What `upper` has been raised by, and `lower` lowered, in the unit of D.
         seconds: Time it took.
     """
@@ -132,7 +131,7 @@ class Search:
         self.point_error = norm * error + ROUNDINGS * eps * float(np.abs(self.coefficients).sum())
         self.queue, self.cells, self.closed, self.depth = Queue(), 0, 0.0, 0
         self.lower, self.at, self.steps = -np.inf, self.region.low[0], 0
-        self.whole = sum_of_norms(self.coefficients)
+        self.whole = sum_of_amplitudes(values)
 
     def run(
         self, gap: float, limit: float | None, most_cells: int, time_limit: float, starts: FloatArray | None
@@ -150,13 +149,13 @@ class Search:
                 break
             self._step(taken, enough)
         searched = self._upper() if roots_done else np.inf
-        simple = self.whole + self.value_error * amplification_of_norms(self.sizes)
+        simple = self.whole + self.value_error * float(np.sqrt(np.prod(self.sizes)))
         return Supremum(
             lower=max(0.0, self.lower - self.point_error),
             upper=min(searched, simple),
             at=tuple(self.at.tolist()),
             cells=self.cells,
-            method="branch and bound" if searched <= simple else "sum of norms",
+            method="branch and bound" if searched <= simple else "sum of amplitudes",
             rounding=self._raise() if searched <= simple else simple - self.whole,
             seconds=monotonic() - began,
         )

@@ -216,33 +216,20 @@ def norm_of(values: FloatArray) -> FloatArray:
     return np.abs(values[..., 0]) if values.shape[-1] == 1 else np.abs(values).sum(axis=-1) / 2
 
 
-def sum_of_norms(coefficients: FloatArray) -> float:
-    """Σ over frequencies (k_1, …, k_J) of ‖C_k‖_F: an upper limit of |D| for all phases.
+def sum_of_amplitudes(values: FloatArray) -> float:
+    """Σ_k |c_k| over the coefficients of exp(ik·t): an upper limit of |D| for all phases, without a search.
 
-    An error e of every value adds at most `amplification_of_norms` times e.
+    An error e of each of N values adds at most √N e: ‖δc‖₂ = ‖δD‖₂/√N, and N terms sum to at most √N times that.
 
-    C_k holds the coefficients of all products of cos(k_j t_j), sin(k_j t_j); those functions are the entries of a
-    tensor product of unit vectors, so the part of D at this frequency is at most ‖C_k‖_F.
+    Args:
+        values: On the tensor grid, shape (2d_1+1, …, V).
 
-    Source: THEORY T9, step 8 (there for degree one, where frequencies are supports).
+    Source: THEORY T9, step 8.
     """
-    squares = coefficients**2
-    for axis, size in enumerate(coefficients.shape[:-1]):
-        pairs = [0, *(1 + k // 2 for k in range(size - 1))]
-        gathered = np.zeros((size // 2 + 1, size))
-        gathered[pairs, np.arange(size)] = 1
-        squares = along(gathered, squares, axis)
-    each = np.sqrt(squares).reshape(-1, squares.shape[-1]).sum(axis=0)
+    axes = tuple(range(values.ndim - 1))
+    size = values[..., 0].size
+    each = np.abs(np.fft.fftn(values, axes=axes) if axes else values).reshape(size, -1).sum(axis=0) / size
     return float(each[0] if len(each) == 1 else each.sum() / 2)
-
-
-def amplification_of_norms(sizes: Sequence[int]) -> float:
-    """By how much an error of the values can grow in `sum_of_norms`.
-
-    On one axis ‖F‖₂ = √(2/(2d+1)), so that errors e of all values make ‖δC‖_F ≤ 2^(J/2) e; and the sum of K norms is at
-    most √K times the root of the sum of their squares, K = ∏(d_j+1).
-    """
-    return float(np.prod([np.sqrt(2.0 * (1 + size // 2)) for size in sizes], initial=1.0))
 
 
 def ehlich_zeller(coefficients: FloatArray, points: int = 8) -> tuple[float, float]:

@@ -1,1 +1,0 @@
-"""How far pruning may go, and how that is known."""

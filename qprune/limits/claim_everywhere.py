@@ -41,7 +41,7 @@ class OutputEverywhere:
         after: The smaller circuit's.
         runs: Runs of each circuit that the proof rests on.
         cells: Cells of the domain that the search looked at.
-        method: "branch and bound", or "sum of norms" where that gave the smaller limit.
+        method: "branch and bound", or "sum of amplitudes" where that gave the smaller limit.
         rounding: What rounding may have hidden, counted in `upper`.
         certain_share: Estimated share of the domain's volume with |⟨O⟩| > upper, whose prediction cannot change; None
             for outputs that predict nothing.
