@@ -59,6 +59,22 @@ def checked_roles(
     return columns, trained
 
 
+def kept_weights(
+    left: Mapping[str, Parameter],
+    inputs: Sequence[Parameter],
+    weights: Sequence[Parameter],
+    values: Mapping[str, float],
+) -> tuple[Parameter, ...]:
+    """The weights that a circuit derived from a task's still has; no parameter of it may be without role or value."""
+    kept = tuple(left[p.name] for p in weights if p.name in left and p.name in values)
+    if new := set(left) - {p.name for p in (*inputs, *kept)}:
+        raise TaskError(
+            f"circuit parameter {', '.join(sorted(new))} is no input of the task and no weight with a value; "
+            "bind it with circuit.assign_parameters, or make a new Task"
+        )
+    return kept
+
+
 def checked_holds(given: Mapping[str, Iterable[str]] | None) -> dict[str, frozenset[str]]:
     if given is None:
         return {}

@@ -26,6 +26,7 @@ from qprune.task.arguments import (
     checked_inputs,
     checked_roles,
     checked_weights,
+    kept_weights,
 )
 from qprune.task.bundle import read_task, write_task
 from qprune.task.expressions import operation_with_numbers, values_of, with_numbers
@@ -229,12 +230,7 @@ class Task:
         values = self.named_weights if weights is None else weights
         if circuit.num_qubits != self.num_qubits:
             raise TaskError(f"circuit must have the task's {self.num_qubits} qubits, got {circuit.num_qubits}")
-        kept = tuple(left[p.name] for p in self.weight_params if p.name in left and p.name in values)
-        if new := set(left) - {p.name for p in (*self.input_params, *kept)}:
-            raise TaskError(
-                f"circuit parameter {', '.join(sorted(new))} is no input of the task and no weight with a value; "
-                "bind it with circuit.assign_parameters, or make a new Task"
-            )
+        kept = kept_weights(left, self.input_params, self.weight_params, values)
         return self._but(
             circuit=circuit,
             input_params=tuple(left.get(p.name, p) for p in self.input_params),
