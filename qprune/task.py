@@ -172,6 +172,10 @@ class Task:
             angle: A number or an expression in the circuit's parameters.
             samples: Indices of samples; default all.
         """
+        return self.values_at(angle, self.inputs if samples is None else self.inputs[samples])
+
+    def values_at(self, angle: float | ParameterExpression, rows: FloatArray) -> FloatArray:
+        """The same on any inputs, one sample a row: shape () where none enters, else (number of rows,)."""
         if not isinstance(angle, ParameterExpression):
             return np.asarray(float(angle))
         if isinstance(angle, Parameter) and angle in self._weight_values:  # not every expression has a hash
@@ -179,7 +183,6 @@ class Task:
         known = {p: self._weight_values[p] for p in angle.parameters if p in self._weight_values}
         if len(known) == len(angle.parameters):
             return np.asarray(number_at(angle, known))
-        rows = self.inputs if samples is None else self.inputs[samples]
         bound = bound_in_part(angle, known) if known else angle
         slopes = None if bound is None else slopes_of(bound)
         if bound is not None and slopes is not None:  # affine: no loop needed
