@@ -8,7 +8,7 @@ the largest deviation, not to the mean.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from qprune.limits.refit import fit, predicted_square, saliencies
 from qprune.limits.removal import LEAST_COST, Reduced, by_distance
 from qprune.selection.candidate import Candidate
 from qprune.selection.strategies.base import Strategy
-from qprune.simulators.adjoint import AdjointNetwork
+from qprune.simulators.engine import Network
 from qprune.simulators.values import check_memory
 from qprune.task.task import Task
 
@@ -36,6 +36,32 @@ HOPELESS = (4.0, 2.5, 1.6, 1.2)  # times the budget: what the norm of each power
 ROUNDING = 1e-9  # share of the budget left to the difference between two simulators
 STATES_PER_SAMPLE = 4  # that an adjoint pass holds at a time
 SAMPLES_PER_WEIGHT = 2  # size of the ensemble that weights are fitted on; mixtures of inputs fill it up
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A circuit without some of its gates, not yet simplified: what the search looks at by the thousand.
+
+    Attributes:
+        base: The circuit.
+        network: What is left of it, compiled.
+        gone: Indices of the gates that are not.
+        weights: Where they are by now, shape (P,).
+        deviation: Largest |Δ| of any output on any selected sample.
+    """
+
+    base: Reduced
+    network: Network
+    gone: tuple[int, ...]
+    weights: FloatArray
+    deviation: float = np.inf
+
+    @property
+    def reduced(self) -> Reduced:
+        """Written out and simplified."""
+        task = self.base.task.with_circuit(self.base.task.circuit)
+        task.weights = self.weights
+        return replace(replace(self.base, task=task).without(self.gone), deviation=self.deviation)
 
 
 class Compressor:
@@ -73,7 +99,7 @@ class Compressor:
         check_memory(len({q for site in sites for q in site.qubits}), STATES_PER_SAMPLE * len(ensemble.selected))
         self.samples: NDArray[np.intp] = ensemble.selected
         self.original = Reduced(ensemble.with_circuit(circuit_of(task, tuple(sites))), tuple(sites), 0.0)
-        self.target = self._network(self.original).values(self.original.task.weights)
+        self.target = self._trial(self.original).network.values(self.original.task.weights)
         self.block = self.chunk = len(sites)
 
     def compress(self, budget: float, start: Reduced | None = None, progress: bool = False) -> Reduced:
@@ -117,7 +143,8 @@ class Compressor:
 
     def _fewer_entangling_gates(self, current: Reduced, budget: float) -> Reduced | None:
         """A block of entangling gates, and of others that no weight moves, half the size each time none fits."""
-        gates, predicted = self._predicted(current)
+        start = self._trial(current)
+        gates, predicted = self._predicted(start)
         order = np.argsort(predicted, kind="stable")
         self.block = min(self.block, max(1, len(gates) // 2))
         while self.block > 1:
@@ -125,107 +152,106 @@ class Compressor:
             drawn = [np.argsort(predicted - self.rng.gumbel(size=len(gates))) for _ in range(PROPOSALS - 1)]
             blocks = [order[: self.block], *(p[: self.block] for p in drawn)]
             turns = [[0] * self.block, *self.rng.integers(0, 2, (len(drawn), self.block)).tolist()]
-            tried = [self._without(current, sorted(gates[p].tolist()), t) for p, t in zip(blocks, turns, strict=True)]
+            tried = [self._without(start, sorted(gates[p].tolist()), t) for p, t in zip(blocks, turns, strict=True)]
             if (smaller := self._best(tried, budget)) is not None:
                 return smaller
             self.block //= 2
-        alone = [self._without(current, [k], [turn]) for k in gates[order[:LOOK_AHEAD]].tolist() for turn in (0, 1)]
+        alone = [self._without(start, [k], [turn]) for k in gates[order[:LOOK_AHEAD]].tolist() for turn in (0, 1)]
         return self._best(alone, budget)
 
-    def _predicted(self, current: Reduced) -> tuple[NDArray[np.intp], FloatArray]:
+    def _predicted(self, start: Trial) -> tuple[NDArray[np.intp], FloatArray]:
         """Gates that no weight moves, or on several qubits, and the log of what their loss costs, per cost saved."""
-        network, found = self._network(current), {}
-        for k, site in enumerate(current.sites):
-            if self.prunable(site) and (len(site.qubits) > 1 or not network.gates[k].slopes):
-                left = replace(current, sites=current.sites[:k] + current.sites[k + 1 :])
-                square = predicted_square(self._network(left), current.task.weights, self.target)
+        found, moved = {}, start.network.slopes.any(axis=1)
+        for k, site in enumerate(start.base.sites):
+            if self.prunable(site) and (len(site.qubits) > 1 or not moved[k]):
+                square = predicted_square(start.network.without([k]), start.weights, self.target)
                 found[k] = np.log(max(square, LEAST_COST) / max(self.cost(site), LEAST_COST))
         return np.array(list(found), dtype=int), np.array(list(found.values()))
 
-    def _without(self, current: Reduced, gone: Sequence[int], turns: Sequence[int]) -> Reduced:
+    def _without(self, start: Trial, gone: Sequence[int], turns: Sequence[int]) -> Trial:
         """Turn gates into the identity in small steps, down or on through a full period, the weights following."""
-        network, weights = self._network(current), current.task.weights
-        moving = [
-            (k, turn * group.period)
-            for k, turn in zip(gone, turns, strict=True)
-            if not network.gates[k].is_fixed and (group := subgroup_of(current.sites[k])) is not None
-        ]
-        for step in range(1, HOMOTOPY if moving else 0):
-            for k, whole in moving:
-                network.turn_down(k, 1 - step / HOMOTOPY, whole * step / HOMOTOPY)
+        weights, periods = start.weights, {}
+        for k, turn in zip(gone, turns, strict=True):
+            group = subgroup_of(start.base.sites[k])
+            if group is not None and start.network.has_coordinate(k):
+                periods[k] = turn * group.period
+        for step in range(1, HOMOTOPY if periods else 0):
+            share = step / HOMOTOPY
+            network = start.network.turned_down({k: (1 - share, period * share) for k, period in periods.items()})
             weights, _ = fit(network, weights, self.target, steps=FOLLOW_STEPS)
-        return self._fitted(self._moved(current, weights).without(gone), SCREEN_STEPS)
+        return self._fitted(self._left(start, gone, weights), SCREEN_STEPS)
 
-    def _best(self, tried: Sequence[Reduced], budget: float) -> Reduced | None:
+    def _best(self, tried: Sequence[Trial], budget: float) -> Reduced | None:
         """The cheapest of the best few that fit once their weights are fitted to the end."""
-        finalists = sorted(tried, key=lambda r: r.deviation)[:FINALISTS]
-        fitting = [r for r in (self._fitted_within(f, budget) for f in finalists) if r.deviation <= budget]
+        finalists = sorted(tried, key=lambda trial: trial.deviation)[:FINALISTS]
+        fitting = [t.reduced for t in (self._fitted_within(f, budget) for f in finalists) if t.deviation <= budget]
         return min(fitting, key=lambda r: (self.total_cost(r), r.deviation), default=None)
 
     # -- rotations -------------------------------------------------------------------------------------------
 
     def _fewer_rotations(self, current: Reduced, budget: float) -> Reduced | None:
         """The first in the order of saliency per cost, as many as fit, found by halving."""
-        loss = saliencies(self._network(current), current.task.weights, current.sites)
+        start = self._trial(current)
+        loss = saliencies(start.network, start.weights, current.sites)
         order = sorted(
             (k for k in loss if self.prunable(current.sites[k])),
             key=lambda k: loss[k] / max(self.cost(current.sites[k]), LEAST_COST),
         )
-        return self._first_that_fit(current, order, budget)
+        return self._first_that_fit(start, order, budget)
 
     def _fewer_by_distance(self, current: Reduced, budget: float) -> Reduced | None:
         """By prefix distance: it still tells gates apart where outputs are stationary, as at the minimum of a VQE."""
-        return self._first_that_fit(current, by_distance(self.candidates(current)), budget)
+        return self._first_that_fit(self._trial(current), by_distance(self.candidates(current)), budget)
 
     def _fewer_in_order(self, current: Reduced, budget: float) -> Reduced | None:
         """What the strategy would take next, entangling gates and rotations alike."""
         found = self.candidates(current)
         order = [found[j].site for j in self.strategy.order(found, current.sites) or ()]
-        return self._first_that_fit(current, order, budget)
+        return self._first_that_fit(self._trial(current), order, budget)
 
-    def _first_that_fit(self, current: Reduced, order: list[int], budget: float) -> Reduced | None:
+    def _first_that_fit(self, start: Trial, order: list[int], budget: float) -> Reduced | None:
         """The first quarter of an order, or half of that and so on; else the first of the next few by itself."""
         self.chunk = min(self.chunk, max(1, len(order) // 4))
         while order:
-            smaller = self._fitted_within(current.without(order[: self.chunk]), budget)
+            smaller = self._fitted_within(self._left(start, order[: self.chunk]), budget)
             if smaller.deviation <= budget:
-                return smaller
+                return smaller.reduced
             if self.chunk == 1:
                 break
             self.chunk //= 2
         for k in order[1 : 1 + LOOK_AHEAD]:
-            smaller = self._fitted_within(current.without([k]), budget)
+            smaller = self._fitted_within(self._left(start, [k]), budget)
             if smaller.deviation <= budget:
-                return smaller
+                return smaller.reduced
         return None
 
     # -- common ----------------------------------------------------------------------------------------------
 
-    def _fitted_within(self, reduced: Reduced, budget: float) -> Reduced:
+    def _trial(self, reduced: Reduced) -> Trial:
+        network = Network(reduced.task, reduced.sites, self.samples)
+        return Trial(reduced, network, (), reduced.task.weights, reduced.deviation)
+
+    def _left(self, start: Trial, gone: Sequence[int], weights: FloatArray | None = None) -> Trial:
+        """What is left of a circuit without some gates."""
+        left = start.weights if weights is None else weights
+        return Trial(start.base, start.network.without(gone), tuple(gone), left)
+
+    def _fitted_within(self, trial: Trial, budget: float) -> Trial:
         """Weights fitted to the mean square, then to ever higher powers until the largest deviation is within."""
-        best = current = self._fitted(reduced, FIT_STEPS)
+        best = current = self._fitted(trial, FIT_STEPS)
         for power, hopeless in zip(POWERS, HOPELESS, strict=True):
             if best.deviation <= budget or best.deviation > hopeless * budget:
                 break
             current = self._fitted(current, POWER_STEPS, power, budget)
-            best = min(best, current, key=lambda r: r.deviation)
+            best = min(best, current, key=lambda t: t.deviation)
         return best
 
-    def _fitted(self, reduced: Reduced, steps: int, power: int = 2, enough: float = 0.0) -> Reduced:
-        network = self._network(reduced)
-        if reduced.task.observables is None:
+    def _fitted(self, trial: Trial, steps: int, power: int = 2, enough: float = 0.0) -> Trial:
+        if trial.base.task.observables is None:
             enough = 0.0  # a total variation is no largest entry
-        weights, _ = fit(network, reduced.task.weights, self.target, steps=steps, power=power, enough=enough)
-        return replace(self._moved(reduced, weights), deviation=self._deviation(network, weights))
+        weights, _ = fit(trial.network, trial.weights, self.target, steps=steps, power=power, enough=enough)
+        return replace(trial, weights=weights, deviation=self._deviation(trial.network, weights))
 
-    def _moved(self, reduced: Reduced, weights: FloatArray) -> Reduced:
-        task = reduced.task.with_circuit(reduced.task.circuit)
-        task.weights = weights
-        return replace(reduced, task=task)
-
-    def _network(self, reduced: Reduced) -> AdjointNetwork:
-        return AdjointNetwork(reduced.task, reduced.sites, self.samples)
-
-    def _deviation(self, network: AdjointNetwork, weights: FloatArray) -> float:
+    def _deviation(self, network: Network, weights: FloatArray) -> float:
         change = np.abs(network.values(weights) - self.target)[:, : self.num_selected]
         return float(change.max() if network.task.observables is not None else change.sum(axis=0).max() / 2)

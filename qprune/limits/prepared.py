@@ -26,7 +26,7 @@ from qprune.selection.candidate import Candidate
 from qprune.selection.finder import CandidateFinder, is_prunable, words_for
 from qprune.selection.select import angles_used
 from qprune.selection.strategies import STRATEGIES
-from qprune.selection.windows import Windows, window_size
+from qprune.selection.windows import Windows, window_ends, window_size
 from qprune.simulators.runner import Runner
 from qprune.simulators.values import STATEVECTOR, Outputs, Prefix
 from qprune.task.task import Task
@@ -52,7 +52,7 @@ class Stage:
         self.finder = self._finder(task, self.sites, self.prefix, self.noise)
         # Windows hold statevectors.
         self.window = window_size(task, self.sites, options.window) if options.simulator == STATEVECTOR else 0
-        self.windows = Windows(task, self.sites, self.window) if self.window else None
+        self.windows = Windows(task, self.sites, window_ends(self.sites, self.window)) if self.window else None
         self.tolerances = np.array([self._tolerance(r) for r in self.noise.infidelity.tolist()])
 
     def _tolerance(self, infidelity: float) -> float:

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.linalg.lapack import dposv
 from scipy.optimize import minimize
 
 from qprune._arrays import FloatArray
 from qprune.gates.sites import Site
 from qprune.gates.subgroups import subgroup_of
-from qprune.simulators.adjoint import AdjointNetwork
+from qprune.simulators.engine import Network
 
 DAMPING = 1e-3  # first damping of Levenberg-Marquardt, relative to the diagonal of the Gauss-Newton matrix
 RESIDUALS_PER_WEIGHT = 2  # from which on the Gauss-Newton matrix is trusted
@@ -25,7 +26,7 @@ FLOOR = 1e-9  # damping of directions that no output sees, relative to the mean 
 
 
 def fit(
-    network: AdjointNetwork,
+    network: Network,
     weights: FloatArray,
     target: FloatArray,
     *,
@@ -52,24 +53,22 @@ def fit(
     Returns:
         The weights and the sum of squares.
     """
-    free = network.movable
-    if target.size < RESIDUALS_PER_WEIGHT * free.sum():
+    free = network.free
+    if target.size < RESIDUALS_PER_WEIGHT * len(free):
         return _quasi_newton(network, weights, target, steps, power)
     damping = DAMPING
     residual, matrix = _linearised(network, weights, target)
-    for _ in range(steps if free.any() else 0):
+    for _ in range(steps if len(free) else 0):
         largest = np.abs(residual).max()
         if largest <= enough:
             break
-        relative = residual / largest
-        share = relative ** (power - 2)
-        before = float(np.sum(relative**power))
-        normal, slope = (power - 1) * (matrix.T * share) @ matrix, matrix.T @ (share * residual)
-        scale = np.diag(normal) + FLOOR * max(np.trace(normal) / max(len(normal), 1), 1e-300)
+        before, normal, slope = _quadratic(residual / largest, residual, matrix, power)
+        diagonal = np.diagonal(normal)
+        scale = diagonal + FLOOR * max(diagonal.mean(), 1e-300)
         for _ in range(8):
             moved = weights.copy()
-            moved[free] -= np.linalg.solve(normal + damping * np.diag(scale) + 1e-300 * np.eye(len(scale)), slope)
-            after = float(np.sum(((network.values(moved) - target) / largest) ** power))
+            moved[free] -= _solved(normal, damping * scale, slope)
+            after = float(np.sum(((network.values(moved) - target).ravel() / largest) ** power))
             if after < before and np.abs(moved - weights).max() <= FARTHEST:
                 break
             damping *= 4
@@ -82,10 +81,31 @@ def fit(
     return weights, float(residual @ residual)
 
 
+def _quadratic(
+    relative: FloatArray, residual: FloatArray, matrix: FloatArray, power: int
+) -> tuple[float, FloatArray, FloatArray]:
+    """Σ|r|^p, and the Gauss-Newton matrix and slope of that sum's share p, all relative to the largest residual."""
+    if power == 2:
+        return float(relative @ relative), matrix.T @ matrix, residual @ matrix
+    root = np.abs(relative) ** (power // 2 - 1)
+    half = root[:, None] * matrix
+    return float(np.sum(relative**power)), (power - 1) * (half.T @ half), (root * residual) @ half
+
+
+def _solved(normal: FloatArray, added: FloatArray, slope: FloatArray) -> FloatArray:
+    """Solution of (normal + diag(added)) z = slope, a positive definite matrix."""
+    if not len(slope):
+        return slope
+    damped = normal.copy()
+    np.einsum("ii->i", damped)[...] += added + 1e-300
+    _, solution, failed = dposv(damped, slope, overwrite_a=True)
+    return np.linalg.lstsq(damped, slope, rcond=None)[0] if failed else solution
+
+
 def _quasi_newton(
-    network: AdjointNetwork, weights: FloatArray, target: FloatArray, steps: int, power: int
+    network: Network, weights: FloatArray, target: FloatArray, steps: int, power: int
 ) -> tuple[FloatArray, float]:
-    free, moved = network.movable, weights.copy()
+    free, moved = network.free, weights.copy()
     scale = max(float(np.abs(network.values(weights) - target).max()), SMALLEST)
 
     def cost(point: FloatArray) -> tuple[float, FloatArray]:
@@ -98,16 +118,16 @@ def _quasi_newton(
     return moved, float(np.sum((network.values(moved) - target) ** 2))
 
 
-def predicted_square(network: AdjointNetwork, weights: FloatArray, target: FloatArray, damping: float = 1e-2) -> float:
+def predicted_square(network: Network, weights: FloatArray, target: FloatArray, damping: float = 1e-2) -> float:
     """Σ (outputs − target)² after one damped Gauss-Newton step, to first order: a look ahead for one Jacobian."""
     residual, matrix = _linearised(network, weights, target)
     normal = matrix.T @ matrix
     scale = damping * np.diag(normal) + 1e-4 * damping * np.trace(normal) / max(len(normal), 1) + 1e-300
-    step = np.linalg.solve(normal + np.diag(scale), matrix.T @ residual)
+    step = _solved(normal, scale, residual @ matrix)
     return float(np.sum((residual - matrix @ step) ** 2))
 
 
-def saliencies(network: AdjointNetwork, weights: FloatArray, sites: Sequence[Site]) -> dict[int, float]:
+def saliencies(network: Network, weights: FloatArray, sites: Sequence[Site]) -> dict[int, float]:
     """Second-order cost of driving each movable gate to the identity, the others compensating.
 
     With H the Gauss-Newton matrix and c_k the gate's coordinate as a linear form in the weights, the
@@ -115,25 +135,21 @@ def saliencies(network: AdjointNetwork, weights: FloatArray, sites: Sequence[Sit
     indices of sites.
     """
     values, jacobian = network.jacobian(weights)
-    free = np.flatnonzero(network.movable)
-    matrix = jacobian.reshape(values.size, len(weights))[:, free]
+    matrix = jacobian.reshape(values.size, -1)
     normal = matrix.T @ matrix
     normal += 1e-6 * max(np.trace(normal) / max(len(normal), 1), 1e-12) * np.eye(len(normal))
     inverse = np.linalg.inv(normal)
-    column = {int(p): j for j, p in enumerate(free)}
+    forms, coordinates = network.slopes[:, network.free], network.coordinates(weights)
     found = {}
-    for k, (gate, site) in enumerate(zip(network.gates, sites, strict=True)):
-        group = subgroup_of(site)
-        if not gate.slopes or group is None:
-            continue
-        form = np.zeros(len(free))
-        for p, factor in gate.slopes:
-            form[column[p]] = float(np.mean(factor))
-        turn = (float(np.mean(gate.angle(weights))) + group.period / 2) % group.period - group.period / 2
-        found[k] = turn**2 / max(float(form @ inverse @ form), 1e-300)
+    for k in np.flatnonzero(forms.any(axis=1)).tolist():
+        group = subgroup_of(sites[k])
+        if group is not None:
+            turn = (float(coordinates[k]) + group.period / 2) % group.period - group.period / 2
+            found[k] = turn**2 / max(float(forms[k] @ inverse @ forms[k]), 1e-300)
     return found
 
 
-def _linearised(network: AdjointNetwork, weights: FloatArray, target: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _linearised(network: Network, weights: FloatArray, target: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Residual (R·M,) and its derivatives in the weights that move the circuit (R·M, F)."""
     values, jacobian = network.jacobian(weights)
-    return (values - target).ravel(), jacobian.reshape(values.size, len(weights))[:, network.movable]
+    return (values - target).ravel(), jacobian.reshape(values.size, -1)

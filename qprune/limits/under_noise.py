@@ -15,7 +15,7 @@ from qprune.limits.prepared import Stage
 from qprune.limits.refit import fit
 from qprune.limits.removal import Reduced, remove_verified
 from qprune.selection.strategies import STRATEGIES
-from qprune.simulators.adjoint import AdjointNetwork
+from qprune.simulators.engine import Network
 from qprune.simulators.passes import final_outputs
 
 # Budgets tried, in units of the mean deviation that noise is predicted to cause in the original.
@@ -93,7 +93,7 @@ def _fitted_for_noise(stage: Stage, compressor: Compressor, reduced: Reduced) ->
         return reduced
     pruned, sites, _ = stage.ended(reduced)
     target = stage.forecast.needed(pruned, sites, compressor.target)
-    network = AdjointNetwork(reduced.task, reduced.sites, compressor.samples)
+    network = Network(reduced.task, reduced.sites, compressor.samples)
     task = reduced.task.with_circuit(reduced.task.circuit)
     task.weights, _ = fit(network, reduced.task.weights, target, steps=FIT_STEPS)
     return replace(reduced, task=task)

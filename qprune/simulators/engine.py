@@ -7,7 +7,7 @@ so that results are the same to the last bit for any number of threads.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, lru_cache
 from typing import Any
@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qprune.gates import Site
+from qprune._arrays import ComplexArray, FloatArray
+from qprune.gates.sites import Site
 from qprune.simulators.program import Program, kernels, movable_weights, symbols_of
 from qprune.simulators.readout import Readout
-from qprune.subgroups import ComplexArray
-from qprune.task import FloatArray, Task
+from qprune.task.task import Task
 
 KEPT_BYTES = 2**28  # of states before the first gate that moves, up to which they are kept between calls
 CHUNK_BYTES = 2**27  # of angles, matrices and outputs of the samples that `outputs_at` runs at a time
@@ -36,6 +36,8 @@ class Network:
         sites: The gates.
         samples: Indices of the samples; default: those that selection sees.
         threads: Most threads.
+        rows: Inputs of the samples, shape (M, number of inputs), in place of the task's own.
+        register: Qubits to hold besides those of the gates and the outputs.
 
     Raises:
         OptionError: Probabilities of more qubits than can be fitted one by one.
@@ -53,16 +55,19 @@ class Network:
         *,
         threads: int = 1,
         rows: FloatArray | None = None,
+        register: Sequence[int] = (),
     ) -> None:
         chosen = task.inputs[task.selected if samples is None else samples] if rows is None else rows
-        qubits = sorted({q for s in sites for q in s.qubits} | {q for s in task.output_supports for q in s}) or [0]
+        seen = {q for s in sites for q in s.qubits} | {q for s in task.output_supports for q in s} | set(register)
+        qubits = sorted(seen) or [0]
         self.task, self.threads, self.num_sites = task, threads, len(sites)
         self.place = {q: j for j, q in enumerate(qubits)}
         self.movable = movable_weights(task, sites)
         symbols, self.site_of = symbols_of(task, sites, self.place, chosen, self.movable)
         self.program = Program.of(symbols)
-        self.readout = Readout(task, qubits)
+        self._with_coordinate = [s.coordinate is not None for s in sites]
         self._begun: FloatArray | None = None
+        self._readout: list[Readout] = []  # made once for all that are edited from this one, and not unless asked for
 
     # -- editing -----------------------------------------------------------------------------------------------
 
@@ -70,9 +75,16 @@ class Network:
         """The same without some gates, by their index."""
         return self._edited(self.program.without(np.isin(self.site_of, list(gone))))
 
-    def turned_down(self, k: int, scale: float, shift: float) -> Network:
-        """The same with gate k's angle t at scale · t + shift: on the way from the gate to the identity."""
-        return self._edited(self.program.turned(np.flatnonzero(self.site_of == k), scale, shift))
+    def turned_down(self, turns: Mapping[int, tuple[float, float]]) -> Network:
+        """The same with the coordinate t of gate k at scale · t + shift: on the way from the gate to the identity.
+
+        Args:
+            turns: scale and shift by the index of the gate.
+        """
+        program = self.program
+        for k, (scale, shift) in turns.items():
+            program = program.turned(np.flatnonzero(self.site_of == k), scale, shift)
+        return self._edited(program)
 
     def _edited(self, program: Program) -> Network:
         new = object.__new__(Network)
@@ -103,6 +115,16 @@ class Network:
         program, found = self.program, np.zeros(self.num_sites)
         np.add.at(found, self.site_of, program.angles(weights) * program.moves)
         return found
+
+    def has_coordinate(self, k: int) -> bool:
+        """Whether gate k lies in a one-parameter subgroup, so that it can be turned down to the identity."""
+        return bool(self._with_coordinate[k])
+
+    @property
+    def readout(self) -> Readout:
+        if not self._readout:
+            self._readout.append(Readout(self.task, list(self.place)))
+        return self._readout[0]
 
     # -- running it --------------------------------------------------------------------------------------------
 

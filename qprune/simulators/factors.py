@@ -19,9 +19,11 @@ import numpy as np
 from qiskit.circuit import Instruction
 from qiskit.circuit.library import UnitaryGate
 
-from qprune.gates import Angle, Site, bound_operation, make_site
-from qprune.subgroups import ComplexArray, Subgroup, matrix_of, subgroup_of
-from qprune.task import Task
+from qprune._arrays import ComplexArray
+from qprune.gates.matrices import matrix_of
+from qprune.gates.sites import Angle, Site, bound_operation, make_site
+from qprune.gates.subgroups import Subgroup, subgroup_of
+from qprune.task.task import Task
 
 PAIR, DIAGONAL, DENSE = 0, 1, 2
 WHOLE_QUBITS = 4  # a gate outside the catalogue on more than these is applied through its definition

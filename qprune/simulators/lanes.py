@@ -42,7 +42,7 @@ def _pointer(context: Any, builder: Any, kind: Any, array: Any, at: Any) -> Any:
 
 @intrinsic
 def load(typingctx: Any, array: Any, at: Any) -> Any:
-    """The eight numbers that begin at a place of a flat array."""
+    """The eight numbers that begin at a place of an array, counted as if it were flat."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.load(_pointer(context, builder, signature.args[0], *arguments), align=8)
@@ -52,7 +52,7 @@ def load(typingctx: Any, array: Any, at: Any) -> Any:
 
 @intrinsic
 def store(typingctx: Any, array: Any, at: Any, value: Any) -> Any:
-    """Write eight numbers to a flat array."""
+    """Write eight numbers to an array, likewise."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         data, place, vector = arguments

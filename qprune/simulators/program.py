@@ -1,4 +1,4 @@
-"""A circuit as flat arrays, made once and then edited: gates go, or are turned down, without another look at symbols."""
+"""A circuit as flat arrays, made once, then edited: gates go or are turned down without another look at symbols."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 from qiskit.circuit import ParameterExpression
 
-from qprune.expressions import slopes_of
-from qprune.gates import Site
+from qprune._arrays import ComplexArray, FloatArray
+from qprune.gates.sites import Site
 from qprune.simulators.factors import DENSE, PAIR, Factor, factors_of
-from qprune.subgroups import ComplexArray
-from qprune.task import FloatArray, Task
+from qprune.task.expressions import slopes_of
+from qprune.task.task import Task
 
 
 def kernels() -> Any:
-    """The compiled functions; numba is imported, and compiles what its cache on disk does not hold, on the first use."""
+    """The compiled functions; numba is imported at the first use, and compiles what its cache on disk does not hold."""
     return import_module("qprune.simulators.kernels")
 
 

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array, diags_array
 
+from qprune._arrays import FloatArray
 from qprune.errors import OptionError
-from qprune.observables import restricted
-from qprune.task import FloatArray, Task
+from qprune.task.observables import restricted
+from qprune.task.task import Task
 
 LARGEST_DISTRIBUTION = 6  # measured qubits up to which every outcome probability is an output of its own
 

@@ -1,4 +1,4 @@
-"""The batched simulator behind windows and re-fitting against dense states, gate by gate (THEORY T6)."""
+"""The compiled engine against dense states and finite differences, gate by gate, and windows made of it (T6)."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from qiskit.quantum_info import SparsePauliOp, random_unitary
 
 from qprune import Task
 from qprune.gates.sites import sites_of
-from qprune.selection.windows import window_ends
-from qprune.simulators.adjoint import AdjointNetwork
-from qprune.simulators.dense import BatchedNetwork
+from qprune.selection.windows import Windows, window_ends
+from qprune.simulators.engine import Network
 
 OTHERS = {
     "evolution": lambda: PauliEvolutionGate(SparsePauliOp("XYZ", 0.7), time=WEIGHTS[0]),
@@ -57,7 +56,7 @@ def task_of(circuit, observables=("ZII", "XYZ", "IXX"), samples=3):
 
 
 def check_outputs(task):
-    network = AdjointNetwork(task, sites_of(task), task.selected)
+    network = Network(task, sites_of(task), task.selected)
     dense = np.array([outputs(task, state(task.bound_circuit(i))) for i in range(task.num_samples)]).T
     np.testing.assert_allclose(network.values(task.weights), dense, atol=1e-12)
 
@@ -100,7 +99,7 @@ def test_a_window_has_the_angle_of_its_states(name):
         sites = sites_of(task)
         if len(sites) != place + 2:  # taken apart
             return
-        network = BatchedNetwork(task, sites, task.selected)
+        windows = Windows(task, sites, [len(sites)])
         for by in ((), ((other or operation.inverse(), qubits),)):
             changed = circuit.copy_empty_like()
             for k, item in enumerate(circuit.data):
@@ -108,7 +107,7 @@ def test_a_window_has_the_angle_of_its_states(name):
                     changed.append(item)
                 for new, where in by if k == place else ():
                     changed.append(new, where)
-            found = network.window_angles({place: by}, [len(sites)])
+            found = windows.window_angles({place: by})
             for i in range(task.num_samples):
                 before, after = state(task.bound_circuit(i)), state(task.with_circuit(changed).bound_circuit(i))
                 exact = state_angle(before, after)
@@ -131,7 +130,6 @@ def test_windows_add_up_to_more_than_the_whole():
             if k not in gone:
                 changed.append(item)
         exact = state_angle(state(circuit), state(changed))
-        network = BatchedNetwork(task, sites, task.selected)
         for size in (1, 2, 3, 4):
             ends = window_ends(sites, size)
             assert ends == sorted(set(ends))
@@ -139,7 +137,7 @@ def test_windows_add_up_to_more_than_the_whole():
             for first, end in zip([0, *ends], ends, strict=False):
                 touched = {q for site in sites[first:end] for q in site.qubits}
                 assert len(touched) <= size or end - first == 1
-            total = network.window_angles(dict.fromkeys(gone, ()), ends)[0]
+            total = Windows(task, sites, ends).window_angles(dict.fromkeys(gone, ()))[0]
             assert total >= exact - 1e-12
             if size == 4:
                 assert ends == [len(sites)]
