@@ -372,7 +372,7 @@ def test_predicted_square_lies_between_the_linear_optimum_and_no_step(name):
 class Flat:
     """Four outputs that a weight moves only by what rounding makes of their slope."""
 
-    movable = np.array([True])
+    free = np.array([0])
     slope = 1e-17
 
     def values(self, weights):

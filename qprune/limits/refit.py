@@ -56,7 +56,7 @@ def fit(
     free = network.free
     if target.size < RESIDUALS_PER_WEIGHT * len(free):
         return _quasi_newton(network, weights, target, steps, power)
-    damping = DAMPING
+    damping, growth = DAMPING, 2.0
     residual, matrix = _linearised(network, weights, target)
     for _ in range(steps if len(free) else 0):
         largest = np.abs(residual).max()
@@ -66,15 +66,21 @@ def fit(
         diagonal = np.diagonal(normal)
         scale = diagonal + FLOOR * max(diagonal.mean(), 1e-300)
         for _ in range(8):
+            step = _solved(normal, damping * scale, slope)
+            promised = power * float(step @ (slope + damping * scale * step)) / (2 * largest**2)
+            if promised < gain * before:
+                return weights, float(residual @ residual)
             moved = weights.copy()
-            moved[free] -= _solved(normal, damping * scale, slope)
+            moved[free] -= step
             after = float(np.sum(((network.values(moved) - target).ravel() / largest) ** power))
             if after < before and np.abs(moved - weights).max() <= FARTHEST:
                 break
-            damping *= 4
+            damping, growth = damping * growth, 2 * growth
         else:
             break
-        weights, damping = moved, max(damping / 6, 1e-9)
+        # By how much of what the quadratic model promised came true.
+        weights, growth = moved, 2.0
+        damping = max(damping * max(1 / 6, 1 - (2 * (before - after) / promised - 1) ** 3), 1e-9)
         residual, matrix = _linearised(network, weights, target)
         if before - after < gain * before:
             break

@@ -171,7 +171,7 @@ class Network:
 
     # -- how -----------------------------------------------------------------------------------------------------
 
-    @property
+    @cached_property
     def _blocks(self) -> int:
         return -(-self.num_samples // int(kernels().LANES))
 
@@ -222,13 +222,15 @@ class Network:
     def _share(self, kernel: Callable[..., None], *arguments: Any) -> None:
         """Run a kernel on all blocks, shared out evenly to threads."""
         blocks = self._blocks
-        work = blocks * int(kernels().LANES) * 2 ** len(self.place) * (1 + len(self.program.tape.operations))
-        threads = max(1, min(self.threads, blocks, work // PER_THREAD))
-        cuts = [blocks * j // threads for j in range(threads + 1)]
+        threads = 1
+        if self.threads > 1:
+            work = self.num_samples * 2 ** len(self.place) * (1 + len(self.program.tape.operations))
+            threads = max(1, min(self.threads, blocks, work // PER_THREAD))
         if threads == 1:
             kernel(*arguments, 0, blocks)
-        else:
-            list(_pool(threads).map(lambda j: kernel(*arguments, cuts[j], cuts[j + 1]), range(threads)))
+            return
+        cuts = [blocks * j // threads for j in range(threads + 1)]
+        list(_pool(threads).map(lambda j: kernel(*arguments, cuts[j], cuts[j + 1]), range(threads)))
 
 
 _CACHED = {name for name, member in vars(Network).items() if isinstance(member, cached_property)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib import import_module
 from math import pi
 from typing import Any
@@ -20,6 +20,7 @@ from qprune.task.expressions import slopes_of
 from qprune.task.task import Task
 
 
+@lru_cache(maxsize=1)
 def kernels() -> Any:
     """The compiled functions; numba is imported at the first use, and compiles what its cache on disk does not hold."""
     return import_module("qprune.simulators.kernels")
