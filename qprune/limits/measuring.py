@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from qprune.errors import OptionError
+from qprune.gates.costs import cost_of
 from qprune.gates.sites import circuit_of
 from qprune.limits.base import Rewritten
 from qprune.limits.claims import deviations, doubt
 from qprune.limits.compressor import Compressor
 from qprune.limits.prepared import Prepared
+from qprune.limits.progress import Watch
 from qprune.limits.removal import Measure, Reduced, remove_verified
 from qprune.limits.settings import Settings
 from qprune.selection.candidate import Candidate
@@ -59,8 +63,18 @@ def deviation_of(prepared: Prepared, reduced: Reduced) -> float:
     return float(found.max())
 
 
-def compressor_of(prepared: Prepared) -> Compressor:
-    """Removal with refit, from a prepared circuit."""
+def watch_of(prepared: Prepared) -> Watch[Reduced]:
+    """Watches a search: the least total cost is best, then the least deviation."""
+    settings, costs = prepared.settings, prepared.costs
+    return Watch(
+        lambda reduced: (sum(cost_of(site, costs) for site in reduced.sites), reduced.deviation),
+        settings.time_limit,
+        settings.progress,
+    )
+
+
+def compressor_of(prepared: Prepared, watch: Watch[Reduced] | None = None) -> Compressor:
+    """Removal with refit, from a prepared circuit, under its own watch unless given."""
     settings = prepared.settings
     return Compressor(
         prepared.task,
@@ -70,31 +84,48 @@ def compressor_of(prepared: Prepared) -> Compressor:
         settings.seed,
         settings.ordering.seeded(settings.seed),
         lambda reduced: identities(prepared, reduced),
+        watch_of(prepared) if watch is None else watch,
     )
 
 
-def removed(prepared: Prepared, budget: float, measure: Measure, start: Reduced | None = None) -> Reduced:
-    """As many gates removed as a measure keeps within the budget, weights where they are."""
+def removed(
+    prepared: Prepared,
+    budget: float,
+    measure: Measure,
+    start: Reduced | None = None,
+    watch: Watch[Reduced] | None = None,
+) -> Reduced:
+    """As many gates removed as a measure keeps within the budget, weights where they are.
+
+    Under its own watch unless given one, whose end is then the caller's to see to.
+    """
+    start = start_of(prepared) if start is None else start
+    if watch is None:
+        with watch_of(prepared) as watch:
+            return removed(prepared, budget, measure, start, watch)
+        return replace(watch.best or start, cut=watch.cut)
     settings = prepared.settings
-    return remove_verified(
-        start_of(prepared) if start is None else start,
-        budget,
-        lambda reduced: identities(prepared, reduced),
-        measure,
-        settings.ordering.seeded(settings.seed),
-        settings.progress,
-    )
+    order = settings.ordering.seeded(settings.seed)
+    return remove_verified(start, budget, lambda reduced: identities(prepared, reduced), measure, order, watch)
 
 
 def compressed(prepared: Prepared, budget: float) -> Reduced:
-    """Gates removed and weights moved, such that no output of any selected sample changes by more than the budget."""
-    plain = removed(prepared, budget, lambda reduced: deviation_of(prepared, reduced))
-    # Several starts, as each may get stuck: the whole circuit, twice as proposals are drawn, and what goes without refit.
-    compressor = compressor_of(prepared)
-    searching = compressor.strategy.order([], []) is None
-    starts = (None, None, compressor.adopt(plain)) if searching else (None, compressor.adopt(plain))
-    ends = [compressor.compress(budget, start, progress=prepared.settings.progress) for start in starts]
-    return min(ends, key=lambda reduced: (compressor.total_cost(reduced), reduced.deviation))
+    """Gates removed and weights moved, such that no output of any selected sample changes by more than the budget.
+
+    The best of several searches, the cheapest first, as each may get stuck: what goes without refit, circuits grown
+    from nothing, and the whole circuit.
+    """
+    start = start_of(prepared)
+    with watch_of(prepared) as watch:
+        plain = removed(prepared, budget, lambda reduced: deviation_of(prepared, reduced), start, watch)
+        compressor = compressor_of(prepared, watch)
+        compressor.compress(budget, compressor.adopt(plain))
+        if compressor.searches and (grown := compressor.grown(budget)) is not None:
+            compressor.compress(budget, grown)
+        compressor.compress(budget)
+        if compressor.searches:
+            compressor.compress(budget)  # once more, as proposals are drawn
+    return replace(watch.best or start, cut=watch.cut)
 
 
 def replacements(prepared: Prepared, reduced: Reduced) -> list[Candidate]:

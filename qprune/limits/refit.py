@@ -21,6 +21,7 @@ from qprune.simulators.engine import Network
 DAMPING = 1e-3  # first damping of Levenberg-Marquardt, relative to the diagonal of the Gauss-Newton matrix
 RESIDUALS_PER_WEIGHT = 2  # from which on the Gauss-Newton matrix is trusted
 SMALLEST = 1e-12  # residual below which nothing is left to fit
+TREND = 4  # steps by whose fall of the residuals those to come are judged
 FARTHEST = 1e4  # largest move of a weight in a step: beyond, along what rounding takes for a slope, angles lose digits
 FLOOR = 1e-9  # damping of directions that no output sees, relative to the mean of that diagonal
 
@@ -34,6 +35,7 @@ def fit(
     power: int = 2,
     gain: float = 1e-4,
     enough: float = 0.0,
+    reach: float = np.inf,
 ) -> tuple[FloatArray, float]:
     """Minimise Σ |outputs − target|^p over the movable weights by Levenberg-Marquardt.
 
@@ -49,6 +51,7 @@ def fit(
         power: p, even, at least 2.
         gain: Stop when an iteration lowers the sum by less than this share.
         enough: Stop when no residual is larger.
+        reach: Stop when, by the trend of the last steps, the largest residual will still exceed this after the last.
 
     Returns:
         The weights and the sum of squares.
@@ -58,9 +61,11 @@ def fit(
         return _quasi_newton(network, weights, target, steps, power)
     damping, growth = DAMPING, 2.0
     residual, matrix = _linearised(network, weights, target)
-    for _ in range(steps if len(free) else 0):
+    norms = list[float]()
+    for left in range(steps if len(free) else 0, 0, -1):
         largest = np.abs(residual).max()
-        if largest <= enough:
+        norms.append(float(np.linalg.norm(residual)))
+        if largest <= enough or _is_hopeless(norms, largest, left, reach):
             break
         before, normal, slope = _quadratic(residual / largest, residual, matrix, power)
         diagonal = np.diagonal(normal)
@@ -85,6 +90,13 @@ def fit(
         if before - after < gain * before:
             break
     return weights, float(residual @ residual)
+
+
+def _is_hopeless(norms: Sequence[float], largest: float, left: int, reach: float) -> bool:
+    """Whether residuals that go on falling as in the last steps will still be too large at the end."""
+    if len(norms) <= TREND or largest <= reach:
+        return False
+    return bool(largest * (norms[-1] / norms[-1 - TREND]) ** (left / TREND) > reach)
 
 
 def _quadratic(

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
-from tqdm import tqdm
 
 from qprune.exact.simplify import ExactChange, apply, simplify
 from qprune.gates.sites import Site, circuit_of
+from qprune.limits.progress import Watch
 from qprune.selection.candidate import Candidate
 from qprune.selection.select import longest_prefix
 from qprune.selection.strategies.base import Order
@@ -33,6 +33,7 @@ class Reduced:
         deviation: Largest |Δ| of any output on any selected sample; infinite while it is not known.
         gone: Original gates that were removed approximately.
         changes: Exact simplifications on the way.
+        cut: Why the search for it ended early: "time limit", "interrupted", or None.
     """
 
     task: Task
@@ -40,6 +41,7 @@ class Reduced:
     deviation: float = np.inf
     gone: frozenset[int] = frozenset()
     changes: tuple[ExactChange, ...] = ()
+    cut: str | None = None
 
     @property
     def weights(self) -> dict[str, float]:
@@ -59,7 +61,7 @@ def remove_verified(
     candidates: Callable[[Reduced], list[Candidate]],
     deviation: Measure,
     strategy: Order,
-    progress: bool,
+    watch: Watch[Reduced],
 ) -> Reduced:
     """Remove gates while the measured deviation stays within the budget.
 
@@ -72,21 +74,28 @@ def remove_verified(
         candidates: Compares the gates of a circuit with the identity.
         deviation: Measures a circuit against the original.
         strategy: Gives the order, or leaves it to the distance per gain.
-        progress: Show a progress bar.
+        watch: Told of every circuit that keeps the budget, and asked whether to go on.
+
+    Raises:
+        OutOfTime: The watch's time is up; it has the best circuit so far.
     """
+
+    def measured(smaller: Reduced) -> float:
+        watch.check()
+        return deviation(smaller)
+
     current = start
-    with tqdm(desc="pruning", unit="gate", disable=None if progress else True) as bar:
-        while True:
-            found = candidates(current)
-            order = strategy.order(found, current.sites)
-            ranked = by_distance(found) if order is None else [found[j].site for j in order]
-            smaller = _most_that_fit(current, ranked, budget, deviation) or _first_that_fits(
-                current, ranked, budget, deviation
-            )
-            if smaller is None:
-                return current
-            bar.update(len(current.sites) - len(smaller.sites))
-            current = smaller
+    while True:
+        watch.look(current)
+        found = candidates(current)
+        order = strategy.order(found, current.sites)
+        ranked = by_distance(found) if order is None else [found[j].site for j in order]
+        smaller = _most_that_fit(current, ranked, budget, measured) or _first_that_fits(
+            current, ranked, budget, measured
+        )
+        if smaller is None:
+            return current
+        current = smaller
 
 
 def by_distance(candidates: Sequence[Candidate]) -> list[int]:
