@@ -108,11 +108,15 @@ class Compressor:
             if current is before:
                 return current
 
-    def grown(self, budget: float) -> Reduced | None:
+    def grown(self, budget: float, steps: int) -> Reduced | None:
         """From no entangling gate on, add back the one that helps most, all weights fitted, until the budget is kept.
 
         The cheap way to small circuits. Ends without a result where the entangling gates cost as much as those of the
         best circuit known.
+
+        Args:
+            budget: As in `compress`.
+            steps: Of the fits by which gates are compared; what is best differs between networks.
 
         Raises:
             OutOfTime: The watch's time is up.
@@ -131,14 +135,14 @@ class Compressor:
                     return current.reduced
             if sum(cost.values()) - sum(cost[k] for k in current.gone) >= most - LEAST_COST:
                 return None
-            current = self.fitter.fitted(self._with_one_more(start, current), FIT_STEPS)
+            current = self.fitter.fitted(self._with_one_more(start, current, steps), FIT_STEPS)
 
-    def _with_one_more(self, start: Trial, current: Trial) -> Trial:
+    def _with_one_more(self, start: Trial, current: Trial, steps: int) -> Trial:
         """With the gate back that helps most: by first order, the best of these by a short fit."""
         trials = [start.without([j for j in current.gone if j != k], current.weights) for k in current.gone]
         squares = [predicted_square(t.network, t.weights, self.fitter.target) for t in trials]
         best = [trials[j] for j in np.argsort(squares, kind="stable")[:LOOK_AHEAD]]
-        return min((self.fitter.fitted(trial, SCREEN_STEPS) for trial in best), key=lambda t: t.square)
+        return min((self.fitter.fitted(trial, steps) for trial in best), key=lambda t: t.square)
 
     def adopt(self, reduced: Reduced) -> Reduced:
         """A circuit that was reduced elsewhere, as a place to start from."""

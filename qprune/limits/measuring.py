@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
+
+import numpy as np
 
 from qprune.errors import OptionError
 from qprune.gates.costs import cost_of
@@ -12,9 +16,15 @@ from qprune.limits.claims import deviations, doubt
 from qprune.limits.compressor import Compressor
 from qprune.limits.prepared import Prepared
 from qprune.limits.progress import Watch
-from qprune.limits.removal import Measure, Reduced, remove_verified
+from qprune.limits.removal import Forecast, Measure, Reduced, remove_verified
 from qprune.limits.settings import Settings
 from qprune.selection.candidate import Candidate
+from qprune.simulators.engine import Network
+from qprune.simulators.readout import LARGEST_DISTRIBUTION
+
+
+ENGINE_QUBITS = 14  # beyond, Aer is as fast
+GROWING = (12, 20)  # steps of the fits by which gates are compared that might be added, one search each
 
 
 def check_removal(name: str, settings: Settings, refit: bool) -> None:
@@ -94,6 +104,7 @@ def removed(
     measure: Measure,
     start: Reduced | None = None,
     watch: Watch[Reduced] | None = None,
+    forecast: Forecast | None = None,
 ) -> Reduced:
     """As many gates removed as a measure keeps within the budget, weights where they are.
 
@@ -102,11 +113,32 @@ def removed(
     start = start_of(prepared) if start is None else start
     if watch is None:
         with watch_of(prepared) as watch:
-            return removed(prepared, budget, measure, start, watch)
+            return removed(prepared, budget, measure, start, watch, forecast)
         return replace(watch.best or start, cut=watch.cut)
     settings = prepared.settings
     order = settings.ordering.seeded(settings.seed)
-    return remove_verified(start, budget, lambda reduced: identities(prepared, reduced), measure, order, watch)
+    offers = partial(identities, prepared)
+    return remove_verified(start, budget, offers, measure, order, watch, forecast)
+
+
+def forecast_of(prepared: Prepared) -> Forecast | None:
+    """Deviations by the compiled engine; None where states do not fit it, or outputs are too many for it."""
+    task, simulator = prepared.task, prepared.settings.simulated
+    measured = len(task.measured_qubits) if task.observables is None else 0
+    if not simulator.holds_states or task.num_qubits > ENGINE_QUBITS or measured > LARGEST_DISTRIBUTION:
+        return None
+    target = Network(task, prepared.sites).values(task.weights)
+
+    def forecast(reduced: Reduced) -> Callable[[Sequence[int]], float]:
+        network = Network(reduced.task, reduced.sites, task.selected)
+
+        def deviation(gone: Sequence[int]) -> float:
+            change = np.abs(network.without(gone).values(reduced.task.weights) - target)
+            return float(change.sum(axis=0).max() / 2 if measured else change.max())
+
+        return deviation
+
+    return forecast
 
 
 def compressed(prepared: Prepared, budget: float) -> Reduced:
@@ -117,14 +149,15 @@ def compressed(prepared: Prepared, budget: float) -> Reduced:
     """
     start = start_of(prepared)
     with watch_of(prepared) as watch:
-        plain = removed(prepared, budget, lambda reduced: deviation_of(prepared, reduced), start, watch)
+        plain = removed(prepared, budget, partial(deviation_of, prepared), start, watch, forecast_of(prepared))
         compressor = compressor_of(prepared, watch)
-        compressor.compress(budget, compressor.adopt(plain))
-        if compressor.searches and (grown := compressor.grown(budget)) is not None:
-            compressor.compress(budget, grown)
-        compressor.compress(budget)
         if compressor.searches:
-            compressor.compress(budget)  # once more, as proposals are drawn
+            grown = [found for steps in GROWING if (found := compressor.grown(budget, steps)) is not None]
+            starts = [None, None, *sorted(grown, key=watch.rank)[:1]]
+        else:
+            starts = [compressor.adopt(plain), None]
+        for begin in reversed(starts):
+            compressor.compress(budget, begin)
     return replace(watch.best or start, cut=watch.cut)
 
 

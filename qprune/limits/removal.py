@@ -21,6 +21,8 @@ from qprune.task.task import Task
 
 LEAST_COST = 1e-9
 Measure: TypeAlias = "Callable[[Reduced], float]"  # how far a smaller circuit is from the original
+# For a circuit: how far it is from the original without some of its gates. Not simplified, so cheaper than a `Measure`.
+Forecast: TypeAlias = "Callable[[Reduced], Callable[[Sequence[int]], float]]"
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ def remove_verified(
     deviation: Measure,
     strategy: Order,
     watch: Watch[Reduced],
+    forecast: Forecast | None = None,
 ) -> Reduced:
     """Remove gates while the measured deviation stays within the budget.
 
@@ -75,48 +78,57 @@ def remove_verified(
         deviation: Measures a circuit against the original.
         strategy: Gives the order, or leaves it to the distance per gain.
         watch: Told of every circuit that keeps the budget, and asked whether to go on.
+        forecast: Compares; then only what it lets pass is measured.
 
     Raises:
         OutOfTime: The watch's time is up; it has the best circuit so far.
     """
 
-    def measured(smaller: Reduced) -> float:
-        watch.check()
-        return deviation(smaller)
-
     current = start
     while True:
         watch.look(current)
+        trials = _Trials(current, budget, deviation, watch, None if forecast is None else forecast(current))
         found = candidates(current)
         order = strategy.order(found, current.sites)
         ranked = by_distance(found) if order is None else [found[j].site for j in order]
-        smaller = _most_that_fit(current, ranked, budget, measured) or _first_that_fits(
-            current, ranked, budget, measured
-        )
-        if smaller is None:
+        most = longest_prefix(len(ranked), lambda count: trials.fits(ranked[:count]))
+        for gone in (ranked[:most], *([k] for k in ranked)):
+            if gone and trials.fits(gone) and (smaller := trials.measured(gone)).deviation <= budget:
+                current = smaller
+                break
+        else:
             return current
-        current = smaller
+
+
+class _Trials:
+    """A circuit without some of its gates, measured."""
+
+    def __init__(
+        self,
+        current: Reduced,
+        budget: float,
+        deviation: Measure,
+        watch: Watch[Reduced],
+        forecast: Callable[[Sequence[int]], float] | None,
+    ) -> None:
+        self.current, self.budget, self.deviation, self.watch = current, budget, deviation, watch
+        self.forecast = forecast
+        self._known: dict[tuple[int, ...], Reduced] = {}
+
+    def fits(self, gone: Sequence[int]) -> bool:
+        """Whether the budget is kept, by forecast where there is one."""
+        self.watch.check()
+        found = self.measured(gone).deviation if self.forecast is None else self.forecast(gone)
+        return found <= self.budget
+
+    def measured(self, gone: Sequence[int]) -> Reduced:
+        key = tuple(gone)
+        if key not in self._known:
+            smaller = self.current.without(gone)
+            self._known[key] = replace(smaller, deviation=self.deviation(smaller))
+        return self._known[key]
 
 
 def by_distance(candidates: Sequence[Candidate]) -> list[int]:
     """Sites by squared distance per gain, least first."""
     return [c.site for c in sorted(candidates, key=lambda c: (c.distance**2 / max(c.gain, LEAST_COST), c.site))]
-
-
-def _most_that_fit(current: Reduced, ranked: list[int], budget: float, deviation: Measure) -> Reduced | None:
-    tried: dict[int, Reduced] = {}
-
-    def fits(count: int) -> bool:
-        smaller = current.without(ranked[:count])
-        tried[count] = replace(smaller, deviation=deviation(smaller))
-        return tried[count].deviation <= budget
-
-    return tried.get(longest_prefix(len(ranked), fits))
-
-
-def _first_that_fits(current: Reduced, ranked: list[int], budget: float, deviation: Measure) -> Reduced | None:
-    for k in ranked:
-        smaller = current.without([k])
-        if (measured := deviation(smaller)) <= budget:
-            return replace(smaller, deviation=measured)
-    return None
