@@ -22,7 +22,6 @@ from qprune.selection.candidate import Candidate
 from qprune.simulators.engine import Network
 from qprune.simulators.readout import LARGEST_DISTRIBUTION
 
-
 ENGINE_QUBITS = 14  # beyond, Aer is as fast
 GROWING = (12, 20)  # steps of the fits by which gates are compared that might be added, one search each
 

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.linalg.lapack import dposv
-from scipy.optimize import minimize
+import scipy
 
 from qprune._arrays import FloatArray
 from qprune.gates.sites import Site
@@ -116,7 +115,7 @@ def _solved(normal: FloatArray, added: FloatArray, slope: FloatArray) -> FloatAr
         return slope
     damped = normal.copy()
     np.einsum("ii->i", damped)[...] += added + 1e-300
-    _, solution, failed = dposv(damped, slope, overwrite_a=True)
+    _, solution, failed = scipy.linalg.lapack.dposv(damped, slope, overwrite_a=True)
     return np.linalg.lstsq(damped, slope, rcond=None)[0] if failed else solution
 
 
@@ -132,7 +131,7 @@ def _quasi_newton(
         relative = residual / scale
         return float(np.sum(relative**power)), power / scale * (relative ** (power - 1)) @ matrix
 
-    moved[free] = minimize(cost, weights[free], jac=True, method="BFGS", options={"maxiter": steps}).x
+    moved[free] = scipy.optimize.minimize(cost, weights[free], jac=True, method="BFGS", options={"maxiter": steps}).x
     return moved, float(np.sum((network.values(moved) - target) ** 2))
 
 

@@ -147,7 +147,7 @@ class _Search:
                     current = compressor.compress(budget)
                 better = self.look_at(current, budget)
                 if compressor is not None and refit == "noise":
-                    better |= self.look_at(self._fitted_for_noise(compressor, current), budget)
+                    better |= self.look_at(fitted_for_noise(prepared, self.forecast, compressor, current), budget)
                 idle = 0 if better else idle + 1
                 if idle == PATIENCE:
                     break
@@ -168,11 +168,20 @@ class _Search:
         self.reduced, self.budget, self.predicted = reduced, needed, found
         return True
 
-    def _fitted_for_noise(self, compressor: Compressor, reduced: Reduced) -> Reduced:
-        """Weights moved so that what noise leaves of the outputs is what the original gives without noise."""
-        if self.forecast is None:
-            return reduced
-        end = finished(self.prepared, reduced)
-        fitter = compressor.fitter
-        target = self.forecast.needed(end.task, end.sites, fitter.target)
-        return fitter.fitted(fitter.start(reduced), FIT_STEPS, target=target).reduced
+
+def fitted_for_noise(
+    prepared: Prepared, forecast: Forecast | None, compressor: Compressor, reduced: Reduced
+) -> Reduced:
+    """Weights moved so that what noise leaves of the outputs is what the original gives without noise.
+
+    Args:
+        prepared: The original.
+        forecast: Predicts outputs; without it nothing moves.
+        compressor: Holds the outputs to reproduce, and the samples they are for.
+        reduced: The circuit.
+    """
+    if forecast is None:
+        return reduced
+    end, fitter = finished(prepared, reduced), compressor.fitter
+    target = forecast.needed(end.task, end.sites, fitter.target)
+    return fitter.fitted(fitter.start(reduced), FIT_STEPS, target=target).reduced

@@ -6,8 +6,8 @@ from itertools import product
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.sparse import coo_array, diags_array
 
 from qprune._arrays import FloatArray
 from qprune.errors import OptionError
@@ -29,15 +29,15 @@ class Readout:
 
     def __init__(self, task: Task, qubits: list[int]) -> None:
         self.diagonals: FloatArray = np.zeros((0, 2 ** len(qubits)))
-        self.matrices: list[coo_array] = []
+        self.matrices: list[scipy.sparse.coo_array] = []
         if task.observables is None:
             self.diagonals = _outcomes(task, qubits)
         else:
             found = [restricted(o, qubits).to_matrix(sparse=True, force_serial=True) for o in task.observables]
-            if all(abs(m - diags_array(m.diagonal())).sum() == 0 for m in found):
+            if all(abs(m - scipy.sparse.diags_array(m.diagonal())).sum() == 0 for m in found):
                 self.diagonals = np.array([m.diagonal().real for m in found]).reshape(len(found), -1)
             else:
-                self.matrices = [coo_array(m) for m in found]
+                self.matrices = [scipy.sparse.coo_array(m) for m in found]
         self.size = len(self.diagonals) or len(self.matrices)
 
     def arranged(
