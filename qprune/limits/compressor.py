@@ -200,7 +200,8 @@ class Compressor:
     def _best(self, tried: Sequence[Trial], budget: float) -> Reduced | None:
         """The cheapest of the best few that fit once their weights are fitted to the end."""
         finalists = sorted(tried, key=lambda trial: trial.deviation)[:FINALISTS]
-        fitting = [t.reduced for t in (self.fitter.fitted_within(f, budget) for f in finalists) if t.deviation <= budget]
+        fitted = [self.fitter.fitted_within(finalist, budget) for finalist in finalists]
+        fitting = [trial.reduced for trial in fitted if trial.deviation <= budget]
         return min(fitting, key=self.rank, default=None)
 
     # -- rotations -------------------------------------------------------------------------------------------

@@ -50,9 +50,9 @@ class Watch(Generic[Circuit]):
     def __init__(
         self, rank: Callable[[Circuit], Any], time_limit: float | None = None, progress: bool | None = None
     ) -> None:
-        self.rank, self.best, self.cut = rank, None, None
-        self.best: Circuit | None
-        self.cut: str | None
+        self.rank = rank
+        self.best: Circuit | None = None
+        self.cut: str | None = None
         self._end = None if time_limit is None else time.monotonic() + time_limit
         self._shown, self._next = is_watched() if progress is None else progress, 0.0
         self._line: tqdm | None = None

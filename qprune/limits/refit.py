@@ -102,9 +102,7 @@ def _quadratic(
     relative: FloatArray, residual: FloatArray, matrix: FloatArray, power: int
 ) -> tuple[float, FloatArray, FloatArray]:
     """Σ|r|^p, and the Gauss-Newton matrix and slope of that sum's share p, all relative to the largest residual."""
-    if power == 2:
-        return float(relative @ relative), matrix.T @ matrix, residual @ matrix
-    root = np.abs(relative) ** (power // 2 - 1)
+    root = np.asarray(np.abs(relative) ** (power / 2 - 1), dtype=float)  # ones for the mean square
     half = root[:, None] * matrix
     return float(np.sum(relative**power)), (power - 1) * (half.T @ half), (root * residual) @ half
 

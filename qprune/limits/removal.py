@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
@@ -91,7 +92,7 @@ def remove_verified(
         found = candidates(current)
         order = strategy.order(found, current.sites)
         ranked = by_distance(found) if order is None else [found[j].site for j in order]
-        most = longest_prefix(len(ranked), lambda count: trials.fits(ranked[:count]))
+        most = longest_prefix(len(ranked), partial(trials.fit_first, ranked))
         for gone in (ranked[:most], *([k] for k in ranked)):
             if gone and trials.fits(gone) and (smaller := trials.measured(gone)).deviation <= budget:
                 current = smaller
@@ -120,6 +121,9 @@ class _Trials:
         self.watch.check()
         found = self.measured(gone).deviation if self.forecast is None else self.forecast(gone)
         return found <= self.budget
+
+    def fit_first(self, ranked: Sequence[int], count: int) -> bool:
+        return self.fits(ranked[:count])
 
     def measured(self, gone: Sequence[int]) -> Reduced:
         key = tuple(gone)

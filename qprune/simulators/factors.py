@@ -19,7 +19,7 @@ import numpy as np
 from qiskit.circuit import Instruction
 from qiskit.circuit.library import UnitaryGate
 
-from qprune._arrays import ComplexArray
+from qprune._arrays import ComplexArray, FloatArray
 from qprune.gates.matrices import matrix_of
 from qprune.gates.sites import Angle, Site, bound_operation, make_site
 from qprune.gates.subgroups import Subgroup, subgroup_of
@@ -62,7 +62,7 @@ class Factor:
     bits: tuple[int, ...] = ()
 
 
-def factors_of(task: Task, site: Site, place: Mapping[int, int], rows: np.ndarray) -> list[Factor]:
+def factors_of(task: Task, site: Site, place: Mapping[int, int], rows: FloatArray) -> list[Factor]:
     """A gate as factors, first to last; several only where it is outside the one-parameter subgroups.
 
     Args:
@@ -113,7 +113,7 @@ def _pauli_word(letters: Sequence[tuple[int, str]], touched: int, angle: Angle) 
     return Factor(PAIR, touched, flip, pivot, 0, signs & ~pivot, 0.0, 0.5, axis, angle)
 
 
-def _whole(task: Task, site: Site, place: Mapping[int, int], rows: np.ndarray) -> Iterator[Factor]:
+def _whole(task: Task, site: Site, place: Mapping[int, int], rows: FloatArray) -> Iterator[Factor]:
     """A gate without a coordinate."""
     operation, qubits = site.operation, site.qubits
     has_inputs = any(task.has_inputs(p) for p in operation.params)
@@ -160,7 +160,7 @@ def _one_qubit(matrix: ComplexArray, touched: int) -> Factor:
     return Factor(PAIR, touched, touched, touched, 0, 0, 0.0, 1.0, axis, angle)
 
 
-def _matrix(task: Task, operation: Instruction, qubits: tuple[int, ...], rows: np.ndarray | None) -> ComplexArray:
+def _matrix(task: Task, operation: Instruction, qubits: tuple[int, ...], rows: FloatArray | None) -> ComplexArray:
     if rows is None:
         return matrix_of(bound_operation(task, operation), qubits)
     # Only the user's own gates that have no definition come here, one matrix per sample.

@@ -11,6 +11,7 @@ from qiskit import QuantumCircuit
 
 from qprune import Measured, OptionError, Task, prune
 from qprune.limits import measuring
+from qprune.limits.prepared import prepare
 from qprune.limits.progress import INTERRUPTED, OUT_OF_TIME, OutOfTime, Watch
 from qprune.limits.settings import Settings
 
@@ -42,8 +43,7 @@ def test_nothing_found_is_no_result():
     """An interrupt before the first circuit, and any other error, are the caller's."""
     with pytest.raises(KeyboardInterrupt), watch():
         raise KeyboardInterrupt
-    with pytest.raises(ZeroDivisionError), watch() as search:
-        search.look(Sized(1))
+    with pytest.raises(ZeroDivisionError), watch():
         raise ZeroDivisionError
 
 
@@ -81,17 +81,17 @@ def network():
 @pytest.mark.parametrize("refit", [False, True])
 def test_an_interrupted_search_keeps_the_budget(refit, monkeypatch):
     """Ctrl-C at the 1st, 2nd, … look of the search: a certified circuit each time, never worse than before."""
-    sizes, real = [], Watch.look
+    sizes, real, left = [], Watch.look, []
 
     def interrupted(self, circuit):
         real(self, circuit)
-        looks.append(circuit)
-        if len(looks) == count:
+        left.pop()
+        if not left:
             raise KeyboardInterrupt
 
     monkeypatch.setattr(Watch, "look", interrupted)
     for count in range(1, 4):
-        looks = []
+        left[:] = range(count)
         task = network()
         result = prune(task, Measured(0.3, refit=refit))
         before, after = state(task.bound_circuit(0)), state(result.task.bound_circuit(0))
@@ -100,7 +100,7 @@ def test_an_interrupted_search_keeps_the_budget(refit, monkeypatch):
     assert sizes == sorted(sizes, reverse=True)
 
 
-def test_why_a_search_was_cut_short_is_kept(monkeypatch):
+def test_why_a_search_was_cut_short_is_kept():
     prepared = measuring_of(network(), time_limit=1e-9)
     found = measuring.compressed(prepared, 0.3)
     assert found.cut == OUT_OF_TIME
@@ -109,8 +109,6 @@ def test_why_a_search_was_cut_short_is_kept(monkeypatch):
 
 
 def measuring_of(task, **settings):
-    from qprune.limits.prepared import prepare
-
     return prepare(task, Settings(**settings), Measured(0.3, refit=True).comparison)
 
 

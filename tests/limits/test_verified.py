@@ -327,7 +327,8 @@ def test_removal_goes_on_until_nothing_more_fits(name):
         ]
 
     for budget in (0.0, 0.04, 0.3, 0.7, 10.0):
-        left = remove_verified(start, budget, candidates, price, STRATEGIES[name]().seeded(2), Watch(lambda r: len(r.sites)))
+        watch = Watch(lambda reduced: len(reduced.sites))
+        left = remove_verified(start, budget, candidates, price, STRATEGIES[name]().seeded(2), watch)
         assert price(left) <= budget
         assert left.deviation == price(left)
         rest = set(prices) - left.gone

@@ -65,7 +65,8 @@ def finite_differences(network, task, step=1e-5):
     """(R, M, F), central differences of dense outputs in the weights that move the circuit."""
     columns = [np.zeros((len(network.values(task.weights)), task.num_samples, 0))]
     for p in network.free:
-        ends = [dense_values(task, task.weights + sign * step * (np.arange(len(task.weights)) == p)) for sign in (1, -1)]
+        move = step * (np.arange(len(task.weights)) == p)
+        ends = [dense_values(task, task.weights + sign * move) for sign in (1, -1)]
         columns.append(((ends[0] - ends[1]) / (2 * step))[:, :, None])
     return np.concatenate(columns, axis=2)
 
@@ -198,7 +199,8 @@ def test_gates_go_and_are_turned_down_without_being_built_again(task, data):
     gone = data.draw(st.sets(st.integers(0, len(sites) - 1)))
     left = tuple(site for k, site in enumerate(sites) if k not in gone)
     smaller = network.without(sorted(gone))
-    np.testing.assert_allclose(smaller.values(task.weights), dense_values(task, circuit=circuit_of(task, left)), atol=1e-11)
+    exact = dense_values(task, circuit=circuit_of(task, left))
+    np.testing.assert_allclose(smaller.values(task.weights), exact, atol=1e-11)
     turned = [k for k, s in enumerate(sites) if network.has_coordinate(k) and subgroup_of(s).member(s.coordinate)]
     if turned:
         k = data.draw(st.sampled_from(turned))
