@@ -300,14 +300,14 @@ class PrunedQNode:
         save(self.result, folder, drawings=drawings, overwrite=overwrite, tradeoff=tradeoff)
         like = {name: qml.math.get_interface(array) for name, array in self.network.weights.items()}
         about = {"format": FORMAT, "weights": like, "inputs": list(self.network.inputs), "single": self.single}
-        arrays = {f"weights {name}": number(array) for name, array in self.network.weights.items()}
+        arrays: dict[str, Any] = {f"weights {name}": number(array) for name, array in self.network.weights.items()}
         arrays |= {f"original {name}": number(array) for name, array in self.weights_before.items()}
         arrays |= {f"certified {name}": number(array) for name, array in self.certified_weights.items()}
         arrays |= {f"inputs {name}": number(array) for name, array in self.network.inputs.items()}
         arrays |= vars(self.roles)
         try:
             (folder / FILE).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
-            np.savez_compressed(folder / ARRAYS, **arrays)  # type: ignore[arg-type]
+            np.savez_compressed(folder / ARRAYS, **arrays)
         except OSError as error:
             raise BundleError(f"cannot write to {folder}: {error.strerror or error}") from error
 
