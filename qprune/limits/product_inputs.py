@@ -9,6 +9,7 @@ Source: THEORY T9, steps 1 and 9.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -135,7 +136,7 @@ def _contracted(
     ket = {q: label + count for q, label in bra.items()}
     still = [q for q in qubits if q not in states]
     where = tuple(0 if q in still else slice(None) for q in reversed(qubits))
-    total: NDArray = matrix.reshape((2,) * 2 * count)[where + where]
+    total: NDArray[Any] = matrix.reshape((2,) * 2 * count)[where + where]
     left = [q for q in reversed(qubits) if q in states]
     labels = [bra[q] for q in left] + [ket[q] for q in left]
     for q in left:
