@@ -48,8 +48,7 @@ class Trial:
     @property
     def reduced(self) -> Reduced:
         """Written out and simplified."""
-        task = self.base.task.with_circuit(self.base.task.circuit)
-        task.weights = self.weights
+        task = self.base.task.with_weights(self.weights)
         return replace(replace(self.base, task=task).without(self.gone), deviation=self.deviation)
 
 
