@@ -171,7 +171,7 @@ class Options:
         kept |= {"tolerance": self.threshold, "window": window}
         kept["budget"] = self.budget if budget is None else budget
         kept |= {"coherence": noise.coherence, "beta": noise.beta, "gamma": noise.gamma}
-        kept["simulator"] = type(self.simulator).__name__ if self.is_measured else self.simulator
+        kept["simulator"] = f"estimator {type(self.simulator).__name__}" if self.is_measured else self.simulator
         if self.costs is not None:
             kept["costs"] = dict(self.costs) if isinstance(self.costs, Mapping) else "callable"
         return kept

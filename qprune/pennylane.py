@@ -21,9 +21,11 @@ from numpy.typing import ArrayLike
 from qiskit import ClassicalRegister
 
 from qprune.bundle import read_json
-from qprune.certificate import Certificate, circuit_hash
+from qprune.certificate import Certificate
 from qprune.errors import BundleError, CertificateError, OptionError, QpruneError, TaskError
 from qprune.gates import sites_of
+from qprune.hashes import circuit_hash
+from qprune.manifest import seal
 from qprune.pennylane_network import Network, Signature, as_interface, flat, network_of
 from qprune.pennylane_plan import Plan, apply_plan, readings_of, wire_order
 from qprune.pennylane_roles import Roles, find_roles, refitted
@@ -270,6 +272,7 @@ class PrunedQNode:
         try:
             (folder / FILE).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
             np.savez_compressed(folder / ARRAYS, **arrays)  # type: ignore[arg-type]
+            seal(folder, self.result.certificate)
         except OSError as error:
             raise BundleError(f"cannot write to {folder}: {error.strerror or error}") from error
 

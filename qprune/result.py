@@ -6,8 +6,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,9 @@ from qiskit import QuantumCircuit
 from qprune.bundle import read_circuit, read_json, read_qpy, write_qpy
 from qprune.certificate import Certificate
 from qprune.errors import BundleError
+from qprune.hashes import circuit_hash, record_hash, task_hash
 from qprune.html import page, write_page
+from qprune.manifest import CERTIFICATE, FOR_PEOPLE, check_manifest, digests, read_certificate, seal
 from qprune.report import TradeOffPoint, draw, plot, save_drawings, table
 from qprune.task import FloatArray, Task
 from qprune.unitary import unitary_part
@@ -74,6 +76,7 @@ class PruneResult:
         plan: One entry per gate of `flat`.
         certificate: What is proven and measured.
         accuracy: Accuracy before and after on the task's labels, None without labels.
+        files: Of a result that was read: SHA-256 of every file of its folder by path, but for the certificate's own.
     """
 
     original: Task
@@ -83,6 +86,7 @@ class PruneResult:
     plan: tuple[PlanEntry, ...]
     certificate: Certificate
     accuracy: tuple[float, float] | None
+    files: Mapping[str, str] | None = None
 
     @property
     def circuit(self) -> QuantumCircuit:
@@ -185,34 +189,28 @@ class PruneResult:
         self.task.save(folder / "pruned")
         for name, circuit in (("flat", self.flat), ("simplified", self.simplified)):
             write_qpy(circuit, folder / f"{name}.qpy")
-        (folder / "certificate.json").write_text(self.certificate.to_json(), encoding="utf-8")
-        plan = {
-            "holdout": [self.original.holdout, self.original.seed],
-            "accuracy": self.accuracy,
-            "plan": [asdict(entry) for entry in self.plan],
-        }
+        plan = {"holdout": [self.original.holdout, self.original.seed], **_told(self)}
         (folder / "plan.json").write_text(json.dumps(plan, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         (folder / "report.txt").write_text(f"{self}\n", encoding="utf-8")
         if drawings:
             save_drawings(self, folder)
             self.report(folder / "report.html", tradeoff=tradeoff)
+        seal(folder, self.certificate)
 
     @classmethod
     def load(cls, folder: str | Path) -> PruneResult:
-        """Read what `save` wrote. Nothing is checked beyond form: that is what `verify` is for.
+        """Read what `save` wrote.
+
+        Nothing is checked beyond form, and that what is read is what was saved: the rest is what `verify` is for.
 
         Raises:
             BundleError: A file is missing or unreadable.
-            CertificateError: The certificate is damaged.
+            CertificateError: The certificate is damaged, or a file was changed, added or taken away after it was saved;
+                files for people alone, such as report.html, may be, and `verify` will say so.
         """
         folder = Path(folder)
-        if not (folder / "certificate.json").is_file():
-            raise BundleError(f"{folder} holds no certificate.json; give a folder that `qprune prune --out` wrote")
-        try:
-            text = (folder / "certificate.json").read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise BundleError(f"cannot read {folder / 'certificate.json'}: {error}") from error
-        certificate = Certificate.from_json(text)
+        certificate, files = read_certificate(folder), digests(folder)
+        check_manifest(certificate.files, files, passed_over=FOR_PEOPLE)
         extra = read_json(folder / "plan.json")
         try:
             holdout, seed = extra["holdout"]
@@ -229,7 +227,23 @@ class PruneResult:
             plan=plan,
             certificate=certificate,
             accuracy=accuracy,
+            files=files,
         )
+
+
+def recorded(result: PruneResult) -> PruneResult:
+    """The result with the hashes of its records in the certificate."""
+    return replace(result, certificate=replace(result.certificate, records=records_of(result)))
+
+
+def records_of(result: PruneResult) -> dict[str, str]:
+    """SHA-256 of what a result holds besides what the certificate says, by name (`Certificate.records`)."""
+    told = {name: record_hash(record) for name, record in _told(result).items()}
+    return {**told, "flat": circuit_hash(result.flat), "pruned": task_hash(result.task)}
+
+
+def _told(result: PruneResult) -> dict[str, Any]:
+    return {"accuracy": result.accuracy, "plan": [asdict(entry) for entry in result.plan]}
 
 
 def check_output_folder(folder: Path, overwrite: bool) -> None:
@@ -242,7 +256,7 @@ def check_output_folder(folder: Path, overwrite: bool) -> None:
     if not folder.is_dir():
         raise BundleError(f"{folder} is a file; give a folder")
     if any(folder.iterdir()):
-        if not (folder / "certificate.json").is_file():
+        if not (folder / CERTIFICATE).is_file():
             raise BundleError(f"{folder} holds something else than a qprune result; give a new folder")
         if not overwrite:
             raise BundleError(f"{folder} already holds a result; give a new folder, or --force / overwrite=True")

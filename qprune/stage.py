@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qprune.certificate import NoiseRecord
-from qprune.claims import Basis, Measured, accuracy, deviations, doubt, make_certificate, output_bounds, plan_of
+from qprune.claims import Basis, Measured, accuracy, deviations_at_most, make_certificate, output_bounds, plan_of
 from qprune.compressor import Compressor
 from qprune.errors import TaskError
 from qprune.forecast import Forecast
@@ -19,7 +19,7 @@ from qprune.noise import CircuitNoise
 from qprune.options import Options
 from qprune.prefix import STATEVECTOR, Outputs, Prefix
 from qprune.representatives import CandidateFinder, is_prunable, words_for
-from qprune.result import PruneResult
+from qprune.result import PruneResult, recorded
 from qprune.resynthesis import resynthesise
 from qprune.rewrite import ExactChange, light_cones, simplify
 from qprune.runner import Runner
@@ -104,10 +104,7 @@ class Stage:
     def deviation(self, reduced: Reduced) -> float:
         """Largest measured change of any output on any selected sample, and what matrix product states may hide."""
         before, after = self.prefix.outputs, self.runner.outputs(reduced.task, reduced.sites, self.task.selected)
-        found = deviations(before, after)
-        return float(
-            (found if self.options.simulator == STATEVECTOR else found + doubt(self.task, before, after)).max()
-        )
+        return float(deviations_at_most(self.task, before, after, self.options.simulator == STATEVECTOR).max())
 
     def replacements(self, reduced: Reduced) -> list[Candidate]:
         """What a smaller circuit replaced, in terms of the simplified original: gates gone, and weights moved."""
@@ -180,7 +177,7 @@ class Stage:
         record, used = self._noise_record(pruned, sites, selected, stopped[1]), options.record(self.window, stopped[0])
         basis = Basis(task, self.sites, simplified, self.tolerances, self.noise, used, record)
         compared = compared or self.finder.identities(self.prunable)
-        return PruneResult(
+        result = PruneResult(
             original=task,
             flat=circuit_of(task, self.original),
             simplified=simplified,
@@ -189,6 +186,7 @@ class Stage:
             certificate=make_certificate(basis, pruned, chosen, theta, before, after),
             accuracy=accuracy(task, before, after),
         )
+        return recorded(result)
 
     def _noise_record(
         self, pruned: Task, sites: Sequence[Site], outputs: Outputs, tried: tuple[tuple[float, float], ...]

@@ -12,7 +12,7 @@ from qiskit.transpiler import CouplingMap, Layout, PassManager
 from qiskit.transpiler import passes as qp
 
 from qprune import OptionError, PruneResult, Task, TaskError, prune, verify
-from qprune.certificate import circuit_hash
+from qprune.hashes import circuit_hash
 from qprune.qiskit import PruneGates, QpruneWarning, check_certificate, from_qnn
 
 BASIS = ["rz", "sx", "x", "cx"]

@@ -14,7 +14,7 @@ from qiskit.quantum_info import Clifford, Operator, Pauli, SparseObservable, Spa
 
 import qprune
 from qprune import BundleError, CertificateError, OptionError, Task, TaskError
-from qprune.certificate import circuit_hash, task_hash
+from qprune.hashes import circuit_hash, task_hash
 
 X, W = ParameterVector("x", 2), ParameterVector("w", 3)
 
