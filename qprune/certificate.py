@@ -154,7 +154,7 @@ class Certificate:
     holdout: HoldoutClaim | None
     versions: dict[str, str]
     records: dict[str, str] = field(default_factory=dict)
-    files: dict[str, str] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict, compare=False)
 
     @property
     def largest_bound(self) -> float:
