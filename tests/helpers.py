@@ -35,8 +35,8 @@ from qiskit.circuit.library import (
 )
 from qiskit.quantum_info import Operator, SparsePauliOp, Statevector, random_unitary
 
-from qprune import Task
-from qprune.gates import CATALOGUE
+from qprune import Proven, Task, Threshold
+from qprune.gates.sites import CATALOGUE
 
 ROUNDING = 1e-12
 """What a few dozen dense matrix products may lose."""
@@ -481,20 +481,19 @@ class Case:
 @st.composite
 def cases(draw, mode="any"):
     """A task with options of `prune`; `mode` is "tolerance", "budget", "representatives" or "any"."""
-    options = {
-        "aggregate": draw(st.sampled_from(("rms", "max"))),
-        "prune_encoding": draw(st.integers(0, 3)) == 0,
-    }
+    aggregate = draw(st.sampled_from(("rms", "max")))
+    options = {"prune_encoding": draw(st.integers(0, 3)) == 0}
     if mode == "representatives":
         options["representatives"] = draw(st.sampled_from(("clifford", "class", "local")))
     elif mode == "any":
         options["representatives"] = draw(st.sampled_from(("identity", "clifford", "class", "local")))
     bounded = {"tolerance": "tolerance", "budget": "budget"}.get(mode)
     bounded = bounded or draw(st.sampled_from(("tolerance", "tolerance", "budget", "both")))
-    if bounded != "budget":
-        options["tolerance"] = draw(_TOLERANCES)
-    if bounded != "tolerance":
-        options["budget"] = draw(_BUDGETS)
+    tolerance = None if bounded == "budget" else draw(_TOLERANCES)
+    if bounded == "tolerance":
+        options["limit"] = Threshold(tolerance, aggregate=aggregate)
+    else:
+        options["limit"] = Proven(draw(_BUDGETS), tolerance=tolerance, aggregate=aggregate)
         options["strategy"] = draw(st.sampled_from(("q-iprune", "q-iprune", "magnitude", "random")))
     coherence = draw(_NOISE)
     noise = None if coherence is None else (coherence, draw(st.floats(0, 4)), draw(st.sampled_from((0.0, 1.0, 0.1))))

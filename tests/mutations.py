@@ -20,8 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from qprune import PruneResult, QpruneError
-from qprune.verify import verify
+from qprune import QpruneError, load, verify
 
 STRANGER = "0" * 8  # what a field is overwritten with
 
@@ -83,7 +82,7 @@ def applied(folder: Path | str, mutation: Mutation) -> Iterator[Path]:
 def is_noticed(folder: Path | str) -> bool:
     """Whether reading the folder and verifying it refuses, in words of the package's own."""
     try:
-        result = PruneResult.load(folder)
+        result = load(folder)
         verify(result.original, result)
     except QpruneError:
         return True

@@ -15,11 +15,24 @@ from qiskit.circuit import ParameterVector
 from qiskit.circuit.library import PauliEvolutionGate, PermutationGate, StatePreparation, UnitaryGate
 from qiskit.quantum_info import SparsePauliOp, Statevector, random_unitary
 
-from qprune import CertificateError, CertificateViolation, PruneResult, Task, TaskError, calibrate, prune, simulation
-from qprune.certificate import Certificate
-from qprune.hashes import circuit_hash, task_hash
-from qprune.result import recorded
-from qprune.verify import verify
+from qprune import (
+    CertificateError,
+    CertificateViolation,
+    Measured,
+    Proven,
+    Task,
+    TaskError,
+    Threshold,
+    calibrate,
+    load,
+    prune,
+    save,
+)
+from qprune.results.certificate import Certificate
+from qprune.results.hashes import circuit_hash, task_hash
+from qprune.results.result import recorded
+from qprune.verify import states as simulation
+from qprune.verify.check import verify
 
 # -- tasks --------------------------------------------------------------------------------------------------------
 
@@ -83,22 +96,25 @@ def ansatz(num_qubits=3):
 
 
 HONEST = {
-    "tolerance": {"tolerance": 0.1},
-    "closed form": {"tolerance": 0.15, "aggregate": "max"},
-    "sum of angles": {"tolerance": 0.1, "window": 0},
-    "windows": {"tolerance": 0.15, "window": 2},
-    "budget": {"budget": 0.2},
-    "budget and tolerance": {"budget": 0.4, "tolerance": 0.1, "strategy": "magnitude"},
-    "clifford": {"tolerance": 0.15, "representatives": "clifford"},
-    "class": {"tolerance": 0.2, "representatives": "class"},
-    "noise": {"tolerance": 0.05, "noise": calibrate(0.8, beta=2.0, gamma=0.1)},
-    "strong noise": {"tolerance": 0.05, "noise": calibrate(0.0, beta=900.0, gamma=0.01), "aggregate": "max"},
-    "device": {"tolerance": 0.05, "noise": calibrate("FakeManilaV2", beta=3.0, gamma=0.5, layout=[2, 1, 3, 0, 4])},
-    "encoding": {"tolerance": 0.4, "prune_encoding": True, "noise": 0.9},
-    "everything": {"tolerance": np.sqrt(2), "prune_encoding": True},
-    "nothing": {"tolerance": 0.0},
-    "verified": {"budget": 0.05, "certify": "verified"},
-    "refit": {"budget": 0.05, "certify": "verified", "refit": True},
+    "tolerance": {"limit": Threshold(0.1)},
+    "closed form": {"limit": Threshold(0.15, aggregate="max")},
+    "sum of angles": {"limit": Threshold(0.1, window=0)},
+    "windows": {"limit": Threshold(0.15, window=2)},
+    "budget": {"limit": Proven(0.2)},
+    "budget and tolerance": {"limit": Proven(0.4, tolerance=0.1), "strategy": "magnitude"},
+    "clifford": {"limit": Threshold(0.15), "representatives": "clifford"},
+    "class": {"limit": Threshold(0.2), "representatives": "class"},
+    "noise": {"limit": Threshold(0.05), "noise": calibrate(0.8, beta=2.0, gamma=0.1)},
+    "strong noise": {"limit": Threshold(0.05, aggregate="max"), "noise": calibrate(0.0, beta=900.0, gamma=0.01)},
+    "device": {
+        "limit": Threshold(0.05),
+        "noise": calibrate("FakeManilaV2", beta=3.0, gamma=0.5, layout=[2, 1, 3, 0, 4]),
+    },
+    "encoding": {"limit": Threshold(0.4), "prune_encoding": True, "noise": 0.9},
+    "everything": {"limit": Threshold(np.sqrt(2)), "prune_encoding": True},
+    "nothing": {"limit": Threshold(0.0)},
+    "verified": {"limit": Measured(0.05)},
+    "refit": {"limit": Measured(0.05, refit=True)},
 }
 
 
@@ -143,7 +159,7 @@ def test_representatives_are_there():
 
 
 def test_without_inputs():
-    for options in ({"tolerance": 0.1}, {"budget": 0.1, "noise": 0.7}):
+    for options in ({"limit": Threshold(0.1)}, {"limit": Proven(0.1), "noise": 0.7}):
         assert verify(ansatz(), prune(ansatz(), **options)).checks
 
 
@@ -151,7 +167,7 @@ def test_without_inputs():
 def test_more_qubits_than_are_diagonalised(num_qubits):
     """Everything is recomputed but the eigenvalues, and the table says so."""
     task = ansatz(num_qubits)
-    result = prune(task, tolerance=0.1, noise=0.95)
+    result = prune(task, Threshold(0.1), noise=0.95)
     report = verify(task, result)
     assert [c.claim for c in report.checks if "skipped, n > 8" in c.how] == ["bound from Θ (T2)"]
     assert "q-overlap distance" in str(report)
@@ -170,7 +186,7 @@ def test_only_qubits_in_use_count():
     circuit.rz(0.01, 7)
     circuit.ry(0.4, 7)
     task = Task(circuit, SparsePauliOp.from_sparse_list([("Z", [7], 1.0)], 100))
-    assert verify(task, prune(task, tolerance=0.1)).checks
+    assert verify(task, prune(task, Threshold(0.1))).checks
 
 
 def test_gates_of_every_making():
@@ -184,7 +200,7 @@ def test_gates_of_every_making():
     circuit.cx(4, 0)
     circuit.rx(0.02, 0)
     task = Task(circuit, ["Z" * 9, SparsePauliOp(["IIIIIIIXX", "IIIIZIIIY"], [0.5, 2])])
-    result = prune(task, tolerance=0.1)
+    result = prune(task, Threshold(0.1))
     assert verify(task, result).checks
     assert result.certificate.replaced
 
@@ -198,8 +214,8 @@ def test_random_results_verify(case):
 
 def test_after_writing_and_reading(tmp_path):
     result = pruned("class")
-    result.save(tmp_path / "result", drawings=False)
-    loaded = PruneResult.load(tmp_path / "result")
+    save(result, tmp_path / "result", drawings=False)
+    loaded = load(tmp_path / "result")
     assert verify(loaded.original, loaded).checks
     assert verify(network(), loaded).checks
 
@@ -278,7 +294,15 @@ def entry(**changes):
 
 
 def setting(**changes):
-    return lambda result: forged(result, options=result.certificate.options | changes)
+    """Options changed where they stand: fields of the limit, or beside it."""
+
+    def tamper(result):
+        options = result.certificate.options
+        within = {name: value for name, value in changes.items() if name in options["limit"] or name == "budget"}
+        beside = {name: value for name, value in changes.items() if name not in within}
+        return forged(result, options=options | {"limit": options["limit"] | within} | beside)
+
+    return tamper
 
 
 def noise_of(options, **changes):
@@ -356,7 +380,7 @@ def tighter_tolerance(result):
     assert gamma >= 0
     small = max(e.distance for e in certificate.replaced) - TINY
     entries = tuple(replace(e, tolerance=small) for e in certificate.replaced)
-    return forged(result, replaced=entries, options=certificate.options | {"tolerance": small})
+    return setting(tolerance=small)(forged(result, replaced=entries))
 
 
 def circuit_without_last_gate(result):
@@ -439,8 +463,8 @@ VIOLATIONS = {
     "gate's tolerance": (entry(tolerance=0.2), "tolerance of a gate"),
     "tolerance": (setting(tolerance=0.1), "tolerance of a gate"),
     "tolerance kept": (tighter_tolerance, r"distance in tolerance \(T1\) does not hold at gate"),
-    "budget": (setting(budget=0.01), "bound in budget"),
-    "verified budget": (setting(budget=1e-4, certify="verified"), "measured in budget"),
+    "budget": (lambda _: setting(budget=0.01)(pruned("budget")), "bound in budget"),
+    "verified budget": (lambda _: setting(budget=1e-4)(pruned("verified")), "measured in budget"),
     "representative": (other_representative, "rewriting|q-overlap distance"),
     "not unitary": (not_unitary, "representative is unitary"),
     "replacement left out": (drop_a_replacement, "rewriting"),
@@ -492,14 +516,14 @@ DAMAGE = {
     "other qubits": (entry(qubits=(1,)), "has no gate "),
     "twice": (replace_twice, "replaced twice"),
     "size of a matrix": (entry(matrix=as_entries(np.eye(8))), "must be a matrix of size"),
-    "option missing": (lambda r: forged(r, options={"aggregate": "rms"}), "option coherence must be a number"),
+    "option missing": (lambda r: forged(r, options={"aggregate": "rms"}), "damaged: KeyError"),
     "noise of fewer gates": (noise_of("device", coherence=lambda row: row[1:]), "numbers in"),
     "noise out of range": (noise_of("device", infidelity=-0.1), "damaged: Expected `float` >= 0.0"),
     "measured nan": (moved("measured", np.nan), "damaged, it holds a number that is none"),
     "bound infinite": (moved("bound", np.inf), "damaged, it holds a number that is none"),
     "error infinite": (expected(error=np.inf), "damaged, it holds a number that is none"),
     "option nan": (setting(budget=np.nan), "damaged, it holds a number that is none"),
-    "simulator": (setting(simulator="anything"), "unknown simulator 'anything'"),
+    "simulator": (setting(simulator={"name": "anything"}), "unknown simulator 'anything'"),
     "option": (setting(beta="large"), "option beta must be a number, is 'large'"),
     "aggregate": (setting(aggregate="mean"), "unknown aggregate 'mean'"),
     "tolerances": (setting(tolerance=None), "do not fit the option tolerance"),
@@ -562,6 +586,6 @@ def test_probabilities():
 
 def test_without_windows_the_sum_of_angles_counts():
     task, result = network(), pruned("sum of angles")
-    assert result.certificate.options["window"] == 0
+    assert result.certificate.options["limit"]["window"] == 0
     with pytest.raises(CertificateViolation, match=r"Θ ≥ sum of angles \(T2\)"):
         verify(task, moved("angle", -TINY)(result))

@@ -1,0 +1,252 @@
+"""The certificate: a frozen record of what was replaced, what is proven and what was measured. JSON round trip."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from importlib.metadata import version
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from qprune._arrays import FloatArray
+from qprune.errors import CertificateError
+from qprune.geometry.bounds import HoldoutClaim
+from qprune.results.hashes import record_hash
+
+FORMAT = "qprune-certificate/2"
+VERSIONED = ("qprune", "qiskit", "qiskit-aer", "numpy", "scipy")
+BY_PROOF = ("threshold", "proven")  # limits on what is proven
+
+Index = Annotated[int, Meta(ge=0)]
+Limit = Annotated[float, Meta(ge=0)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+
+
+@dataclass(frozen=True)
+class Replaced:
+    """One replaced gate.
+
+    Attributes:
+        site: Index of the gate in the simplified circuit.
+        gate: Its name.
+        qubits: Its qubits.
+        origins: Gates of the original (after decomposition) it stands for.
+        subgroup: The class it was compared in.
+        by: The representative; "identity" means the gate is gone.
+        distance: d_q aggregated over the selected samples.
+        tolerance: ε_k, or None in budget mode.
+        kappa: κ of its qubits.
+        largest_angle: max_i θ_{k,i}, radians.
+        distance_low: Lower limit of d_q where it was measured; `distance` is then the upper limit.
+        matrix: The representative at the trained weights on the gate's qubits in ascending order (first qubit least
+            significant), entries as (real, imaginary); None for the identity.
+    """
+
+    site: Index
+    gate: str
+    qubits: tuple[Index, ...]
+    origins: tuple[Index, ...]
+    subgroup: str
+    by: str
+    distance: Limit
+    tolerance: Limit | None
+    kappa: Limit
+    largest_angle: Limit
+    distance_low: Limit | None = None
+    matrix: tuple[tuple[tuple[float, float], ...], ...] | None = None
+
+
+@dataclass(frozen=True)
+class NoiseRecord:
+    """The noise that shaped the selection, by gate of the simplified circuit; no bound depends on it.
+
+    Attributes:
+        source: The noise model's name, or the single λ.
+        layout: Physical qubits of circuit qubits 0, 1, …; None where the noise knows no qubits.
+        noiseless: Native gates that the model has no channel for.
+        coherence: λ_k in [0, 1].
+        infidelity: r_k in [0, 1].
+        accumulated: Λ_k in [0, 1], over the gate's past light cone.
+        totals: Σ r_k of the original, the simplified and the pruned circuit.
+        predicted: Mean deviation under the noise from the original's noiseless outputs, predicted: of the simplified
+            and of the pruned circuit; None for a single λ, or too many qubits.
+        tried: With budget="noise": each budget tried, with the predicted deviation of its circuit.
+    """
+
+    source: str
+    layout: tuple[Index, ...] | None
+    noiseless: tuple[str, ...]
+    coherence: tuple[Share, ...]
+    infidelity: tuple[Share, ...]
+    accumulated: tuple[Share, ...]
+    totals: tuple[Limit, Limit, Limit]
+    predicted: tuple[Limit, Limit] | None = None
+    tried: tuple[tuple[Limit, Limit], ...] = ()
+
+
+@dataclass(frozen=True)
+class Expectations:
+    """How well the expectation values are known that angles and bounds rest on; the bounds allow for it.
+
+    Attributes:
+        error: Limit of the error of every Pauli word's mean: rounding, truncation (T7), or shots (T8).
+        truncation: State error by truncation in it, the largest over the samples.
+        estimates: Number of measured values; 0 where all were computed.
+        failure: Probability that any measured value is further off than `error`.
+    """
+
+    error: Limit
+    truncation: Limit
+    estimates: Index
+    failure: Share
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What is claimed about a pruned circuit, and for which circuits it is claimed.
+
+    Rows r are outputs (observables, or the one distribution), columns i the samples in `samples`. Units are those of
+    the observable; total variation for distributions.
+
+    Attributes:
+        original_hash: `circuit_hash` of the task's circuit.
+        simplified_hash: Of the circuit after exact simplification, whose gates `replaced` counts.
+        pruned_hash: Of the result.
+        task_hash: Of inputs, weights, observables and probabilities.
+        options: What `prune` was asked for, β and γ included.
+        expectations: How well the expectation values are known.
+        noise: λ_k, r_k and Λ_k of every gate, or None without noise.
+        outputs: Names of the rows.
+        samples: Indices of the samples that selection saw.
+        replaced: Every approximate replacement.
+        angle: Θ_{r,i}, radians in [0, π/2] (T2).
+        bound: Proven limit of |Δ| per output and sample (T2).
+        measured: |Δ| measured by full simulation, same shape; where expectation values are not exact (`expectations`),
+            the most that it may be.
+        certified_predictions: Where sign⟨O⟩ cannot flip (T4); None for outputs without a ±1 prediction.
+        mean_state_error: Limit of (E‖Δψ‖²)^½ between the simplified circuit and the same with its gates replaced (T2).
+            Not of the pruned circuit's state: exact simplification after that changes no output, but may change it.
+        angle_from_tolerances: Closed form Σ 2 arcsin(κ_k ε_k/2) where it applies (aggregate "max", no budget).
+        holdout: T5 on samples that selection never saw, or None.
+        versions: Package versions.
+        records: SHA-256 of what a result holds besides: plan, accuracy, the circuit that the plan counts, pruned task.
+        files: SHA-256 of every file of a saved result but the certificate's own, by path; empty in memory.
+    """
+
+    original_hash: str
+    simplified_hash: str
+    pruned_hash: str
+    task_hash: str
+    options: dict[str, Any]
+    expectations: Expectations
+    noise: NoiseRecord | None
+    outputs: tuple[str, ...]
+    samples: tuple[Index, ...]
+    replaced: tuple[Replaced, ...]
+    angle: tuple[tuple[Limit, ...], ...]
+    bound: tuple[tuple[Limit, ...], ...]
+    measured: tuple[tuple[Limit, ...], ...]
+    certified_predictions: tuple[tuple[bool, ...] | None, ...]
+    mean_state_error: Limit
+    angle_from_tolerances: Limit | None
+    holdout: HoldoutClaim | None
+    versions: dict[str, str]
+    records: dict[str, str] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict, compare=False)
+
+    @property
+    def largest_bound(self) -> float:
+        """The largest proven deviation over outputs and samples."""
+        return _largest(self.bound)
+
+    @property
+    def largest_measured(self) -> float:
+        """The largest measured deviation over outputs and samples."""
+        return _largest(self.measured)
+
+    @property
+    def budget(self) -> float | None:
+        """The largest change that the limit allowed, in units of the outputs; None where it named none."""
+        found = self.options["limit"].get("budget")
+        return None if found is None else float(found)
+
+    @property
+    def limited_by_proof(self) -> bool:
+        """Whether the limit was on what is proven, not on what was measured."""
+        return self.options["limit"]["name"] in BY_PROOF
+
+    @property
+    def tightness(self) -> float | None:
+        """Largest measured over largest proven deviation, in [0, 1]; None where nothing was replaced."""
+        return self.largest_measured / self.largest_bound if self.largest_bound > 0 else None
+
+    def to_json(self) -> str:
+        """The certificate as JSON, with the SHA-256 of all it says; the same certificate gives the same bytes.
+
+        Raises:
+            CertificateError: A number is infinite, no number or out of its range, or an entry is of another kind.
+        """
+        try:
+            data = json.loads(json.dumps(asdict(self), allow_nan=False))
+        except (TypeError, ValueError) as error:
+            raise CertificateError(f"certificate is damaged, it holds a number that is none: {error}") from error
+        data = asdict(_checked(data))
+        sealed = {"format": FORMAT, "sha256": record_hash(data), **data}
+        return json.dumps(sealed, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Certificate:
+        """Read what `to_json` wrote.
+
+        Raises:
+            CertificateError: The text is not a whole certificate of this format, a number in it is out of its range, or
+                it was changed after it was written.
+        """
+        try:
+            data = msgspec.json.decode(text)
+        except (ValueError, RecursionError) as error:
+            raise CertificateError(f"certificate is not valid JSON: {error}") from error
+        if not isinstance(data, dict) or data.get("format") != FORMAT:
+            raise CertificateError(
+                f'certificate must be a JSON object with "format": "{FORMAT}"; prune again if an older version wrote it'
+            )
+        certificate = _checked(data)
+        if certificate.to_json() != text:
+            raise CertificateError(
+                "certificate was changed after it was written: what it says is not what its SHA-256 was made of"
+            )
+        return certificate
+
+
+def _checked(data: object) -> Certificate:
+    """Kinds, ranges and shapes of all entries; whole numbers become floats where those belong."""
+    try:
+        certificate = msgspec.convert(data, Certificate)
+    except ValueError as error:
+        raise CertificateError(f"certificate is damaged: {error}") from error
+    shape = [len(certificate.samples)] * len(certificate.outputs)
+    for name in ("angle", "bound", "measured"):
+        if [len(row) for row in getattr(certificate, name)] != shape:
+            raise CertificateError(
+                f"certificate is damaged: its claims are not for {len(certificate.outputs)} outputs and "
+                f"{len(certificate.samples)} samples, entry {name} has another shape"
+            )
+    return certificate
+
+
+def _largest(matrix: tuple[tuple[float, ...], ...]) -> float:
+    return max((max(row) for row in matrix if row), default=0.0)
+
+
+def rows_of(array: FloatArray) -> tuple[tuple[float, ...], ...]:
+    """A float array (R, M) as the tuples a certificate holds."""
+    return tuple(tuple(row) for row in array.tolist())
+
+
+@lru_cache
+def package_versions() -> dict[str, str]:
+    """Versions of what the numbers depend on."""
+    return {name: version(name) for name in VERSIONED}
