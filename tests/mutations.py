@@ -21,6 +21,8 @@ from typing import Any
 import numpy as np
 
 from qprune import QpruneError, load, verify
+from qprune.results.hashes import record_hash
+from qprune.results.manifest import CERTIFICATE, digests
 
 STRANGER = "0" * 8  # what a field is overwritten with
 
@@ -68,15 +70,37 @@ def mutations(folder: Path | str) -> Iterator[Mutation]:
 
 
 @contextmanager
-def applied(folder: Path | str, mutation: Mutation) -> Iterator[Path]:
-    """The folder with the forgery in it, for as long as the context lasts."""
+def applied(folder: Path | str, mutation: Mutation, *, reseal: bool = False) -> Iterator[Path]:
+    """The folder with the forgery in it, for as long as the context lasts.
+
+    Args:
+        folder: A saved result.
+        mutation: The forgery.
+        reseal: Whether the forger also writes the manifest and the certificate's own hash anew.
+    """
     folder = Path(folder)
-    before = {name: _read(folder / name) for name in mutation.contents}
+    before = {name: _read(folder / name) for name in {*mutation.contents, CERTIFICATE}}
     try:
         _write(folder, mutation.contents)
+        if reseal and (folder / CERTIFICATE).exists():
+            (folder / CERTIFICATE).write_bytes(_resealed((folder / CERTIFICATE).read_bytes(), digests(folder)))
         yield folder
     finally:
         _write(folder, before)
+
+
+def _resealed(certificate: bytes, files: Mapping[str, str]) -> bytes:
+    """A certificate with hashes that fit, if it still is JSON."""
+    try:
+        data = json.loads(certificate)
+        told = {
+            **{name: value for name, value in data.items() if name not in ("format", "sha256")},
+            "files": dict(files),
+        }
+        sealed = {"format": data["format"], "sha256": record_hash(told), **told}
+    except (ValueError, KeyError, AttributeError):
+        return certificate
+    return (json.dumps(sealed, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
 def is_noticed(folder: Path | str) -> bool:

@@ -5,7 +5,6 @@ The oracle is the original QNode on `default.qubit`; gradients are compared with
 
 from __future__ import annotations
 
-from qprune import Measured, Proven, Threshold
 import json
 import warnings
 from importlib.util import find_spec
@@ -14,7 +13,7 @@ import numpy as np
 import pytest
 
 import qprune
-from qprune import BundleError, CertificateError, OptionError, QpruneError, TaskError
+from qprune import BundleError, CertificateError, Measured, OptionError, Proven, QpruneError, TaskError, Threshold
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # PennyLane warns of JAX versions
@@ -23,6 +22,7 @@ with warnings.catch_warnings():
 
     import qprune.pennylane as qpp
 from qprune.pennylane.tape import GATES, PreparedState, _append, expand, slots_of
+from qprune.results.manifest import seal
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 SAME = 1e-9  # two exact simulations of one circuit
@@ -299,7 +299,9 @@ def test_representatives(circuit, representatives):
     original, X, w = make(circuit, "several")
     middle = 0.8 if representatives == "class" else np.pi / 2
     w = np.where(np.abs(w) > 0.1, middle + w / 50, w)
-    pruned = qpp.prune(original, Threshold(0.2), inputs=X, weights=w, representatives=representatives, prune_encoding=True, noise=0.99)
+    pruned = qpp.prune(
+        original, Threshold(0.2), inputs=X, weights=w, representatives=representatives, prune_encoding=True, noise=0.99
+    )
     kinds = {entry.by == "identity" for entry in pruned.certificate.replaced}
     assert False in kinds or representatives == "identity" or circuit == "hand-written"
     for measured, bound in zip(deviations(original, pruned, X, w), pruned.bounds, strict=True):
@@ -841,6 +843,9 @@ def test_load_refuses_what_does_not_fit(tmp_path):
         with pytest.raises((CertificateError, TaskError), match=r"not the one|had"):
             qpp.load(tmp_path / "out", wrong)
     (tmp_path / "out" / "pennylane.json").write_text(json.dumps({"format": "?"}))
+    with pytest.raises(CertificateError, match=r"pennylane\.json was changed"):
+        qpp.load(tmp_path / "out", build(0.3, 0, qml.Z(1)))
+    seal(tmp_path / "out", pruned.result.certificate)
     with pytest.raises(BundleError, match="pennylane"):
         qpp.load(tmp_path / "out", build(0.3, 0, qml.Z(1)))
     with pytest.raises(BundleError):

@@ -64,7 +64,7 @@ def save(
     except OSError as error:
         raise BundleError(f"cannot write to {folder.parent}: {error.strerror or error}") from error
     try:
-        _write(result, scratch, drawings, tradeoff)
+        write_result(result, scratch, drawings=drawings, tradeoff=tradeoff)
         scratch.chmod(0o755)
         if folder.exists():
             shutil.rmtree(folder)
@@ -75,7 +75,10 @@ def save(
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _write(result: PruneResult, folder: Path, drawings: bool, tradeoff: Sequence[TradeOffPoint]) -> None:
+def write_result(
+    result: PruneResult, folder: Path, *, drawings: bool = True, tradeoff: Sequence[TradeOffPoint] = ()
+) -> None:
+    """Write into an empty folder what `save` writes."""
     result.original.save(folder / "original")
     result.task.save(folder / "pruned")
     for name, circuit in (("flat", result.flat), ("simplified", result.simplified)):
@@ -106,7 +109,10 @@ def load(folder: str | Path) -> PruneResult:
     try:
         holdout, seed = extra["holdout"]
         plan = tuple(_plan_entry(entry) for entry in extra["plan"])
-        accuracy = None if extra["accuracy"] is None else (extra["accuracy"][0], extra["accuracy"][1])
+        accuracy = None
+        if extra["accuracy"] is not None:
+            before, after = extra["accuracy"]
+            accuracy = before, after
     except (KeyError, TypeError, ValueError) as error:
         raise BundleError(f"{folder / 'plan.json'} is damaged: {error!r}") from error
     original = Task.load(folder / "original", split=None, holdout=holdout, seed=seed)

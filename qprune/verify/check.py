@@ -25,7 +25,8 @@ from qprune.results.result import PlanEntry, records_of
 from qprune.task.task import Task
 from qprune.verify.checks import Check, Checks, VerificationReport, damaged
 from qprune.verify.formulas import MPS, SLACK, Noise, largest_errors, needed_bound, spectrum_of
-from qprune.verify.record import INFORMATIVE, check_accuracy, check_options, check_plan
+from qprune.verify.record import INFORMATIVE, check_accuracy, check_fall, check_options, check_plan
+from qprune.verify.saved import check_written
 from qprune.verify.states import Replacements, indices, light_cones, past_cones, simulate, used_qubits
 from qprune.verify.wide_states import simulate_wide
 
@@ -34,6 +35,7 @@ from qprune.verify.wide_states import simulate_wide
 EXCESS = 1e-6  # on few qubits
 DENSE_WIDTH = 20  # qubits up to which a certificate from matrix product states is verified by statevectors
 RECORDS = {"flat": "circuit that the plan counts", "pruned": "task of the pruned circuit"}  # what messages call them
+BUDGETED = ("proven", "measured")  # limits that always name a budget
 SIMULATED, PREFIX, FORMULA = "full simulation", "prefix states", "formula of the theorem"
 
 
@@ -99,9 +101,11 @@ def verify(task: Task | Result, result: Result | None = None, *, progress: bool 
         verifier.check_bounds()
         verifier.check_holdout()
         verifier.check_record()
-    except QpruneError:
-        raise
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        if result.files is not None:
+            verifier.checks.append(check_written(result))
+    except (AttributeError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+        if isinstance(error, QpruneError):
+            raise
         raise damaged(repr(error)) from error
     return VerificationReport((*hashes, *verifier.checks), INFORMATIVE)
 
@@ -245,6 +249,8 @@ class _Verifier(Checks):
             raise damaged(f"unknown simulator {self.simulator!r}")
         for name, limit in limits.items():
             self.check(f"expectation values: {name}", FORMULA, getattr(known, name), limit, 0)
+        least = 2 * known.truncation + np.finfo(float).eps
+        self.check("expectation values: error, at least", FORMULA, least, known.error, 0)
         if known.failure:
             self.check("failure probability", "comparison", known.failure, self.number("delta"), 0)
         return known.error
@@ -344,7 +350,7 @@ class _Verifier(Checks):
                 became = np.sign(mean) * self.found.after[r, self.seen]
                 for claim, how, value in (("(T4)", FORMULA, least), ("not flipped", SIMULATED, became)):
                     self.check(f"certified predictions {claim}", how, np.where(flags, -value, -np.inf), 0, slack, here)
-        if self.limit.get("budget") is not None:
+        if self.limit["name"] in BUDGETED or self.limit.get("budget") is not None:
             what = "bound" if self.limit["name"] in ("threshold", "proven") else "measured"
             within, budget = getattr(certificate, what), self.number("budget")
             self.check(f"{what} in budget", "comparison", within, budget, self.slack, *self.each)
@@ -370,6 +376,8 @@ class _Verifier(Checks):
         bernstein = deviation * sqrt(2 * term / size) + 7 * ceiling * term / (3 * max(1, size - 1))
         upper = min(ceiling, values.mean() + min(hoeffding, bernstein))
         self.check("hold-out: expected deviation (T5)", FORMULA, upper, claim.expected_upper, slack)
+        if (claim.flips is None) != (claim.flip_rate_upper is None):
+            raise CertificateViolation("hold-out: flips are claimed without their rate, or the rate without them")
         if claim.flips is None or claim.flip_rate_upper is None:
             return
         signed = [r for r, s in enumerate(self.spectra) if s.is_involution]
@@ -390,3 +398,5 @@ class _Verifier(Checks):
         check_plan(self, self.task, self.result)
         means = (self.found.before, self.found.after) if self.task.observables is not None else None
         check_accuracy(self, self.task, self.result.accuracy, means, self.loose)
+        if self.limit["name"] == "accuracy" and means is not None:
+            check_fall(self, self.task, self.number("loss"), means, self.loose)

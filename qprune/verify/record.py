@@ -39,9 +39,20 @@ def check_options(checks: Checks, task: Task, result: Result) -> None:
     entries, limit, simulator = certificate.replaced, options["limit"], options["simulator"]["name"]
     if limit["name"] not in LIMITS:
         raise damaged(f"unknown limit {limit['name']!r}")
-    for where, name in ((options, "prune_encoding"), (options, "resynthesis"), (limit, "refit")):
-        if not isinstance(where.get(name, False), bool | str):
-            raise damaged(f"option {name} must be true or false, is {where[name]!r}")
+    for where, name, can_be in (
+        (options, "prune_encoding", lambda value: isinstance(value, bool)),
+        (options, "resynthesis", lambda value: isinstance(value, bool)),
+        (options, "representatives", lambda value: isinstance(value, str)),
+        (options, "strategy", lambda value: isinstance(value, dict) and isinstance(value["name"], str)),
+        (options, "costs", lambda value: value is None or isinstance(value, dict | str)),
+        (options, "seed", _is_count),
+        (limit, "refit", lambda value: isinstance(value, bool | str)),
+        (limit, "window", _is_count),
+        *((options, name, lambda value: value >= 0) for name in ("beta", "gamma")),
+        *((limit, name, lambda value: value is None or value >= 0) for name in ("budget", "tolerance", "loss")),
+    ):
+        if (where is options or name in where) and not can_be(where[name]):
+            raise damaged(f"option {name} cannot be {where[name]!r}")
     count, measured = certificate.expectations.estimates, simulator == ON_DEVICE
     fits = (count > 0) == measured and not (measured and limit["name"] not in BY_PROOF)
     words = f"{count} values measured with the simulator {simulator} and the limit {limit['name']}"
@@ -112,6 +123,10 @@ def _check_replacements(checks: Checks, plan: Sequence[Any], replaced: Sequence[
     checks.holds("representatives are called so", "comparison", not strange, f"gate {strange[:1]} has another")
 
 
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
 def _parameters(operation: Any) -> set[Any]:
     return {p for angle in operation.params if isinstance(angle, ParameterExpression) for p in angle.parameters}
 
@@ -139,6 +154,14 @@ def check_accuracy(
     limits = np.array([_right(labels, outputs, doubt) for outputs in means])
     within = np.clip(claimed, *limits.T)
     checks.equal("accuracy before and after", "full simulation", within, claimed, 1e-12, ("before", "after"))
+
+
+def check_fall(
+    checks: Checks, task: Task, loss: float, means: tuple[FloatArray, FloatArray], doubt: FloatArray
+) -> None:
+    """Accuracy on the selected samples must not fall by more than `loss`, as far as it can be known."""
+    (least, _), (_, most) = (_right(task.labels[task.selected], m[:, task.selected], doubt) for m in means)  # type: ignore[index]
+    checks.check("fall of the accuracy", "full simulation", least - most, loss, 1e-9)
 
 
 def _right(labels: Any, means: FloatArray, doubt: FloatArray) -> tuple[float, float]:
