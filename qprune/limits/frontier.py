@@ -14,6 +14,7 @@ from qprune.limits.certify import certify
 from qprune.limits.measured import Measured
 from qprune.limits.measuring import compressor_of, judged
 from qprune.limits.prepared import prepare
+from qprune.limits.removal import Reduced
 from qprune.limits.settings import Settings
 from qprune.results.result import PruneResult, two_qubit_gates
 from qprune.selection.strategies import Strategy
@@ -127,7 +128,8 @@ def frontier(
     prepared = prepare(task, settings, nothing.comparison)
     start = replace(nothing, refit=False)
     found = [certify(prepared, start, start.choose(prepared))]
-    compressor, reduced = (compressor_of(prepared), None) if refit else (None, None)
+    compressor = compressor_of(prepared) if refit else None
+    reduced: Reduced | None = None
     for limit in limits:
         if compressor is None:
             chosen = limit.choose(prepared)

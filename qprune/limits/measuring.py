@@ -86,7 +86,7 @@ def removed(prepared: Prepared, budget: float, measure: Measure, start: Reduced 
 def compressed(prepared: Prepared, budget: float) -> Reduced:
     """Gates removed and weights moved, such that no output of any selected sample changes by more than the budget."""
     plain = removed(prepared, budget, lambda reduced: deviation_of(prepared, reduced))
-    # Several starts, as each may get stuck: the whole circuit, twice as proposals are drawn, and what goes without refit.
+    # Several starts, as each may get stuck: the whole circuit, twice as it is drawn, and what goes without refit.
     compressor = compressor_of(prepared)
     searching = compressor.strategy.order([], []) is None
     starts = (None, None, compressor.adopt(plain)) if searching else (None, compressor.adopt(plain))

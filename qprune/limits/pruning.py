@@ -79,6 +79,7 @@ def prune(
 
     Example:
         >>> from qiskit import QuantumCircuit
+        >>> from qprune import Proven
         >>> circuit = QuantumCircuit(2)
         >>> _ = circuit.ry(0.01, 0), circuit.h(1), circuit.cx(1, 0)
         >>> prune(Task(circuit, "IZ"), Proven(0.05)).circuit.size()

@@ -137,7 +137,7 @@ class _Search:
                 current = compressor.compress(budget, progress=prepared.settings.progress)
             better = self.look_at(current, budget)
             if compressor is not None and refit == "noise":
-                better |= self.look_at(self._fitted_for_noise(compressor, current), budget)
+                better |= self.look_at(fitted_for_noise(prepared, self.forecast, compressor, current), budget)
             idle = 0 if better else idle + 1
             if idle == PATIENCE:
                 break
@@ -160,13 +160,23 @@ class _Search:
         self.reduced, self.budget, self.predicted = reduced, needed, found
         return True
 
-    def _fitted_for_noise(self, compressor: Compressor, reduced: Reduced) -> Reduced:
-        """Weights moved so that what noise leaves of the outputs is what the original gives without noise."""
-        if self.forecast is None:
-            return reduced
-        end = finished(self.prepared, reduced)
-        target = self.forecast.needed(end.task, end.sites, compressor.target)
-        network = AdjointNetwork(reduced.task, reduced.sites, compressor.samples)
-        task = reduced.task.with_circuit(reduced.task.circuit)
-        task.weights, _ = fit(network, reduced.task.weights, target, steps=FIT_STEPS)
-        return replace(reduced, task=task)
+
+def fitted_for_noise(
+    prepared: Prepared, forecast: Forecast | None, compressor: Compressor, reduced: Reduced
+) -> Reduced:
+    """Weights moved so that what noise leaves of the outputs is what the original gives without noise.
+
+    Args:
+        prepared: The original.
+        forecast: Predicts outputs; without it nothing moves.
+        compressor: Holds the outputs to reproduce, and the samples they are for.
+        reduced: The circuit.
+    """
+    if forecast is None:
+        return reduced
+    end = finished(prepared, reduced)
+    target = forecast.needed(end.task, end.sites, compressor.target)
+    network = AdjointNetwork(reduced.task, reduced.sites, compressor.samples)
+    task = reduced.task.with_circuit(reduced.task.circuit)
+    task.weights, _ = fit(network, reduced.task.weights, target, steps=FIT_STEPS)
+    return replace(reduced, task=task)

@@ -58,7 +58,8 @@ from qprune.simulators.simulator import Simulator
 from qprune.simulators.values import Outputs
 from qprune.task.bundle import read_json
 from qprune.task.task import Task
-from qprune.verify.check import VerificationReport, verify
+from qprune.verify.check import verify
+from qprune.verify.checks import VerificationReport
 
 __all__ = ["FineTuned", "PrunedQNode", "Recertification", "TrainingStep", "finetune", "load", "prune", "recertify"]
 
@@ -310,11 +311,11 @@ class PrunedQNode:
         save(self.result, folder, drawings=drawings, overwrite=overwrite, tradeoff=tradeoff)
         like = {name: qml.math.get_interface(array) for name, array in self.network.weights.items()}
         about = {"format": FORMAT, "weights": like, "inputs": list(self.network.inputs), "single": self.single}
-        arrays = {f"{FREE}{name}": number(array) for name, array in self.network.weights.items()}
+        arrays: dict[str, Any] = {f"{FREE}{name}": number(array) for name, array in self.network.weights.items()}
         arrays |= self.certified_arrays
         try:
             (folder / FILE).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
-            np.savez_compressed(folder / ARRAYS, **arrays)  # type: ignore[arg-type]
+            np.savez_compressed(folder / ARRAYS, **arrays)
             seal(folder, self.result.certificate)
         except OSError as error:
             raise BundleError(f"cannot write to {folder}: {error.strerror or error}") from error

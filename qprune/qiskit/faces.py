@@ -54,7 +54,8 @@ APPROXIMATING: Mapping[str, float] = {
     "SolovayKitaev": 1e-1,
 }
 """Passes of Qiskit that approximate, with the angle in radians that one gate or block was seen to lose at their default
-settings in Qiskit 2.3 (tests/test_qiskit.py measures it again); more with `approximation_degree` below 1 or None.
+settings in Qiskit 2.3 (tests/qiskit/test_qiskit.py measures it again); more with `approximation_degree` below 1 or
+None.
 
 `Optimize1qGatesDecomposition` and `InverseCancellation` stay below 10⁻¹² and are not among them."""
 
@@ -204,7 +205,7 @@ class PruneGates(TransformationPass):
             )
 
 
-class _Watch(set):
+class _Watch(set[Any]):
     """Qiskit's set of finished passes; warns when the first pass that approximates joins it."""
 
     def __init__(self, finished: Iterable[Any], unitaries: bool) -> None:

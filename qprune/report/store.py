@@ -6,19 +6,23 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from qprune.errors import BundleError
+from qprune.errors import BundleError, CertificateError
 from qprune.report.page import page, write_page
-from qprune.report.plots import save_drawings
-from qprune.results.manifest import CERTIFICATE, FOR_PEOPLE, check_manifest, digests, read_certificate, seal
+from qprune.report.plots import drawing_library, save_drawings
+from qprune.results.manifest import CERTIFICATE, check_manifest, digests, read_certificate, seal
 from qprune.results.result import PlanEntry, PruneResult, told_of
 from qprune.results.tradeoff import TradeOffPoint
 from qprune.task.bundle import read_circuit, read_json, read_qpy, write_qpy
 from qprune.task.task import Task
 from qprune.task.unitary_part import unitary_part
+
+FOR_PEOPLE = ("report.txt", "before.png", "after.png", "report.html")  # nothing is read back from these
+BESIDE = ("pennylane.json", "pennylane.npz")  # read by `qprune.pennylane.load`, which checks them
+CIRCUITS = ".qpy"  # compared by what the circuits do: their bytes depend on the version of Qiskit
 
 
 def report(
@@ -55,8 +59,11 @@ def save(
 
     Raises:
         BundleError: The folder exists (without `overwrite`, or with other things in it) or cannot be written.
+        MissingExtraError: Drawings are wanted and the extra "report" is not installed.
     """
     folder = Path(folder)
+    if drawings:
+        drawing_library()
     check_output_folder(folder, overwrite)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -99,8 +106,8 @@ def load(folder: str | Path) -> PruneResult:
 
     Raises:
         BundleError: A file is missing or unreadable.
-        CertificateError: The certificate is damaged, or a file was changed, added or taken away after it was saved;
-            files for people alone, such as report.html, may be, and `verify` will say so.
+        CertificateError: The certificate is damaged, or a file was changed, added or taken away after it was saved.
+            The page, the pictures and report.txt may be made anew; `verify` will say that they are not those saved.
     """
     folder = Path(folder)
     certificate, files = read_certificate(folder), digests(folder)
@@ -116,7 +123,7 @@ def load(folder: str | Path) -> PruneResult:
     except (KeyError, TypeError, ValueError) as error:
         raise BundleError(f"{folder / 'plan.json'} is damaged: {error!r}") from error
     original = Task.load(folder / "original", split=None, holdout=holdout, seed=seed)
-    return PruneResult(
+    result = PruneResult(
         original=original,
         flat=read_qpy(folder / "flat.qpy"),
         simplified=read_qpy(folder / "simplified.qpy"),
@@ -126,6 +133,24 @@ def load(folder: str | Path) -> PruneResult:
         accuracy=accuracy,
         files=files,
     )
+    _check_agreement(result, files)
+    return result
+
+
+def _check_agreement(result: PruneResult, there: Mapping[str, str]) -> None:
+    """Write the result again: every file must say what it would say now, and no other may be there.
+
+    What stands in several files, such as the inputs in both bundles, is read from one of them. So a forger who writes
+    all hashes anew still has to make every file say the same, which is what `verify` recomputes.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        write_result(result, Path(scratch), drawings=False)
+        here = digests(Path(scratch))
+    for name in sorted({*here, *there} - {*FOR_PEOPLE, *BESIDE}):
+        if name not in here or name not in there:
+            raise CertificateError(f"file {name} is {'missing' if name in here else 'none that a result has'}")
+        if not name.endswith(CIRCUITS) and here[name] != there[name]:
+            raise CertificateError(f"file {name} says something else than the result that it belongs to")
 
 
 def check_output_folder(folder: Path, overwrite: bool) -> None:

@@ -11,8 +11,6 @@ from qprune.results.certificate import Certificate
 from qprune.results.hashes import bytes_hash
 
 CERTIFICATE = "certificate.json"  # holds the others' hashes, and its own
-# For people: nothing is read back from these, so that they are compared with the manifest alone.
-FOR_PEOPLE = ("report.txt", "report.html", "before.png", "after.png")
 
 
 def digests(folder: Path) -> dict[str, str]:

@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.optimize import Bounds, LinearConstraint, milp
 
 from qprune._arrays import FloatArray
 from qprune.exact.cancellation import InversePair, freed, needed
@@ -197,18 +197,18 @@ def _largest_gain(candidates: Sequence[Candidate], left: FloatArray, cone: NDArr
     if not rows.any():
         by_gain = sorted(chosen_from, key=lambda c: (-c.gain, c.distance, c.site))
         return _in_order(by_gain, left, cone)
-    constraints = [LinearConstraint(np.unique((needs[:, rows] / limits[rows]).T, axis=0), -np.inf, 1.0)]
+    constraints = [scipy.optimize.LinearConstraint(np.unique((needs[:, rows] / limits[rows]).T, axis=0), -np.inf, 1.0)]
     takers = Counter(site for c in chosen_from for site in c.takes)
     if shared := sorted(site for site, count in takers.items() if count > 1):
         one_each = np.array([[site in c.takes for c in chosen_from] for site in shared], dtype=float)
-        constraints.append(LinearConstraint(one_each, -np.inf, 1.0))
+        constraints.append(scipy.optimize.LinearConstraint(one_each, -np.inf, 1.0))
     # A sliver of gain per small angle makes the optimum unique where costs tie.
     worst = needs[:, rows].max(axis=1)
     objective = -(gains - 1e-6 * gains.min() * worst / max(worst.max(), 1e-300))
-    solution = milp(
+    solution = scipy.optimize.milp(
         objective,
         integrality=np.ones(len(chosen_from)),
-        bounds=Bounds(0, 1),
+        bounds=scipy.optimize.Bounds(0, 1),
         constraints=constraints,
         options={"node_limit": EXACT_SEARCH_NODES, "mip_rel_gap": 1e-7},
     )

@@ -7,26 +7,22 @@ come from `simulation`, formulas are written anew here. Only observables on at m
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from math import log, pi, sqrt
 from numbers import Real
-from typing import Protocol
 
 import numpy as np
-from qiskit import QuantumCircuit
-from scipy.stats import binomtest
 
 from qprune._arrays import FloatArray
 from qprune.errors import CertificateError, CertificateViolation, QpruneError, TaskError
-from qprune.results.certificate import Certificate
-from qprune.results.hashes import circuit_hash, task_hash
+from qprune.results.certificate import package_versions
+from qprune.results.hashes import bytes_hash, circuit_hash, task_hash
 from qprune.results.manifest import check_manifest
-from qprune.results.result import PlanEntry, records_of
+from qprune.results.result import records_of
 from qprune.task.task import Task
-from qprune.verify.checks import Check, Checks, VerificationReport, damaged
+from qprune.verify.checks import Check, Checks, Result, VerificationReport, damaged
 from qprune.verify.formulas import MPS, SLACK, Noise, largest_errors, needed_bound, spectrum_of
 from qprune.verify.record import INFORMATIVE, check_accuracy, check_fall, check_options, check_plan
-from qprune.verify.saved import check_written
 from qprune.verify.states import Replacements, indices, light_cones, past_cones, simulate, used_qubits
 from qprune.verify.wide_states import simulate_wide
 
@@ -39,28 +35,7 @@ BUDGETED = ("proven", "measured")  # limits that always name a budget
 SIMULATED, PREFIX, FORMULA = "full simulation", "prefix states", "formula of the theorem"
 
 
-class Result(Protocol):
-    """What `verify` reads of a result; `qprune.PruneResult` has it."""
-
-    @property
-    def certificate(self) -> Certificate: ...
-    @property
-    def simplified(self) -> QuantumCircuit: ...
-    @property
-    def flat(self) -> QuantumCircuit: ...
-    @property
-    def original(self) -> Task: ...
-    @property
-    def task(self) -> Task: ...
-    @property
-    def plan(self) -> Sequence[PlanEntry]: ...
-    @property
-    def accuracy(self) -> tuple[float, float] | None: ...
-    @property
-    def files(self) -> Mapping[str, str] | None: ...
-
-
-READ = ("certificate", "simplified", "flat", "original", "task", "plan", "accuracy", "files")  # the names above
+READ = ("certificate", "simplified", "flat", "original", "task", "plan", "accuracy", "files")  # of `Result`
 
 
 def verify(task: Task | Result, result: Result | None = None, *, progress: bool = False) -> VerificationReport:
@@ -101,8 +76,6 @@ def verify(task: Task | Result, result: Result | None = None, *, progress: bool 
         verifier.check_bounds()
         verifier.check_holdout()
         verifier.check_record()
-        if result.files is not None:
-            verifier.checks.append(check_written(result))
     except (AttributeError, ArithmeticError, LookupError, TypeError, ValueError) as error:
         if isinstance(error, QpruneError):
             raise
@@ -134,6 +107,9 @@ def _check_hashes(task: Task, result: Result) -> Iterator[Check]:
     yield Check("plan and accuracy are those certified", "SHA-256")
     if result.files is not None:
         check_manifest(result.certificate.files, result.files)
+        own = result.certificate.versions.get("qprune") == package_versions()["qprune"]  # whose words it is in
+        if own and result.files.get("report.txt") != bytes_hash(f"{result}\n".encode()):
+            raise CertificateViolation("report.txt says something else than the result that it belongs to")
         yield Check("files are those that were saved", "SHA-256")
 
 
@@ -389,6 +365,8 @@ class _Verifier(Checks):
         least = (differs & (smallest > slack)).any(axis=0).sum()
         most = (differs | (smallest <= loose)).any(axis=0).sum()
         self.equal("hold-out: flips", SIMULATED, np.clip(claim.flips, least, most), claim.flips, 0)
+        from scipy.stats import binomtest  # takes half a second, and few results have a hold-out
+
         rate = binomtest(claim.flips, size, alternative="less").proportion_ci(1 - claim.delta, method="exact").high
         self.check("hold-out: flip rate (T5)", "SciPy's binomial test", rate, claim.flip_rate_upper, SLACK)
 

@@ -2,13 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from textwrap import fill
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+from qiskit import QuantumCircuit
 
 from qprune.errors import CertificateError, CertificateViolation
+from qprune.results.certificate import Certificate
+from qprune.results.result import PlanEntry
+from qprune.task.task import Task
+
+
+class Result(Protocol):
+    """What `verify` reads of a result; `qprune.PruneResult` has it."""
+
+    @property
+    def certificate(self) -> Certificate: ...
+    @property
+    def simplified(self) -> QuantumCircuit: ...
+    @property
+    def flat(self) -> QuantumCircuit: ...
+    @property
+    def original(self) -> Task: ...
+    @property
+    def task(self) -> Task: ...
+    @property
+    def plan(self) -> Sequence[PlanEntry]: ...
+    @property
+    def accuracy(self) -> tuple[float, float] | None: ...
+    @property
+    def files(self) -> Mapping[str, str] | None: ...
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from qiskit.circuit import ParameterExpression
@@ -11,12 +11,9 @@ from qiskit.circuit import ParameterExpression
 from qprune._arrays import FloatArray
 from qprune.results.certificate import BY_PROOF
 from qprune.task.task import Task
-from qprune.verify.checks import Checks, damaged
+from qprune.verify.checks import Checks, Result, damaged
 from qprune.verify.formulas import ON_DEVICE
 from qprune.verify.states import indices
-
-if TYPE_CHECKING:
-    from qprune.verify.check import Result
 
 LIMITS = (*BY_PROOF, "measured", "accuracy", "under_noise")
 ACTIONS = ("keep", "remove", "replace", "simplify")
@@ -33,26 +30,40 @@ INFORMATIVE = (
 )
 
 
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_flag(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_limit(value: object) -> bool:
+    return value is None or (isinstance(value, int | float) and value >= 0)
+
+
+# What options can be, for those that no number is recomputed from; the last are the limits' own.
+MAYBE = ("refit", "window", "budget", "tolerance", "loss")
+KINDS: dict[str, Callable[[Any], bool]] = {
+    **dict.fromkeys(("prune_encoding", "resynthesis"), _is_flag),
+    **dict.fromkeys(("beta", "gamma", "budget", "tolerance", "loss"), _is_limit),
+    **dict.fromkeys(("seed", "window"), _is_count),
+    "representatives": lambda value: isinstance(value, str),
+    "strategy": lambda value: isinstance(value, dict) and isinstance(value["name"], str),
+    "costs": lambda value: value is None or isinstance(value, dict | str),
+    "refit": lambda value: isinstance(value, bool | str),
+}
+
+
 def check_options(checks: Checks, task: Task, result: Result) -> None:
     """What was asked for must allow what was done."""
     certificate, options = result.certificate, result.certificate.options
     entries, limit, simulator = certificate.replaced, options["limit"], options["simulator"]["name"]
     if limit["name"] not in LIMITS:
         raise damaged(f"unknown limit {limit['name']!r}")
-    for where, name, can_be in (
-        (options, "prune_encoding", lambda value: isinstance(value, bool)),
-        (options, "resynthesis", lambda value: isinstance(value, bool)),
-        (options, "representatives", lambda value: isinstance(value, str)),
-        (options, "strategy", lambda value: isinstance(value, dict) and isinstance(value["name"], str)),
-        (options, "costs", lambda value: value is None or isinstance(value, dict | str)),
-        (options, "seed", _is_count),
-        (limit, "refit", lambda value: isinstance(value, bool | str)),
-        (limit, "window", _is_count),
-        *((options, name, lambda value: value >= 0) for name in ("beta", "gamma")),
-        *((limit, name, lambda value: value is None or value >= 0) for name in ("budget", "tolerance", "loss")),
-    ):
-        if (where is options or name in where) and not can_be(where[name]):
-            raise damaged(f"option {name} cannot be {where[name]!r}")
+    for name, value in (*((name, options[name]) for name in KINDS if name not in MAYBE), *limit.items()):
+        if name in KINDS and not KINDS[name](value):
+            raise damaged(f"option {name} cannot be {value!r}")
     count, measured = certificate.expectations.estimates, simulator == ON_DEVICE
     fits = (count > 0) == measured and not (measured and limit["name"] not in BY_PROOF)
     words = f"{count} values measured with the simulator {simulator} and the limit {limit['name']}"
@@ -121,10 +132,6 @@ def _check_replacements(checks: Checks, plan: Sequence[Any], replaced: Sequence[
     checks.holds("plan: what was replaced", "comparison", not wrong, words)
     strange = [e.site for e in replaced if (e.by == "identity") != (e.matrix is None) or max(e.origins) >= size]
     checks.holds("representatives are called so", "comparison", not strange, f"gate {strange[:1]} has another")
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def _parameters(operation: Any) -> set[Any]:
