@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 from qiskit import QuantumCircuit
@@ -11,6 +12,7 @@ from qiskit import QuantumCircuit
 from qprune._arrays import FloatArray
 from qprune._text import aligned
 from qprune.results.certificate import Certificate
+from qprune.results.hashes import circuit_hash, record_hash, task_hash
 from qprune.simulators.choices import MatrixProductState
 from qprune.task.task import Task
 
@@ -67,6 +69,7 @@ class PruneResult:
         plan: One entry per gate of `flat`.
         certificate: What is proven and measured.
         accuracy: Accuracy before and after on the task's labels, None without labels.
+        files: Of a result that was read: SHA-256 of every file of its folder by path, but for the certificate's own.
     """
 
     original: Task
@@ -76,6 +79,7 @@ class PruneResult:
     plan: tuple[PlanEntry, ...]
     certificate: Certificate
     accuracy: tuple[float, float] | None
+    files: Mapping[str, str] | None = None
 
     @property
     def circuit(self) -> QuantumCircuit:
@@ -107,6 +111,22 @@ class PruneResult:
             f"PruneResult({self.flat.size()} → {self.circuit.size()} gates, "
             f"bound {self.certificate.largest_bound:.4g}, measured {self.certificate.largest_measured:.4g})"
         )
+
+
+def recorded(result: PruneResult) -> PruneResult:
+    """The result with the hashes of its records in the certificate."""
+    return replace(result, certificate=replace(result.certificate, records=records_of(result)))
+
+
+def records_of(result: PruneResult) -> dict[str, str]:
+    """SHA-256 of what a result holds besides what the certificate says, by name (`Certificate.records`)."""
+    told = {name: record_hash(record) for name, record in told_of(result).items()}
+    return {**told, "flat": circuit_hash(result.flat), "pruned": task_hash(result.task)}
+
+
+def told_of(result: PruneResult) -> dict[str, Any]:
+    """Accuracy and plan as JSON holds them."""
+    return {"accuracy": result.accuracy, "plan": [asdict(entry) for entry in result.plan]}
 
 
 def plan_actions(plan: Sequence[PlanEntry]) -> dict[str, int]:
