@@ -146,7 +146,7 @@ class Compressor:
 
     def adopt(self, reduced: Reduced) -> Reduced:
         """A circuit that was reduced elsewhere, as a place to start from."""
-        return replace(reduced, task=self.original.task.with_circuit(reduced.task.circuit, reduced.weights))
+        return replace(reduced, task=self.original.task.with_circuit(reduced.task.circuit, reduced.task.named_weights))
 
     def rank(self, reduced: Reduced) -> tuple[float, float]:
         """What a search makes as small as it can."""
@@ -223,7 +223,7 @@ class Compressor:
     def _fewer_in_order(self, current: Reduced, budget: float) -> Reduced | None:
         """What the strategy would take next, entangling gates and rotations alike."""
         found = self.candidates(current)
-        order = [found[j].site for j in self.strategy.order(found, current.sites) or ()]
+        order = [found[j].place for j in self.strategy.order(found, current.sites) or ()]
         return self._first_that_fit(self.fitter.start(current), order, budget)
 
     def _first_that_fit(self, start: Trial, order: list[int], budget: float) -> Reduced | None:

@@ -19,6 +19,7 @@ from qprune.limits.progress import Watch
 from qprune.limits.removal import Forecast, Measure, Reduced, remove_verified
 from qprune.limits.settings import Settings
 from qprune.selection.candidate import Candidate
+from qprune.selection.representatives import identities, identity, refitted
 from qprune.simulators.engine import Network
 from qprune.simulators.readout import LARGEST_DISTRIBUTION
 
@@ -56,10 +57,10 @@ def start_of(prepared: Prepared) -> Reduced:
     return Reduced(task=circuit, sites=prepared.sites, deviation=0.0)
 
 
-def identities(prepared: Prepared, reduced: Reduced) -> list[Candidate]:
+def removals(prepared: Prepared, reduced: Reduced) -> list[Candidate]:
     """Every prunable gate of a smaller circuit against the identity, on that circuit's own prefix states."""
-    finder = prepared.compared(reduced.task, reduced.sites)
-    return finder.identities([k for k, site in enumerate(reduced.sites) if prepared.is_prunable(site)])
+    places = [k for k, site in enumerate(reduced.sites) if prepared.is_prunable(site)]
+    return identities(prepared.offers_for(reduced.task, reduced.sites), places)
 
 
 def deviation_of(prepared: Prepared, reduced: Reduced) -> float:
@@ -92,7 +93,7 @@ def compressor_of(prepared: Prepared, watch: Watch[Reduced] | None = None) -> Co
         prepared.costs,
         settings.seed,
         settings.ordering.seeded(settings.seed),
-        lambda reduced: identities(prepared, reduced),
+        lambda reduced: removals(prepared, reduced),
         watch_of(prepared) if watch is None else watch,
     )
 
@@ -116,7 +117,7 @@ def removed(
         return replace(watch.best or start, cut=watch.cut)
     settings = prepared.settings
     order = settings.ordering.seeded(settings.seed)
-    offers = partial(identities, prepared)
+    offers = partial(removals, prepared)
     return remove_verified(start, budget, offers, measure, order, watch, forecast)
 
 
@@ -162,14 +163,12 @@ def compressed(prepared: Prepared, budget: float) -> Reduced:
 
 def replacements(prepared: Prepared, reduced: Reduced) -> list[Candidate]:
     """What a smaller circuit replaced, in terms of the simplified original: gates gone, and weights moved."""
-    task = prepared.task
-    weights = {p.name: v for p, v in zip(task.weight_params, task.weights.tolist(), strict=True)}
-    moved = task.with_circuit(task.circuit, weights | reduced.weights)
+    moved = prepared.task.with_weights(prepared.task.named_weights | reduced.task.named_weights)
     found = []
     for k, site in enumerate(prepared.sites):
         if set(site.origins) <= reduced.gone:
-            found.append(prepared.finder.identity(k))
-        elif site.role == "trainable" and (candidate := prepared.finder.moved(k, moved)) is not None:
+            found.append(identity(prepared.offers, k))
+        elif site.role == "trainable" and (candidate := refitted(prepared.offers, k, moved)) is not None:
             found.append(candidate)
     return found
 
@@ -181,5 +180,5 @@ def judged(
     tried: tuple[tuple[float, float], ...] = (),
 ) -> Rewritten:
     """A smaller circuit as what a limit allowed; every gate was compared with the identity."""
-    compared = prepared.finder.identities(prepared.prunable)
+    compared = identities(prepared.offers, prepared.prunable)
     return Rewritten(reduced, replacements(prepared, reduced), compared, budget, tried)

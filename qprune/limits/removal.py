@@ -46,10 +46,6 @@ class Reduced:
     changes: tuple[ExactChange, ...] = ()
     cut: str | None = None
 
-    @property
-    def weights(self) -> dict[str, float]:
-        return dict(zip((p.name for p in self.task.weight_params), self.task.weights.tolist(), strict=True))
-
     def without(self, gone: Sequence[int]) -> Reduced:
         """The circuit with some of its gates removed, simplified; its deviation is not known yet."""
         sites, changes = simplify(self.task, apply(self.task, self.sites, dict.fromkeys(gone, ())))
@@ -91,7 +87,7 @@ def remove_verified(
         trials = _Trials(current, budget, deviation, watch, None if forecast is None else forecast(current))
         found = candidates(current)
         order = strategy.order(found, current.sites)
-        ranked = by_distance(found) if order is None else [found[j].site for j in order]
+        ranked = by_distance(found) if order is None else [found[j].place for j in order]
         most = longest_prefix(len(ranked), partial(trials.fit_first, ranked))
         for gone in (ranked[:most], *([k] for k in ranked)):
             if gone and trials.fits(gone) and (smaller := trials.measured(gone)).deviation <= budget:
@@ -135,4 +131,4 @@ class _Trials:
 
 def by_distance(candidates: Sequence[Candidate]) -> list[int]:
     """Sites by squared distance per gain, least first."""
-    return [c.site for c in sorted(candidates, key=lambda c: (c.distance**2 / max(c.gain, LEAST_COST), c.site))]
+    return [c.place for c in sorted(candidates, key=lambda c: (c.distance**2 / max(c.gain, LEAST_COST), c.place))]

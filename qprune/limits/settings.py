@@ -14,7 +14,7 @@ from qprune.errors import OptionError
 from qprune.gates.costs import Costs
 from qprune.gates.sites import NAMES
 from qprune.noise.calibration import Noise, NoiseCalibration, calibrate
-from qprune.selection.finder import KINDS
+from qprune.selection.prunable import KINDS
 from qprune.selection.strategies import QIPrune, Strategy, strategy_of
 from qprune.simulators.choices import Statevector, simulator_of
 from qprune.simulators.simulator import Simulator

@@ -67,7 +67,7 @@ class Windows:
         known: dict[frozenset[int], FloatArray] = {}
         rows = []
         for mask in cone:
-            inside = {c.site: c.by for c in chosen if mask[c.site]}
+            inside = {c.place: c.by for c in chosen if mask[c.place]}
             key = frozenset(inside)
             if key not in known:
                 known[key] = np.minimum(self.window_angles(inside), np.pi / 2)

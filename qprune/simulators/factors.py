@@ -20,8 +20,8 @@ from qiskit.circuit import Instruction
 from qiskit.circuit.library import UnitaryGate
 
 from qprune._arrays import ComplexArray, FloatArray
-from qprune.gates.matrices import matrix_of
-from qprune.gates.sites import Angle, Site, bound_operation, make_site
+from qprune.gates.matrices import unitary_of
+from qprune.gates.sites import Angle, Site, make_site
 from qprune.gates.subgroups import Subgroup, subgroup_of
 from qprune.task.task import Task
 
@@ -162,11 +162,13 @@ def _one_qubit(matrix: ComplexArray, touched: int) -> Factor:
 
 def _matrix(task: Task, operation: Instruction, qubits: tuple[int, ...], rows: FloatArray | None) -> ComplexArray:
     if rows is None:
-        return matrix_of(bound_operation(task, operation), qubits)
+        return _ascending(task.bound_operation(operation), qubits)
     # Only the user's own gates that have no definition come here, one matrix per sample.
     each = []
     for row in rows:
-        bound = operation.to_mutable()
-        bound.params = [float(task.values_at(p, row[None]).reshape(-1)[0]) for p in operation.params]
-        each.append(matrix_of(bound, qubits))
+        each.append(_ascending(task.bound_operation(operation, row), qubits))
     return np.stack(each, axis=-1)
+
+
+def _ascending(operation: Instruction, qubits: tuple[int, ...]) -> ComplexArray:
+    return unitary_of([(operation, qubits)], sorted(qubits))

@@ -18,7 +18,7 @@ import qprune
 from qprune import Measured, Proven, Threshold, UnderNoise
 from qprune.cli.command import main
 from qprune.exact.cx_networks import shorten_networks
-from qprune.exact.resynthesis import resynthesise, with_shorter_blocks
+from qprune.exact.resynthesis import resynthesise, with_shorter_runs
 from qprune.exact.simplify import simplify
 from qprune.gates.sites import circuit_of, sites_of
 from qprune.qiskit.faces import PruneGates
@@ -54,7 +54,7 @@ def task_of(circuit, observables=None, seed=5, **options):
 
 def one_round(task):
     """The circuit after one round alone, where only runs were touched."""
-    sites, changes = with_shorter_blocks(task, sites_of(task))
+    sites, changes = with_shorter_runs(task, sites_of(task))
     return task.with_circuit(circuit_of(task, sites)), changes
 
 

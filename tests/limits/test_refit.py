@@ -203,7 +203,7 @@ def test_held_weights_stay_while_the_holder_is_there():
     circuit.ry(w1, 0)
     circuit.rz(w2, 1)
     task = task_of(circuit, ("IZ", "XX"))
-    task.holds = {"w1": frozenset({"w0", "w1"})}
+    task = task.with_holds({"w1": ["w0", "w1"]})
     assert network_of(task).movable.tolist() == [False, False, True]
     without = task.with_circuit(circuit.assign_parameters({w1: 0.3}))
     assert network_of(without).movable.tolist() == [True, True]

@@ -343,7 +343,7 @@ def test_only_samples_count_not_the_mixtures_that_weights_are_fitted_on(seed):
     assert len(compressor.fitter.samples) > 2
     for budget in (0.1, 0.5):
         reduced = compressor.compress(budget)
-        smaller = task.with_circuit(reduced.task.circuit, reduced.weights)
+        smaller = task.with_circuit(reduced.task.circuit, reduced.task.named_weights)
         real = [deviation(task, state(task.bound_circuit(i)), state(smaller.bound_circuit(i))).max() for i in range(2)]
         assert reduced.deviation == pytest.approx(max(real), abs=1e-12)
         assert 0 < reduced.deviation <= budget
