@@ -112,7 +112,7 @@ def test_a_result_says_that_it_was_cut_short():
     """It keeps its budget like any other, and verifies."""
     result = prune(network(), Measured(0.3, refit=True), time_limit=1e-9)
     assert result.certificate.options["cut_short"] == OUT_OF_TIME
-    assert verify(result.original, result).ok
+    verify(result.original, result)  # raises where a claim does not hold
     assert "cut_short" not in prune(network(), Measured(0.3, refit=True)).certificate.options
 
 
