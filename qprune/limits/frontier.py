@@ -134,7 +134,7 @@ def frontier(
         if compressor is None:
             chosen = limit.choose(prepared)
         else:
-            reduced = compressor.compress(limit.budget, reduced, progress)
+            reduced = compressor.compress(limit.budget, reduced)
             chosen = judged(prepared, reduced)
         found.append(certify(prepared, limit, chosen))
     return Frontier(_undominated(found))

@@ -18,7 +18,7 @@ from qprune.noise.calibration import CircuitNoise, NoiseCalibration
 from qprune.selection.gate_distances import GateDistances
 from qprune.selection.offers import Offers
 from qprune.selection.prunable import is_prunable, words_for
-from qprune.selection.windows import Windows, window_size
+from qprune.selection.windows import Windows, window_ends, window_size
 from qprune.simulators.runner import Runner
 from qprune.simulators.values import Prefix
 from qprune.task.task import Task
@@ -115,7 +115,7 @@ def prepare(task: Task, settings: Settings, comparison: Comparison) -> Prepared:
     sites, networks = shorten_networks(task, simpler)
     noise = calibration.of(sites)
     costs = calibration.costs(sites) if settings.costs is None else settings.costs
-    prefix = _looked_at(runner, settings, task, sites, settings.progress)
+    prefix = _looked_at(runner, settings, task, sites, bool(settings.progress))
     window = window_size(task, sites, comparison.window) if simulator.holds_states else 0
     return Prepared(
         task=task,
@@ -132,7 +132,7 @@ def prepare(task: Task, settings: Settings, comparison: Comparison) -> Prepared:
         offers=Offers(GateDistances(task, sites, prefix, noise, comparison.aggregate), costs),
         tolerances=_tolerances(calibration, comparison.tolerance, noise),
         window=window,
-        windows=Windows(task, sites, window) if window else None,
+        windows=Windows(task, sites, window_ends(sites, window)) if window else None,
     )
 
 

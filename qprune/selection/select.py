@@ -16,6 +16,7 @@ from qprune._arrays import FloatArray
 from qprune.exact.cancellation import InversePair, freed, needed
 from qprune.gates.sites import Site
 from qprune.selection.candidate import Candidate
+from qprune.selection.integer_program import solved
 from qprune.selection.strategies.base import Order
 
 TRIED_ALONE = 8  # candidates that a sharper bound is asked about one by one when no run of them fits
@@ -206,7 +207,7 @@ def _largest_gain(candidates: Sequence[Candidate], left: FloatArray, cone: NDArr
     # A sliver of gain per small angle makes the optimum unique where costs tie.
     worst = needs[:, rows].max(axis=1)
     objective = -(gains - 1e-6 * gains.min() * worst / max(worst.max(), 1e-300))
-    solution = scipy.optimize.milp(
+    solution = solved(
         objective,
         integrality=np.ones(len(chosen_from)),
         bounds=scipy.optimize.Bounds(0, 1),

@@ -12,7 +12,6 @@ from helpers import (
     complex_matrix,
     deviation,
     outputs,
-    prepared_for,
     replaced_circuit,
     state,
     state_angle,
@@ -28,9 +27,11 @@ from qiskit.circuit.library import efficient_su2, zz_feature_map
 from qprune import Measured, OptionError, Task, prune, verify
 from qprune.exact.simplify import simplify
 from qprune.gates.sites import circuit_of, sites_of
-from qprune.limits.compressor import Compressor
-from qprune.limits.measuring import removals
+from qprune.limits.measuring import compressor_of
+from qprune.limits.prepared import prepare
+from qprune.limits.progress import Watch
 from qprune.limits.removal import Reduced, remove_verified
+from qprune.limits.settings import Settings
 from qprune.selection.candidate import Candidate
 from qprune.selection.strategies import STRATEGIES
 
@@ -326,7 +327,8 @@ def test_removal_goes_on_until_nothing_more_fits(name):
         ]
 
     for budget in (0.0, 0.04, 0.3, 0.7, 10.0):
-        left = remove_verified(start, budget, candidates, price, STRATEGIES[name]().seeded(2), False)
+        watch = Watch(lambda reduced: len(reduced.sites))
+        left = remove_verified(start, budget, candidates, price, STRATEGIES[name]().seeded(2), watch)
         assert price(left) <= budget
         assert left.deviation == price(left)
         rest = set(prices) - left.gone
@@ -337,12 +339,8 @@ def test_removal_goes_on_until_nothing_more_fits(name):
 def test_only_samples_count_not_the_mixtures_that_weights_are_fitted_on(seed):
     """The deviation that decides is the dense one on the selected samples."""
     task = classifier(samples=2)
-    stage = prepared_for(task, budget=0.3, measured=True, refit=True)
-    strategy = STRATEGIES["q-iprune"]().seeded(0)
-    compressor = Compressor(
-        task, stage.sites, stage.is_prunable, None, seed, strategy, lambda smaller: removals(stage, smaller)
-    )
-    assert len(compressor.samples) > 2
+    compressor = compressor_of(prepare(task, Settings(seed=seed), Measured(0.3, refit=True).comparison))
+    assert len(compressor.fitter.samples) > 2
     for budget in (0.1, 0.5):
         reduced = compressor.compress(budget)
         smaller = task.with_circuit(reduced.task.circuit, reduced.task.named_weights)
