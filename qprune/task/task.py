@@ -1,7 +1,4 @@
-"""A task: a trained circuit, what it measures, and the ensemble of inputs it is judged on.
-
-The only place where parameters are bound to values.
-"""
+"""A trained circuit with what it measures and its inputs; the only place where parameters are bound to values."""
 
 from __future__ import annotations
 
