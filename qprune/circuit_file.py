@@ -1,0 +1,374 @@
+"""Circuits as JSON (docs/bundles.md): what is written is what is read, or nothing is written.
+
+Qiskit's QPY files do not keep every circuit: depending on the version they change angles, forget which controls are
+open and whether a state preparation is inverted. Here a gate is one of Qiskit's standard gates with its angles, one of a
+few kinds with data of their own, or a definition by such gates. The text is read again before anyone relies on it, and
+every gate compared with the one it was made of.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from qiskit import QuantumCircuit, QuantumRegister
+from qiskit.circuit import (
+    Barrier,
+    CircuitError,
+    ClassicalRegister,
+    ControlledGate,
+    Gate,
+    Instruction,
+    Measure,
+    Parameter,
+    ParameterExpression,
+    ParameterVector,
+    ParameterVectorElement,
+    Qubit,
+)
+from qiskit.circuit.library import (
+    DiagonalGate,
+    PauliEvolutionGate,
+    PauliGate,
+    PermutationGate,
+    StatePreparation,
+    UCGate,
+    UnitaryGate,
+    get_standard_gate_name_mapping,
+)
+from qiskit.exceptions import QiskitError
+from qiskit.quantum_info import SparsePauliOp
+
+from qprune._files import parse_json
+from qprune.angle_text import Angle, angle_of, same_angle, text_of
+from qprune.errors import BundleError, TaskError
+
+CIRCUIT_FORMAT = "qprune-circuit/1"
+STANDARD = {name: gate.base_class for name, gate in get_standard_gate_name_mapping().items() if isinstance(gate, Gate)}
+NAMES = {kind: name for name, kind in STANDARD.items()}
+
+Parameters = Mapping[str, Parameter]
+
+
+class Kind(NamedTuple):
+    """A gate with data of its own.
+
+    Attributes:
+        gate: Its class.
+        data: What makes the gate, as JSON; None where it cannot be stored so.
+        made: The gate again.
+    """
+
+    gate: type[Gate]
+    data: Callable[[Any], dict[str, Any] | None]
+    made: Callable[[dict[str, Any], Parameters], Gate]
+
+
+def _pairs(array: ArrayLike) -> Any:
+    """Complex numbers as [real, imaginary]."""
+    return np.asarray(array, dtype=np.complex128)[..., None].view(np.float64).tolist()
+
+
+def _complex(pairs: Any) -> NDArray[np.complex128]:
+    array = np.array(pairs, dtype=np.float64)
+    return array[..., 0] + 1j * array[..., 1]
+
+
+def _state(gate: StatePreparation) -> dict[str, Any]:
+    given = gate.params
+    if isinstance(given[0], str):
+        state: Any = "".join(given)
+    else:  # a basis state is a number alone
+        state = int(np.real(given[0])) if len(given) == 1 else _pairs(given)
+    return {"state": state, "qubits": gate.num_qubits, "inverse": gate.name.endswith("_dg")}
+
+
+def _prepared(data: dict[str, Any], _: Parameters) -> Gate:
+    state, inverse = data["state"], bool(data["inverse"])
+    if isinstance(state, int):
+        return StatePreparation(state, num_qubits=int(data["qubits"]), inverse=inverse)
+    return StatePreparation(state if isinstance(state, str) else _complex(state), inverse=inverse)
+
+
+def _word(gate: PauliEvolutionGate) -> dict[str, Any] | None:
+    """Of one Pauli word only: a sum stands for its product formula."""
+    operator = gate.operator
+    if not isinstance(operator, SparsePauliOp) or len(operator) != 1:
+        return None
+    coefficient = operator.coeffs[0]
+    if isinstance(coefficient, ParameterExpression) or complex(coefficient).imag:
+        return None
+    return {"word": operator.paulis.to_labels()[0], "coefficient": complex(coefficient).real, "time": _angle(gate.time)}
+
+
+def _evolution(data: dict[str, Any], parameters: Parameters) -> Gate:
+    operator = SparsePauliOp([data["word"]], [data["coefficient"]])
+    return PauliEvolutionGate(operator, time=_read_angle(data["time"], parameters))
+
+
+def _uniform(gate: UCGate) -> dict[str, Any]:
+    return {"matrices": _pairs(np.array(gate.params)), "up_to_diagonal": gate.up_to_diagonal}
+
+
+KINDS: Mapping[str, Kind] = {
+    "unitary": Kind(
+        UnitaryGate, lambda gate: {"matrix": _pairs(gate.params[0])}, lambda data, _: UnitaryGate(_complex(data["matrix"]))
+    ),
+    "pauli": Kind(PauliGate, lambda gate: {"label": gate.params[0]}, lambda data, _: PauliGate(data["label"])),
+    "permutation": Kind(
+        PermutationGate,
+        lambda gate: {"pattern": [int(q) for q in gate.pattern]},
+        lambda data, _: PermutationGate(data["pattern"]),
+    ),
+    "diagonal": Kind(
+        DiagonalGate,
+        lambda gate: {"entries": _pairs(gate.params)},
+        lambda data, _: DiagonalGate(_complex(data["entries"]).tolist()),
+    ),
+    "state_preparation": Kind(StatePreparation, _state, _prepared),
+    "multiplexer": Kind(
+        UCGate, _uniform, lambda data, _: UCGate(list(_complex(data["matrices"])), bool(data["up_to_diagonal"]))
+    ),
+    "PauliEvolution": Kind(PauliEvolutionGate, _word, _evolution),
+}
+KIND_NAMES = {kind.gate: name for name, kind in KINDS.items()}
+
+# -- writing ------------------------------------------------------------------------------------------------------
+
+
+def circuit_text(circuit: QuantumCircuit) -> str:
+    """The circuit as JSON, one gate a line.
+
+    Raises:
+        BundleError: A gate cannot be stored as it is; the message names it.
+    """
+    try:
+        data = _described(circuit)
+        text = _lines(data)
+        known = {p.name: p for p in circuit.parameters}
+        different = _difference(circuit, circuit_from(text, "the circuit", known))
+    except (TaskError, RecursionError) as error:
+        raise BundleError(f"the circuit cannot be stored: {error}") from error
+    if different is not None:
+        raise BundleError(
+            f"the circuit cannot be stored: {different} would not be read as it is; write it in standard gates, or as "
+            "a UnitaryGate where it has no parameters"
+        )
+    return text
+
+
+def _lines(data: dict[str, Any]) -> str:
+    """JSON with one line for each entry of the head and for each gate."""
+    gates = ",\n  ".join(map(_json, data["gates"]))
+    head = "".join(f' "{key}": {_json(value)},\n' for key, value in data.items() if key != "gates")
+    return f'{{\n{head} "gates": [\n  {gates}\n ]\n}}\n'
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def _described(circuit: QuantumCircuit) -> dict[str, Any]:
+    tiled = [q for register in circuit.qregs for q in register] == circuit.qubits
+    elements = [p for p in circuit.parameters if isinstance(p, ParameterVectorElement)]
+    vectors = {p.vector.name: len(p.vector) for p in elements}
+    measured = [item for item in circuit.data if isinstance(item.operation, Measure)]
+    places = {circuit.find_bit(item.clbits[0]).index: circuit.find_bit(item.qubits[0]).index for item in measured}
+    return {
+        "format": CIRCUIT_FORMAT,
+        "name": circuit.name,
+        "registers": [[register.name, register.size] for register in circuit.qregs] if tiled else None,
+        "parameters": [p.name for p in circuit.parameters if p not in elements],
+        "vectors": vectors,
+        "measured": [places[c] for c in sorted(places)],
+        **_body(circuit),
+    }
+
+
+def _body(circuit: QuantumCircuit) -> dict[str, Any]:
+    return {
+        "qubits": circuit.num_qubits,
+        "global_phase": _angle(circuit.global_phase),
+        "gates": [_gate(operation, qubits) for operation, qubits in _gates(circuit)],
+    }
+
+
+def _gates(circuit: QuantumCircuit) -> Iterator[tuple[Instruction, list[int]]]:
+    """The circuit's gates on their qubits, without barriers and measurements."""
+    for item in circuit.data:
+        operation = item.operation
+        if isinstance(operation, Barrier | Measure):
+            continue
+        qubits = [circuit.find_bit(q).index for q in item.qubits]
+        if item.clbits:
+            raise TaskError(f"{operation.name} on qubits {qubits} acts on classical bits too; take it out")
+        if not isinstance(operation, Instruction) and hasattr(operation, "to_instruction"):  # Clifford, Pauli
+            operation = operation.to_instruction()
+        yield operation, qubits
+
+
+def _gate(operation: Instruction, qubits: list[int]) -> dict[str, Any]:
+    entry: dict[str, Any] = {"gate": operation.name, "on": qubits}
+    if operation.label is not None:
+        entry["label"] = operation.label
+    if (standard := _standard_name(operation)) is not None:
+        entry["gate"] = standard
+        if operation.params:
+            entry["angles"] = [_angle(p) for p in operation.params]
+        if _open(operation):
+            entry["controls"] = operation.ctrl_state
+        return entry
+    kind = KIND_NAMES.get(operation.base_class)
+    if kind is not None and (data := KINDS[kind].data(operation)) is not None:
+        return {**entry, "kind": kind, "data": data}
+    if _has_angles(operation):
+        entry["angles"] = [_angle(p) for p in operation.params]
+    return {**entry, "definition": _body(_definition(operation, qubits))}
+
+
+def _has_angles(operation: Instruction) -> bool:
+    return all(isinstance(p, int | float | ParameterExpression) for p in operation.params)
+
+
+def _standard_name(operation: Instruction) -> str | None:
+    """The standard gate that this is, whatever its controls; None if it is none or was given another name."""
+    name = NAMES.get(operation.base_class)
+    expected = f"{name}_o{operation.ctrl_state}" if _open(operation) else name
+    return name if operation.name == expected else None
+
+
+def _open(operation: Instruction) -> bool:
+    """Whether some control acts on 0."""
+    if not isinstance(operation, ControlledGate):
+        return False
+    return bool(operation.ctrl_state != 2**operation.num_ctrl_qubits - 1)
+
+
+def _definition(operation: Instruction, qubits: list[int]) -> QuantumCircuit:
+    try:
+        definition = getattr(operation, "definition", None)
+    except (TypeError, ValueError, QiskitError) as error:
+        raise TaskError(
+            f"gate {operation.name} on qubits {qubits} cannot be decomposed while it has free parameters ({error}); "
+            "bind them or write it in elementary gates"
+        ) from error
+    if definition is None:
+        raise TaskError(
+            f"gate {operation.name} on qubits {qubits} is a {operation.base_class.__name__} without definition; "
+            "give it a definition by other gates, or make it a UnitaryGate"
+        )
+    return definition
+
+
+def _angle(angle: Any) -> float | str:
+    if isinstance(angle, ParameterExpression):
+        if angle.parameters:
+            return text_of(angle)
+        angle = angle.numeric()
+    number = complex(angle)
+    if number.imag or not np.isfinite(number.real):
+        raise TaskError(f"the angle {angle} is not a finite real number")
+    return number.real
+
+
+# -- reading ------------------------------------------------------------------------------------------------------
+
+
+def circuit_from(text: str, name: str, known: Parameters | None = None) -> QuantumCircuit:
+    """The circuit that `circuit_text` wrote.
+
+    Args:
+        text: What it wrote.
+        name: What messages call it, such as the file's path.
+        known: Parameters by name to take instead of new ones, so that several circuits share them.
+
+    Raises:
+        BundleError: The text is not such a circuit.
+    """
+    data = parse_json(text, name)
+    if not isinstance(data, dict) or data.get("format") != CIRCUIT_FORMAT:
+        raise BundleError(f'{name} must be a JSON object with "format": "{CIRCUIT_FORMAT}"')
+    try:
+        return _read_circuit(data, known or {})
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError, RecursionError, QiskitError) as error:
+        raise BundleError(f"{name} is not a circuit as docs/bundles.md says: {error!r}") from error
+
+
+def _read_circuit(data: dict[str, Any], known: Parameters) -> QuantumCircuit:
+    registers = data["registers"]
+    bits = [Qubit() for _ in range(data["qubits"])] if registers is None else None
+    wires = [bits] if bits is not None else [QuantumRegister(size, name) for name, size in registers]
+    circuit = QuantumCircuit(*wires, name=data["name"])
+    parameters = {name: Parameter(name) for name in data["parameters"]}
+    parameters |= {p.name: p for name, size in data["vectors"].items() for p in ParameterVector(name, size)}
+    _fill(circuit, data, {**parameters, **known})
+    if data["measured"]:
+        register = ClassicalRegister(len(data["measured"]), "meas")
+        circuit.add_register(register)
+        circuit.measure(data["measured"], register)
+    return circuit
+
+
+def _fill(circuit: QuantumCircuit, data: dict[str, Any], parameters: Parameters) -> None:
+    circuit.global_phase = _read_angle(data["global_phase"], parameters)
+    for entry in data["gates"]:
+        circuit.append(_read_gate(entry, parameters), entry["on"])
+
+
+def _read_gate(entry: dict[str, Any], parameters: Parameters) -> Gate:
+    name, label = entry["gate"], entry.get("label")
+    angles = [_read_angle(angle, parameters) for angle in entry.get("angles", ())]
+    if "definition" in entry:
+        inner = QuantumCircuit(entry["definition"]["qubits"])
+        _fill(inner, entry["definition"], parameters)
+        gate = Gate(name, inner.num_qubits, angles if "angles" in entry else list(inner.parameters), label)
+        gate.definition = inner
+    elif "kind" in entry:
+        gate = KINDS[entry["kind"]].made(entry["data"], parameters)
+        gate.name, gate.label = name, label
+    elif "controls" in entry:
+        gate = STANDARD[name](*angles, label=label, ctrl_state=entry["controls"])
+    else:
+        gate = STANDARD[name](*angles, label=label)
+    return gate
+
+
+def _read_angle(angle: float | str, parameters: Parameters) -> Angle:
+    return angle_of(angle, parameters) if isinstance(angle, str) else float(angle)
+
+
+# -- comparing ----------------------------------------------------------------------------------------------------
+
+
+def _difference(first: QuantumCircuit, second: QuantumCircuit) -> str | None:
+    """Where two circuits differ as gates on qubits with angles; None where they do not."""
+    if not _same(first.global_phase, second.global_phase):
+        return "the global phase"
+    here, there = list(_gates(first)), list(_gates(second))
+    for (operation, qubits), (other, places) in zip(here, there, strict=False):
+        if qubits != places or not _is_same(operation, other):
+            return f"gate {operation.name} on qubits {qubits}"
+    return None if len(here) == len(there) else "the number of gates"
+
+
+def _is_same(first: Instruction, second: Instruction) -> bool:
+    if (first.name, first.label) != (second.name, second.label):
+        return False
+    if _has_angles(first) and not (len(first.params) == len(second.params) and all(map(_same, first.params, second.params))):
+        return False
+    if second.base_class is Gate:  # made of its definition
+        return _difference(first.definition, second.definition) is None
+    if first.base_class is not second.base_class:
+        return False
+    if (kind := KIND_NAMES.get(first.base_class)) is not None:
+        return KINDS[kind].data(first) == KINDS[kind].data(second)
+    return getattr(first, "ctrl_state", None) == getattr(second, "ctrl_state", None)
+
+
+def _same(first: Any, second: Any) -> bool:
+    if isinstance(first, ParameterExpression) or isinstance(second, ParameterExpression):
+        return same_angle(first, second)
+    return complex(first) == complex(second)
