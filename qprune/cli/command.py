@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
-from shutil import rmtree
 
 from qprune import __version__
+from qprune._files import check_place, parse_json
 from qprune.errors import CertificateError, CertificateViolation, OptionError, QpruneError
 from qprune.gates.costs import Costs
 from qprune.limits.frontier import frontier
@@ -20,8 +19,7 @@ from qprune.limits.options import AGGREGATES, CERTIFY
 from qprune.limits.pruning import prune
 from qprune.limits.tradeoff import trade_off
 from qprune.noise.calibration import NoiseCalibration, calibrate
-from qprune.report.plots import plot, save_figure
-from qprune.report.store import check_output_folder, load, save
+from qprune.report.store import is_frontier, is_result, load, save, save_frontier
 from qprune.results.result import plan_actions
 from qprune.selection.finder import KINDS
 from qprune.selection.strategies import STRATEGIES
@@ -130,11 +128,8 @@ def _prune(options: argparse.Namespace) -> int:
     elif (options.beta, options.gamma, options.layout) != (None, None, None):
         return _fail(ValueError("--beta, --gamma and --layout shape what --noise gives; add --noise"), UNUSABLE)
     if options.out is not None:
-        check_output_folder(options.out, options.force)
-    try:
-        costs = None if options.costs is None else json.loads(options.costs)
-    except ValueError as error:
-        return _fail(ValueError(f'--costs must be a JSON object such as {{"cx": 20}}: {error}'), UNUSABLE)
+        check_place(options.out, is_result, options.force)
+    costs = None if options.costs is None else parse_json(options.costs, "--costs, such as '{\"cx\": 20}',")
     task = Task.load(options.bundle, holdout=options.holdout, seed=options.seed)
     with _workers(options.workers) as executor:
         return _pruned(options, task, noise, costs, executor)
@@ -175,9 +170,8 @@ def _pruned(
 
 def _frontier(options: argparse.Namespace) -> int:
     task = Task.load(options.bundle, holdout=options.holdout, seed=options.seed)
-    names = [f"{k:02d}" for k in range(100)]
-    for name in names if options.out is not None else ():
-        check_output_folder(options.out / name, options.force)
+    if options.out is not None:
+        check_place(options.out, is_frontier, options.force)
     with _workers(options.workers) as executor:
         front = frontier(
             task,
@@ -191,11 +185,7 @@ def _frontier(options: argparse.Namespace) -> int:
         )
     print(front)
     if options.out is not None:
-        for name, result in zip(names, front, strict=False):
-            save(result, options.out / name, overwrite=options.force)
-        for name in names[len(front) :]:  # results, as checked above, of a longer front that this one replaces
-            rmtree(options.out / name, ignore_errors=True)
-        save_figure(plot(front), options.out / "frontier.png")
+        save_frontier(front, options.out, overwrite=options.force)
         print(f"\nwritten to {options.out}: frontier.png and {len(front)} results, 00 the largest")
     return SUCCESS
 

@@ -24,8 +24,8 @@ from qiskit_aer.noise import (
     thermal_relaxation_error,
 )
 
+from qprune._files import read_json
 from qprune.errors import BundleError, OptionError
-from qprune.task.bundle import read_json
 
 FOLDER = Path(__file__).parents[2] / "noise_models"
 FORMAT, SNAPSHOTS = "qprune-noise/1", "qprune-snapshots/1"

@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike
 from qiskit import ClassicalRegister
 
 from qprune._arrays import FloatArray
+from qprune._files import read_json, whole_folder
 from qprune.errors import BundleError, CertificateError, OptionError, QpruneError, TaskError
 from qprune.gates.sites import sites_of
 from qprune.limits.pruning import prune as prune_task
@@ -37,14 +38,13 @@ from qprune.pennylane.training import (
     outputs_of,
     recertify,
 )
+from qprune.report.store import is_result, write_result
 from qprune.report.store import load as load_result
-from qprune.report.store import save
 from qprune.results.certificate import Certificate, circuit_hash
 from qprune.results.result import PruneResult
 from qprune.results.tradeoff import TradeOffPoint
 from qprune.simulators.passes import final_outputs
 from qprune.simulators.values import Outputs
-from qprune.task.bundle import read_json
 from qprune.task.task import Task
 from qprune.verify.check import VerificationReport, verify
 
@@ -262,8 +262,6 @@ class PrunedQNode:
         Raises:
             BundleError: The folder exists or cannot be written.
         """
-        folder = Path(folder)
-        save(self.result, folder, drawings=drawings, overwrite=overwrite, tradeoff=tradeoff)
         like = {name: qml.math.get_interface(array) for name, array in self.network.weights.items()}
         about = {"format": FORMAT, "weights": like, "inputs": list(self.network.inputs), "single": self.single}
         arrays = {f"weights {name}": number(array) for name, array in self.network.weights.items()}
@@ -271,11 +269,10 @@ class PrunedQNode:
         arrays |= {f"certified {name}": number(array) for name, array in self.certified_weights.items()}
         arrays |= {f"inputs {name}": number(array) for name, array in self.network.inputs.items()}
         arrays |= vars(self.roles)
-        try:
-            (folder / FILE).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
-            np.savez_compressed(folder / ARRAYS, **arrays)  # type: ignore[arg-type]
-        except OSError as error:
-            raise BundleError(f"cannot write to {folder}: {error.strerror or error}") from error
+        with whole_folder(folder, is_result, overwrite) as new:
+            write_result(self.result, new, drawings=drawings, tradeoff=tradeoff)
+            (new / FILE).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+            np.savez_compressed(new / ARRAYS, **arrays)
 
     def _packed(self, arrays: dict[str, Any]) -> Any:
         return next(iter(arrays.values())) if self.single else arrays

@@ -15,7 +15,8 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter, ParameterExpression
 
 from qprune._arrays import FloatArray
-from qprune.errors import CertificateError
+from qprune._files import parse_json
+from qprune.errors import BundleError, CertificateError
 from qprune.geometry.bounds import HoldoutClaim
 from qprune.task.task import Task
 
@@ -178,9 +179,9 @@ class Certificate:
             CertificateError: The text is not a whole certificate of this format.
         """
         try:
-            data = json.loads(text)
-        except (TypeError, ValueError) as error:
-            raise CertificateError(f"certificate is not valid JSON: {error}") from error
+            data = parse_json(text, "certificate")
+        except BundleError as error:
+            raise CertificateError(str(error)) from error
         if not isinstance(data, dict) or data.pop("format", None) != FORMAT:
             raise CertificateError(f'certificate must be a JSON object with "format": "{FORMAT}"')
         expected = {field.name for field in fields(cls)}
@@ -208,7 +209,7 @@ class Certificate:
                     "holdout": None if data["holdout"] is None else HoldoutClaim(**data["holdout"]),
                 }
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             if isinstance(error, CertificateError):
                 raise
             raise CertificateError(f"certificate is damaged: {error!r}") from error

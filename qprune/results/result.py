@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from qiskit import QuantumCircuit
@@ -11,7 +12,10 @@ from qiskit import QuantumCircuit
 from qprune._arrays import FloatArray
 from qprune.results.certificate import Certificate
 from qprune.simulators.values import MATRIX_PRODUCT_STATE
+from qprune.task.portable import reduced
 from qprune.task.task import Task
+
+ACTIONS = ("keep", "remove", "replace", "simplify")
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,9 @@ class PruneResult:
     def __str__(self) -> str:
         return table(self)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return reduced(self)
+
     def __repr__(self) -> str:
         return (
             f"PruneResult({self.flat.size()} → {self.circuit.size()} gates, "
@@ -110,7 +117,7 @@ class PruneResult:
 
 def plan_actions(plan: Sequence[PlanEntry]) -> dict[str, int]:
     """How many gates each action took."""
-    counts = dict.fromkeys(("keep", "remove", "replace", "simplify"), 0)
+    counts = dict.fromkeys(ACTIONS, 0)
     for entry in plan:
         counts[entry.action] += 1
     return counts

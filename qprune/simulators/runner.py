@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 from qiskit.primitives import BaseEstimatorV2
 from tqdm import tqdm
 
+from qprune._arrays import FloatArray
 from qprune.gates.sites import Site, Word
 from qprune.simulators.estimator import measured_pass
 from qprune.simulators.passes import forward_pass
 from qprune.simulators.sharding import in_pieces
 from qprune.simulators.values import MATRIX_PRODUCT_STATE, STATEVECTOR, Outputs, Prefix
+from qprune.task.portable import Portable
 from qprune.task.task import Task
 
 SHARD_WORK = 2**27  # amplitudes touched by the gates and values of a shard, at least: some 0.1 s
@@ -54,11 +56,12 @@ class Runner:
             return forward_pass(
                 task, sites, wanted, samples, simulator=self.simulator, threads=self.threads, progress=progress
             )
+        shared = Portable((task.only(samples[:1]), tuple(sites)))
         with tqdm(total=len(samples), desc="simulating", unit="sample", disable=None if progress else True) as bar:
             parts = in_pieces(
                 self.executor,
                 _shard,
-                [(task.only(shard), sites, wanted, self.simulator, self.threads) for shard in shards],
+                [(shared, task.inputs[shard], wanted, self.simulator, self.threads) for shard in shards],
                 lambda k: bar.update(len(shards[k])),
             )
         return _joined(parts)
@@ -79,8 +82,12 @@ class Runner:
         return [samples[k : k + size] for k in range(0, len(samples), size)]
 
 
-def _shard(task: Task, sites: Sequence[Site], wanted: Sequence[Sequence[Word]], simulator: str, threads: int) -> Prefix:
-    """On a worker: the pass of a task that holds the shard's samples only."""
+def _shard(
+    shared: Portable, inputs: FloatArray, wanted: Sequence[Sequence[Word]], simulator: str, threads: int
+) -> Prefix:
+    """On a worker: the pass of the task on the inputs of one shard."""
+    task, sites = shared.content
+    task = task.with_inputs(inputs)
     return forward_pass(task, sites, wanted, task.selected, simulator=simulator, threads=threads)
 
 

@@ -18,6 +18,7 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter, ParameterExpression
 
 from qprune._arrays import FloatArray
+from qprune._files import whole_folder
 from qprune.errors import TaskError
 from qprune.task.arguments import (
     checked_inputs,
@@ -27,9 +28,10 @@ from qprune.task.arguments import (
     checked_split,
     checked_weights,
 )
-from qprune.task.bundle import read_task, write_task
+from qprune.task.bundle import is_bundle, read_task, write_task
 from qprune.task.expressions import bound_in_part, number_at, slopes_of, with_numbers
 from qprune.task.observables import Spectrum, as_observables, name_of, spectrum_of, support_of
+from qprune.task.portable import reduced
 from qprune.task.unitary_part import unitary_part
 
 __all__ = ["FloatArray", "Task", "checked_task"]
@@ -235,14 +237,18 @@ class Task:
         new.weights = np.array([values[p.name] for p in new.weight_params], dtype=np.float64)
         return new
 
-    def only(self, samples: NDArray[np.intp]) -> Task:
-        """The task with these samples alone, all of them selected and equally likely; without labels."""
+    def with_inputs(self, inputs: FloatArray) -> Task:
+        """The task on other inputs, shape (M, number of input parameters), all selected, equally likely, unlabelled."""
         new = self.with_circuit(self.circuit)
-        new.inputs = self.inputs[samples]
-        new.probabilities = np.full(len(samples), 1 / len(samples))
-        new.selected, new.heldout = np.arange(len(samples)), np.arange(0)
+        new.inputs = inputs
+        new.probabilities = np.full(len(inputs), 1 / len(inputs))
+        new.selected, new.heldout = np.arange(len(inputs)), np.arange(0)
         new.labels = None
         return new
+
+    def only(self, samples: NDArray[np.intp]) -> Task:
+        """The task with these samples alone, all of them selected and equally likely; without labels."""
+        return self.with_inputs(self.inputs[samples])
 
     def with_mixtures(self, count: int, seed: int) -> Task:
         """The selected samples followed by `count` random mixtures of pairs of them, all equally likely.
@@ -253,12 +259,7 @@ class Task:
         rows = self.inputs[self.selected]
         pairs = rng.integers(len(rows), size=(2, count))
         share = rng.uniform(0.7, 1, size=(count, 1))  # near the data, where the network was trained
-        new = self.with_circuit(self.circuit)
-        new.inputs = np.concatenate([rows, share * rows[pairs[0]] + (1 - share) * rows[pairs[1]]])
-        new.probabilities = np.full(len(new.inputs), 1 / len(new.inputs))
-        new.selected, new.heldout = np.arange(len(new.inputs)), np.arange(0)
-        new.labels = None
-        return new
+        return self.with_inputs(np.concatenate([rows, share * rows[pairs[0]] + (1 - share) * rows[pairs[1]]]))
 
     # -- bundles ---------------------------------------------------------------------------------------
 
@@ -266,7 +267,7 @@ class Task:
     def load(
         cls, folder: str | Path, *, split: str | None = "train", holdout: float | ArrayLike = 0.0, seed: int = 0
     ) -> Task:
-        """Read a task bundle: `circuit.qpy` or `circuit.qasm`, `task.json`, `inputs.csv` (docs/bundles.md).
+        """Read a task bundle (docs/bundles.md): `task.json`, `inputs.csv` and the circuit as JSON, QPY or OpenQASM.
 
         Args:
             folder: The bundle's folder.
@@ -280,13 +281,22 @@ class Task:
         """
         return cls(**read_task(Path(folder), split), holdout=holdout, seed=seed)
 
-    def save(self, folder: str | Path) -> None:
-        """Write the task as a bundle (with `circuit.qpy`, which keeps parameters and gates as they are).
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
+        """Write the task as a bundle, whole or not at all; the circuit as `circuit.json`, exactly as it is.
+
+        Args:
+            folder: Where to; made anew.
+            overwrite: Whether an earlier bundle in that folder may be replaced.
 
         Raises:
-            BundleError: The folder cannot be written.
+            BundleError: The folder exists (without `overwrite`, or with other things in it) or cannot be written, or a
+                gate of the circuit cannot be stored.
         """
-        write_task(self, Path(folder))
+        with whole_folder(folder, is_bundle, overwrite) as new:
+            write_task(self, new)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return reduced(self)
 
     def __repr__(self) -> str:
         outputs = ", ".join(self.output_names[:4]) + (", …" if len(self.output_names) > 4 else "")

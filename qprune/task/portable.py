@@ -9,12 +9,12 @@ import copyreg
 import io
 import pickle
 from collections import ChainMap
-from dataclasses import dataclass
-from typing import Any
+from functools import cached_property, lru_cache
+from typing import Any, ClassVar
 
 from qiskit.circuit import Parameter, ParameterExpression
 
-from qprune.angle_text import Angle, angle_of, text_of
+from qprune.task.angle_text import Angle, angle_of, text_of
 
 
 def _reduced_angle(angle: ParameterExpression) -> tuple[Any, ...]:
@@ -28,7 +28,7 @@ def _read_angle(text: str, parameters: tuple[Parameter, ...]) -> Angle:
 
 
 class _Pickler(pickle.Pickler):
-    dispatch_table = ChainMap({ParameterExpression: _reduced_angle}, copyreg.dispatch_table)  # type: ignore[assignment]
+    dispatch_table: ClassVar[Any] = ChainMap({ParameterExpression: _reduced_angle}, copyreg.dispatch_table)  # type: ignore[misc]
 
 
 def reduced(value: Any) -> tuple[Any, ...]:
@@ -37,22 +37,39 @@ def reduced(value: Any) -> tuple[Any, ...]:
     Raises:
         TaskError: An angle cannot be written as text.
     """
-    stream = io.BytesIO()
-    _Pickler(stream, protocol=5).dump(vars(value))
-    return _restored, (type(value), stream.getvalue())
+    return _restored, (type(value), _packed(vars(value)))
 
 
 def _restored(kind: type, attributes: bytes) -> Any:
-    value = object.__new__(kind)
+    value: Any = object.__new__(kind)
     value.__dict__.update(pickle.loads(attributes))
     return value
 
 
-@dataclass(frozen=True)
-class Portable:
-    """Anything that holds circuits or angles, in a form that can be sent to another process."""
+def _packed(content: Any) -> bytes:
+    stream = io.BytesIO()
+    _Pickler(stream, protocol=5).dump(content)
+    return stream.getvalue()
 
-    content: Any
+
+class Portable:
+    """What many calls on the workers of an executor share: packed once, and unpacked once by a worker.
+
+    Attributes:
+        content: Anything that holds circuits or angles; it is not changed by anyone.
+    """
+
+    def __init__(self, content: Any) -> None:
+        self.content = content
+
+    @cached_property
+    def _bytes(self) -> bytes:
+        return _packed(self.content)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return reduced(self)
+        return _unpacked, (self._bytes,)
+
+
+@lru_cache(maxsize=1)
+def _unpacked(content: bytes) -> Portable:
+    return Portable(pickle.loads(content))

@@ -1,23 +1,20 @@
 """Circuits as JSON (docs/bundles.md): what is written is what is read, or nothing is written.
 
 Qiskit's QPY files do not keep every circuit: depending on the version they change angles, forget which controls are
-open and whether a state preparation is inverted. Here a gate is one of Qiskit's standard gates with its angles, one of a
-few kinds with data of their own, or a definition by such gates. The text is read again before anyone relies on it, and
-every gate compared with the one it was made of.
+open and whether a state preparation is inverted. Here a gate is one of Qiskit's standard gates with its angles, one
+of a few kinds with data of their own, or a definition by such gates. The text is read again before anyone relies on it,
+and every gate compared with the one it was made of.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import Any
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
 from qiskit import QuantumCircuit, QuantumRegister
 from qiskit.circuit import (
     Barrier,
-    CircuitError,
     ClassicalRegister,
     ControlledGate,
     Gate,
@@ -29,112 +26,17 @@ from qiskit.circuit import (
     ParameterVectorElement,
     Qubit,
 )
-from qiskit.circuit.library import (
-    DiagonalGate,
-    PauliEvolutionGate,
-    PauliGate,
-    PermutationGate,
-    StatePreparation,
-    UCGate,
-    UnitaryGate,
-    get_standard_gate_name_mapping,
-)
+from qiskit.circuit.library import get_standard_gate_name_mapping
 from qiskit.exceptions import QiskitError
-from qiskit.quantum_info import SparsePauliOp
 
 from qprune._files import parse_json
-from qprune.angle_text import Angle, angle_of, same_angle, text_of
 from qprune.errors import BundleError, TaskError
+from qprune.task.angle_text import same_angle
+from qprune.task.gate_kinds import KIND_NAMES, KINDS, Parameters, angle_entry, read_angle
 
 CIRCUIT_FORMAT = "qprune-circuit/1"
 STANDARD = {name: gate.base_class for name, gate in get_standard_gate_name_mapping().items() if isinstance(gate, Gate)}
 NAMES = {kind: name for name, kind in STANDARD.items()}
-
-Parameters = Mapping[str, Parameter]
-
-
-class Kind(NamedTuple):
-    """A gate with data of its own.
-
-    Attributes:
-        gate: Its class.
-        data: What makes the gate, as JSON; None where it cannot be stored so.
-        made: The gate again.
-    """
-
-    gate: type[Gate]
-    data: Callable[[Any], dict[str, Any] | None]
-    made: Callable[[dict[str, Any], Parameters], Gate]
-
-
-def _pairs(array: ArrayLike) -> Any:
-    """Complex numbers as [real, imaginary]."""
-    return np.asarray(array, dtype=np.complex128)[..., None].view(np.float64).tolist()
-
-
-def _complex(pairs: Any) -> NDArray[np.complex128]:
-    array = np.array(pairs, dtype=np.float64)
-    return array[..., 0] + 1j * array[..., 1]
-
-
-def _state(gate: StatePreparation) -> dict[str, Any]:
-    given = gate.params
-    if isinstance(given[0], str):
-        state: Any = "".join(given)
-    else:  # a basis state is a number alone
-        state = int(np.real(given[0])) if len(given) == 1 else _pairs(given)
-    return {"state": state, "qubits": gate.num_qubits, "inverse": gate.name.endswith("_dg")}
-
-
-def _prepared(data: dict[str, Any], _: Parameters) -> Gate:
-    state, inverse = data["state"], bool(data["inverse"])
-    if isinstance(state, int):
-        return StatePreparation(state, num_qubits=int(data["qubits"]), inverse=inverse)
-    return StatePreparation(state if isinstance(state, str) else _complex(state), inverse=inverse)
-
-
-def _word(gate: PauliEvolutionGate) -> dict[str, Any] | None:
-    """Of one Pauli word only: a sum stands for its product formula."""
-    operator = gate.operator
-    if not isinstance(operator, SparsePauliOp) or len(operator) != 1:
-        return None
-    coefficient = operator.coeffs[0]
-    if isinstance(coefficient, ParameterExpression) or complex(coefficient).imag:
-        return None
-    return {"word": operator.paulis.to_labels()[0], "coefficient": complex(coefficient).real, "time": _angle(gate.time)}
-
-
-def _evolution(data: dict[str, Any], parameters: Parameters) -> Gate:
-    operator = SparsePauliOp([data["word"]], [data["coefficient"]])
-    return PauliEvolutionGate(operator, time=_read_angle(data["time"], parameters))
-
-
-def _uniform(gate: UCGate) -> dict[str, Any]:
-    return {"matrices": _pairs(np.array(gate.params)), "up_to_diagonal": gate.up_to_diagonal}
-
-
-KINDS: Mapping[str, Kind] = {
-    "unitary": Kind(
-        UnitaryGate, lambda gate: {"matrix": _pairs(gate.params[0])}, lambda data, _: UnitaryGate(_complex(data["matrix"]))
-    ),
-    "pauli": Kind(PauliGate, lambda gate: {"label": gate.params[0]}, lambda data, _: PauliGate(data["label"])),
-    "permutation": Kind(
-        PermutationGate,
-        lambda gate: {"pattern": [int(q) for q in gate.pattern]},
-        lambda data, _: PermutationGate(data["pattern"]),
-    ),
-    "diagonal": Kind(
-        DiagonalGate,
-        lambda gate: {"entries": _pairs(gate.params)},
-        lambda data, _: DiagonalGate(_complex(data["entries"]).tolist()),
-    ),
-    "state_preparation": Kind(StatePreparation, _state, _prepared),
-    "multiplexer": Kind(
-        UCGate, _uniform, lambda data, _: UCGate(list(_complex(data["matrices"])), bool(data["up_to_diagonal"]))
-    ),
-    "PauliEvolution": Kind(PauliEvolutionGate, _word, _evolution),
-}
-KIND_NAMES = {kind.gate: name for name, kind in KINDS.items()}
 
 # -- writing ------------------------------------------------------------------------------------------------------
 
@@ -191,7 +93,7 @@ def _described(circuit: QuantumCircuit) -> dict[str, Any]:
 def _body(circuit: QuantumCircuit) -> dict[str, Any]:
     return {
         "qubits": circuit.num_qubits,
-        "global_phase": _angle(circuit.global_phase),
+        "global_phase": angle_entry(circuit.global_phase),
         "gates": [_gate(operation, qubits) for operation, qubits in _gates(circuit)],
     }
 
@@ -217,7 +119,7 @@ def _gate(operation: Instruction, qubits: list[int]) -> dict[str, Any]:
     if (standard := _standard_name(operation)) is not None:
         entry["gate"] = standard
         if operation.params:
-            entry["angles"] = [_angle(p) for p in operation.params]
+            entry["angles"] = [angle_entry(p) for p in operation.params]
         if _open(operation):
             entry["controls"] = operation.ctrl_state
         return entry
@@ -225,7 +127,7 @@ def _gate(operation: Instruction, qubits: list[int]) -> dict[str, Any]:
     if kind is not None and (data := KINDS[kind].data(operation)) is not None:
         return {**entry, "kind": kind, "data": data}
     if _has_angles(operation):
-        entry["angles"] = [_angle(p) for p in operation.params]
+        entry["angles"] = [angle_entry(p) for p in operation.params]
     return {**entry, "definition": _body(_definition(operation, qubits))}
 
 
@@ -261,17 +163,6 @@ def _definition(operation: Instruction, qubits: list[int]) -> QuantumCircuit:
             "give it a definition by other gates, or make it a UnitaryGate"
         )
     return definition
-
-
-def _angle(angle: Any) -> float | str:
-    if isinstance(angle, ParameterExpression):
-        if angle.parameters:
-            return text_of(angle)
-        angle = angle.numeric()
-    number = complex(angle)
-    if number.imag or not np.isfinite(number.real):
-        raise TaskError(f"the angle {angle} is not a finite real number")
-    return number.real
 
 
 # -- reading ------------------------------------------------------------------------------------------------------
@@ -313,14 +204,14 @@ def _read_circuit(data: dict[str, Any], known: Parameters) -> QuantumCircuit:
 
 
 def _fill(circuit: QuantumCircuit, data: dict[str, Any], parameters: Parameters) -> None:
-    circuit.global_phase = _read_angle(data["global_phase"], parameters)
+    circuit.global_phase = read_angle(data["global_phase"], parameters)
     for entry in data["gates"]:
         circuit.append(_read_gate(entry, parameters), entry["on"])
 
 
 def _read_gate(entry: dict[str, Any], parameters: Parameters) -> Gate:
     name, label = entry["gate"], entry.get("label")
-    angles = [_read_angle(angle, parameters) for angle in entry.get("angles", ())]
+    angles = [read_angle(angle, parameters) for angle in entry.get("angles", ())]
     if "definition" in entry:
         inner = QuantumCircuit(entry["definition"]["qubits"])
         _fill(inner, entry["definition"], parameters)
@@ -328,16 +219,14 @@ def _read_gate(entry: dict[str, Any], parameters: Parameters) -> Gate:
         gate.definition = inner
     elif "kind" in entry:
         gate = KINDS[entry["kind"]].made(entry["data"], parameters)
-        gate.name, gate.label = name, label
+        gate.label = label
+        if gate.name != name:
+            gate.name = name
     elif "controls" in entry:
         gate = STANDARD[name](*angles, label=label, ctrl_state=entry["controls"])
     else:
         gate = STANDARD[name](*angles, label=label)
     return gate
-
-
-def _read_angle(angle: float | str, parameters: Parameters) -> Angle:
-    return angle_of(angle, parameters) if isinstance(angle, str) else float(angle)
 
 
 # -- comparing ----------------------------------------------------------------------------------------------------
@@ -357,7 +246,9 @@ def _difference(first: QuantumCircuit, second: QuantumCircuit) -> str | None:
 def _is_same(first: Instruction, second: Instruction) -> bool:
     if (first.name, first.label) != (second.name, second.label):
         return False
-    if _has_angles(first) and not (len(first.params) == len(second.params) and all(map(_same, first.params, second.params))):
+    if _has_angles(first) and not (
+        len(first.params) == len(second.params) and all(map(_same, first.params, second.params))
+    ):
         return False
     if second.base_class is Gate:  # made of its definition
         return _difference(first.definition, second.definition) is None

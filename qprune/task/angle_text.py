@@ -12,14 +12,14 @@ import math
 import operator
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from qiskit.circuit import CircuitError, Parameter, ParameterExpression
 
 from qprune.errors import TaskError
 
-Angle = float | ParameterExpression
+Angle: TypeAlias = float | ParameterExpression
 
 SAME = 1e-12  # relative difference of two expressions at a point that rounding in another order explains
 POINTS = ((0.05, 0.95), (-0.95, -0.05), (1.1, 7.3))  # from where probes are drawn: roots and logarithms, signs, turns
@@ -97,7 +97,7 @@ def angle_of(text: str, parameters: Mapping[str, Parameter]) -> Angle:
 
 def _value(node: ast.expr, parameters: Mapping[str, Parameter]) -> Angle:
     match node:
-        case ast.Constant(value=number) if type(number) in (int, float):
+        case ast.Constant(value=int() | float() as number):
             return float(number)
         case ast.Name(id=name) if name in parameters:
             return parameters[name]
