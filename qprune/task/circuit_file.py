@@ -9,9 +9,10 @@ and every gate compared with the one it was made of.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 from qiskit import QuantumCircuit, QuantumRegister
 from qiskit.circuit import (
     Barrier,
@@ -110,6 +111,22 @@ def _gates(circuit: QuantumCircuit) -> Iterator[tuple[Instruction, list[int]]]:
         if not isinstance(operation, Instruction) and hasattr(operation, "to_instruction"):  # Clifford, Pauli
             operation = operation.to_instruction()
         yield operation, qubits
+
+
+def opened(operation: Instruction) -> Instruction:
+    """The operation itself if a library's class makes it, else a gate of its name made of its definition alone."""
+    if _standard_name(operation) is not None or operation.base_class in (*KIND_NAMES, Gate, Barrier, Measure):
+        return operation
+    definition = _definition(operation, [])
+    angles = operation.params if _has_angles(operation) else definition.parameters
+    return composite(operation.name, angles, operation.label, definition)
+
+
+def composite(name: str, angles: Sequence[Any], label: str | None, definition: QuantumCircuit) -> Gate:
+    """A gate that is its definition."""
+    gate = Gate(name, definition.num_qubits, list(angles), label)
+    gate.definition = definition
+    return gate
 
 
 def _gate(operation: Instruction, qubits: list[int]) -> dict[str, Any]:
@@ -215,13 +232,12 @@ def _read_gate(entry: dict[str, Any], parameters: Parameters) -> Gate:
     if "definition" in entry:
         inner = QuantumCircuit(entry["definition"]["qubits"])
         _fill(inner, entry["definition"], parameters)
-        gate = Gate(name, inner.num_qubits, angles if "angles" in entry else list(inner.parameters), label)
-        gate.definition = inner
+        gate = composite(name, angles if "angles" in entry else inner.parameters, label, inner)
     elif "kind" in entry:
         gate = KINDS[entry["kind"]].made(entry["data"], parameters)
-        gate.label = label
-        if gate.name != name:
-            gate.name = name
+        if (gate.name, gate.label) != (name, label):
+            gate = gate.to_mutable()
+            gate.name, gate.label = name, label
     elif "controls" in entry:
         gate = STANDARD[name](*angles, label=label, ctrl_state=entry["controls"])
     else:
@@ -246,20 +262,26 @@ def _difference(first: QuantumCircuit, second: QuantumCircuit) -> str | None:
 def _is_same(first: Instruction, second: Instruction) -> bool:
     if (first.name, first.label) != (second.name, second.label):
         return False
-    if _has_angles(first) and not (
-        len(first.params) == len(second.params) and all(map(_same, first.params, second.params))
-    ):
-        return False
     if second.base_class is Gate:  # made of its definition
-        return _difference(first.definition, second.definition) is None
-    if first.base_class is not second.base_class:
+        angles = first.params if _has_angles(first) else second.params
+        return _are_same(angles, second.params) and _difference(first.definition, second.definition) is None
+    if first.base_class is not second.base_class or not _are_same(first.params, second.params):
         return False
     if (kind := KIND_NAMES.get(first.base_class)) is not None:
-        return KINDS[kind].data(first) == KINDS[kind].data(second)
+        return _flags(KINDS[kind].data(first)) == _flags(KINDS[kind].data(second))
     return getattr(first, "ctrl_state", None) == getattr(second, "ctrl_state", None)
+
+
+def _flags(data: dict[str, Any] | None) -> dict[str, Any]:
+    """What a gate is told by besides its angles, which may be written in several ways."""
+    return {key: value for key, value in (data or {}).items() if key not in ("angles", "time")}
+
+
+def _are_same(first: Sequence[Any], second: Sequence[Any]) -> bool:
+    return len(first) == len(second) and all(map(_same, first, second))
 
 
 def _same(first: Any, second: Any) -> bool:
     if isinstance(first, ParameterExpression) or isinstance(second, ParameterExpression):
         return same_angle(first, second)
-    return complex(first) == complex(second)
+    return np.array_equal(first, second)

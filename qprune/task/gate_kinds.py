@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from qiskit.circuit import Gate, Parameter, ParameterExpression
+from qiskit.circuit import Gate, Parameter, ParameterExpression, library
 from qiskit.circuit.library import (
     C3XGate,
     C4XGate,
@@ -30,7 +30,7 @@ from qiskit.circuit.library import (
     UCGate,
     UnitaryGate,
 )
-from qiskit.quantum_info import SparsePauliOp
+from qiskit.quantum_info import Pauli, SparsePauliOp
 
 from qprune.errors import TaskError
 from qprune.task.angle_text import Angle, angle_of, text_of
@@ -143,6 +143,22 @@ def _controlled(gate: type[Gate], *flags: str) -> Kind:
     return Kind(gate, data, made)
 
 
+def _product_rotation() -> dict[str, Kind]:
+    """Qiskit 2.4 on."""
+    gate = getattr(library, "PauliProductRotationGate", None)
+    if gate is None:
+        return {}
+
+    def data(made: Any) -> dict[str, Any]:
+        return {"word": made.pauli().to_label(), "angles": [angle_entry(angle) for angle in made.params]}
+
+    return {
+        "pauli_product_rotation": Kind(
+            gate, data, lambda data, names: gate(Pauli(data["word"]), *(read_angle(a, names) for a in data["angles"]))
+        )
+    }
+
+
 KINDS: Mapping[str, Kind] = {
     "unitary": Kind(
         UnitaryGate,
@@ -173,6 +189,7 @@ KINDS: Mapping[str, Kind] = {
         lambda gate: {"matrix": _pairs(gate.params[0]), "time": angle_entry(gate.params[1])},
         lambda data, names: HamiltonianGate(_complex(data["matrix"]), read_angle(data["time"], names)),
     ),
+    **_product_rotation(),
     "c3x": _controlled(C3XGate),
     "c4x": _controlled(C4XGate),
     "mcx": _controlled(MCXGate),

@@ -12,9 +12,10 @@ from collections import ChainMap
 from functools import cached_property, lru_cache
 from typing import Any, ClassVar
 
-from qiskit.circuit import Parameter, ParameterExpression
+from qiskit.circuit import Instruction, Parameter, ParameterExpression
 
 from qprune.task.angle_text import Angle, angle_of, text_of
+from qprune.task.circuit_file import composite, opened
 
 
 def _reduced_angle(angle: ParameterExpression) -> tuple[Any, ...]:
@@ -29,6 +30,13 @@ def _read_angle(text: str, parameters: tuple[Parameter, ...]) -> Angle:
 
 class _Pickler(pickle.Pickler):
     dispatch_table: ClassVar[Any] = ChainMap({ParameterExpression: _reduced_angle}, copyreg.dispatch_table)  # type: ignore[misc]
+
+
+class _OpeningPickler(_Pickler):
+    def reducer_override(self, value: Any) -> Any:
+        """Gates of other classes than the library's go as their definitions."""
+        gate = opened(value) if isinstance(value, Instruction) else value
+        return NotImplemented if gate is value else (composite, (gate.name, gate.params, gate.label, gate.definition))
 
 
 def reduced(value: Any) -> tuple[Any, ...]:
@@ -47,8 +55,15 @@ def _restored(kind: type, attributes: bytes) -> Any:
 
 
 def _packed(content: Any) -> bytes:
+    try:
+        return _dumped(_Pickler, content)
+    except (pickle.PicklingError, AttributeError, TypeError):  # a gate that holds a function, or of a local class
+        return _dumped(_OpeningPickler, content)
+
+
+def _dumped(kind: type[_Pickler], content: Any) -> bytes:
     stream = io.BytesIO()
-    _Pickler(stream, protocol=5).dump(content)
+    kind(stream, protocol=5).dump(content)
     return stream.getvalue()
 
 
