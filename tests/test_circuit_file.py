@@ -32,12 +32,13 @@ def read_again(circuit):
 def assert_kept(circuit):
     """In JSON and in a copy; at other values of the parameters too."""
     task = Task(circuit, weights=[VALUES[p.name] for p in circuit.parameters])
-    again = pickle.loads(pickle.dumps(task)).circuit
-    for other in (read_again(circuit), again, copy.deepcopy(task).circuit):
-        assert list(other.parameters) == list(circuit.parameters)
-        for factor in (1, -0.6):
-            values = {name: factor * value for name, value in VALUES.items()}
-            np.testing.assert_allclose(dense(other, values), dense(circuit, values), rtol=0, atol=EXACT)
+    others = read_again(circuit), pickle.loads(pickle.dumps(task)).circuit
+    for factor in (1, -0.6) if circuit.parameters else (1,):
+        values = {name: factor * value for name, value in VALUES.items()}
+        expected = dense(circuit, values)
+        for other in others:
+            assert list(other.parameters) == list(circuit.parameters)
+            np.testing.assert_allclose(dense(other, values), expected, rtol=0, atol=EXACT)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -49,6 +50,8 @@ def test_every_gate_of_the_library_comes_back(name, variant):
         pytest.skip(f"Qiskit makes no such gate: {error}")
     if gate is None:
         pytest.skip("without controls")
+    if gate.num_qubits > (6 if variant in ("plain", "open") else 5):
+        pytest.skip("as with fewer qubits, but long")
     assert_kept(on_qubits(gate))
 
 
