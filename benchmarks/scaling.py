@@ -24,8 +24,8 @@ from tqdm import tqdm
 
 import qprune
 from benchmarks.records import Row, Spread, append, can_measure_memory, peak_memory, provenance, ratio, timed
+from qprune import Statevector
 from qprune.selection.windows import Windows
-from qprune.simulators import runner
 
 NAME = "scaling"
 AIM = 2  # pruning time over one plain pass, with 100 samples on 4 to 10 qubits and with one on 16 to 24
@@ -152,7 +152,7 @@ def measure(config: Config, repeat: int, step: Callable[[], Any]) -> Row:
     plain, prune, parts = [], [], []
     start = time.perf_counter()
     plain_pass(task, config.threads)  # both once unmeasured, so that all caches are as they stay
-    result = qprune.prune(task, threads=config.threads)
+    result = qprune.prune(task, simulator=Statevector(threads=config.threads))
     turns = repeat * (OFTEN if time.perf_counter() - start < SHORT else 1)
     step()
     for turn in range(turns):
@@ -161,7 +161,7 @@ def measure(config: Config, repeat: int, step: Callable[[], Any]) -> Row:
                 plain.append(timed(lambda: plain_pass(task, config.threads)))
             else:
                 with _parts() as seen:
-                    prune.append(timed(lambda: qprune.prune(task, threads=config.threads)))
+                    prune.append(timed(lambda: qprune.prune(task, simulator=Statevector(threads=config.threads))))
                 parts.append(seen)
         if turn % (turns // repeat) == 0:
             step()
@@ -196,7 +196,7 @@ def _parts() -> Iterator[dict[str, float]]:
         def call(*arguments: Any, **options: Any) -> Any:
             start = time.perf_counter()
             returned = function(*arguments, **options)
-            part = name or ("prefix" if any(arguments[2]) else "final")  # the words wanted of a pass
+            part = name or ("prefix" if any(arguments[3]) else "final")  # the words wanted of a pass
             seen[part] += time.perf_counter() - start
             if part == "prefix":
                 seen["expectations"] += returned.num_expectations
@@ -205,7 +205,7 @@ def _parts() -> Iterator[dict[str, float]]:
         return call
 
     with ExitStack() as patches:
-        patches.enter_context(patch.object(runner, "forward_pass", watched(runner.forward_pass)))
+        patches.enter_context(patch.object(Statevector, "run", watched(Statevector.run)))
         for method in ("__init__", "angles"):
             patches.enter_context(patch.object(Windows, method, watched(getattr(Windows, method), "windows")))
         yield seen
@@ -221,7 +221,7 @@ def _peak(kind: str, config: Config) -> float:
     small, task = network(Config(2, 1, 1, config.threads)), network(config)
     calls = {
         "plain": lambda t: plain_pass(t, config.threads),
-        "prune": lambda t: qprune.prune(t, threads=config.threads),
+        "prune": lambda t: qprune.prune(t, simulator=Statevector(threads=config.threads)),
     }
     calls[kind](small)  # what the first call loads for good is not counted
     return peak_memory(lambda: calls[kind](task))

@@ -11,6 +11,7 @@ from benchmarks.noise.run import NAME as NOISE
 from benchmarks.peers import report as peers
 from benchmarks.peers.run import FAIR, SIDES
 from benchmarks.records import Row, read
+from qprune import Proven, Threshold
 
 ALL_CIRCUITS = "### all circuits"  # the heading of the table that README.md shows
 
@@ -219,11 +220,11 @@ def noise_table(rows: Sequence[Row]) -> str:
             "",
             "Two-qubit gates and deviation. With refit, budget 0.1:",
             "",
-            *_markdown(*noise.ablation(rows, noise.VARIANTS, {"budget": 0.1})),
+            *_markdown(*noise.ablation(rows, noise.VARIANTS, {"limit": Proven(0.1)})),
             "",
             "Removing every gate within tolerance at once, ε₀ = 0.1:",
             "",
-            *_markdown(*noise.ablation(rows, noise.ONE_SHOT, {"tolerance": 0.1})),
+            *_markdown(*noise.ablation(rows, noise.ONE_SHOT, {"limit": Threshold(0.1)})),
             "",
             *_origins(rows),
             "",

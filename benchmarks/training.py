@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 import qprune.pennylane as qpp
 from benchmarks.records import Row, append, provenance, ratio, timed
+from qprune import Threshold
 
 NAME = "training"
 CASES = (("default.qubit", "backprop", 6, 4), ("default.qubit", "backprop", 8, 6), ("lightning.qubit", "adjoint", 6, 4))
@@ -36,7 +37,7 @@ def _measure(device: str, method: str, qubits: int, layers: int, repeat: int) ->
 
     inputs = rng.uniform(0, np.pi, (BATCH, qubits))
     weights = pnp.array(rng.choice([0.01, 0.6], (layers, qubits, 3)) * rng.normal(size=(layers, qubits, 3)))
-    pruned = qpp.prune(network, inputs=inputs, weights=weights, tolerance=TOLERANCE)
+    pruned = qpp.prune(network, Threshold(TOLERANCE), inputs=inputs, weights=weights)
 
     def step(model: Any) -> Any:
         return qml.grad(lambda w: pnp.mean(model(inputs, w) ** 2))(weights)

@@ -21,6 +21,7 @@ from qiskit_aer import AerSimulator
 
 import qprune
 from benchmarks.records import Row, Spread, append, can_measure_memory, peak_memory, provenance, timed
+from qprune import Proven
 
 NAME = "wide"
 SIMULATOR = "matrix_product_state"
@@ -65,7 +66,7 @@ def network(config: Config, seed: int = SEED) -> qprune.Task:
 
 
 def prune(task: qprune.Task) -> qprune.PruneResult:
-    return qprune.prune(task, budget=BUDGET, simulator=SIMULATOR)
+    return qprune.prune(task, Proven(BUDGET), simulator=SIMULATOR)
 
 
 def plain_pass(task: qprune.Task) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from pennylane import numpy as pnp
 from tqdm import tqdm
 
 import qprune.pennylane as qpp
+from qprune import Proven
 
 BUDGET = 0.05  # total variation that pruning may cost, proven
 SIZES = {"2x2": (2, 2), "2x3": (2, 3)}
@@ -57,7 +58,7 @@ def _one(name: str, rows: int, columns: int, steps: int) -> dict[str, float]:
     for _ in tqdm(range(steps), desc=f"training {name}", disable=None):
         weights = optimizer.step(loss, weights)
 
-    pruned = qpp.prune(machine, inputs=None, weights=weights, budget=BUDGET)
+    pruned = qpp.prune(machine, Proven(BUDGET), inputs=None, weights=weights)
     before, after = np.array(machine(weights)), np.array(pruned(pruned.weights))
     result = pruned.result
     return {

@@ -16,6 +16,7 @@ from pennylane import numpy as pnp
 from tqdm import tqdm
 
 import qprune.pennylane as qpp
+from qprune import Measured
 
 CHEMICAL_ACCURACY = 1.6  # mHa
 BUDGET = 1e-3  # hartree that the energy may change
@@ -70,7 +71,7 @@ def pruned_molecule(name: str, steps: int) -> dict[str, float]:
     for _ in tqdm(range(steps), desc=f"training {name}", disable=None):
         weights = optimizer.step(energy, weights)
 
-    pruned = qpp.prune(energy, inputs=None, weights=weights, budget=BUDGET, certify="verified")
+    pruned = qpp.prune(energy, Measured(BUDGET), inputs=None, weights=weights)
     result = pruned.result
     return {
         "qubits": qubits,

@@ -14,9 +14,10 @@ from qiskit.quantum_info import Clifford, Operator, Pauli, SparsePauliOp, random
 X, W, V = Parameter("x"), Parameter("w"), ParameterVector("v", 12)
 ANGLE = X - 2 * W
 
-CLASSES = {
-    name: kind for name, kind in vars(library).items() if inspect.isclass(kind) and issubclass(kind, Gate)
-} | {"Isometry": library.Isometry, "UCPauliRotGate": library.UCPauliRotGate}
+CLASSES = {name: kind for name, kind in vars(library).items() if inspect.isclass(kind) and issubclass(kind, Gate)} | {
+    "Isometry": library.Isometry,
+    "UCPauliRotGate": library.UCPauliRotGate,
+}
 
 
 def _unitary(size, seed=3):

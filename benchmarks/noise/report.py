@@ -14,6 +14,7 @@ from scipy.stats import t as student
 
 from benchmarks.noise.run import MODELS
 from benchmarks.records import Row
+from qprune import UnderNoise
 
 OURS = "q-iPrune, λ, refit"
 TO_NOISE = "q-iPrune, λ, refit to the noise"
@@ -24,7 +25,7 @@ RIVALS = (
 )
 VARIANTS = ("q-iPrune, refit", "q-iPrune, λ in geometry, refit", "q-iPrune, λ in costs, refit", OURS)
 ONE_SHOT = ("one-shot", "one-shot, λ in geometry", "one-shot, λ in tolerance", "one-shot, λ")
-STOPPED: Mapping[str, Any] = {"budget": "noise"}
+STOPPED: Mapping[str, Any] = {"limit": UnderNoise()}
 NOISY = 0.008  # two-qubit error above which half the deviation is the aim
 CONFIDENCE = 0.95
 

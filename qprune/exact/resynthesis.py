@@ -157,6 +157,16 @@ def _decomposer(name: str) -> Any:
     return TwoQubitBasisDecomposer({"cx": CXGate, "cz": CZGate}[name]())
 
 
+@cache
+def _takes_inner() -> bool:
+    """Whether `decomp0` and the like take what a `TwoQubitWeylDecomposition` wraps, as before Qiskit 2.6."""
+    try:
+        TwoQubitBasisDecomposer.decomp0(TwoQubitWeylDecomposition(np.eye(4)))
+    except TypeError:
+        return True
+    return False
+
+
 def _locals(unitary: Matrix, name: str, most: int) -> list[tuple[Matrix, Matrix]] | None:
     """What the first and the second qubit get before, between and after gates of that name, as few as will do.
 
@@ -165,9 +175,11 @@ def _locals(unitary: Matrix, name: str, most: int) -> list[tuple[Matrix, Matrix]
     decomposition that does not, and a comparison that tells how many gates are needed.
     """
     try:
-        target = TwoQubitWeylDecomposition(unitary, fidelity=None)._inner_decomposition
+        target: Any = TwoQubitWeylDecomposition(unitary, fidelity=None)
     except QiskitError:  # from a user's matrix that is unitary to single precision
         return None
+    if _takes_inner():
+        target = target._inner_decomposition
     made = _decomposer(name)
     gate = np.asarray(made.gate.to_matrix())
     ways = (made.decomp0, made.decomp1, made.decomp2_supercontrolled, made.decomp3_supercontrolled)

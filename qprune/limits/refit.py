@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.optimize import minimize
+import scipy
 
 from qprune._arrays import FloatArray
 from qprune.gates.sites import Site
@@ -94,7 +94,7 @@ def _quasi_newton(
         relative = residual / scale
         return float(np.sum(relative**power)), power / scale * (relative ** (power - 1)) @ matrix
 
-    moved[free] = minimize(cost, weights[free], jac=True, method="BFGS", options={"maxiter": steps}).x
+    moved[free] = scipy.optimize.minimize(cost, weights[free], jac=True, method="BFGS", options={"maxiter": steps}).x
     return moved, float(np.sum((network.values(moved) - target) ** 2))
 
 

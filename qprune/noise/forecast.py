@@ -149,14 +149,14 @@ class Forecast:
         some = task.selected[np.unique(np.linspace(0, len(task.selected) - 1, SAMPLES).astype(int))]
         # only words of I and Z have a mean in |0…0⟩, one letter in three
         start = np.array([1.0, 0, 0, 1] if base == 4 else [1.0, 1 / 3])
-        first = reduce(np.multiply.outer, [start] * len(used))
+        first = reduce(np.multiply.outer, [start] * len(used), np.ones(()))
         noisy, quiet = np.zeros_like(first), np.zeros_like(first)
         for sample in some.tolist():
             both = np.stack([first, first], axis=-1)
             for (gate, qubits), coherence, waiting in zip(gates, kept, waits, strict=True):
                 both = _applied(self._transfer(task, gate, sample, base), both, [places[q] for q in qubits], coherence)
-                for q, left in waiting:
-                    both = _applied(np.eye(base), both, [places[q]], left)
+                for q, share in waiting:
+                    both = _applied(np.eye(base), both, [places[q]], share)
             noisy, quiet = noisy + both[..., 0], quiet + both[..., 1]
         for q in ends.values():
             read = np.stack([noisy, quiet], axis=-1)

@@ -12,7 +12,7 @@ from qprune._files import read_json, read_text, tidy, whole_folder, write_whole
 from qprune.errors import BundleError, CertificateError
 from qprune.limits.frontier import Frontier
 from qprune.report.page import page
-from qprune.report.plots import plot, save_drawings, save_figure
+from qprune.report.plots import drawing_library, plot, save_drawings, save_figure
 from qprune.results.certificate import Certificate, circuit_hash, task_hash
 from qprune.results.result import ACTIONS, PlanEntry, PruneResult
 from qprune.results.tradeoff import TradeOffPoint
@@ -66,7 +66,10 @@ def save(
     Raises:
         BundleError: The folder exists (without `overwrite`, or with other things in it) or cannot be written, or a
             gate of a circuit cannot be stored.
+        MissingExtraError: Drawings are wanted and the extra "report" is not installed.
     """
+    if drawings:
+        drawing_library()
     with whole_folder(folder, is_result, overwrite) as new:
         write_result(result, new, drawings=drawings, tradeoff=tradeoff)
 

@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -16,12 +15,14 @@ from qiskit.circuit import Parameter, ParameterExpression
 
 from qprune._arrays import FloatArray
 from qprune._files import parse_json
+from qprune._version import __version__
 from qprune.errors import BundleError, CertificateError
 from qprune.geometry.bounds import HoldoutClaim
 from qprune.task.task import Task
 
 FORMAT = "qprune-certificate/1"
-VERSIONED = ("qprune", "qiskit", "qiskit-aer", "numpy", "scipy")
+VERSIONED = ("qiskit", "qiskit-aer", "numpy", "scipy")
+BY_PROOF = ("threshold", "proven")  # limits on what is proven
 HASH_DIGITS = 10  # angles in a hash are rounded to so many significant digits
 
 
@@ -163,6 +164,17 @@ class Certificate:
         return _largest(self.measured)
 
     @property
+    def budget(self) -> float | None:
+        """The largest change that the limit allowed, in units of the outputs; None where it named none."""
+        found = self.options["limit"].get("budget")
+        return None if found is None else float(found)
+
+    @property
+    def limited_by_proof(self) -> bool:
+        """Whether the limit was on what is proven, not on what was measured."""
+        return self.options["limit"]["name"] in BY_PROOF
+
+    @property
     def tightness(self) -> float | None:
         """Largest measured over largest proven deviation, in [0, 1]; None where nothing was replaced."""
         return self.largest_measured / self.largest_bound if self.largest_bound > 0 else None
@@ -247,7 +259,9 @@ def rows_of(array: FloatArray) -> tuple[tuple[float, ...], ...]:
 @lru_cache
 def package_versions() -> dict[str, str]:
     """Versions of what the numbers depend on."""
-    return {name: version(name) for name in VERSIONED}
+    from importlib.metadata import version  # its import takes as long as a fifth of Qiskit's
+
+    return {"qprune": __version__} | {name: version(name) for name in VERSIONED}
 
 
 def circuit_hash(circuit: QuantumCircuit) -> str:

@@ -11,8 +11,8 @@ from functools import cached_property
 from itertools import product
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.sparse import csr_array, diags_array
 
 from qprune._arrays import ComplexArray, FloatArray
 from qprune.errors import OptionError
@@ -238,11 +238,11 @@ class _Outputs:
         if task.observables is None:
             self.diagonals: FloatArray | None = _outcomes(task, qubits)
             return
-        self.matrices: list[csr_array] = [
-            csr_array(restricted(observable, qubits).to_matrix(sparse=True, force_serial=True))
+        self.matrices: list[scipy.sparse.csr_array] = [
+            scipy.sparse.csr_array(restricted(observable, qubits).to_matrix(sparse=True, force_serial=True))
             for observable in task.observables
         ]
-        diagonal = all(abs(m - diags_array(m.diagonal())).sum() == 0 for m in self.matrices)
+        diagonal = all(abs(m - scipy.sparse.diags_array(m.diagonal())).sum() == 0 for m in self.matrices)
         self.diagonals = np.array([m.diagonal().real for m in self.matrices]) if diagonal else None
 
     def values(self, state: ComplexArray) -> FloatArray:

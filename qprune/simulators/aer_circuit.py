@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,15 +106,15 @@ class CircuitPass:
                 means[r] = saved
         return Readings(values, means, variances, None)
 
-    def run(self, threads: int, progress: bool) -> list[dict]:
-        # Fusion gains nothing across saves, and with it Aer 0.17.2 crashes on many saves from 16 qubits on.
-        # Truncation would drop qubits behind our back; what is outside the light cone is dropped before, and counted.
+    def run(self, threads: int, progress: bool) -> list[dict[str, Any]]:
+        # Fusion gains nothing across saves. Truncation gives wrong means of observables on some of the qubits, and
+        # drops qubits behind our back; what is outside the light cone is dropped before, and counted.
         simulator = AerSimulator(
             method="statevector", fusion_enable=False, enable_truncation=False, max_parallel_threads=threads
         )
         total = len(self.samples)
         chunk = max(1, min(256, 2**22 >> self.circuit.num_qubits)) if self.binds else 1
-        rows: list[dict] = []
+        rows: list[dict[str, Any]] = []
         with tqdm(total=total, desc="simulating", unit="sample", disable=None if progress else True) as bar:
             for start in range(0, total if self.binds else 1, chunk):
                 binds = {p: v[start : start + chunk] for p, v in self.binds.items()}
@@ -153,5 +154,5 @@ def _is_native(operation: Instruction) -> bool:
 _AER_GATES = frozenset(AerSimulator(method="statevector").operation_names)
 
 
-# Of the others with angles (crx, cp, cu3, …) Aer 0.17.2 ignores bound parameters without a word.
+# Of the others with angles (crx, cp, cu3, …) Aer up to 0.18 ignores bound parameters without a word.
 _BINDABLE = frozenset({"p", "r", "rx", "rxx", "ry", "ryy", "rz", "rzx", "rzz", "u", "u1", "u2", "u3"})

@@ -196,7 +196,7 @@ class _Member:
         for place, (i, j) in enumerate(filled):
             self.pattern[i].append((j, place))
 
-    def at(self, factors: NDArray) -> Rows:
+    def at(self, factors: ComplexArray) -> Rows:
         """For factors of shape (terms,), or (terms, M) for one matrix per sample."""
         values = self.coefficients @ factors
         if values.ndim > 1:
@@ -247,8 +247,8 @@ def apply_rows(state: ComplexArray, rows: Rows, axes: tuple[int, ...]) -> Comple
 
 
 @lru_cache(maxsize=4096)
-def _corner(n: int, axes: tuple[int, ...], index: int) -> tuple:
-    where: list = [slice(None)] * n
+def _corner(n: int, axes: tuple[int, ...], index: int) -> tuple[int | slice, ...]:
+    where: list[int | slice] = [slice(None)] * n
     for bit, axis in enumerate(axes):
         where[axis] = index >> bit & 1
     return tuple(where)

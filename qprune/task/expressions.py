@@ -1,8 +1,8 @@
 """Gate angles as expressions in parameters: their sums, slopes and values.
 
-Qiskit's symbols cannot be taken at their word: in Qiskit 2.3 (w + 1) + (w − 1) is 0, the derivative of (w + 1)(w − 1)
-is 0, w equals 0.5 (1 − w), and (a + x) + (b + x) with first a = 1, then b = −1 is 0. So what is made of an expression
-is compared with numbers before anything rests on it.
+Qiskit's symbols cannot be taken at their word: before Qiskit 2.5 (w + 1) + (w − 1) is 0, the derivative of
+(w + 1)(w − 1) is 0, w equals 0.5 (1 − w), and (a + x) + (b + x) with first a = 1, then b = −1 is 0. So what is made of
+an expression is compared with numbers before anything rests on it.
 """
 
 from __future__ import annotations
