@@ -64,7 +64,7 @@ def parse_json(text: str, name: str) -> Any:
         )
     except RecursionError as error:
         raise BundleError(f"{name} is not usable JSON: it is nested too deeply") from error
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise BundleError(f"{name} is not valid JSON: {error}") from error
 
 

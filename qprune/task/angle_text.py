@@ -66,7 +66,8 @@ def text_of(angle: ParameterExpression) -> str:
     if not same:
         raise TaskError(
             f"the angle {text} cannot be stored: read again it would be another one; write it with real numbers, "
-            "+, -, *, /, **, sin, cos, tan, their inverses, exp, log, abs, sign, and plain parameter names"
+            "+, -, *, /, **, sin, cos, tan, their inverses, exp, log, abs, sign, and plain parameter names; "
+            "factors below 1e-14 Qiskit takes for 0"
         )
     return text
 

@@ -6,22 +6,19 @@ import csv
 import io
 import json
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from qiskit import QuantumCircuit, qasm3, qpy
-from qiskit.circuit import ClassicalRegister, Parameter
+from qiskit.circuit import Parameter
 from qiskit.exceptions import QiskitError
 from qiskit.quantum_info import SparsePauliOp
 
 from qprune._files import read_json, read_text
 from qprune.errors import BundleError
 from qprune.task.circuit_file import circuit_from, circuit_text
-
-if TYPE_CHECKING:
-    from qprune.task.task import Task
 
 BUNDLE_FORMAT = "qprune-task/1"
 CIRCUIT = "circuit.json"
@@ -72,40 +69,40 @@ def read_task(folder: Path, split: str | None) -> dict[str, Any]:
         raise BundleError(f"{folder}: task.json or inputs.csv is not as docs/bundles.md says: {error!r}") from error
 
 
-def write_task(task: Task, folder: Path) -> None:
+def write_task(folder: Path, arguments: Mapping[str, Any]) -> None:
     """Write a task as a bundle into an empty folder, all its samples included.
+
+    Args:
+        folder: The folder.
+        arguments: Of `Task`, as `Task.arguments` has them.
 
     Raises:
         BundleError: A gate of the circuit cannot be stored, or an input has the name of another column.
         OSError: The folder cannot be written.
     """
     terms = None
-    if task.observables is not None:
-        terms = [[[p, c.real] for p, c in observable.to_list()] for observable in task.observables]
-    taken = [p.name for p in task.input_params if p.name in COLUMNS]
+    if arguments["observables"] is not None:
+        terms = [[[p, c.real] for p, c in observable.to_list()] for observable in arguments["observables"]]
+    names = [p.name for p in arguments["input_params"]]
+    taken = [name for name in names if name in COLUMNS]
     if taken:
         raise BundleError(f"inputs.csv has a column {taken[0]!r} of its own; give that input parameter another name")
     description = {
         "format": BUNDLE_FORMAT,
         "observables": terms,
-        "input_params": [p.name for p in task.input_params],
-        "weight_params": [p.name for p in task.weight_params],
-        "weights": task.weights.tolist(),
+        "input_params": names,
+        "weight_params": [p.name for p in arguments["weight_params"]],
+        "weights": arguments["weights"].tolist(),
     }
-    circuit = task.circuit
-    if task.observables is None and task.measured_qubits != tuple(range(task.num_qubits)):
-        circuit = task.circuit.copy()
-        circuit.add_register(ClassicalRegister(len(task.measured_qubits), "meas"))
-        circuit.measure(task.measured_qubits, range(len(task.measured_qubits)))
-    (folder / CIRCUIT).write_text(circuit_text(circuit), encoding="utf-8")
+    (folder / CIRCUIT).write_text(circuit_text(arguments["circuit"]), encoding="utf-8")
     (folder / "task.json").write_text(json.dumps(description, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    labels = arguments["labels"]
+    rows = np.column_stack([arguments["inputs"], arguments["probabilities"]]).tolist()
     with open(folder / "inputs.csv", "w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
-        extra = ["probability"] + ([] if task.labels is None else ["label"])
-        writer.writerow([p.name for p in task.input_params] + extra)
-        for i, row in enumerate(task.inputs.tolist()):
-            label = [] if task.labels is None else [int(task.labels[i])]
-            writer.writerow([*map(repr, row), repr(float(task.probabilities[i])), *label])
+        writer.writerow([*names, "probability", *([] if labels is None else ["label"])])
+        for i, row in enumerate(rows):
+            writer.writerow([*map(repr, row), *([] if labels is None else [int(labels[i])])])
 
 
 def is_bundle(folder: Path) -> bool:

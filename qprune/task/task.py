@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from qiskit import QuantumCircuit
-from qiskit.circuit import Parameter, ParameterExpression
+from qiskit.circuit import ClassicalRegister, Parameter, ParameterExpression
 
 from qprune._arrays import FloatArray
 from qprune._files import whole_folder
@@ -302,7 +302,17 @@ class Task:
                 gate of the circuit cannot be stored.
         """
         with whole_folder(folder, is_bundle, overwrite) as new:
-            write_task(self, new)
+            write_task(new, self.arguments())
+
+    def arguments(self) -> dict[str, Any]:
+        """What `Task` takes to make this task again, by name, but for the hold-out."""
+        circuit = self.circuit
+        if self.observables is None and self.measured_qubits != tuple(range(self.num_qubits)):
+            circuit = self.circuit.copy()
+            circuit.add_register(ClassicalRegister(len(self.measured_qubits), "meas"))
+            circuit.measure(self.measured_qubits, range(len(self.measured_qubits)))
+        names = ("observables", "inputs", "input_params", "weights", "weight_params", "probabilities", "labels")
+        return {"circuit": circuit} | {name: getattr(self, name) for name in names}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return reduced(self)
