@@ -118,8 +118,8 @@ def _pruned(
 
 
 def _limit(setting: Setting, refit: bool | str) -> Limit:
-    if "tolerance" in setting:
-        return Threshold(setting["tolerance"])
+    if "budget" not in setting:
+        return Threshold(**setting)
     return UnderNoise(refit=refit) if setting["budget"] == "noise" else Measured(setting["budget"], refit=refit)
 
 

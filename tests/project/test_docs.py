@@ -13,19 +13,20 @@ from helpers import ROOT
 import qprune
 
 
-def test_readme_examples_run_in_order(monkeypatch, capsys):
+@pytest.mark.parametrize("document", ["README.md", "docs/guide.md"])
+def test_examples_run_in_order(document, monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / document).read_text(encoding="utf-8"), re.DOTALL)
     assert len(blocks) >= 3
     namespace: dict = {}
     for block in blocks:
-        exec(compile(block, "README.md", "exec"), namespace)
+        exec(compile(block, document, "exec"), namespace)
     certificate = namespace["result"].certificate
     assert certificate.largest_measured <= certificate.largest_bound
     assert "proven (T2)" in capsys.readouterr().out
 
 
-DOCUMENTS = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/theory.md", "docs/bundles.md", "docs/design.md"]
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/theory.md", "docs/bundles.md", "docs/design.md", "docs/guide.md", "docs/numbers.md"]
 
 
 @pytest.mark.parametrize("document", [*DOCUMENTS, "benchmarks/README.md", "circuits/README.md"])
