@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from qprune._files import check_place
+from qprune._text import aligned
 from qprune._version import __version__
 from qprune.cli.options import (
     add_bundle,
@@ -196,9 +197,7 @@ def _show(options: argparse.Namespace) -> int:
         for entry in result.plan
         if options.all or entry.action != "keep"
     ]
-    widths = [max(len(row[j]) for row in (header, *rows)) for j in range(len(header))]
-    for row in (header, *rows):
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    print("\n".join(aligned([header, *rows])))
     print(", ".join(f"{count} {action}" for action, count in plan_actions(result.plan).items()))
     return SUCCESS
 

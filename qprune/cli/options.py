@@ -16,7 +16,7 @@ from qprune.limits.registry import LIMITS
 from qprune.limits.threshold import DEFAULT_LIMIT
 from qprune.limits.under_noise import UnderNoise
 from qprune.noise.calibration import NoiseCalibration, calibrate
-from qprune.selection.finder import KINDS
+from qprune.selection.prunable import KINDS
 from qprune.selection.strategies import STRATEGIES
 from qprune.simulators.choices import SIMULATORS, Statevector
 from qprune.simulators.simulator import Simulator

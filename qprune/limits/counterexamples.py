@@ -10,7 +10,7 @@ Source: THEORY T9, pruning under it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import TypeAlias
 
@@ -19,7 +19,6 @@ import numpy as np
 from qprune._arrays import FloatArray
 from qprune.geometry.regions import Region
 from qprune.limits.claim_everywhere import EveryInputComparison
-from qprune.limits.on_inputs import with_inputs
 from qprune.limits.removal import Reduced
 from qprune.task.task import Task
 
@@ -119,11 +118,11 @@ def led_by_counterexamples(
     best, made, found = start, list[Round](), original.inputs[:0]
     for share in shares:
         for _ in range(rounds):
-            fitted = refit(with_inputs(original, np.concatenate([ensemble, found])), share * budget)
+            fitted = refit(original.with_inputs(np.concatenate([ensemble, found])), share * budget)
             upper, worst = comparison.upper(fitted.task, fitted.sites, budget, found[-MOST_WORST:])
             made.append(Round(share, len(ensemble) + len(found), len(fitted.sites), cost(fitted), upper))
             if upper <= budget:
-                candidate = Reduced(fitted.task, fitted.sites, upper, fitted.gone, fitted.changes)
+                candidate = replace(fitted, deviation=upper)
                 return Led(min(best, candidate, key=cost), tuple(made), found)
             found = np.concatenate([found, worst, _counterexamples(comparison, fitted, budget, found)])
     return Led(best, tuple(made), found)

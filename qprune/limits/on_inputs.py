@@ -18,16 +18,6 @@ ANGLE_ROUNDINGS = 2.0
 add to an expectation value, per gate with inputs."""
 
 
-def with_inputs(task: Task, inputs: FloatArray) -> Task:
-    """The task on other inputs, all selected and equally likely, without labels."""
-    turned = task.with_circuit(task.circuit)
-    turned.inputs = np.asarray(inputs, dtype=float)
-    turned.probabilities = np.full(len(inputs), 1 / len(inputs))
-    turned.selected, turned.heldout = np.arange(len(inputs)), np.arange(0)
-    turned.labels = None
-    return turned
-
-
 def outputs_at(task: Task, sites: Sequence[Site], inputs: FloatArray) -> tuple[FloatArray, float]:
     """Outputs of a circuit on any inputs, shape (R, M), or outcome probabilities (2^m, M), and how far they may be off.
 
@@ -38,7 +28,7 @@ def outputs_at(task: Task, sites: Sequence[Site], inputs: FloatArray) -> tuple[F
     """
     qubits = num_qubits(task, sites)
     step = max(1, AT_ONCE >> qubits)
-    turned = with_inputs(task, inputs)
+    turned = task.with_inputs(inputs)
     found = []
     for first in range(0, len(inputs), step):
         outputs = final_outputs(turned, sites, np.arange(first, min(first + step, len(inputs))))

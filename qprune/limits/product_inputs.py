@@ -9,6 +9,7 @@ Source: THEORY T9, steps 1 and 9.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +17,8 @@ from qiskit.quantum_info import SparsePauliOp
 
 from qprune._arrays import ComplexArray, FloatArray
 from qprune.gates.sites import Site
-from qprune.limits.on_inputs import num_qubits, rounding_of, with_inputs
-from qprune.simulators.dense import BatchedNetwork, apply_rows
+from qprune.limits.on_inputs import num_qubits, rounding_of
+from qprune.simulators.engine import Network
 from qprune.task.observables import restricted
 from qprune.task.task import Task
 
@@ -77,13 +78,9 @@ def pulled_back(task: Task, sites: Sequence[Site], qubits: list[int]) -> list[Co
 
 def evolved(task: Task, sites: Sequence[Site], qubits: list[int]) -> ComplexArray:
     """All columns of the circuit's unitary on `qubits`, shape (2^n, 2^n)."""
-    network = BatchedNetwork(task, [], np.arange(1))
-    network.place = {q: j for j, q in enumerate(qubits)}
-    states = np.eye(2 ** len(qubits), dtype=complex)
-    for site in sites:
-        for rows, axes in network.whole(site.operation, site.qubits):
-            states = apply_rows(states, rows, axes)
-    return states
+    size = 2 ** len(qubits)
+    network = Network(task, sites, rows=np.zeros((size, len(task.input_params))), register=qubits)
+    return network.states(task.weights, np.eye(size, dtype=complex))
 
 
 def values_on_grid(task: Task, sites: Sequence[Site], axes: Sequence[FloatArray]) -> tuple[FloatArray, float]:
@@ -113,13 +110,8 @@ def _states(
     grids = np.meshgrid(*(axes[j] for j in used), indexing="ij")
     inputs = np.zeros((grids[0].size, len(axes)))
     inputs[:, used] = np.stack(grids, axis=-1).reshape(-1, len(used))
-    network = BatchedNetwork(with_inputs(task, inputs), [], np.arange(len(inputs)))
-    network.place = {qubit: 0}
-    states = np.zeros((2, len(inputs)), dtype=complex)
-    states[0] = 1
-    for site in sites:
-        for rows, places in network.whole(site.operation, site.qubits):
-            states = apply_rows(states, rows, places)
+    network = Network(task, sites, rows=inputs, register=[qubit])
+    states = network.states(task.weights)[[0, 1 << network.place[qubit]]]  # all other qubits are |0⟩
     return used, states.T.reshape(*(len(axes[j]) for j in used), 2)
 
 
@@ -135,7 +127,7 @@ def _contracted(
     ket = {q: label + count for q, label in bra.items()}
     still = [q for q in qubits if q not in states]
     where = tuple(0 if q in still else slice(None) for q in reversed(qubits))
-    total: NDArray = matrix.reshape((2,) * 2 * count)[where + where]
+    total: NDArray[Any] = matrix.reshape((2,) * 2 * count)[where + where]
     left = [q for q in reversed(qubits) if q in states]
     labels = [bra[q] for q in left] + [ket[q] for q in left]
     for q in left:

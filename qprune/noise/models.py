@@ -45,8 +45,14 @@ _OVERDONE = {"sx": (RXGate, np.pi / 2), "x": (RXGate, np.pi), "cx": (RZXGate, np
 def noise_model(name: str | Path) -> NoiseModel:
     """The Aer noise model of a file in noise_models/ or of a device snapshot.
 
+    Every number of such a file has a source and a unit (noise_models/README.md); `names` lists what there is.
+
     Args:
         name: Path of a file, a file's name in noise_models/ without ".json", or a snapshot's, such as "FakeTorino".
+
+    Example:
+        >>> sorted(noise_model("depolarizing-1e-2").noise_instructions)
+        ['cx', 'sx', 'x']
 
     Raises:
         OptionError: There is no such file or snapshot; says which names are near.

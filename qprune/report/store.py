@@ -85,7 +85,7 @@ def write_result(
     """
     for name, task in (("original", result.original), ("pruned", result.task)):
         (folder / name).mkdir()
-        write_task(folder / name, task.arguments())
+        write_task(task, folder / name)
     for name, circuit in (("flat", result.flat), ("simplified", result.simplified)):
         (folder / f"{name}.json").write_text(circuit_text(circuit), encoding="utf-8")
     (folder / "certificate.json").write_text(result.certificate.to_json(), encoding="utf-8")

@@ -6,16 +6,18 @@ import csv
 import io
 import json
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 from qiskit import QuantumCircuit, qasm3, qpy
-from qiskit.circuit import Parameter
+from qiskit.circuit import ClassicalRegister, Parameter
 from qiskit.exceptions import QiskitError
 from qiskit.quantum_info import SparsePauliOp
 
+from qprune._arrays import FloatArray
 from qprune._files import read_json, read_text
 from qprune.errors import BundleError
 from qprune.task.circuit_file import circuit_from, circuit_text
@@ -24,6 +26,20 @@ BUNDLE_FORMAT = "qprune-task/1"
 CIRCUIT = "circuit.json"
 COLUMNS = ("probability", "label", "split")  # of inputs.csv besides the inputs
 BUNDLE_FILES = {CIRCUIT, "circuit.qpy", "circuit.qasm", "task.json", "inputs.csv"}
+
+
+class Bundled(Protocol):
+    """What is written of a task; its attributes say what they are."""
+
+    circuit: QuantumCircuit
+    measured_qubits: tuple[int, ...]
+    observables: tuple[SparsePauliOp, ...] | None
+    input_params: tuple[Parameter, ...]
+    weight_params: tuple[Parameter, ...]
+    weights: FloatArray
+    inputs: FloatArray
+    probabilities: FloatArray
+    labels: NDArray[np.int64] | None
 
 
 def read_task(folder: Path, split: str | None) -> dict[str, Any]:
@@ -69,21 +85,17 @@ def read_task(folder: Path, split: str | None) -> dict[str, Any]:
         raise BundleError(f"{folder}: task.json or inputs.csv is not as docs/bundles.md says: {error!r}") from error
 
 
-def write_task(folder: Path, arguments: Mapping[str, Any]) -> None:
+def write_task(task: Bundled, folder: Path) -> None:
     """Write a task as a bundle into an empty folder, all its samples included.
-
-    Args:
-        folder: The folder.
-        arguments: Of `Task`, as `Task.arguments` has them.
 
     Raises:
         BundleError: A gate of the circuit cannot be stored, or an input has the name of another column.
         OSError: The folder cannot be written.
     """
     terms = None
-    if arguments["observables"] is not None:
-        terms = [[[p, c.real] for p, c in observable.to_list()] for observable in arguments["observables"]]
-    names = [p.name for p in arguments["input_params"]]
+    if task.observables is not None:
+        terms = [[[p, c.real] for p, c in observable.to_list()] for observable in task.observables]
+    names = [p.name for p in task.input_params]
     taken = [name for name in names if name in COLUMNS]
     if taken:
         raise BundleError(f"inputs.csv has a column {taken[0]!r} of its own; give that input parameter another name")
@@ -91,18 +103,22 @@ def write_task(folder: Path, arguments: Mapping[str, Any]) -> None:
         "format": BUNDLE_FORMAT,
         "observables": terms,
         "input_params": names,
-        "weight_params": [p.name for p in arguments["weight_params"]],
-        "weights": arguments["weights"].tolist(),
+        "weight_params": [p.name for p in task.weight_params],
+        "weights": task.weights.tolist(),
     }
-    (folder / CIRCUIT).write_text(circuit_text(arguments["circuit"]), encoding="utf-8")
+    circuit = task.circuit
+    if task.observables is None and task.measured_qubits != tuple(range(task.circuit.num_qubits)):
+        circuit = task.circuit.copy()
+        circuit.add_register(ClassicalRegister(len(task.measured_qubits), "meas"))
+        circuit.measure(task.measured_qubits, range(len(task.measured_qubits)))
+    (folder / CIRCUIT).write_text(circuit_text(circuit), encoding="utf-8")
     (folder / "task.json").write_text(json.dumps(description, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    labels = arguments["labels"]
-    rows = np.column_stack([arguments["inputs"], arguments["probabilities"]]).tolist()
+    rows = np.column_stack([task.inputs, task.probabilities]).tolist()
     with open(folder / "inputs.csv", "w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
-        writer.writerow([*names, "probability", *([] if labels is None else ["label"])])
+        writer.writerow([*names, "probability", *([] if task.labels is None else ["label"])])
         for i, row in enumerate(rows):
-            writer.writerow([*map(repr, row), *([] if labels is None else [int(labels[i])])])
+            writer.writerow([*map(repr, row), *([] if task.labels is None else [int(task.labels[i])])])
 
 
 def is_bundle(folder: Path) -> bool:

@@ -40,17 +40,21 @@ class _OpeningPickler(_Pickler):
 
 
 def reduced(value: Any) -> tuple[Any, ...]:
-    """What `__reduce__` returns for an object whose attributes are all there is to it.
+    """What `__reduce__` returns for an object whose state is all there is to it.
 
     Raises:
         TaskError: An angle cannot be written as text.
     """
-    return _restored, (type(value), _packed(vars(value)))
+    return _restored, (type(value), _packed(value.__getstate__()))
 
 
-def _restored(kind: type, attributes: bytes) -> Any:
+def _restored(kind: type, packed: bytes) -> Any:
     value: Any = object.__new__(kind)
-    value.__dict__.update(pickle.loads(attributes))
+    state = pickle.loads(packed)
+    if hasattr(value, "__setstate__"):
+        value.__setstate__(state)
+    else:
+        vars(value).update(state)
     return value
 
 

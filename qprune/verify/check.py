@@ -16,6 +16,7 @@ import numpy as np
 from qiskit import QuantumCircuit
 
 from qprune._arrays import FloatArray
+from qprune._text import aligned
 from qprune.errors import CertificateError, CertificateViolation, QpruneError, TaskError
 from qprune.results.certificate import Certificate, circuit_hash, task_hash
 from qprune.task.task import Task
@@ -72,9 +73,7 @@ class VerificationReport:
         rows = [("claim", "recomputed by", "result", "")]
         for c in self.checks:
             rows.append((c.claim, c.how, f"{c.kind} {c.number:.2g}" if c.kind else "–", "ok" if c.ok else "VIOLATED"))
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
-        return "\n".join((*lines, f"{len(self.checks)} checks, every claim holds"))
+        return "\n".join((*aligned(rows), f"{len(self.checks)} checks, every claim holds"))
 
 
 def verify(task: Task, result: Result, *, progress: bool = False) -> VerificationReport:
@@ -163,7 +162,7 @@ class _Verifier:
         self.cones = light_cones(task, self.circuit, self.by)
         self.noise = self.check_noise()
         self.log_q = self.number("beta") * (1 - self.noise.accumulated[[entry.site for entry in self.entries]])
-        weights = dict(zip((p.name for p in result.task.weight_params), result.task.weights.tolist(), strict=True))
+        weights = result.task.named_weights
         # On the task's own ensemble and outputs, so that a result cannot bring others
         circuits = task.with_circuit(self.circuit), task.with_circuit(result.task.circuit, weights)
         width = len(used_qubits(task, *circuits))

@@ -16,7 +16,7 @@ from qiskit.quantum_info import SparsePauliOp
 import qprune
 from qprune import Measured, OptionError, Proven, Task, Threshold, prune, verify
 from qprune.errors import TaskError
-from qprune.pennylane.qnode import prune as prune_qnode
+from qprune.pennylane import prune as prune_qnode
 from qprune.simulators import runner
 from qprune.simulators import simulator as simulators
 from qprune.simulators.sharding import ATTEMPTS, in_pieces
