@@ -14,7 +14,10 @@ from qprune._text import aligned
 from qprune.results.certificate import Certificate
 from qprune.results.hashes import circuit_hash, record_hash, task_hash
 from qprune.simulators.choices import MatrixProductState
+from qprune.task.portable import reduced
 from qprune.task.task import Task
+
+ACTIONS = ("keep", "remove", "replace", "simplify")
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,9 @@ class PruneResult:
     def __str__(self) -> str:
         return table(self)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return reduced(self)
+
     def __repr__(self) -> str:
         return (
             f"PruneResult({self.flat.size()} → {self.circuit.size()} gates, "
@@ -131,7 +137,7 @@ def told_of(result: PruneResult) -> dict[str, Any]:
 
 def plan_actions(plan: Sequence[PlanEntry]) -> dict[str, int]:
     """How many gates each action took."""
-    counts = dict.fromkeys(("keep", "remove", "replace", "simplify"), 0)
+    counts = dict.fromkeys(ACTIONS, 0)
     for entry in plan:
         counts[entry.action] += 1
     return counts
