@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from qprune.errors import BundleError, CertificateError
+from qprune.errors import BundleError, CertificateError, QpruneError
 from qprune.report.page import page, write_page
 from qprune.report.plots import drawing_library, save_drawings
 from qprune.results.manifest import CERTIFICATE, check_manifest, digests, read_certificate, seal
@@ -116,10 +116,7 @@ def load(folder: str | Path) -> PruneResult:
     try:
         holdout, seed = extra["holdout"]
         plan = tuple(_plan_entry(entry) for entry in extra["plan"])
-        accuracy = None
-        if extra["accuracy"] is not None:
-            before, after = extra["accuracy"]
-            accuracy = before, after
+        accuracy = _accuracy(extra["accuracy"])
     except (KeyError, TypeError, ValueError) as error:
         raise BundleError(f"{folder / 'plan.json'} is damaged: {error!r}") from error
     original = Task.load(folder / "original", split=None, holdout=holdout, seed=seed)
@@ -133,7 +130,12 @@ def load(folder: str | Path) -> PruneResult:
         accuracy=accuracy,
         files=files,
     )
-    _check_agreement(result, files)
+    try:
+        _check_agreement(result, files)
+    except (TypeError, ValueError, LookupError) as error:  # what the report makes of entries of another kind
+        if isinstance(error, QpruneError):
+            raise
+        raise CertificateError(f"certificate is damaged: {error!r}") from error
     return result
 
 
@@ -177,6 +179,19 @@ def _pruned_task(original: Task, folder: Path) -> Task:
         return original.with_circuit(circuit, weights)
     except (KeyError, TypeError, ValueError) as error:
         raise BundleError(f"{folder / 'task.json'} does not fit its circuit: {error!r}") from error
+
+
+def _accuracy(given: Any) -> tuple[float, float] | None:
+    if given is None:
+        return None
+    before, after = map(_share, given)
+    return before, after
+
+
+def _share(number: Any) -> float:
+    if not isinstance(number, int | float) or not 0 <= number <= 1:
+        raise ValueError(f"an accuracy must be a number from 0 to 1, got {number!r}")
+    return float(number)
 
 
 def _plan_entry(entry: dict[str, Any]) -> PlanEntry:
