@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from qprune._files import read_json, tidy, whole_folder, write_whole
-from qprune.errors import BundleError, CertificateError
+from qprune.errors import BundleError, CertificateError, QpruneError
 from qprune.limits.frontier import Frontier
 from qprune.report.page import page
 from qprune.report.plots import drawing_library, plot, save_drawings, save_figure
@@ -146,7 +146,12 @@ def load(folder: str | Path) -> PruneResult:
     result = _read(folder)
     there = result.files or {}
     check_manifest(result.certificate.files, there, passed_over=FOR_PEOPLE)
-    _check_agreement(result, there)
+    try:
+        _check_agreement(result, there)
+    except (TypeError, ValueError, LookupError) as error:  # what the report makes of entries of another kind
+        if isinstance(error, QpruneError):
+            raise
+        raise CertificateError(f"certificate is damaged: {error!r}") from error
     return result
 
 

@@ -245,6 +245,10 @@ def _checked(data: object) -> Certificate:
         certificate = msgspec.convert(data, Certificate)
     except ValueError as error:
         raise CertificateError(f"certificate is damaged: {error}") from error
+    for part in ("limit", "simulator"):
+        told = certificate.options.get(part)
+        if not isinstance(told, dict) or not isinstance(told.get("name"), str):
+            raise CertificateError(f"certificate is damaged: its options must name the {part}, got {told!r}")
     shape = [len(certificate.samples)] * len(certificate.outputs)
     for name in ("angle", "bound", "measured"):
         if [len(row) for row in getattr(certificate, name)] != shape:
