@@ -17,15 +17,13 @@ from qprune.results.hashes import circuit_hash, task_hash
 from qprune.results.manifest import CERTIFICATE, check_manifest, digests, read_certificate, seal
 from qprune.results.result import ACTIONS, PlanEntry, PruneResult, told_of
 from qprune.results.tradeoff import TradeOffPoint
-from qprune.task.bundle import BUNDLE_FILES, CIRCUIT, read_circuit, read_circuit_file, write_task
+from qprune.task.bundle import BUNDLE_FILES, read_circuit, read_circuit_file, write_task
 from qprune.task.circuit_file import circuit_text
 from qprune.task.task import Task
 from qprune.task.unitary_part import unitary_part
 
 FRONTIER = "frontier.png"
 FOR_PEOPLE = ("report.txt", "before.png", "after.png", "report.html")  # nothing is read back from these
-# Compared by what the circuits do, as the certificate hashes it: one angle can be written in several ways.
-CIRCUITS = ("flat.json", "simplified.json", f"original/{CIRCUIT}", f"pruned/{CIRCUIT}")
 BESIDE = ("pennylane.json", "pennylane.npz")  # read by `qprune.pennylane.load`, which checks them
 
 # Everything that `save` and `PrunedQNode.save` write, for `overwrite` replaces nothing else.
@@ -192,7 +190,7 @@ def _check_agreement(result: PruneResult, there: Mapping[str, str]) -> None:
     for name in sorted({*here, *there} - {*FOR_PEOPLE, *BESIDE}):
         if name not in here or name not in there:
             raise CertificateError(f"file {name} is {'missing' if name in here else 'none that a result has'}")
-        if name not in CIRCUITS and here[name] != there[name]:
+        if here[name] != there[name]:
             raise CertificateError(f"file {name} says something else than the result that it belongs to")
 
 

@@ -202,7 +202,7 @@ def test_load_refuses_what_does_not_fit(tmp_path):
         with pytest.raises((CertificateError, TaskError), match=r"not the one|had"):
             qpp.load(tmp_path / "out", wrong)
     (tmp_path / "out" / "pennylane.json").write_text(json.dumps({"format": "?"}))
-    with pytest.raises(BundleError, match="pennylane"):
+    with pytest.raises(CertificateError, match=r"pennylane\.json was changed"):
         qpp.load(tmp_path / "out", build(0.3, 0, qml.Z(1)))
     with pytest.raises(BundleError):
         qpp.load(tmp_path / "nowhere", build(0.3, 0, qml.Z(1)))

@@ -418,13 +418,6 @@ def other_simplified_circuit_and_hash(result):
     return forged(forgery, simplified_hash=circuit_hash(forgery.simplified))
 
 
-def strange_parameter(result):
-    circuit = result.circuit.copy()
-    circuit.rz(ParameterVector("unknown", 1)[0], 0)
-    forgery = replace(result, task=result.task.with_circuit(circuit, {**result.task.named_weights, "unknown[0]": 0.1}))
-    return forged(recorded(forgery), pruned_hash=circuit_hash(circuit))
-
-
 def other_weights_in_the_result(result):
     weights = {p.name: v + 0.01 for p, v in zip(result.task.weight_params, result.weights.tolist(), strict=True)}
     return recorded(replace(result, task=result.task.with_circuit(result.circuit, weights)))
@@ -499,7 +492,6 @@ def test_false_claim(name):
 DAMAGE = {
     "pruned circuit": (other_pruned_circuit, "hash of the pruned circuit differs"),
     "simplified circuit": (other_simplified_circuit, "hash of the simplified circuit differs"),
-    "unknown parameter": (strange_parameter, "other parameters"),
     "original hash": (lambda r: forged(r, original_hash="0" * 64), "hash of the task's circuit differs"),
     "task hash": (lambda r: forged(r, task_hash="0" * 64), "another task"),
     "outputs": (lambda r: forged(r, outputs=("ZIII",)), "damaged: its claims are not for 1 outputs"),
