@@ -17,7 +17,7 @@ from scipy.sparse import csr_array, diags_array
 from qprune.batched import BatchedNetwork, Gate, apply_rows
 from qprune.errors import OptionError
 from qprune.gates import Site
-from qprune.observables import restricted
+from qprune.observables import restricted, without_identity
 from qprune.subgroups import ComplexArray
 from qprune.task import FloatArray, Task
 
@@ -53,8 +53,8 @@ class AdjointNetwork(BatchedNetwork):
         self.gates[k].scale, self.gates[k].shift = scale, shift
 
     def values(self, weights: FloatArray) -> FloatArray:
-        """Outputs ⟨O_r⟩, or outcome probabilities, shape (R, M)."""
-        return self.outputs.values(self._run(weights, self.runs.members(weights)))
+        """Outputs ⟨O_r⟩ without the identity's part, or outcome probabilities, shape (R, M)."""
+        return self.outputs.values(self._run(weights, self.runs.members(weights - self.weights)))
 
     def jacobian(self, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Outputs (R, M) and their derivatives in the weights (R, M, P).
@@ -62,7 +62,7 @@ class AdjointNetwork(BatchedNetwork):
         One forward and one backward pass: d⟨O⟩/dt_k = 2 Im⟨λ_k|A_k|φ_k⟩ with φ_k the state after gate k and λ_k the
         image Oψ pulled back to the same place.
         """
-        members = self.runs.members(weights)
+        members = self.runs.members(weights - self.weights)
         state = self._run(weights, members)
         values = self.outputs.values(state)
         both = np.concatenate([state[:, None], self.outputs.images(state)], axis=1)  # (2^n, 1 + R, M)
@@ -150,7 +150,7 @@ class _Runs:
         self.eigenvalues = np.array([gate.eigenvalues for gate in own], dtype=float).reshape(shape)
         self.projectors = np.array([gate.projectors for gate in own], dtype=complex).reshape(*shape, 2, 2)
         self.generators = np.einsum("ge,geij->gij", self.eigenvalues, self.projectors)
-        self.offsets = np.array([float(gate.offset) for gate in own])
+        self.angles = np.array([float(gate.start) for gate in own])
         self.slopes = np.zeros((len(own), num_weights))
         for j, gate in enumerate(own):
             for p, factor in gate.slopes:
@@ -163,9 +163,10 @@ class _Runs:
         for run in runs:
             self.order[run.index, : len(run.gates)] = [self.row[k] for k in run.gates]
 
-    def members(self, weights: FloatArray) -> _Members:
+    def members(self, moves: FloatArray) -> _Members:
+        """The runs after the weights moved from the task's by so much."""
         turn = np.array([(self.gates[k].scale, self.gates[k].shift) for k in self.inside]).reshape(-1, 2)
-        angle = turn[:, 0] * (self.offsets + self.slopes @ weights) + turn[:, 1]
+        angle = turn[:, 0] * (self.angles + self.slopes @ moves) + turn[:, 1]
         single = np.einsum("ge,geij->gij", np.exp(-1j * self.eigenvalues * angle[:, None]), self.projectors)
         single = np.concatenate([single, np.eye(2)[None]])
         after = np.tile(np.eye(2, dtype=complex), (len(self.order), 1, 1))
@@ -239,8 +240,8 @@ class _Outputs:
             self.diagonals: FloatArray | None = _outcomes(task, qubits)
             return
         self.matrices: list[csr_array] = [
-            csr_array(restricted(observable, qubits).to_matrix(sparse=True, force_serial=True))
-            for observable in task.observables
+            csr_array(restricted(rest, qubits).to_matrix(sparse=True, force_serial=True))
+            for _, rest in map(without_identity, task.observables)
         ]
         diagonal = all(abs(m - diags_array(m.diagonal())).sum() == 0 for m in self.matrices)
         self.diagonals = np.array([m.diagonal().real for m in self.matrices]) if diagonal else None

@@ -24,9 +24,10 @@ from qprune.task import FloatArray, Task
 Placed = tuple[Instruction, tuple[int, ...]]
 Rows = list[list[tuple[int, Any]]]
 Step = tuple[Rows, tuple[int, ...]]
-NOTHING = 1e-15  # entries up to this are rounding of zero
+NOTHING = 1e-15  # entries of a matrix of norm one up to this are rounding of zero
 WHOLE_QUBITS = 4  # a gate outside the catalogue on more than these is applied through its definition
-WINDOW_ROUNDING = 1e-12  # what rounding may hide of a window's angle, radians: a few thousand gates in double precision
+# What rounding may hide of a window's angle, radians: states have norm one, and a few thousand gates leave no more.
+WINDOW_ROUNDING = 1e-12
 
 
 class BatchedNetwork:
@@ -49,6 +50,10 @@ class BatchedNetwork:
         self.index = {p: j for j, p in enumerate(task.weight_params)}
         self.movable = _movable(task, sites)
         self.gates = [Gate(self, site) for site in sites]
+        self.reach = np.zeros(len(task.weights))  # radians by which a unit of each weight turns its fastest gate
+        for p, factor in (slope for gate in self.gates for slope in gate.slopes):
+            self.reach[p] = max(self.reach[p], np.max(np.abs(factor)))
+        self.reach[self.reach == 0] = 1
 
     def window_angles(self, replaced: Mapping[int, Sequence[Placed]], ends: Sequence[int]) -> FloatArray:
         """Σ over windows of the Fubini-Study angle between the original and the replaced window, shape (M,).
@@ -149,18 +154,19 @@ class Gate:
         self.member, rows = _member_and_generator(group.family, group.letters)
         self.generator = rows, self.axes
         coordinate = site.coordinate
-        self.offset = np.asarray(task.values(coordinate, network.samples), dtype=float)
+        # From here weights move it: at those of the task it is what the task says, to the last bit.
+        self.start = np.asarray(task.values(coordinate, network.samples), dtype=float)
+        self.weights = network.weights
         if isinstance(coordinate, ParameterExpression):
             for p, factor in (slopes_of(coordinate) or {}).items():
                 j = network.index.get(p)
                 if j is not None and network.movable[j]:
                     self.slopes.append((j, factor))
-                    self.offset = self.offset - factor * task.weights[j]
 
     @property
     def is_shared(self) -> bool:
         """Whether its angle is the same on every sample."""
-        return not np.ndim(self.offset) and not any(np.ndim(factor) for _, factor in self.slopes)
+        return not np.ndim(self.start) and not any(np.ndim(factor) for _, factor in self.slopes)
 
     @property
     def all_axes(self) -> set[int]:
@@ -173,9 +179,9 @@ class Gate:
         return self.whole is not None
 
     def angle(self, weights: FloatArray) -> FloatArray:
-        angle = self.offset
+        angle = self.start
         for p, factor in self.slopes:
-            angle = angle + factor * weights[p]
+            angle = angle + factor * (weights[p] - self.weights[p])
         return np.asarray(self.scale * angle + self.shift)
 
     def steps(self, weights: FloatArray, *, inverse: bool = False) -> list[Step]:

@@ -121,7 +121,7 @@ def output_bounds(task: Task, theta: FloatArray, before: Outputs) -> FloatArray:
         return bounds.distribution_bound(theta)
     return np.array(
         [
-            bounds.observable_bound(theta[r], before.means[r], before.deviations[r], spectrum, before.rounding)
+            bounds.observable_bound(theta[r], before.centred[r], before.deviations[r], spectrum, before.rounding)
             for r, spectrum in enumerate(task.spectra)
         ]
     )
@@ -130,7 +130,7 @@ def output_bounds(task: Task, theta: FloatArray, before: Outputs) -> FloatArray:
 def deviations(before: Outputs, after: Outputs) -> FloatArray:
     """|Δ⟨O_r⟩| or total variation per output and sample, shape (R, M)."""
     if before.distribution is None or after.distribution is None:
-        return np.abs(after.means - before.means)
+        return np.abs(after.centred - before.centred)
     return 0.5 * np.abs(after.distribution - before.distribution).sum(axis=1)[None]
 
 
@@ -144,8 +144,8 @@ def _certified(task: Task, theta: FloatArray, before: Outputs) -> tuple[tuple[bo
     if task.observables is None:
         return (None,)
     return tuple(
-        tuple(bool(x) for x in bounds.predictions_certified(theta[r], before.means[r], s, before.rounding))
-        if s.is_involution
+        tuple(bool(x) for x in bounds.predictions_certified(theta[r], before.centred[r], s, before.rounding))
+        if s.predicts_sign
         else None
         for r, s in enumerate(task.spectra)
     )
@@ -162,14 +162,11 @@ def _closed_form(basis: Basis, chosen: Sequence[Candidate]) -> float | None:
 def _holdout_claim(task: Task, before: Outputs | None, after: Outputs | None) -> bounds.HoldoutClaim | None:
     if before is None or after is None:
         return None
-    ceiling, flips = 1.0, None
-    if task.observables is not None:
-        ceiling = max(s.high - s.low for s in task.spectra)
-        signed = [r for r, s in enumerate(task.spectra) if s.is_involution]
-        if signed:
-            flipped = np.sign(before.means[signed]) != np.sign(after.means[signed])
-            flips = int(np.any(flipped, axis=0).sum())
-    return bounds.holdout_claim(deviations(before, after).max(axis=0), ceiling, flips, HOLDOUT_DELTA)
+    flips = None
+    if signed := [r for r, s in enumerate(task.spectra) if s.predicts_sign]:
+        flipped = np.sign(before.means[signed]) != np.sign(after.means[signed])
+        flips = int(np.any(flipped, axis=0).sum())
+    return bounds.holdout_claim(deviations(before, after).max(axis=0), task.largest_change, flips, HOLDOUT_DELTA)
 
 
 def accuracy(task: Task, before: Measured, after: Measured) -> tuple[float, float] | None:

@@ -32,7 +32,7 @@ HOMOTOPY = 6  # steps from a gate to the identity, the weights following
 FIT_STEPS, SCREEN_STEPS, FOLLOW_STEPS, POWER_STEPS = 60, 6, 2, 20
 POWERS = (4, 8, 16, 32)  # of the norms on the way from the mean square to the largest deviation
 HOPELESS = (4.0, 2.5, 1.6, 1.2)  # times the budget: what the norm of each power, and those after it, hardly ever mend
-ROUNDING = 1e-9  # share of the budget left to the difference between two simulators
+LEAST_SQUARE = 1e-9  # squared change of all outputs below which gates are alike, in units of half the widest spectrum
 STATES_PER_SAMPLE = 4  # that an adjoint pass holds at a time
 SAMPLES_PER_WEIGHT = 2  # size of the ensemble that weights are fitted on; mixtures of inputs fill it up
 
@@ -48,6 +48,7 @@ class Compressor:
         seed: Of the mixtures of inputs and of the blocks that are tried.
         strategy: Gives the order of removal, or leaves it to look-ahead and saliency.
         candidates: Compares the gates of a circuit with the identity; asked only for a strategy's order.
+        doubt: How far measured deviations may be off, in the observables' unit; so much of a budget is not spent.
 
     Raises:
         TaskError: The states of the whole ensemble do not fit into memory.
@@ -62,9 +63,10 @@ class Compressor:
         seed: int,
         strategy: Strategy,
         candidates: Callable[[Reduced], list[Candidate]],
+        doubt: float,
     ) -> None:
         self.prunable, self.costs, self.strategy, self.candidates = prunable, costs, strategy, candidates
-        self.rng = np.random.default_rng(seed)
+        self.rng, self.doubt = np.random.default_rng(seed), doubt
         self.num_selected = len(task.selected)
         missing = SAMPLES_PER_WEIGHT * len(task.weights) - self.num_selected
         count = max(missing, 0) if self.num_selected > 1 and task.inputs.shape[1] else 0
@@ -73,6 +75,8 @@ class Compressor:
         self.samples: NDArray[np.intp] = ensemble.selected
         self.original = Reduced(ensemble.with_circuit(circuit_of(task, tuple(sites))), tuple(sites), 0.0)
         self.target = self._network(self.original).values(self.original.task.weights)
+        self.unit = task.largest_change / 2 or 1.0
+        self.least_cost = LEAST_COST * max(map(self.cost, sites), default=0) or 1.0
         self.block = self.chunk = len(sites)
 
     def compress(self, budget: float, start: Reduced | None = None, progress: bool = False) -> Reduced:
@@ -83,7 +87,7 @@ class Compressor:
             start: Where to go on from; default: the simplified original.
             progress: Show a progress bar.
         """
-        budget *= 1 - ROUNDING  # the last word is Aer's, which may round otherwise
+        budget -= self.doubt  # the last word is Aer's, which may round otherwise
         stages = [self._fewer_entangling_gates, self._fewer_rotations, self._fewer_by_distance]
         if self.strategy.order([], []) is not None:
             stages = [self._fewer_in_order]
@@ -138,7 +142,7 @@ class Compressor:
             if self.prunable(site) and (len(site.qubits) > 1 or not network.gates[k].slopes):
                 left = replace(current, sites=current.sites[:k] + current.sites[k + 1 :])
                 square = predicted_square(self._network(left), current.task.weights, self.target)
-                found[k] = np.log(max(square, LEAST_COST) / max(self.cost(site), LEAST_COST))
+                found[k] = np.log(max(square / self.unit**2, LEAST_SQUARE) / max(self.cost(site), self.least_cost))
         return np.array(list(found), dtype=int), np.array(list(found.values()))
 
     def _without(self, current: Reduced, gone: Sequence[int], turns: Sequence[int]) -> Reduced:
@@ -168,7 +172,7 @@ class Compressor:
         loss = saliencies(self._network(current), current.task.weights, current.sites)
         order = sorted(
             (k for k in loss if self.prunable(current.sites[k])),
-            key=lambda k: loss[k] / max(self.cost(current.sites[k]), LEAST_COST),
+            key=lambda k: loss[k] / max(self.cost(current.sites[k]), self.least_cost),
         )
         return self._first_that_fit(current, order, budget)
 

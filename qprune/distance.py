@@ -18,8 +18,8 @@ import numpy as np
 import scipy.linalg
 from qiskit.quantum_info import Pauli
 
+from qprune._rounding import EXPECTATION_ROUNDING
 from qprune.gates import Word, off_diagonal_weight
-from qprune.prefix import EXPECTATION_ROUNDING
 from qprune.qgeometry import deformation
 from qprune.subgroups import ComplexArray, Subgroup
 from qprune.task import FloatArray

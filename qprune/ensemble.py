@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from qprune.blocks import LARGEST, Block, Blocks
 from qprune.gates import Word, pauli_label, words_of
-from qprune.observables import restricted
+from qprune.observables import restricted, without_identity
 from qprune.subgroups import ComplexArray
 from qprune.task import FloatArray, Task
 
@@ -32,7 +32,7 @@ class Readings(NamedTuple):
 
     Attributes:
         values: Saved means of Pauli words, shape (V, M).
-        means: ⟨O_r⟩ in the final state, shape (R, M).
+        means: ⟨O_r⟩ in the final state, the identity's coefficient left out, shape (R, M).
         variances: ⟨O_r²⟩ − ⟨O_r⟩², shape (R, M); NaN where it was not measured.
         distribution: Outcome probabilities, shape (M, 2^m), where there are no observables.
     """
@@ -101,8 +101,7 @@ class _Output:
     def __init__(self, task: Task, r: int, blocks: Blocks) -> None:
         observable, self.support = (task.observables or ())[r], task.output_supports[r]
         # A large constant would cancel in ⟨O²⟩ − ⟨O⟩² and take the variance with it.
-        self.centre = task.spectra[r].centre
-        self.rest = (observable - self.centre * SparsePauliOp("I" * task.num_qubits)).simplify(atol=0)
+        _, self.rest = without_identity(observable)
         self.sums: list[_Sum] | None = None
         if len(self.support) <= LARGEST:
             qubits = self.support or (0,)  # a constant acts on none; any will do
@@ -115,7 +114,7 @@ class _Output:
             mean, square = part.moments(restricted(self.rest, part.qubits))
         else:
             mean, square = (total.of(values) for total in self.sums)
-        return mean + self.centre, square - mean**2
+        return mean, square - mean**2
 
 
 class _Sum:

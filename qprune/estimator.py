@@ -22,7 +22,7 @@ from tqdm import tqdm
 from qprune.ensemble import Readings
 from qprune.errors import OptionError, TaskError
 from qprune.gates import Site, Word, words_of
-from qprune.observables import restricted
+from qprune.observables import restricted, without_identity
 from qprune.prefix import CircuitPass, Prefix, collected, expectation_rounding, outputs_of
 from qprune.task import FloatArray, Task
 
@@ -100,7 +100,8 @@ class EstimatorPass(CircuitPass):
 
     def read(self, progress: bool) -> Readings:
         qubits, end = tuple(self.place), len(self.circuit.data)
-        observables = [words_of(restricted(o, qubits), qubits) for o in self.task.observables or ()]
+        rests = [without_identity(o)[1] for o in self.task.observables or ()]
+        observables = [words_of(restricted(rest, qubits), qubits) for rest in rests]
         final = sorted({word for words in observables for word in words if word})
         places: dict[int, list[Word]] = {}
         for at, word in [*self.wanted, *((end, word) for word in final)]:

@@ -14,10 +14,14 @@ import numpy as np
 from qiskit import QuantumCircuit
 from qiskit.circuit import CircuitError, ControlledGate, Gate, Instruction, Parameter, ParameterExpression
 
+from qprune._rounding import SUM_ROUNDING
+from qprune.arguments import FloatArray
 from qprune.errors import TaskError
 
 COMPOSITES = (Instruction, Gate, ControlledGate)  # made of a circuit, not of a class of their own
-AGREE = 1e-9  # relative difference up to which two expressions are the same at a probe
+# Difference up to which two expressions are the same at a probe, relative to the terms' absolute values: some hundred
+# roundings. Expressions that round worse are not taken to be the same, which costs a short cut and nothing else.
+AGREE = 1e-13
 
 
 def sum_of(
@@ -28,6 +32,20 @@ def sum_of(
     if not isinstance(total, ParameterExpression) and not isinstance(first, ParameterExpression):
         return total
     return total if _agree(total, [first, second]) else None
+
+
+def adds_up(total: FloatArray, first: FloatArray, second: FloatArray) -> bool:
+    """Whether a sum of angles, worked out in double precision, is that of the two to `SUM_ROUNDING`, however large.
+
+    Args:
+        total: What an expression for the sum gives, radians, any shape.
+        first: The terms; of the same shape, or a number.
+        second: Likewise.
+    """
+    rounded = first + second
+    back = rounded - first
+    lost = (first - (rounded - back)) + (second - back)  # first + second = rounded + lost exactly (Knuth's two-sum)
+    return bool(np.all(np.abs((total - rounded) - lost) <= SUM_ROUNDING))
 
 
 def are_equal(first: object, second: object) -> bool:
@@ -68,7 +86,7 @@ def _agree(total: object, terms: list[object]) -> bool:
 
 def _is_close(total: complex, terms: list[complex]) -> bool:
     """Not where any of them is not a number."""
-    return abs(total - sum(terms)) <= AGREE * (1 + sum(map(abs, terms)))
+    return abs(total - sum(terms)) <= AGREE * sum(map(abs, terms))
 
 
 def _probes(angles: Iterable[object]) -> Iterator[dict[Parameter, float]]:

@@ -102,7 +102,7 @@ def frontier(
     Source: THEORY T5; the claim on the ensemble is exact by simulation.
     """
     task = checked_task(task)
-    limit = 1.0 if task.observables is None else max(s.high - s.low for s in task.spectra)
+    limit = task.largest_change
     common: dict[str, Any] = {
         "costs": costs,
         "prune_encoding": prune_encoding,

@@ -13,7 +13,7 @@ from qprune import bounds
 from qprune.claims import HOLDOUT_DELTA
 from qprune.errors import OptionError, TaskError
 from qprune.gates import sites_of
-from qprune.pennylane_network import as_interface
+from qprune.pennylane_network import as_interface, number_tolerance
 from qprune.pennylane_tape import number
 from qprune.prefix import Outputs, final_outputs
 from qprune.task import FloatArray, Task
@@ -163,7 +163,7 @@ def recertify(pruned: PrunedQNode, weights: Any = None) -> Recertification:
     each = [[reading.deviation(b, a) for reading in now.readings] for b, a in pairs]
     claim = None
     if len(pairs) > 1:
-        signed = [r for r, spectrum in enumerate(task.spectra) if spectrum.is_involution]
+        signed = [r for r, spectrum in enumerate(task.spectra) if spectrum.predicts_sign]
         (b, a), ceiling = pairs[1], max(reading.ceiling(task) for reading in now.readings)
         flips = int(np.any(np.sign(b.means[signed]) != np.sign(a.means[signed]), axis=0).sum()) if signed else None
         claim = bounds.holdout_claim(np.max(each[1], axis=0), ceiling, flips, HOLDOUT_DELTA)
@@ -198,7 +198,7 @@ def check_refit(pruned: PrunedQNode) -> None:
     task, now = pruned.result.task, task_of(pruned)
     present = [j for j, p in enumerate(task.input_params) if task.circuit.has_parameter(p)]
     for there, here in ((task.weights, now.weights), (task.inputs[:, present], now.inputs[:, present])):
-        if np.any(np.abs(here - there) > pruned.network.rounding * np.maximum(1, np.abs(there))):
+        if np.any(np.abs(here - there) > number_tolerance(there, pruned.network.is_single, pruned.network.rounding)):
             raise TaskError(
                 "the QNode's angles do not follow the weights that refit moved as they did at pruning; is an angle "
                 "bounded or periodic in a weight, or multiplied with an input that is often 0? Prune with refit=False"

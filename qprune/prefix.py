@@ -26,20 +26,14 @@ from qiskit_aer.jobs import aerjob
 from qiskit_aer.library import SaveExpectationValue
 from tqdm import tqdm
 
+from qprune._rounding import EPSILON, EXPECTATION_ROUNDING
 from qprune.ensemble import AT_ONCE, EnsemblePass, Readings
 from qprune.errors import TaskError
 from qprune.gates import Site, Word, pauli_label
 from qprune.mps import ChainPass
-from qprune.observables import restricted
+from qprune.observables import restricted, without_identity
 from qprune.subgroups import commutes_with, subgroup_of
 from qprune.task import FloatArray, Task
-
-EXPECTATION_ROUNDING = 64 * np.finfo(float).eps
-"""Limit of the rounding error of an expectation value on few qubits after a few thousand gates in double precision.
-
-Bounds use the upper end of what a value may be, so that a gate whose state *seems* to be an exact eigenstate still
-contributes the angle that rounding could hide: some 10⁻⁷ on few qubits, 4·10⁻⁶ on twenty.
-"""
 
 SMALL = 2**24  # bytes that are there without asking
 VARIANCE_TERMS = 4096  # Pauli words of O² up to which Aer is asked for the variance of O
@@ -52,7 +46,9 @@ class Outputs:
     """What the task measures, per sample, in the final state.
 
     Attributes:
-        means: ⟨O_r⟩ by output and sample, shape (R, M); empty for probabilities.
+        centred: ⟨O_r⟩ − c_r by output and sample, shape (R, M), c_r the coefficient of the identity: beside a large one
+            the rest would be rounded away. Empty for probabilities.
+        centres: c_r, shape (R, 1).
         deviations: σ_O or an upper limit of it, shape (R, M).
         distribution: Outcome probabilities, shape (M, 2^m), outcome bit j from measured qubit j; or None.
         rounding: Limit of the error of a Pauli word's mean, by rounding and whatever else the simulator does.
@@ -61,13 +57,19 @@ class Outputs:
         failure: Probability that any of them is further off.
     """
 
-    means: FloatArray
+    centred: FloatArray
+    centres: FloatArray
     deviations: FloatArray
     distribution: FloatArray | None
     rounding: float
     truncation: float = 0.0
     estimates: int = 0
     failure: float = 0.0
+
+    @property
+    def means(self) -> FloatArray:
+        """⟨O_r⟩ by output and sample, shape (R, M)."""
+        return self.centred + self.centres
 
 
 @dataclass(frozen=True)
@@ -115,10 +117,8 @@ def expectation_rounding(num_qubits: int, num_gates: int, together: int = AT_ONC
         together: Terms of one sum; the sums are then added.
     """
     terms = 2.0**num_qubits
-    units = (
-        max(EXPECTATION_ROUNDING / np.finfo(float).eps, num_gates / 16) + (min(terms, together) + terms / together) / 2
-    )
-    return float(units * np.finfo(float).eps)
+    units = max(EXPECTATION_ROUNDING / EPSILON, num_gates / 16) + (min(terms, together) + terms / together) / 2
+    return float(units * EPSILON)
 
 
 def forward_pass(
@@ -248,11 +248,9 @@ class CircuitPass:
         for r, (observable, support) in enumerate(zip(task.observables, task.output_supports, strict=True)):
             if not support:  # a multiple of the identity; read on any qubit
                 support = (next(iter(self.place)),)
-            local = restricted(observable, support)
+            local = restricted(without_identity(observable)[1], support)
             save = self.circuit.save_expectation_value
             if _wants_variance(task, r):
-                # A large constant would cancel in ⟨O²⟩ − ⟨O⟩² and take the variance with it.
-                local = (local - task.spectra[r].centre * SparsePauliOp("I" * len(support))).simplify(atol=0)
                 save = self.circuit.save_expectation_value_variance
             save(local, [self.place[q] for q in support], label=f"o{r}")
 
@@ -265,10 +263,10 @@ class CircuitPass:
             none = np.zeros((0, len(rows)))
             return Readings(values, none, none, np.array([row["probabilities"] for row in rows]))
         means, variances = np.full((2, len(self.task.observables), len(rows)), np.nan)
-        for r, spectrum in enumerate(self.task.spectra):
+        for r in range(len(means)):
             saved = np.array([row[f"o{r}"] for row in rows])
             if _wants_variance(self.task, r):
-                means[r], variances[r] = saved[:, 0] + spectrum.centre, saved[:, 1]
+                means[r], variances[r] = saved[:, 0], saved[:, 1]
             else:
                 means[r] = saved
         return Readings(values, means, variances, None)
@@ -303,10 +301,11 @@ def outputs_of(task: Task, read: Readings, rounding: float, **source: Any) -> Ou
     """What was read at the end, with σ or its limit; `source` are further fields of `Outputs`."""
     variances = read.variances.copy()
     for r, spectrum in enumerate(task.spectra):
-        # ±1: σ² = 1 − ⟨O⟩². Else the Bhatia-Davis limit, which is the same formula for any spectrum.
+        # The Bhatia-Davis limit for any spectrum; an equality for two eigenvalues, 1 − ⟨O⟩² for ±1.
         limit = (spectrum.high - read.means[r]) * (read.means[r] - spectrum.low)
-        variances[r] = limit if spectrum.is_involution else np.where(np.isnan(variances[r]), limit, variances[r])
-    return Outputs(read.means, np.sqrt(np.maximum(variances, 0)), read.distribution, rounding, **source)
+        variances[r] = limit if spectrum.is_two_valued else np.where(np.isnan(variances[r]), limit, variances[r])
+    centres = np.array([[spectrum.centre] for spectrum in task.spectra]).reshape(-1, 1)
+    return Outputs(read.means, centres, np.sqrt(np.maximum(variances, 0)), read.distribution, rounding, **source)
 
 
 @lru_cache
@@ -317,7 +316,7 @@ def _save_instruction(label: str) -> SaveExpectationValue:
 
 def _wants_variance(task: Task, r: int) -> bool:
     observables = task.observables or ()
-    return not task.spectra[r].is_involution and len(observables[r]) ** 2 <= VARIANCE_TERMS
+    return not task.spectra[r].is_two_valued and len(observables[r]) ** 2 <= VARIANCE_TERMS
 
 
 def check_memory(num_qubits: int, copies: int) -> None:

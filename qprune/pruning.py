@@ -220,7 +220,7 @@ def _largest_angles(task: Task, budget: float, outputs: Outputs) -> FloatArray:
         return bounds.largest_distribution_angle(budget, len(task.selected))[None]
     return np.array(
         [
-            bounds.largest_angle(budget, outputs.means[r], outputs.deviations[r], spectrum, outputs.rounding)
+            bounds.largest_angle(budget, outputs.centred[r], outputs.deviations[r], spectrum, outputs.rounding)
             for r, spectrum in enumerate(task.spectra)
         ]
     )

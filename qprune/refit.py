@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.optimize import minimize
 
+from qprune._rounding import within_period
 from qprune.adjoint import AdjointNetwork
 from qprune.gates import Site
 from qprune.subgroups import subgroup_of
@@ -19,8 +20,9 @@ from qprune.task import FloatArray
 
 DAMPING = 1e-3  # first damping of Levenberg-Marquardt, relative to the diagonal of the Gauss-Newton matrix
 RESIDUALS_PER_WEIGHT = 2  # from which on the Gauss-Newton matrix is trusted
-SMALLEST = 1e-12  # residual below which nothing is left to fit
-FARTHEST = 1e4  # largest move of a weight in a step: beyond, along what rounding takes for a slope, angles lose digits
+SMALLEST = 1e-12  # residual below which nothing is left to fit, in units of half the widest spectrum
+FARTHEST = 1e4  # largest turn of a gate in a step, radians: beyond, along what rounding takes for a slope, digits go
+LEAST = 1e-300  # keeps a matrix of zeros invertible; all matrices here are relative to residuals and angles
 FLOOR = 1e-9  # damping of directions that no output sees, relative to the mean of that diagonal
 
 
@@ -61,16 +63,17 @@ def fit(
         largest = np.abs(residual).max()
         if largest <= enough:
             break
-        relative = residual / largest
+        relative, matrix = residual / largest, matrix / largest
         share = relative ** (power - 2)
         before = float(np.sum(relative**power))
-        normal, slope = (power - 1) * (matrix.T * share) @ matrix, matrix.T @ (share * residual)
-        scale = np.diag(normal) + FLOOR * max(np.trace(normal) / max(len(normal), 1), 1e-300)
+        normal, slope = (power - 1) * (matrix.T * share) @ matrix, matrix.T @ (share * relative)
+        scale = np.diag(normal) + FLOOR * max(np.trace(normal) / max(len(normal), 1), LEAST)
         for _ in range(8):
             moved = weights.copy()
-            moved[free] -= np.linalg.solve(normal + damping * np.diag(scale) + 1e-300 * np.eye(len(scale)), slope)
+            turns = np.linalg.solve(normal + damping * np.diag(scale) + LEAST * np.eye(len(scale)), slope)
+            moved[free] -= turns / network.reach[free]
             after = float(np.sum(((network.values(moved) - target) / largest) ** power))
-            if after < before and np.abs(moved - weights).max() <= FARTHEST:
+            if after < before and np.abs(turns).max() <= FARTHEST:
                 break
             damping *= 4
         else:
@@ -86,25 +89,30 @@ def _quasi_newton(
     network: AdjointNetwork, weights: FloatArray, target: FloatArray, steps: int, power: int
 ) -> tuple[FloatArray, float]:
     free, moved = network.movable, weights.copy()
-    scale = max(float(np.abs(network.values(weights) - target).max()), SMALLEST)
+    unit = network.task.largest_change / 2 or 1.0
+    scale = max(float(np.abs(network.values(weights) - target).max()), SMALLEST * unit)
 
-    def cost(point: FloatArray) -> tuple[float, FloatArray]:
-        moved[free] = point
+    def cost(turns: FloatArray) -> tuple[float, FloatArray]:
+        moved[free] = weights[free] + turns / network.reach[free]
         residual, matrix = _linearised(network, moved, target)
         relative = residual / scale
         return float(np.sum(relative**power)), power / scale * (relative ** (power - 1)) @ matrix
 
-    moved[free] = minimize(cost, weights[free], jac=True, method="BFGS", options={"maxiter": steps}).x
+    start = np.zeros(int(free.sum()))
+    turns = minimize(cost, start, jac=True, method="BFGS", options={"maxiter": steps}).x
+    moved[free] = weights[free] + turns / network.reach[free]
     return moved, float(np.sum((network.values(moved) - target) ** 2))
 
 
 def predicted_square(network: AdjointNetwork, weights: FloatArray, target: FloatArray, damping: float = 1e-2) -> float:
     """Σ (outputs − target)² after one damped Gauss-Newton step, to first order: a look ahead for one Jacobian."""
     residual, matrix = _linearised(network, weights, target)
+    unit = np.abs(residual).max() or 1.0
+    residual, matrix = residual / unit, matrix / unit
     normal = matrix.T @ matrix
-    scale = damping * np.diag(normal) + 1e-4 * damping * np.trace(normal) / max(len(normal), 1) + 1e-300
+    scale = damping * np.diag(normal) + 1e-4 * damping * np.trace(normal) / max(len(normal), 1) + LEAST
     step = np.linalg.solve(normal + np.diag(scale), matrix.T @ residual)
-    return float(np.sum((residual - matrix @ step) ** 2))
+    return float(np.sum((unit * (residual - matrix @ step)) ** 2))
 
 
 def saliencies(network: AdjointNetwork, weights: FloatArray, sites: Sequence[Site]) -> dict[int, float]:
@@ -114,10 +122,10 @@ def saliencies(network: AdjointNetwork, weights: FloatArray, sites: Sequence[Sit
     optimal-brain-surgeon step lowers t_k to zero at the least ‖Δoutputs‖², which is t_k² / (c_kᵀ H⁻¹ c_k). Keys are
     indices of sites.
     """
-    values, jacobian = network.jacobian(weights)
-    free = np.flatnonzero(network.movable)
-    matrix = jacobian.reshape(values.size, len(weights))[:, free]
-    normal = matrix.T @ matrix
+    free, reach = np.flatnonzero(network.movable), network.reach
+    _, matrix = _linearised(network, weights, np.zeros_like(network.values(weights)))
+    unit = network.task.largest_change / 2 or 1.0
+    normal = matrix.T @ matrix / unit**2
     normal += 1e-6 * max(np.trace(normal) / max(len(normal), 1), 1e-12) * np.eye(len(normal))
     inverse = np.linalg.inv(normal)
     column = {int(p): j for j, p in enumerate(free)}
@@ -128,12 +136,14 @@ def saliencies(network: AdjointNetwork, weights: FloatArray, sites: Sequence[Sit
             continue
         form = np.zeros(len(free))
         for p, factor in gate.slopes:
-            form[column[p]] = float(np.mean(factor))
-        turn = (float(np.mean(gate.angle(weights))) + group.period / 2) % group.period - group.period / 2
-        found[k] = turn**2 / max(float(form @ inverse @ form), 1e-300)
+            form[column[p]] = float(np.mean(factor)) / reach[p]
+        turn = float(np.mean(within_period(gate.angle(weights), group.period)))
+        found[k] = turn**2 / max(float(form @ inverse @ form), LEAST)
     return found
 
 
 def _linearised(network: AdjointNetwork, weights: FloatArray, target: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Residuals, and derivatives by the movable weights, each in units that turn its fastest gate by one radian."""
     values, jacobian = network.jacobian(weights)
-    return (values - target).ravel(), jacobian.reshape(values.size, len(weights))[:, network.movable]
+    matrix = jacobian.reshape(values.size, len(weights))[:, network.movable]
+    return (values - target).ravel(), matrix / network.reach[network.movable]

@@ -16,6 +16,7 @@ import numpy as np
 from qiskit import QuantumCircuit
 from qiskit.circuit import Gate
 
+from qprune._rounding import EXPECTATION_ROUNDING
 from qprune.errors import BundleError
 from qprune.prefix import MATRIX_PRODUCT_STATE
 
@@ -124,7 +125,8 @@ def _gain(result: PruneResult) -> list[str]:
     lines = [
         f"predicted gain under {noise.source}{where}",
         f"  noise infidelity saved  {before - after:.6g}   (Σ r of what went)",
-        f"  coherent infidelity     at most {np.sin(angle) ** 2:.6g}   (sin²Θ, T2)",
+        f"  coherent infidelity     at most {np.sin(angle) ** 2:.6g}   (sin²Θ, T2; with gates replaced, before exact",
+        "                          changes that follow: those change states further, but no output)",
     ]
     if noise.predicted is not None:
         noisy, pruned = noise.predicted
@@ -281,7 +283,9 @@ def plot_frontier(results: Sequence[PruneResult], ax: Any = None) -> Any:
         The Axes.
     """
     ax = _axes(ax)
-    deviations = [max(r.certificate.largest_measured, 1e-12) for r in results]
+    # On a logarithmic axis nothing is zero: rounding of the outputs is the least that is drawn.
+    least = EXPECTATION_ROUNDING * max(r.original.largest_change for r in results)
+    deviations = [max(r.certificate.largest_measured, least) for r in results]
     for count, marker, label in ((lambda c: c.size(), "o", "gates"), (two_qubit_gates, "s", "two-qubit gates")):
         ax.plot([count(r.circuit) for r in results], deviations, marker=marker, markersize=4.5, label=label)
     ax.set_yscale("log")

@@ -8,6 +8,7 @@ from math import pi
 import numpy as np
 from qiskit.quantum_info import Operator
 
+from qprune._rounding import MATRIX_ROUNDING, within_period
 from qprune.cancellation import freed_alone, inverse_pairs
 from qprune.costs import Costs, cost_of
 from qprune.distance import Distances, Expectation, compare_matrices, compare_members, reduced_states
@@ -28,7 +29,7 @@ from qprune.subgroups import (
 from qprune.task import FloatArray, Task
 
 KINDS = ("identity", "clifford", "class", "local")
-WORTH, EQUAL = 0.9, 1e-12  # a dearer pair of gates must cut d² to this share; overlaps that differ less are the same
+WORTH = 0.9  # a dearer pair of gates must cut d² to this share
 COMPARED_TOGETHER = 2**18  # gates times samples whose distances are worked out at once: a few megabytes
 REPLACEMENT_GAIN = 0.1  # share of its cost that a gate saves when it stays but loses its free parameter
 
@@ -108,7 +109,7 @@ class CandidateFinder:
         shifts = shifts.reshape(len(members), -1)
         self.comparisons += len(members)
         distances = compare_members(group, means.__getitem__, shifts, *self._geometry(members[0]))
-        turns = _folded(shifts, group.period).max(axis=1)
+        turns = np.abs(within_period(shifts, group.period)).max(axis=1)
         angles = np.broadcast_to(distances.angle, (len(members), len(self.weights)))
         lows = [None] * len(members) if distances.low is None else self._aggregated(distances.low).tolist()
         numbers = zip(members, self._aggregated(distances.deformed).tolist(), angles, turns.tolist(), lows, strict=True)
@@ -145,8 +146,9 @@ class CandidateFinder:
         best, found = mean_overlap(states, gate, self.weights), []
         for cost, alike in sorted(offers.items()):
             top = max(value for value, _ in alike)
-            if 1 - top < WORTH * (1 - best) - EQUAL and cost < self._cost_of(k):
-                found.append(self._pair(k, group, gate, next(by for value, by in alike if value > top - EQUAL)))
+            if 1 - top < WORTH * (1 - best) - MATRIX_ROUNDING and cost < self._cost_of(k):
+                by = next(by for value, by in alike if value > top - MATRIX_ROUNDING)
+                found.append(self._pair(k, group, gate, by))
                 best = top
         return found
 
@@ -163,7 +165,7 @@ class CandidateFinder:
         if site.coordinate is None:
             return None
         target = float(moved.values(site.coordinate))
-        if self._group(k).is_identity(target - float(self._coordinate(k))):
+        if self._group(k).is_identity(float(_shift(target, self._coordinate(k), self._group(k)))):
             return None
         by = ((bound_operation(moved, site.operation), site.qubits),)
         return self._candidate(k, by, "refit", *self._to_member(k, target))
@@ -224,8 +226,8 @@ class CandidateFinder:
         self.comparisons += 1
         if group.family == "special":
             return self._special_to_identity(k, group)
-        shift = target - self._coordinate(k)
-        turn = float(np.max(_folded(shift, group.period)))
+        shift = _shift(target, self._coordinate(k), group)
+        turn = float(np.max(np.abs(within_period(shift, group.period))))
         return compare_members(group, self._expectation(k), shift, *self._geometry(k)), turn
 
     def _special_to_identity(self, k: int, group: Subgroup) -> tuple[Distances, float]:
@@ -249,9 +251,9 @@ class CandidateFinder:
             relatives = [self._matrix(k).conj().T @ self._matrix(j) for j in members]
             each = [compare_matrices(group, self._expectation(k), v, *self._geometry(k)) for v in relatives]
             return Distances.joined(each, np.stack), np.array([_turn(v) for v in relatives])
-        shifts = np.array([float(self._coordinate(j)) for j in members]) - float(self._coordinate(k))
+        shifts = _shift(np.array([float(self._coordinate(j)) for j in members]), self._coordinate(k), group)
         distances = compare_members(group, self._expectation(k), shifts[:, None], *self._geometry(k))
-        return distances, _folded(shifts, group.period)
+        return distances, np.abs(within_period(shifts, group.period))
 
     def _nearest_local_clifford(self, k: int) -> Candidate:
         group, gate = self._group(k), self._matrix(k)
@@ -300,10 +302,9 @@ def _of_sample(expectation: Expectation, row: int) -> Expectation:
     return lambda word: expectation(word)[row : row + 1]
 
 
-def _folded(shift: FloatArray, period: float) -> FloatArray:
-    """|shift| modulo the period, in [0, period/2]."""
-    left = np.mod(shift, period)
-    return np.minimum(left, period - left)
+def _shift(target: FloatArray | float, coordinate: FloatArray, group: Subgroup) -> FloatArray:
+    """The difference of coordinates, each within a period: large ones would round it."""
+    return np.asarray(within_period(target, group.period) - within_period(coordinate, group.period))
 
 
 def _turn(relative: ComplexArray) -> float:

@@ -93,7 +93,17 @@ class Stage:
         """Verified removal with refit, from this stage's circuit."""
         options = self.options
         strategy = STRATEGIES[options.strategy](options.seed)
-        return Compressor(self.task, self.sites, self.is_prunable, self.costs, options.seed, strategy, self.candidates)
+        before = self.prefix.outputs
+        return Compressor(
+            self.task,
+            self.sites,
+            self.is_prunable,
+            self.costs,
+            options.seed,
+            strategy,
+            self.candidates,
+            float(doubt(self.task, before, before).max()),
+        )
 
     def candidates(self, reduced: Reduced) -> list[Candidate]:
         """Every prunable gate of a smaller circuit against the identity, on that circuit's own prefix states."""
@@ -102,12 +112,9 @@ class Stage:
         return finder.identities([k for k, site in enumerate(reduced.sites) if self.is_prunable(site)])
 
     def deviation(self, reduced: Reduced) -> float:
-        """Largest measured change of any output on any selected sample, and what matrix product states may hide."""
+        """Largest measured change of any output on any selected sample, and how far that may be off."""
         before, after = self.prefix.outputs, self.runner.outputs(reduced.task, reduced.sites, self.task.selected)
-        found = deviations(before, after)
-        return float(
-            (found if self.options.simulator == STATEVECTOR else found + doubt(self.task, before, after)).max()
-        )
+        return float((deviations(before, after) + doubt(self.task, before, after)).max())
 
     def replacements(self, reduced: Reduced) -> list[Candidate]:
         """What a smaller circuit replaced, in terms of the simplified original: gates gone, and weights moved."""

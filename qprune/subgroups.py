@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache, reduce
 from itertools import product
-from math import pi
+from math import fsum, pi
 
 import numpy as np
 import sympy as sp
@@ -39,8 +39,9 @@ from qiskit.circuit.library import (
     SwapGate,
     UnitaryGate,
 )
-from qiskit.quantum_info import Operator, SparsePauliOp
+from qiskit.quantum_info import Operator, Pauli, SparsePauliOp
 
+from qprune._rounding import ANGLE_ROUNDING, MATRIX_ROUNDING, within_period
 from qprune.gates import Angle, Site, Word, words_of
 from qprune.task import FloatArray
 
@@ -71,7 +72,6 @@ _AT_PI = {  # letters in the order of the gate's qubits
     "SS": SwapGate,
 }
 _CLIFFORD_AT_PI = {"ZX", "ZY", "ZZ", "H", "SS"}
-ANGLE_ROUNDING = 1e-12  # two coordinates closer than this, in radians, are the same group element to rounding
 
 
 @dataclass(frozen=True)
@@ -166,8 +166,12 @@ class Subgroup:
 
     def is_identity(self, coordinate: float) -> bool:
         """Whether the member at this coordinate is the identity, up to global phase and rounding."""
-        turns = coordinate / self.period
-        return abs(turns - round(turns)) * self.period < ANGLE_ROUNDING
+        return bool(abs(within_period(coordinate, self.period)) < ANGLE_ROUNDING)
+
+    def sum_of(self, first: float, second: float) -> float:
+        """The coordinate of a product, right to rounding of one period: what exceeds a period is reduced before."""
+        kept = [t if abs(t) <= self.period else float(within_period(t, self.period)) for t in (first, second)]
+        return sum(kept)
 
     def clifford_points(self) -> tuple[float, ...]:
         """Coordinates of the Clifford members, except the identity."""
@@ -224,7 +228,7 @@ def _ordered(word: Word, letters: str) -> tuple[int, ...]:
 
 
 def _is_pi(coordinate: Angle) -> bool:
-    return isinstance(coordinate, float | int) and abs((coordinate - pi) / (2 * pi) % 1) < ANGLE_ROUNDING
+    return isinstance(coordinate, float | int) and abs(abs(within_period(coordinate, 2 * pi)) - pi) < ANGLE_ROUNDING
 
 
 @cache
@@ -239,7 +243,7 @@ def _generator(family: str, letters: str) -> SparsePauliOp:
         factors = [_FACTORS["Z"] if p == "C" else SparsePauliOp(p, 0.5) for p in letters]
     else:
         factors = [_FACTORS[p] for p in letters]
-    return reduce(lambda low, high: high ^ low, factors).simplify()
+    return reduce(lambda low, high: high ^ low, factors).simplify(atol=0)
 
 
 @cache
@@ -249,7 +253,8 @@ def _projectors(family: str, letters: str) -> tuple[SparsePauliOp, ...]:
     projectors = []
     for a in eigenvalues:
         factors = [(generator - b * one) / (a - b) for b in eigenvalues if b != a]
-        projectors.append(reduce(lambda f, g: (f @ g).simplify(), factors, one).simplify())
+        # Projectors have norm one, and coefficients that are multiples of 2^−qubits or of that times √½.
+        projectors.append(reduce(lambda f, g: f @ g, factors, one).simplify(atol=MATRIX_ROUNDING))
     return tuple(projectors)
 
 
@@ -295,22 +300,19 @@ def commutes_with(group: Subgroup | None, operator: dict[Word, float]) -> bool:
 @lru_cache(maxsize=65536)
 def _sums_commute(first: tuple[tuple[Word, float], ...], second: tuple[tuple[Word, float], ...]) -> bool:
     pairs = [(a, b) for a in first for b in second if _anticommute(a[0], b[0])]
-    if not pairs:
-        return True
-    # Words that anticommute may still cancel in the sum.
+    # Words that anticommute may still cancel in the sum: to the last bit, as a small coefficient is meant.
+    parts: dict[str, list[float]] = {}
     qubits = sorted({q for word, _ in first + second for q, _ in word})
-    place = {q: j for j, q in enumerate(qubits)}
-    products = []
     for (word, c), (other, d) in pairs:
-        left, right = (
-            SparsePauliOp.from_sparse_list(
-                [("".join(p for _, p in w), [place[q] for q, _ in w], 1.0)], num_qubits=len(qubits)
-            )
-            for w in (word, other)
-        )
-        products.append(c * d * (left @ right))
-    total = SparsePauliOp.sum(products).simplify(atol=0)
-    return bool(np.max(np.abs(total.coeffs)) < 1e-14)
+        product = _pauli(word, qubits) @ _pauli(other, qubits)
+        label, phase = product.to_label().lstrip("-i"), (1, -1j, -1, 1j)[product.phase]
+        parts.setdefault(label, []).append(phase.imag * c * d)
+    return all(fsum(each) == 0 for each in parts.values())
+
+
+def _pauli(word: Word, qubits: Sequence[int]) -> Pauli:
+    letters = dict(word)
+    return Pauli("".join(letters.get(q, "I") for q in reversed(qubits)))
 
 
 def _anticommute(first: Word, second: Word) -> bool:
@@ -336,7 +338,7 @@ def is_product(matrix: ComplexArray) -> bool:
     size = len(matrix).bit_length() - 1
     tensor = matrix.reshape((2,) * 2 * size)
     each = (np.moveaxis(tensor, (axis, size + axis), (0, 1)).reshape(4, -1) for axis in range(size))
-    return all(np.linalg.svd(entries, compute_uv=False)[1:].max(initial=0) < ANGLE_ROUNDING for entries in each)
+    return all(np.linalg.svd(entries, compute_uv=False)[1:].max(initial=0) < MATRIX_ROUNDING for entries in each)
 
 
 @cache
@@ -350,7 +352,7 @@ def local_cliffords(num_qubits: int) -> ComplexArray:
     for element in found:  # grows while it is walked: closure under both generators
         for generator in (hadamard, phase):
             candidate = generator @ element
-            if all(abs(abs(np.trace(known.conj().T @ candidate)) - 2) > 1e-9 for known in found):
+            if all(abs(np.trace(known.conj().T @ candidate)) < 1.9 for known in found):  # of different ones ≤ √2
                 found.append(candidate)
     single = np.array(found)
     return single if num_qubits == 1 else np.array([np.kron(high, low) for high in single for low in single])
@@ -372,7 +374,7 @@ def unitary_instructions(
     return [
         (UnitaryGate(factor), (q,))
         for q, factor in zip(qubits, factors, strict=True)
-        if abs(abs(np.trace(factor)) - 2) > 1e-12
+        if abs(np.trace(factor)) < 1.9  # as above
     ]
 
 
@@ -392,7 +394,7 @@ def symbolic_member(family: str, letters: str, t: sp.Expr) -> sp.Matrix:
     for a, projector in zip(_EIGENVALUES[family], _projectors(family, letters), strict=True):
         matrix = sp.zeros(size, size)
         for label, coefficient in projector.to_list():
-            exact = sp.nsimplify(float(coefficient.real), [sp.sqrt(2)], tolerance=1e-12)
+            exact = sp.nsimplify(float(coefficient.real), [sp.sqrt(2)], tolerance=MATRIX_ROUNDING)
             matrix += exact * sp.kronecker_product(*(matrices[p] for p in label))
         total += sp.exp(-sp.I * t * sp.nsimplify(a)) * matrix
     return total

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter, ParameterExpression
 
+from qprune._rounding import EPSILON, SUM_ROUNDING
 from qprune.arguments import (
     FloatArray,
     checked_inputs,
@@ -144,6 +145,11 @@ class Task:
         return tuple(spectrum_of(observable) for observable in self.observables or ())
 
     @cached_property
+    def largest_change(self) -> float:
+        """Limit of every output's change, in the observables' unit: the widest λ_max − λ_min; 1 for probabilities."""
+        return 1.0 if self.observables is None else max(spectrum.width for spectrum in self.spectra)
+
+    @cached_property
     def output_supports(self) -> tuple[tuple[int, ...], ...]:
         """The qubits each output is read from."""
         if self.observables is None:
@@ -174,23 +180,33 @@ class Task:
         """
         if not isinstance(angle, ParameterExpression):
             return np.asarray(float(angle))
-        if isinstance(angle, Parameter) and angle in self._weight_values:  # not every expression has a hash
-            return np.asarray(self._weight_values[angle])
+        rows = self.inputs if samples is None else self.inputs[samples]
+        if isinstance(angle, Parameter):  # not every expression has a hash
+            weight = self._weight_values.get(angle)
+            return rows[:, self._input_index[angle]].copy() if weight is None else np.asarray(weight)
         known = {p: self._weight_values[p] for p in angle.parameters if p in self._weight_values}
         if len(known) == len(angle.parameters):
             return np.asarray(number_at(angle, known))
-        rows = self.inputs if samples is None else self.inputs[samples]
+        free = [p for p in angle.parameters if p not in known]
+        columns = rows[:, [self._input_index[p] for p in free]].tolist()
+
+        def number(row: int) -> float:
+            return number_at(angle, known | dict(zip(free, columns[row], strict=True)))
+
         bound = bound_in_part(angle, known) if known else angle
         slopes = None if bound is None else slopes_of(bound)
-        if bound is not None and slopes is not None:  # affine: no loop needed
+        if bound is not None and slopes is not None and len(rows):  # affine: no loop needed
             values = np.full(len(rows), number_at(bound, dict.fromkeys(slopes, 0.0)))
+            largest = np.abs(values)
             # One input after the other: a product of matrices may round by a row's place.
             for p in sorted(slopes, key=lambda p: self._input_index[p]):
-                values += slopes[p] * rows[:, self._input_index[p]]
-            return values
-        free = [p for p in angle.parameters if p not in known]
-        columns = rows[:, [self._input_index[p] for p in free]]
-        return np.array([number_at(angle, known | dict(zip(free, row, strict=True))) for row in columns.tolist()])
+                values += (term := slopes[p] * rows[:, self._input_index[p]])
+                largest = np.maximum(largest, np.abs(term))
+            # Large terms add up to what Qiskit rounds them to, in its own order: that is what a simulator is given.
+            worst = int(np.argmax(largest))
+            if max(EPSILON * largest[worst], abs(values[worst] - number(worst))) <= SUM_ROUNDING:
+                return values
+        return np.array([number(row) for row in range(len(rows))])
 
     def has_inputs(self, angle: object) -> bool:
         """Whether an input parameter enters this gate parameter."""

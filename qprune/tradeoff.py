@@ -78,7 +78,7 @@ def trade_off(
         raise OptionError(f"simulator must be given again, as the certificate only names it: {used['simulator']}")
     if used["budget"] is not None:
         setting, settings["tolerance"] = "budget", used["tolerance"]
-        largest = 1.0 if task.observables is None else max(s.high - s.low for s in task.spectra) or 1.0
+        largest = task.largest_change or 1.0
     else:
         setting, largest = "tolerance", LARGEST_TOLERANCE
     found = []

@@ -17,7 +17,7 @@ from qprune.selection import Candidate, longest_prefix
 from qprune.strategies.base import Strategy
 from qprune.task import Task
 
-LEAST_COST = 1e-9
+LEAST_COST = 1e-9  # share of the largest cost that a gate counts with at least
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,8 @@ def remove_verified(
 
 def by_distance(candidates: Sequence[Candidate]) -> list[int]:
     """Sites by squared distance per gain, least first."""
-    return [c.site for c in sorted(candidates, key=lambda c: (c.distance**2 / max(c.gain, LEAST_COST), c.site))]
+    least = LEAST_COST * max((c.gain for c in candidates), default=0) or 1.0
+    return [c.site for c in sorted(candidates, key=lambda c: (c.distance**2 / max(c.gain, least), c.site))]
 
 
 def _most_that_fit(
