@@ -29,8 +29,8 @@ def angle_bound(angles: FloatArray) -> FloatArray:
 def distribution_bound(theta: FloatArray) -> FloatArray:
     """Total variation of an output's distribution: at most sin Θ (T2).
 
-    So is the trace distance of the states on the output's qubits, but only of the circuit in which gates are replaced and
-    nothing else: exact changes that follow leave every output as it is and may change the state altogether.
+    So is the trace distance of the states on the output's qubits, but only of the circuit in which gates are replaced
+    and nothing else: exact changes that follow leave every output as it is and may change the state altogether.
     """
     return np.sin(theta)
 

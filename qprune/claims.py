@@ -187,11 +187,13 @@ def _replaced(basis: Basis, candidate: Candidate) -> Replaced:
     site, matrix = basis.sites[candidate.site], None
     tolerance = float(basis.tolerances[candidate.site])
     if candidate.by:
+        # Of a Pauli evolution its definition counts, as it runs: large times spoil the exponential that is its matrix.
         qubits = tuple(sorted(site.qubits))
         local = QuantumCircuit(len(qubits))
         for operation, where in candidate.by:
             local.append(bound_operation(basis.task, operation), [qubits.index(q) for q in where])
-        matrix = tuple(tuple((float(x.real), float(x.imag)) for x in row) for row in Operator(local).data)
+        entries = Operator(local.decompose("PauliEvolution")).data
+        matrix = tuple(tuple((float(x.real), float(x.imag)) for x in row) for row in entries)
     return Replaced(
         site=candidate.site,
         gate=site.name,

@@ -258,7 +258,9 @@ def _flatten(
                     "give it a definition by unitary gates, or take it out"
                 )
         form = _form(operation)
-        if (form is not None and form.family == "special") or (form is None and operation.base_class not in COMPOSITES):
+        if (form is not None and form.family == "special" and operation.name != "r") or (
+            form is None and operation.base_class not in COMPOSITES
+        ):
             _check_size(task, operation, here)
         if definition is None:
             yield operation, here

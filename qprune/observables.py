@@ -108,7 +108,7 @@ def from_matrix(matrix: Any) -> SparsePauliOp:
 
 
 def are_equal(first: SparsePauliOp, second: SparsePauliOp) -> bool:
-    """Whether two sums are the same to rounding of their own coefficients; Qiskit's `equiv` ignores what is below 10⁻⁸."""
+    """Whether two sums are the same to rounding of their coefficients; Qiskit's `equiv` ignores what is below 10⁻⁸."""
     difference = np.abs((first - second).simplify(atol=0).coeffs).sum()
     return bool(difference <= EXPECTATION_ROUNDING * np.abs(np.concatenate([first.coeffs, second.coeffs])).sum())
 

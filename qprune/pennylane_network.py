@@ -129,8 +129,8 @@ class Network:
 def number_tolerance(number: Any, single: bool, least: float | None = None) -> Any:
     """How far two evaluations of a number on a tape may differ and still be one.
 
-    Such numbers are angles or entries of unitaries: a difference counts as it is, however large or small they are. To it
-    comes what the floating point of a large angle cannot tell apart.
+    Such numbers are angles or entries of unitaries: a difference counts as it is, however large or small they are. To
+    it comes what the floating point of a large angle cannot tell apart.
 
     Args:
         number: The number, or an array of any interface.

@@ -23,8 +23,8 @@ from qprune.task import FloatArray
 
 FAR = 20.0  # radians: beyond what weights move by in training or refit
 PLAIN = 1000  # a measured factor is taken for a fraction with a denominator up to this, if that fits as well
-# Radians per unit of a weight: smaller slopes, or slopes that are dependent up to this, would send weights far away. Such
-# weights stay what they are; nothing else depends on it.
+# Radians per unit of a weight: smaller slopes, or slopes that are dependent up to this, would send weights far away.
+# Such weights stay what they are; nothing else depends on it.
 LEAST_SLOPE = 1e-4
 
 
