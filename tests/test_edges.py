@@ -9,7 +9,7 @@ from qiskit.circuit.library import GlobalPhaseGate, LinearFunction
 from qiskit.quantum_info import SparsePauliOp
 from qiskit_aer.noise import NoiseModel, depolarizing_error
 
-from qprune import Task, TaskError, prune, verify
+from qprune import Measured, Proven, Task, TaskError, Threshold, UnderNoise, prune, verify
 
 x, w = Parameter("x"), Parameter("w")
 
@@ -70,14 +70,14 @@ def noise():
 
 
 MODES = {
-    "tolerance": lambda: {"tolerance": 0.05},
-    "budget": lambda: {"budget": 0.05, "representatives": "local"},
-    "refit": lambda: {"budget": 0.05, "certify": "verified", "refit": True},
-    "chains": lambda: {"tolerance": 0.05, "simulator": "matrix_product_state"},
-    "noise model": lambda: {"tolerance": 0.05, "noise": noise()},
-    "device": lambda: {"tolerance": 0.05, "noise": "FakeManilaV2"},
-    "under noise": lambda: {"budget": "noise", "certify": "verified", "noise": noise()},
-    "refit for noise": lambda: {"budget": "noise", "certify": "verified", "refit": "noise", "noise": noise()},
+    "tolerance": lambda: (Threshold(0.05), {}),
+    "budget": lambda: (Proven(0.05), {"representatives": "local"}),
+    "refit": lambda: (Measured(0.05, refit=True), {}),
+    "chains": lambda: (Threshold(0.05), {"simulator": "matrix_product_state"}),
+    "noise model": lambda: (Threshold(0.05), {"noise": noise()}),
+    "device": lambda: (Threshold(0.05), {"noise": "FakeManilaV2"}),
+    "under noise": lambda: (UnderNoise(noise()), {}),
+    "refit for noise": lambda: (UnderNoise(noise(), refit=True), {}),
 }
 
 
@@ -85,7 +85,8 @@ MODES = {
 @pytest.mark.parametrize("name", TASKS)
 def test_the_smallest_circuits(name, mode):
     task = TASKS[name]()
-    result = prune(task, **MODES[mode]())
+    limit, options = MODES[mode]()
+    result = prune(task, limit, **options)
     verify(task, result)
     for column, i in enumerate(task.selected):
         found = deviation(task, state(task.bound_circuit(i)), state(result.task.bound_circuit(i)))
@@ -101,5 +102,5 @@ def test_no_qubits_are_refused(observables):
 
 def test_a_linear_function_hashes_the_same_in_every_circuit():
     """Its definition bears a number that counts up; the hash must not."""
-    first, second = (prune(linear(), tolerance=0.05).certificate for _ in "12")
+    first, second = (prune(linear(), Threshold(0.05)).certificate for _ in "12")
     assert first.original_hash == second.original_hash

@@ -29,11 +29,11 @@ from qiskit.circuit.library import (
 from qiskit.quantum_info import Operator, SparsePauliOp
 from qiskit_aer import AerSimulator
 
-from qprune import Task, prune, verify
+from qprune import Measured, Proven, Task, Threshold, prune, verify
 from qprune._rounding import within_period
 from qprune.errors import TaskError
-from qprune.gates import circuit_of, sites_of
-from qprune.rewrite import simplify
+from qprune.exact.simplify import simplify
+from qprune.gates.sites import circuit_of, sites_of
 
 ONE = (RXGate, RYGate, RZGate, PhaseGate)
 TWO = (RXXGate, RZZGate, RZXGate, CRXGate, CRZGate, CPhaseGate)
@@ -152,9 +152,9 @@ def network(values, weight=0.4):
     )
 
 
-def check(task, **options):
+def check(task, limit, **options):
     """The honest result verifies, and no output moves farther than certified: dense states of both circuits."""
-    result = prune(task, **options)
+    result = prune(task, limit, **options)
     verify(task, result)
     for column, i in enumerate(task.selected):
         found = deviation(task, state(task.bound_circuit(i)), state(result.task.bound_circuit(i)))
@@ -163,22 +163,22 @@ def check(task, **options):
 
 
 MODES = (
-    {"tolerance": 0.1},
-    {"tolerance": 0.2, "representatives": "clifford"},
-    {"tolerance": 0.2, "representatives": "class", "window": 0},
-    {"budget": 0.2, "prune_encoding": True},
-    {"budget": 0.1, "certify": "verified"},
-    {"budget": 0.1, "certify": "verified", "refit": True},
+    (Threshold(0.1), {}),
+    (Threshold(0.2), {"representatives": "clifford"}),
+    (Threshold(0.2, window=0), {"representatives": "class"}),
+    (Proven(0.2), {"prune_encoding": True}),
+    (Measured(0.1), {}),
+    (Measured(0.1, refit=True), {}),
 )
 
 
-@pytest.mark.parametrize("options", MODES)
+@pytest.mark.parametrize(("limit", "options"), MODES)
 @pytest.mark.parametrize("size", [1.0, 1.7e9, 1e12, 1e15])
-def test_timestamps_and_huge_weights(size, options):
+def test_timestamps_and_huge_weights(size, limit, options):
     """Raw timestamps as inputs, weights of the same size."""
     times = size * np.array([1, 1.0000001, 1.3])
-    check(network(times), **options)
-    check(network(np.array([0.1, 0.5, 0.9]), weight=size), **options)
+    check(network(times), limit, **options)
+    check(network(np.array([0.1, 0.5, 0.9]), weight=size), limit, **options)
 
 
 def test_what_stays_small_still_merges():
@@ -196,7 +196,7 @@ def test_hidden_cancellation_is_noticed():
     circuit.h(0)
     check(
         Task(circuit, "Z", inputs=1e12 + np.arange(3) / 4, input_params=[x], weights=[1e12], weight_params=[w]),
-        tolerance=0.05,
+        Threshold(0.05),
     )
 
 
@@ -221,7 +221,7 @@ def test_rotations_about_an_axis_at_a_large_angle(size):
     circuit.r(0.7, x, 0)
     circuit.rz(0.01, 0)
     circuit.rx(0.3, 0)
-    check(Task(circuit, "Z", inputs=size * np.array([1, 1.1]), input_params=[x]), tolerance=0.1)
+    check(Task(circuit, "Z", inputs=size * np.array([1, 1.1]), input_params=[x]), Threshold(0.1))
 
 
 @pytest.mark.parametrize(
@@ -234,8 +234,8 @@ def test_gates_that_add_their_angles_are_refused(gate):
     circuit.append(gate(x), range(gate(x).num_qubits))
     circuit.h([0, 1])
     with pytest.raises(TaskError, match=r"adds its angles.*1\.7e\+09.*modulo 4π"):
-        prune(Task(circuit, "ZZ", inputs=[1.7e9], input_params=[x]), tolerance=0.1)
-    check(Task(circuit, "ZZ", inputs=[17.0], input_params=[x]), tolerance=0.1)
+        prune(Task(circuit, "ZZ", inputs=[1.7e9], input_params=[x]), Threshold(0.1))
+    check(Task(circuit, "ZZ", inputs=[17.0], input_params=[x]), Threshold(0.1))
 
 
 @settings(deadline=None, max_examples=40, derandomize=True)
@@ -247,4 +247,4 @@ def test_random_circuits_of_every_size(gates, moved):
         where = (0, 1)[: 2 if name in ("crz", "rzz") else 1]
         getattr(circuit, name)(angle if k % 3 else x + angle if k % 2 else x, *where)
     circuit.rx(x if not circuit.parameters else 0.2, 1)
-    check(Task(circuit, ["ZZ", "XI"], inputs=[moved, moved / 3], input_params=[x]), budget=0.1)
+    check(Task(circuit, ["ZZ", "XI"], inputs=[moved, moved / 3], input_params=[x]), Proven(0.1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qprune import Measured, Proven, Statevector, Threshold
 import copy
 import pickle
 from types import SimpleNamespace
@@ -13,13 +14,13 @@ from helpers import BOUND_SLACK, deviation, state
 from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterVector
 
+import qprune
 import qprune.pennylane as qpp
 from qprune import (
     BundleError,
     Certificate,
     CertificateError,
     OptionError,
-    PruneResult,
     QpruneError,
     Task,
     TaskError,
@@ -28,8 +29,8 @@ from qprune import (
     trade_off,
     verify,
 )
-from qprune.cli import UNUSABLE, main
-from qprune.qiskit import check_certificate
+from qprune.cli.command import UNUSABLE, main
+from qprune.qiskit.faces import check_certificate
 
 X, W = ParameterVector("x", 2), ParameterVector("w", 3)
 ROWS = np.random.default_rng(0).normal(size=(5, 2))
@@ -54,7 +55,7 @@ def make(**changes):
 
 @pytest.fixture(scope="module")
 def result():
-    return prune(make(), budget=0.1)
+    return prune(make(), Proven(0.1))
 
 
 @qml.qnode(qml.device("default.qubit", wires=2))
@@ -82,8 +83,8 @@ def test_results_can_be_copied_and_sent_elsewhere(result, again):
 
 def test_pruning_twice():
     """The pruned network is a task again; deviations from the first original are within the sum of the bounds."""
-    first = prune(make(), budget=0.011)
-    second = prune(first.task, budget=0.05)
+    first = prune(make(), Proven(0.011))
+    second = prune(first.task, Proven(0.05))
     assert verify(first.task, second)
     assert second.circuit.size() < first.circuit.size() < first.simplified.size()
     total = np.array(first.certificate.bound) + np.array(second.certificate.bound)
@@ -93,9 +94,9 @@ def test_pruning_twice():
 
 
 def test_numbers_and_switches_of_numpy(result):
-    options = {"seed": np.int64(0), "threads": np.int32(1), "window": np.int64(3), "prune_encoding": np.False_}
-    numpy = prune(make(seed=np.int64(0)), budget=np.float32(0.125), costs={"cx": np.int64(10)}, **options)
-    python = prune(make(), budget=0.125, window=3, costs={"cx": 10.0})
+    options = {"limit": Threshold(window=np.int64(3)), "seed": np.int64(0), "prune_encoding": np.False_, "simulator": Statevector(threads=np.int32(1))}
+    numpy = prune(make(seed=np.int64(0)), Proven(np.float32(0.125)), costs={"cx": np.int64(10)}, **options)
+    python = prune(make(), Proven(0.125, window=3), costs={"cx": 10.0})
     assert numpy.certificate == python.certificate
     assert Certificate.from_json(numpy.certificate.to_json()) == numpy.certificate
 
@@ -113,7 +114,7 @@ REFUSED = {
     "prune a result": (lambda r: prune(r), TaskError, r"got PruneResult.*take \.task \(the pruned network\)"),
     "prune a QNode": (lambda r: prune(qnode), TaskError, "give a QNode to qprune.pennylane.prune"),
     "frontier of a result": (lambda r: frontier(r), TaskError, "got PruneResult"),
-    "refit by number": (lambda r: prune(make(), budget=0.1, certify="verified", refit=1), OptionError, "refit .*got 1"),
+    "refit by number": (lambda r: prune(make(), Measured(0.1, refit=1)), OptionError, "refit .*got 1"),
     "check a number": (lambda r: check_certificate(3, {}), TaskError, "circuit must be .*got int"),
     "a single budget": (lambda r: frontier(make(), budgets=0.1), OptionError, "budgets must be a list.*got 0.1"),
     "words for budgets": (lambda r: frontier(make(), budgets="ab"), OptionError, "budget must be .*got 'a'"),
@@ -125,9 +126,9 @@ REFUSED = {
     "names of other libraries": (lambda r: prune(make(), costs={"CNOT": 5}), OptionError, "names 'CNOT'.*such as cx"),
     "a cost in words": (lambda r: prune(make(), costs={"cz": "a"}), OptionError, "finite number ≥ 0.*'a' for cz"),
     "a certificate of nothing": (lambda r: Certificate.from_json(None), CertificateError, "not valid JSON"),
-    "a bundle for a result": (lambda r: PruneResult.load("circuits"), BundleError, "holds no certificate.json"),
-    "save over a file": (lambda r: r.save(__file__), BundleError, "is a file; give a folder"),
-    "save below a file": (lambda r: r.save(f"{__file__}/x/y"), BundleError, "is no folder with leave to write"),
+    "a bundle for a result": (lambda r: qprune.load("circuits"), BundleError, "holds no certificate.json"),
+    "save over a file": (lambda r: qprune.save(r, __file__), BundleError, "is a file; give a folder"),
+    "save below a file": (lambda r: qprune.save(r, f"{__file__}/x/y"), BundleError, "is no folder with leave to write"),
     "verify a pruned QNode": (
         lambda r: verify(r.original, qpp.prune(qnode, inputs=ROWS, weights=WEIGHTS)),
         TaskError,
@@ -174,7 +175,7 @@ def test_refused_in_one_line(name, result):
     ],
 )
 def test_the_command_says_so_before_it_prunes(arguments, words, result, tmp_path, capsys):
-    result.save(tmp_path / "saved", drawings=False)
+    qprune.save(result, tmp_path / "saved", drawings=False)
     try:
         status = main([a.replace("SAVED", str(tmp_path / "saved")) for a in arguments])
     except SystemExit as stopped:  # argparse's own way
@@ -185,7 +186,7 @@ def test_the_command_says_so_before_it_prunes(arguments, words, result, tmp_path
 
 
 def test_a_pruned_bundle_can_be_pruned_from_the_command_line(result, tmp_path, capsys):
-    result.save(tmp_path / "saved", drawings=False)
+    qprune.save(result, tmp_path / "saved", drawings=False)
     again = str(tmp_path / "again")
     assert main(["prune", str(tmp_path / "saved" / "pruned"), "--tradeoff", "0", "--out", again]) == 0
     assert main(["verify", again]) == 0

@@ -1,8 +1,10 @@
 """Scales are the user's: energies in joule, weights of 1e-9 and costs of 1e-12 are input like any other."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from helpers import Case, cases, dense, deviation, outputs, state
+from helpers import dense, deviation, outputs, state, tasks
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from qiskit import QuantumCircuit
@@ -10,7 +12,17 @@ from qiskit.circuit import Parameter, ParameterVector
 from qiskit.quantum_info import SparsePauliOp
 from qiskit.transpiler import PassManager
 
-from qprune import CertificateViolation, Task, TaskError, frontier, prune, verify
+from qprune import (
+    CertificateViolation,
+    Measured,
+    Proven,
+    Task,
+    TaskError,
+    Threshold,
+    frontier,
+    prune,
+    verify,
+)
 from qprune.qiskit import PruneGates, check_certificate
 
 HARTREE = 4.36e-18  # joule
@@ -61,35 +73,49 @@ def assert_scaled(first, second, scale, rtol):
     assert first.certificate.certified_predictions == second.certificate.certified_predictions
 
 
+def times(limit, scale):
+    """The same limit where observables are `scale` times as large."""
+    return limit if isinstance(limit, Threshold) else replace(limit, budget=limit.budget * scale)
+
+
+LIMITS = st.one_of(
+    st.builds(Threshold, st.floats(0, 1.4), aggregate=st.sampled_from(("rms", "max"))),
+    st.builds(Proven, st.floats(0, 3), window=st.sampled_from(("auto", 0))),
+    st.builds(Measured, st.floats(0, 0.5)),
+)
+KINDS = st.sampled_from(("identity", "clifford", "class", "local"))
+
+
 @settings(max_examples=60, **COMMON)
-@given(cases("any"), st.sampled_from((-60, -31, -7, 9, 40)))
-def test_pruning_is_equivariant_to_the_last_bit(case: Case, power):
+@given(tasks(), LIMITS, KINDS, st.sampled_from((-60, -31, -7, 9, 40)))
+def test_pruning_is_equivariant_to_the_last_bit(task, limit, kind, power):
     """Powers of two round nothing, so nothing at all may change but the exponents."""
-    assume(case.task.observables is not None)
-    scale, options = 2.0**power, case.options
-    other = options | ({"budget": options["budget"] * scale} if "budget" in options else {})
-    assert_scaled(prune(case.task, **options), prune(in_units(case.task, scale), **other), scale, 0)
+    assume(task.observables is not None)
+    scale = 2.0**power
+    options = {} if isinstance(limit, Measured) else {"representatives": kind}
+    other = in_units(task, scale)
+    assert_scaled(prune(task, limit, **options), prune(other, times(limit, scale), **options), scale, 0)
 
 
 SUMS = [SparsePauliOp(["ZII", "IXX", "IIZ"], [0.7, -0.4, 0.2]), SparsePauliOp(["III", "IZZ"], [0.5, -0.5])]
 MODES = (
-    {"tolerance": 0.1},
-    {"budget": 0.1, "window": 0},
-    {"budget": 0.1, "representatives": "local"},
-    {"budget": 0.1, "certify": "verified"},
-    {"budget": 0.1, "certify": "verified", "refit": True},
+    (Threshold(0.1), {}),
+    (Proven(0.1, window=0), {}),
+    (Proven(0.1), {"representatives": "local"}),
+    (Measured(0.1), {}),
+    (Measured(0.1, refit=True), {}),
 )
 
 
 @pytest.mark.parametrize("scale", DECIMAL)
-@pytest.mark.parametrize("options", MODES[:4])
+@pytest.mark.parametrize(("limit", "options"), MODES[:4])
 @pytest.mark.parametrize("observables", ["ZZI", SUMS], ids=["word", "sums"])
-def test_pruning_is_equivariant(scale, options, observables):
+def test_pruning_is_equivariant(scale, limit, options, observables):
     """In decimal units too; and the verifier, which has thresholds of its own, accepts what is honest."""
     plain = ansatz(observables)
     other = in_units(plain, scale)
-    result = prune(other, **options | ({"budget": options["budget"] * scale} if "budget" in options else {}))
-    assert_scaled(prune(plain, **options), result, scale, 1e-9)
+    result = prune(other, times(limit, scale), **options)
+    assert_scaled(prune(plain, limit, **options), result, scale, 1e-9)
     verify(other, result)
 
 
@@ -98,27 +124,26 @@ def test_refit_is_equivariant(power):
     """Levenberg-Marquardt, saliencies and what is predicted for blocks of gates know no unit."""
     plain, scale = ansatz(SUMS), 2.0**power
     first, second = (
-        prune(task, budget=0.1 * unit, certify="verified", refit=True)
-        for task, unit in ((plain, 1.0), (in_units(plain, scale), scale))
+        prune(task, Measured(0.1 * unit, refit=True)) for task, unit in ((plain, 1.0), (in_units(plain, scale), scale))
     )
     assert_scaled(first, second, scale, 0)
     np.testing.assert_array_equal(first.task.weights, second.task.weights)
 
 
-@pytest.mark.parametrize("options", MODES)
+@pytest.mark.parametrize(("limit", "options"), MODES)
 @pytest.mark.parametrize("power", [-30, 30])
-def test_weights_in_any_unit(options, power):
+def test_weights_in_any_unit(limit, options, power):
     """Weights of 1e-9 that turn gates by gigaradians per unit, and the other way round."""
-    first, second = (prune(ansatz(SUMS, unit=unit), **options) for unit in (1.0, 2.0**power))
+    first, second = (prune(ansatz(SUMS, unit=unit), limit, **options) for unit in (1.0, 2.0**power))
     assert_scaled(first, second, 1.0, 1e-9)
 
 
-@pytest.mark.parametrize("options", MODES[1:])
-def test_costs_in_any_unit(options):
+@pytest.mark.parametrize(("limit", "options"), MODES[1:])
+def test_costs_in_any_unit(limit, options):
     plans = []
     for unit in (1.0, 2.0**-60):
         costs = {name: cost * unit for name, cost in {"cx": 10, "swap": 30, "ry": 1, "rz": 0.1, "rx": 1}.items()}
-        plans.append(plan(prune(ansatz(SUMS), costs=costs, **options)))
+        plans.append(plan(prune(ansatz(SUMS), limit, costs=costs, **options)))
     assert plans[0] == plans[1]
 
 
@@ -158,7 +183,7 @@ def test_an_energy_in_joule_sees_its_gates(as_matrix):
     observable = SparsePauliOp(["ZZ", "XI", "IX"], HARTREE * np.array([1, 0.5, 0.3]))
     task = Task(rotated(), observable.to_matrix() if as_matrix else observable)
     assert dense(task.observables[0]) == pytest.approx(observable.to_matrix(), abs=1e-15 * HARTREE)
-    result = prune(task, tolerance=0.0)
+    result = prune(task, Threshold(0.0))
     assert result.circuit.size() > 0
     assert worst_excess(task, result) < 1e-10 * HARTREE
     verify(task, result)
@@ -174,7 +199,7 @@ def test_a_large_constant_rounds_nothing_away():
         np.diag([1e16 + 2, 1e16 - 2, 1e16 - 2, 1e16 + 2]) / 2,
     ):
         task = Task(circuit, observable)
-        first, second = prune(plain, tolerance=0.4), prune(task, tolerance=0.4)
+        first, second = prune(plain, Threshold(0.4)), prune(task, Threshold(0.4))
         assert first.certificate.largest_measured > 0.01
         np.testing.assert_allclose(second.certificate.measured, first.certificate.measured, atol=1e-12)
         np.testing.assert_allclose(second.certificate.bound, first.certificate.bound, atol=1e-12)
@@ -187,7 +212,7 @@ def test_a_deviation_that_double_precision_hides_is_not_measured_as_zero():
     circuit = QuantumCircuit(2)
     circuit.ry(0.6, 1)
     task = Task(circuit, SparsePauliOp(["ZZ", "XI"], [1e16, 1.0]))
-    result = prune(task, budget=0.1, certify="verified")
+    result = prune(task, Measured(0.1))
     assert result.circuit.size() == 1
 
 
@@ -201,7 +226,7 @@ def test_small_terms_of_a_sum_count():
     (spectrum,) = task.spectra
     assert not spectrum.is_two_valued
     assert spectrum.width >= (values[-1] - values[0]) * (1 - 1e-14) > 2 + 1e-9
-    result = prune(task, tolerance=1.4)
+    result = prune(task, Threshold(1.4))
     assert worst_excess(task, result) < 1e-12
     verify(task, result)
 
@@ -221,7 +246,7 @@ def test_a_sign_with_a_tiny_term_verifies(size):
         input_params=[x],
         holdout=0.5,
     )
-    result = prune(task, tolerance=0.3)
+    result = prune(task, Threshold(0.3))
     verify(task, result)
 
 
@@ -254,7 +279,7 @@ def test_predictions_of_scaled_signs_are_certified():
     found = []
     for scale in (1.0, HARTREE, 1e12):
         task = ansatz(scale * SparsePauliOp("ZZI"), inputs=np.linspace(0, 3, 20))
-        result = prune(task, tolerance=0.1)
+        result = prune(task, Threshold(0.1))
         (flags,) = result.certificate.certified_predictions
         after = [outputs(task, state(result.task.bound_circuit(i)))[0] for i in range(20)]
         before = [outputs(task, state(task.bound_circuit(i)))[0] for i in range(20)]
@@ -272,14 +297,14 @@ def test_prune_gates_tells_circuits_apart_in_any_unit(scale):
     other = rotated()
     other.rx(0.5, 0)
     with pytest.raises(TaskError, match="is not the task's"):
-        PassManager([PruneGates(task, tolerance=0.05)]).run(other)
-    manager = PassManager([PruneGates(task, tolerance=0.05)])
+        PassManager([PruneGates(task, Threshold(0.05))]).run(other)
+    manager = PassManager([PruneGates(task, Threshold(0.05))])
     check_certificate(manager.run(rotated()), manager.property_set)
 
 
 @pytest.mark.parametrize("scale", [1e-10, HARTREE])
 def test_check_certificate_notices_a_gate_in_any_unit(scale):
-    manager = PassManager([PruneGates(Task(rotated(), scale * SparsePauliOp("ZZ")), tolerance=0.05)])
+    manager = PassManager([PruneGates(Task(rotated(), scale * SparsePauliOp("ZZ")), Threshold(0.05))])
     finished = manager.run(rotated())
     finished.x(0)
     with pytest.raises(CertificateViolation, match="deviates by"):
@@ -298,7 +323,7 @@ def test_the_trace_distance_that_t2_limits_is_not_that_of_the_final_state():
     circuit.rz(2.8, 0)
     circuit.rx(0.02, 1)
     task = Task(circuit, "IZ")
-    result = prune(task, tolerance=0.2)
+    result = prune(task, Threshold(0.2))
     assert worst_excess(task, result) < 1e-12
     before, after = (state(each) for each in (result.simplified, result.circuit))
     apart = np.sqrt(max(0.0, 1 - abs(np.vdot(before, after)) ** 2))

@@ -1,0 +1,207 @@
+"""The command `qprune`: exit 0 on success, 1 if a claim does not hold, 2 for unusable input."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import get_context
+from pathlib import Path
+from shutil import rmtree
+
+from qprune import __version__
+from qprune.cli.options import (
+    add_bundle,
+    add_common,
+    add_limits,
+    add_settings,
+    costs_from,
+    limit_from,
+    noise_from,
+    simulator_from,
+)
+from qprune.errors import CertificateError, CertificateViolation, OptionError, QpruneError
+from qprune.limits.base import Limit
+from qprune.limits.frontier import frontier
+from qprune.limits.pruning import prune
+from qprune.limits.tradeoff import trade_off
+from qprune.report.plots import plot, save_figure
+from qprune.report.store import check_output_folder, load, save
+from qprune.results.result import plan_actions
+from qprune.task.task import Task
+from qprune.verify.check import verify
+
+SUCCESS, VIOLATED, UNUSABLE = 0, 1, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except (CertificateViolation, CertificateError) as error:
+        return _fail(error, VIOLATED)
+    except QpruneError as error:
+        return _fail(error, UNUSABLE)
+    except BrokenPipeError:  # the reader of a pipe has left
+        sys.stderr.close()
+        return SUCCESS
+
+
+def _fail(error: Exception, status: int) -> int:
+    print(f"qprune: {' '.join(str(error).split())}", file=sys.stderr)
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="qprune", description="Certified one-shot pruning of quantum circuits.")
+    parser.add_argument("--version", action="version", version=f"qprune {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    command = commands.add_parser("prune", help="prune a task bundle", description="Prune a task bundle.")
+    add_bundle(command)
+    command.add_argument("--out", type=Path, help="folder for the result; without it only the table is printed")
+    add_limits(command)
+    add_settings(command)
+    command.add_argument(
+        "--tradeoff",
+        type=_points,
+        help="points of the report's curve, one pruning each (default 12; 0 with --refit, --accuracy, --under-noise)",
+    )
+    command.set_defaults(run=_prune)
+
+    command = commands.add_parser("frontier", help="the Pareto front of sizes and measured deviations")
+    add_bundle(command)
+    command.add_argument("--out", type=Path, help="folder for one result per size, and frontier.png")
+    command.add_argument("--budgets", type=float, nargs="+", help="largest measured deviations to allow")
+    command.add_argument("--no-refit", action="store_true", help="leave the surviving weights where they are")
+    add_common(command)
+    command.set_defaults(run=_frontier)
+
+    command = commands.add_parser("verify", help="recompute every claim of a result by full simulation")
+    command.add_argument("result", type=Path, help="folder that `qprune prune --out` wrote")
+    command.set_defaults(run=_verify)
+
+    command = commands.add_parser("show", help="print the table and the fate of every gate")
+    command.add_argument("result", type=Path, help="folder that `qprune prune --out` wrote")
+    command.add_argument("--all", action="store_true", help="list kept gates too")
+    command.set_defaults(run=_show)
+    return parser
+
+
+def _prune(options: argparse.Namespace) -> int:
+    limit, noise, costs, simulator = (read(options) for read in (limit_from, noise_from, costs_from, simulator_from))
+    if options.out is not None:
+        check_output_folder(options.out, options.force)
+    task = Task.load(options.bundle, holdout=options.holdout, seed=options.seed)
+    with _workers(options.workers) as executor:
+        again = {"costs": costs, "noise": noise, "simulator": simulator, "executor": executor, "progress": True}
+        result = prune(
+            task,
+            limit,
+            strategy=options.strategy,
+            representatives=options.representatives,
+            prune_encoding=options.prune_encoding,
+            resynthesis=options.resynthesis,
+            seed=options.seed,
+            **again,
+        )
+        print(result)
+        if options.out is not None:
+            points = _curve(limit) if options.tradeoff is None else options.tradeoff
+            curve = trade_off(result, points=points, **again) if points else ()
+            save(result, options.out, overwrite=options.force, tradeoff=curve)
+            written = "report.html, certificate.json, report.txt, before.png, after.png, pruned/"
+            print(f"\nwritten to {options.out}: {written}")
+    return SUCCESS
+
+
+def _curve(limit: Limit) -> int:
+    """Points of the report's curve where none are asked for: one pruning each, so none where that takes long."""
+    quick = limit.name in ("threshold", "proven", "measured") and not getattr(limit, "refit", False)
+    return 12 if quick else 0
+
+
+def _frontier(options: argparse.Namespace) -> int:
+    task = Task.load(options.bundle, holdout=options.holdout, seed=options.seed)
+    names = [f"{k:02d}" for k in range(100)]
+    for name in names if options.out is not None else ():
+        check_output_folder(options.out / name, options.force)
+    with _workers(options.workers) as executor:
+        front = frontier(
+            task,
+            budgets=options.budgets,
+            refit=not options.no_refit,
+            strategy=options.strategy,
+            costs=costs_from(options),
+            prune_encoding=options.prune_encoding,
+            simulator=simulator_from(options),
+            executor=executor,
+            seed=options.seed,
+            progress=True,
+        )
+    print(front)
+    if options.out is not None:
+        for name, result in zip(names, front, strict=False):
+            save(result, options.out / name, overwrite=options.force)
+        for name in names[len(front) :]:  # results, as checked above, of a longer front that this one replaces
+            rmtree(options.out / name, ignore_errors=True)
+        save_figure(plot(front), options.out / "frontier.png")
+        print(f"\nwritten to {options.out}: frontier.png and {len(front)} results, 00 the largest")
+    return SUCCESS
+
+
+@contextmanager
+def _workers(count: int) -> Iterator[Executor | None]:
+    """So many processes, or None for this one."""
+    if count < 1:
+        raise OptionError(f"--workers must be an integer ≥ 1, got {count}")
+    if count == 1:
+        yield None
+        return
+    with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:  # a fork copies Aer's locks as they are
+        yield pool
+
+
+def _points(text: str) -> int:
+    if not text.isdecimal() or int(text) == 1:
+        raise argparse.ArgumentTypeError(f"must be an integer ≥ 2, or 0 for no curve, got {text!r}")
+    return int(text)
+
+
+def _verify(options: argparse.Namespace) -> int:
+    result = load(options.result)
+    print(verify(result.original, result, progress=True))
+    return SUCCESS
+
+
+def _show(options: argparse.Namespace) -> int:
+    result = load(options.result)
+    print(result)
+    print()
+    header = ("gate", "name", "qubits", "role", "action", "d_q", "largest angle", "detail")
+    rows = [
+        (
+            str(entry.index),
+            entry.gate,
+            ",".join(map(str, entry.qubits)),
+            entry.role,
+            entry.action,
+            entry.distance_text,
+            "" if entry.angle is None else f"{entry.angle:.3g}",
+            entry.detail,
+        )
+        for entry in result.plan
+        if options.all or entry.action != "keep"
+    ]
+    widths = [max(len(row[j]) for row in (header, *rows)) for j in range(len(header))]
+    for row in (header, *rows):
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    print(", ".join(f"{count} {action}" for action, count in plan_actions(result.plan).items()))
+    return SUCCESS
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,156 @@
+"""The Pareto front: the same network at every size, from nothing removed to nothing left of its predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from qprune.errors import OptionError
+from qprune.gates.costs import Costs
+from qprune.limits.certify import certify
+from qprune.limits.measured import Measured
+from qprune.limits.measuring import compressor_of, judged
+from qprune.limits.prepared import prepare
+from qprune.limits.settings import Settings
+from qprune.results.result import PruneResult, two_qubit_gates
+from qprune.selection.strategies import Strategy
+from qprune.simulators.simulator import Simulator
+from qprune.task.task import Task, checked_task
+
+POINTS = 10  # budgets tried by default, from a thousandth of the largest deviation on
+
+
+@dataclass(frozen=True)
+class Frontier:
+    """Results of which none beats another in gates, two-qubit gates and measured deviation at once.
+
+    Attributes:
+        results: From the largest circuit to the smallest, each with its certificate.
+    """
+
+    results: tuple[PruneResult, ...]
+
+    def __iter__(self) -> Iterator[PruneResult]:
+        return iter(self.results)
+
+    def __len__(self) -> int:
+        return len(self.results)
+
+    def __getitem__(self, index: int) -> PruneResult:
+        return self.results[index]
+
+    def within(self, deviation: float) -> PruneResult:
+        """The smallest circuit (fewest two-qubit gates, then gates) whose measured deviation is at most this.
+
+        Raises:
+            OptionError: None is; even the unpruned circuit deviates by rounding, so ask for more than zero.
+        """
+        fitting = [r for r in self.results if r.certificate.largest_measured <= deviation]
+        if not fitting:
+            raise OptionError(f"deviation must be at least that of the largest circuit on the front, got {deviation!r}")
+        return min(fitting, key=_size)
+
+    def __str__(self) -> str:
+        rows: list[tuple[str, ...]] = [("gates", "two-qubit gates", "depth", "weights", "measured", "accuracy")]
+        for r in self.results:
+            accuracy = "" if r.accuracy is None else f"{r.accuracy[1]:.4f}"
+            sizes = (r.circuit.size(), two_qubit_gates(r.circuit), r.circuit.depth(), len(r.weights))
+            rows.append((*map(str, sizes), f"{r.certificate.largest_measured:.4g}", accuracy))
+        widths = [max(len(row[j]) for row in rows) for j in range(len(rows[0]))]
+        return "\n".join("  ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) for row in rows)
+
+
+def frontier(
+    task: Task,
+    *,
+    budgets: Sequence[float] | None = None,
+    refit: bool = True,
+    strategy: str | Strategy = "q-iprune",
+    costs: Costs = None,
+    prune_encoding: bool = False,
+    simulator: str | Simulator = "statevector",
+    executor: Executor | None = None,
+    seed: int = 0,
+    progress: bool = False,
+) -> Frontier:
+    """Prune under `Measured` at rising budgets, each going on from the one before.
+
+    Args:
+        task: As in `prune`.
+        budgets: Largest measured deviations to allow, ≥ 0, in units of the observables; default: ten from a thousandth
+            of the largest deviation that the observables allow, evenly on a logarithmic scale.
+        refit: As in `Measured`.
+        strategy: As in `prune`.
+        costs: As in `prune`.
+        prune_encoding: As in `prune`.
+        simulator: As in `prune`; other than statevectors only with `refit=False`.
+        executor: As in `prune`.
+        seed: As in `prune`.
+        progress: As in `prune`.
+
+    Returns:
+        The Pareto front, with the circuit that only exact simplification left as its first member.
+
+    Raises:
+        OptionError: A budget is out of range.
+
+    Source: THEORY T5; the claim on the ensemble is exact by simulation.
+
+    Example:
+        >>> from qiskit import QuantumCircuit
+        >>> circuit = QuantumCircuit(1)
+        >>> _ = circuit.ry(0.3, 0)
+        >>> [r.circuit.size() for r in frontier(Task(circuit, "Z"), budgets=[0.1], refit=False)]
+        [1, 0]
+    """
+    task = checked_task(task)
+    largest = task.largest_change
+    settings = Settings(
+        strategy=strategy,
+        costs=costs,
+        prune_encoding=prune_encoding,
+        simulator=simulator,
+        executor=executor,
+        seed=seed,
+        progress=progress,
+    )
+    nothing = Measured(0.0, refit=refit)
+    nothing.check(task, settings)
+    try:
+        values = list(largest * np.geomspace(1e-3, 1, POINTS) if budgets is None else budgets)
+    except TypeError as error:
+        raise OptionError(f"budgets must be a list of numbers ≥ 0, got {budgets!r}") from error
+    limits = sorted((replace(nothing, budget=value) for value in values), key=lambda limit: limit.budget)
+    prepared = prepare(task, settings, nothing.comparison)
+    start = replace(nothing, refit=False)
+    found = [certify(prepared, start, start.choose(prepared))]
+    compressor, reduced = (compressor_of(prepared), None) if refit else (None, None)
+    for limit in limits:
+        if compressor is None:
+            chosen = limit.choose(prepared)
+        else:
+            reduced = compressor.compress(limit.budget, reduced, progress)
+            chosen = judged(prepared, reduced)
+        found.append(certify(prepared, limit, chosen))
+    return Frontier(_undominated(found))
+
+
+def _size(result: PruneResult) -> tuple[int, int]:
+    return two_qubit_gates(result.circuit), int(result.circuit.size())
+
+
+def _undominated(results: Sequence[PruneResult]) -> tuple[PruneResult, ...]:
+    points = [(*_size(r), r.certificate.largest_measured) for r in results]
+    kept = []
+    for k, point in enumerate(points):
+        beaten = any(
+            all(a <= b for a, b in zip(other, point, strict=True)) and (other != point or j < k)
+            for j, other in enumerate(points)
+            if j != k
+        )
+        if not beaten:
+            kept.append(results[k])
+    return tuple(sorted(kept, key=lambda r: (-r.circuit.size(), r.certificate.largest_measured)))

@@ -1,0 +1,149 @@
+"""What every limit starts from: the simplified circuit, looked at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from qprune._arrays import FloatArray
+from qprune.errors import OptionError, TaskError
+from qprune.exact.cx_networks import shorten_networks
+from qprune.exact.simplify import ExactChange, simplify
+from qprune.gates.costs import Costs
+from qprune.gates.sites import Site, sites_of
+from qprune.limits.settings import Settings
+from qprune.noise.calibration import CircuitNoise, NoiseCalibration
+from qprune.selection.finder import CandidateFinder, is_prunable, words_for
+from qprune.selection.windows import Windows, window_size
+from qprune.simulators.runner import Runner
+from qprune.simulators.values import Prefix
+from qprune.task.task import Task
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How a limit compares a gate with what may stand in for it.
+
+    Attributes:
+        tolerance: ε₀ in [0, √2], the threshold on d_q of a single gate; None where only a budget limits.
+        aggregate: "rms" (√Σ p_i d²) or "max" over the samples.
+        window: Qubits per window of the bound, 0 for none, or "auto".
+    """
+
+    tolerance: float | None = None
+    aggregate: str = "rms"
+    window: int | str = "auto"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The simplified circuit with its prefix expectations, its noise and its costs.
+
+    Attributes:
+        task: The original.
+        settings: What was asked for besides the limit.
+        comparison: What was asked for by the limit.
+        calibration: The noise, on the physical qubits that were chosen.
+        runner: Runs passes.
+        original: Gates of the original, composite ones decomposed.
+        sites: Gates after exact simplification.
+        exact: The exact changes between the two.
+        noise: λ_k, r_k, Λ_k and η_k of every gate of `sites`.
+        costs: What gates cost, by the user or by the noise.
+        prefix: Expectation values before the gates, and the outputs.
+        finder: Compares gates with candidates.
+        tolerances: ε_k by site; infinite where only a budget limits.
+        window: Qubits per window that are used; 0 for none.
+        windows: Measures angles of several gates at once; None without windows.
+    """
+
+    task: Task
+    settings: Settings
+    comparison: Comparison
+    calibration: NoiseCalibration
+    runner: Runner
+    original: tuple[Site, ...]
+    sites: tuple[Site, ...]
+    exact: tuple[ExactChange, ...]
+    noise: CircuitNoise
+    costs: Costs
+    prefix: Prefix
+    finder: CandidateFinder
+    tolerances: FloatArray
+    window: int
+    windows: Windows | None
+
+    def is_prunable(self, site: Site) -> bool:
+        """Whether a gate may be replaced."""
+        return is_prunable(site, self.settings.prune_encoding)
+
+    @property
+    def prunable(self) -> list[int]:
+        """Places of the gates that may be replaced."""
+        return [k for k, site in enumerate(self.sites) if self.is_prunable(site)]
+
+    def compared(self, task: Task, sites: Sequence[Site], progress: bool = False) -> CandidateFinder:
+        """Compares the gates of another circuit with their candidates, on that circuit's own prefix states."""
+        prefix = _looked_at(self.runner, self.settings, task, sites, progress)
+        return CandidateFinder(task, sites, prefix, self.calibration.of(sites), self.comparison.aggregate, self.costs)
+
+
+def prepare(task: Task, settings: Settings, comparison: Comparison) -> Prepared:
+    """Simplify a task's circuit exactly, look at its states once, and calibrate the geometry to the noise.
+
+    Raises:
+        OptionError: Windows are asked for where there are no statevectors.
+        TaskError: A hold-out is to be judged by shots, or the circuit does not fit into memory.
+    """
+    simulator = settings.simulated
+    if simulator.measures and len(task.heldout):
+        raise TaskError("a hold-out needs a simulator: what an estimator measures on it are no exact deviations")
+    if not simulator.holds_states and comparison.window not in ("auto", 0):
+        raise OptionError(
+            f"windows work on statevectors, got window={comparison.window!r} with {simulator!r}; leave the window out, "
+            "or use Statevector()"
+        )
+    calibration = settings.calibration.placed(task.circuit)
+    runner = Runner(simulator, settings.executor)
+    original = sites_of(task)
+    simpler, exact = simplify(task, original)
+    sites, networks = shorten_networks(task, simpler)
+    noise = calibration.of(sites)
+    costs = calibration.costs(sites) if settings.costs is None else settings.costs
+    prefix = _looked_at(runner, settings, task, sites, settings.progress)
+    window = window_size(task, sites, comparison.window) if simulator.holds_states else 0
+    return Prepared(
+        task=task,
+        settings=settings,
+        comparison=comparison,
+        calibration=calibration,
+        runner=runner,
+        original=original,
+        sites=sites,
+        exact=exact + networks,
+        noise=noise,
+        costs=costs,
+        prefix=prefix,
+        finder=CandidateFinder(task, sites, prefix, noise, comparison.aggregate, costs),
+        tolerances=_tolerances(calibration, comparison.tolerance, noise),
+        window=window,
+        windows=Windows(task, sites, window) if window else None,
+    )
+
+
+def _looked_at(runner: Runner, settings: Settings, task: Task, sites: Sequence[Site], progress: bool) -> Prefix:
+    """The expectations that candidates of the prunable gates are compared by."""
+    wanted = [
+        words_for(site, settings.representatives) if is_prunable(site, settings.prune_encoding) else ()
+        for site in sites
+    ]
+    return runner.prefix(task, sites, wanted, task.selected, progress)
+
+
+def _tolerances(calibration: NoiseCalibration, base: float | None, noise: CircuitNoise) -> FloatArray:
+    """ε_k of every gate; infinite where only a budget limits."""
+    if base is None:
+        return np.full(len(noise.infidelity), np.inf)
+    return np.array([calibration.tolerance(base, r) for r in noise.infidelity.tolist()])

@@ -1,0 +1,121 @@
+"""`prune`: check, look, choose, certify."""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor
+
+from qiskit.primitives import BaseEstimatorV2
+
+from qprune.errors import OptionError
+from qprune.gates.costs import Costs
+from qprune.limits.base import Limit
+from qprune.limits.certify import certify
+from qprune.limits.prepared import prepare
+from qprune.limits.settings import Settings
+from qprune.limits.threshold import DEFAULT_LIMIT
+from qprune.noise.calibration import Noise
+from qprune.results.result import PruneResult
+from qprune.selection.strategies import Strategy
+from qprune.simulators.simulator import Simulator
+from qprune.task.task import Task, checked_task
+
+
+def prune(
+    task: Task,
+    limit: Limit = DEFAULT_LIMIT,
+    *,
+    strategy: str | Strategy = "q-iprune",
+    noise: Noise = None,
+    representatives: str = "identity",
+    costs: Costs = None,
+    prune_encoding: bool = False,
+    resynthesis: bool = False,
+    simulator: str | Simulator | BaseEstimatorV2 = "statevector",
+    executor: Executor | None = None,
+    seed: int = 0,
+    progress: bool = False,
+) -> PruneResult:
+    """Prune a trained circuit once, as far as a limit allows.
+
+    Exact simplifications come first and are reported apart. Then a gate G_k may be replaced by a representative A of
+    its subgroup, compared with it by the q-overlap distance d_q = √(2 − 2|Tr[D_η(ρ_k) G_k†A]|), aggregated over the
+    ensemble. The limit says which set of gates goes, and how it is known that this is not too much.
+
+    Args:
+        task: Circuit, observables, inputs and weights.
+        limit: How far: `Threshold(ε)` (the paper's rule, default with ε = 0.05), `Proven(budget)`,
+            `Measured(budget, refit=…)`, `Accuracy(loss, refit=…)` or `UnderNoise(device, refit=…)`.
+        strategy: Who orders the gates: "q-iprune" (largest total cost), "magnitude", "random", or an object of
+            `qprune.strategies`. Under `Threshold` all that are admissible go, whatever the order.
+        noise: λ in [0, 1], or anything else that `calibrate` takes, or what it returned: deforms the geometry and
+            widens the tolerance; read from a noise model, it sets the costs too.
+        representatives: "identity"; "clifford": also the Clifford points of the class; "class": also medoids of
+            the class, whose followers share one free parameter; "local": also, for two-qubit gates without inputs,
+            the pairs of one-qubit gates nearest on the task's states. For `Threshold` and `Proven`.
+        costs: Cost by gate name, or a callable on a `Site`; default two-qubit gates 10, rotations 1, rotations about
+            Z 0.1. Gates not named keep their default. With a noise model the default is what removal saves: r_k.
+        prune_encoding: Whether gates that an input enters may be replaced too.
+        resynthesis: At last, runs of gates on two qubits without inputs become the circuit with the fewest CX for what
+            they do at the weights' values, where that takes fewer. Exact, but their weights become numbers: they are
+            None in `weight_map` and named in the plan and the report. A weight that moves other gates too stays free
+            for those, while the run keeps its old value.
+        simulator: `Statevector(threads=…)`, Aer's; `MatrixProductState()`, for circuits too wide for that and of low
+            entanglement; `OnDevice(estimator, delta=…)`, which measures: then distances are intervals, and the bound
+            holds but for a probability delta (T8). Or a name, or an EstimatorV2 primitive.
+        executor: Simulates the samples on its workers: a `ProcessPoolExecutor`, Dask's `client.get_executor()`, an
+            `MPIPoolExecutor`, …. The result is that of the same call without it, to the last bit, and a worker that
+            dies costs time only. What refit and windows do stays in this process.
+        seed: For strategies that draw, and for the inputs that refit mixes from the ensemble, ≥ 0.
+        progress: Show progress bars on stderr, where that is a terminal.
+
+    Returns:
+        The pruned circuit with its plan and certificate.
+
+    Raises:
+        OptionError: An argument is out of its range, or does not go with the limit.
+        TaskError: The circuit does not fit into memory.
+
+    Source: THEORY T1, T2, T4, T5; arXiv:2512.24019.
+
+    Example:
+        >>> from qiskit import QuantumCircuit
+        >>> circuit = QuantumCircuit(2)
+        >>> _ = circuit.ry(0.01, 0), circuit.h(1), circuit.cx(1, 0)
+        >>> prune(Task(circuit, "IZ"), Proven(0.05)).circuit.size()
+        0
+    """
+    settings = Settings(
+        strategy=strategy,
+        noise=noise,
+        representatives=representatives,
+        costs=costs,
+        prune_encoding=prune_encoding,
+        resynthesis=resynthesis,
+        simulator=simulator,
+        executor=executor,
+        seed=seed,
+        progress=progress,
+    )
+    return pruned_under(checked_limit(limit), checked_task(task), settings)
+
+
+def pruned_under(limit: Limit, task: Task, settings: Settings) -> PruneResult:
+    """`prune` with its arguments converted and checked: check together, look, choose, certify."""
+    settings = limit.with_noise(settings)
+    limit.check(task, settings)
+    prepared = prepare(task, settings, limit.comparison)
+    return certify(prepared, limit, limit.choose(prepared))
+
+
+def checked_limit(given: object) -> Limit:
+    """What was given, if it is a limit.
+
+    Raises:
+        OptionError: It is not; the message shows the choices.
+    """
+    if not isinstance(given, Limit):
+        raise OptionError(
+            "limit must say how far pruning may go and how that is known: Threshold(0.05), Proven(0.05), "
+            f"Measured(0.05, refit=True), Accuracy(0.01) or UnderNoise('FakeTorino'), got {given!r}"
+        )
+    return given
