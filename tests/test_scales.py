@@ -209,11 +209,13 @@ def test_a_large_constant_rounds_nothing_away():
 
 def test_a_deviation_that_double_precision_hides_is_not_measured_as_zero():
     """O = 1e16·ZZ + XI: what removing the rotation does to ⟨XI⟩ is lost beside ⟨ZZ⟩, so no budget may rest on it."""
-    circuit = QuantumCircuit(2)
-    circuit.ry(0.6, 1)
-    task = Task(circuit, SparsePauliOp(["ZZ", "XI"], [1e16, 1.0]))
-    result = prune(task, Measured(0.1))
-    assert result.circuit.size() == 1
+    for turn in np.arange(0.3, 1.0, 0.1):  # with some of them the sum happens to round to the same number
+        circuit = QuantumCircuit(2)
+        circuit.ry(turn, 0)
+        circuit.ry(0.9, 1)
+        circuit.rz(0.6, 1)
+        task = Task(circuit, SparsePauliOp(["ZZ", "XI"], [1e16, 1.0]))
+        assert prune(task, Measured(0.1)).circuit.size() == 3
 
 
 def test_small_terms_of_a_sum_count():
@@ -329,4 +331,4 @@ def test_the_trace_distance_that_t2_limits_is_not_that_of_the_final_state():
     apart = np.sqrt(max(0.0, 1 - abs(np.vdot(before, after)) ** 2))
     whole = state(task.circuit)
     assert max(apart, np.sqrt(1 - abs(np.vdot(whole, after)) ** 2)) > np.sin(result.certificate.angle[0][0]) + 0.1
-    assert "replaced" in (type(result.certificate).__doc__ or "")
+    assert "the same with its gates replaced" in " ".join(type(result.certificate).__doc__.split())

@@ -224,7 +224,9 @@ def _ordered(word: Word, letters: str) -> tuple[int, ...]:
 
 
 def _is_pi(coordinate: Angle) -> bool:
-    return isinstance(coordinate, float | int) and abs(abs(within_period(coordinate, 2 * pi)) - pi) < ANGLE_ROUNDING
+    if not isinstance(coordinate, float | int):
+        return False
+    return bool(abs(abs(within_period(coordinate, 2 * pi)) - pi) < ANGLE_ROUNDING)
 
 
 @cache
