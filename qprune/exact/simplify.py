@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from qiskit.circuit import ParameterExpression
 from qiskit.circuit.library import IGate
-from qiskit.quantum_info import Operator
 
 from qprune._rounding import MATRIX_ROUNDING
+from qprune.gates.matrices import unitary_of
 from qprune.gates.sites import Angle, Replacement, Site, Word, make_site, with_origins, words_of
 from qprune.gates.subgroups import Subgroup, commute, commutes_with, subgroup_of
 from qprune.task.expressions import adds_up, are_equal, slopes_of, sum_of
@@ -253,7 +253,7 @@ def _are_inverse(first: Site, second: Site) -> bool:
             and bool(inverse == after)
             and all(are_equal(*pair) for pair in zip(inverse.params, after.params, strict=True))
         )
-    return is_phase(Operator(after).data @ Operator(before).data)
+    return is_phase(unitary_of([(before, first.qubits), (after, first.qubits)], first.qubits))
 
 
 def is_phase(product: NDArray[np.complex128]) -> bool:

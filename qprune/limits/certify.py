@@ -34,7 +34,7 @@ def certify(prepared: Prepared, limit: Limit, rewritten: Rewritten) -> PruneResu
     simplified = circuit_of(task, prepared.sites)
     end = finished(prepared, rewritten.reduced)
     before = Measurements(prepared.prefix.outputs, _outputs(prepared, task, prepared.sites, task.heldout))
-    selected = prepared.runner.outputs(end.task, end.sites, task.selected, prepared.settings.progress)
+    selected = prepared.runner.outputs(end.task, end.sites, task.selected, bool(prepared.settings.progress))
     after = Measurements(selected, _outputs(prepared, end.task, end.sites, task.heldout))
     basis = Basis(
         task=task,

@@ -10,24 +10,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.optimize import minimize
+import scipy
 
 from qprune._arrays import FloatArray
 from qprune._rounding import within_period
 from qprune.gates.sites import Site
 from qprune.gates.subgroups import subgroup_of
-from qprune.simulators.adjoint import AdjointNetwork
+from qprune.simulators.engine import Network
 
 DAMPING = 1e-3  # first damping of Levenberg-Marquardt, relative to the diagonal of the Gauss-Newton matrix
 RESIDUALS_PER_WEIGHT = 2  # from which on the Gauss-Newton matrix is trusted
 SMALLEST = 1e-12  # residual below which nothing is left to fit, in units of half the widest spectrum
+TREND = 4  # steps by whose fall of the residuals those to come are judged
 FARTHEST = 1e4  # largest turn of a gate in a step, radians: beyond, along what rounding takes for a slope, digits go
 LEAST = 1e-300  # keeps a matrix of zeros invertible; all matrices here are relative to residuals and angles
 FLOOR = 1e-9  # damping of directions that no output sees, relative to the mean of that diagonal
 
 
 def fit(
-    network: AdjointNetwork,
+    network: Network,
     weights: FloatArray,
     target: FloatArray,
     *,
@@ -35,6 +36,7 @@ def fit(
     power: int = 2,
     gain: float = 1e-4,
     enough: float = 0.0,
+    reach: float = np.inf,
 ) -> tuple[FloatArray, float]:
     """Minimise Σ |outputs − target|^p over the movable weights by Levenberg-Marquardt.
 
@@ -50,45 +52,75 @@ def fit(
         power: p, even, at least 2.
         gain: Stop when an iteration lowers the sum by less than this share.
         enough: Stop when no residual is larger.
+        reach: Stop when, by the trend of the last steps, the largest residual will still exceed this after the last.
 
     Returns:
         The weights and the sum of squares.
     """
-    free = network.movable
-    if target.size < RESIDUALS_PER_WEIGHT * free.sum():
+    free = network.free
+    if target.size < RESIDUALS_PER_WEIGHT * len(free):
         return _quasi_newton(network, weights, target, steps, power)
-    damping = DAMPING
+    damping, growth = DAMPING, 2.0
     residual, matrix = _linearised(network, weights, target)
-    for _ in range(steps if free.any() else 0):
+    norms = list[float]()
+    for left in range(steps if len(free) else 0, 0, -1):
         largest = np.abs(residual).max()
-        if largest <= enough:
+        norms.append(float(np.linalg.norm(residual)))
+        if largest <= enough or _is_hopeless(norms, largest, left, reach):
             break
-        relative, matrix = residual / largest, matrix / largest
-        share = relative ** (power - 2)
-        before = float(np.sum(relative**power))
-        normal, slope = (power - 1) * (matrix.T * share) @ matrix, matrix.T @ (share * relative)
-        scale = np.diag(normal) + FLOOR * max(np.trace(normal) / max(len(normal), 1), LEAST)
+        before, normal, slope = _quadratic(residual / largest, matrix / largest, power)
+        diagonal = np.diagonal(normal)
+        scale = diagonal + FLOOR * max(diagonal.mean(), LEAST)
         for _ in range(8):
+            step = _solved(normal, damping * scale, slope)
+            promised = power * float(step @ (slope + damping * scale * step)) / 2
+            if promised < gain * before:
+                return weights, float(residual @ residual)
             moved = weights.copy()
-            turns = np.linalg.solve(normal + damping * np.diag(scale) + LEAST * np.eye(len(scale)), slope)
-            moved[free] -= turns / network.reach[free]
-            after = float(np.sum(((network.values(moved) - target) / largest) ** power))
-            if after < before and np.abs(turns).max() <= FARTHEST:
+            moved[free] -= step / network.reach[free]
+            after = float(np.sum(((network.values(moved) - target).ravel() / largest) ** power))
+            if after < before and np.abs(step).max() <= FARTHEST:
                 break
-            damping *= 4
+            damping, growth = damping * growth, 2 * growth
         else:
             break
-        weights, damping = moved, max(damping / 6, 1e-9)
+        # By how much of what the quadratic model promised came true.
+        weights, growth = moved, 2.0
+        damping = max(damping * max(1 / 6, 1 - (2 * (before - after) / promised - 1) ** 3), 1e-9)
         residual, matrix = _linearised(network, weights, target)
         if before - after < gain * before:
             break
     return weights, float(residual @ residual)
 
 
+def _is_hopeless(norms: Sequence[float], largest: float, left: int, reach: float) -> bool:
+    """Whether residuals that go on falling as in the last steps will still be too large at the end."""
+    if len(norms) <= TREND or largest <= reach:
+        return False
+    return bool(largest * (norms[-1] / norms[-1 - TREND]) ** (left / TREND) > reach)
+
+
+def _quadratic(relative: FloatArray, matrix: FloatArray, power: int) -> tuple[float, FloatArray, FloatArray]:
+    """Σ|r|^p, and the Gauss-Newton matrix and slope of that sum's share p, all relative to the largest residual."""
+    root = np.asarray(np.abs(relative) ** (power / 2 - 1), dtype=float)  # ones for the mean square
+    half = root[:, None] * matrix
+    return float(np.sum(relative**power)), (power - 1) * (half.T @ half), (root * relative) @ half
+
+
+def _solved(normal: FloatArray, added: FloatArray, slope: FloatArray) -> FloatArray:
+    """Solution of (normal + diag(added)) z = slope, a positive definite matrix."""
+    if not len(slope):
+        return slope
+    damped = normal.copy()
+    np.einsum("ii->i", damped)[...] += added + LEAST
+    _, solution, failed = scipy.linalg.lapack.dposv(damped, slope, overwrite_a=True)
+    return np.linalg.lstsq(damped, slope, rcond=None)[0] if failed else solution
+
+
 def _quasi_newton(
-    network: AdjointNetwork, weights: FloatArray, target: FloatArray, steps: int, power: int
+    network: Network, weights: FloatArray, target: FloatArray, steps: int, power: int
 ) -> tuple[FloatArray, float]:
-    free, moved = network.movable, weights.copy()
+    free, moved = network.free, weights.copy()
     unit = network.task.largest_change / 2 or 1.0
     scale = max(float(np.abs(network.values(weights) - target).max()), SMALLEST * unit)
 
@@ -98,52 +130,49 @@ def _quasi_newton(
         relative = residual / scale
         return float(np.sum(relative**power)), power / scale * (relative ** (power - 1)) @ matrix
 
-    start = np.zeros(int(free.sum()))
-    turns = minimize(cost, start, jac=True, method="BFGS", options={"maxiter": steps}).x
+    start = np.zeros(len(free))
+    turns = scipy.optimize.minimize(cost, start, jac=True, method="BFGS", options={"maxiter": steps}).x
     moved[free] = weights[free] + turns / network.reach[free]
     return moved, float(np.sum((network.values(moved) - target) ** 2))
 
 
-def predicted_square(network: AdjointNetwork, weights: FloatArray, target: FloatArray, damping: float = 1e-2) -> float:
+def predicted_square(network: Network, weights: FloatArray, target: FloatArray, damping: float = 1e-2) -> float:
     """Σ (outputs − target)² after one damped Gauss-Newton step, to first order: a look ahead for one Jacobian."""
     residual, matrix = _linearised(network, weights, target)
     unit = np.abs(residual).max() or 1.0
     residual, matrix = residual / unit, matrix / unit
     normal = matrix.T @ matrix
     scale = damping * np.diag(normal) + 1e-4 * damping * np.trace(normal) / max(len(normal), 1) + LEAST
-    step = np.linalg.solve(normal + np.diag(scale), matrix.T @ residual)
+    step = _solved(normal, scale, residual @ matrix)
     return float(np.sum((unit * (residual - matrix @ step)) ** 2))
 
 
-def saliencies(network: AdjointNetwork, weights: FloatArray, sites: Sequence[Site]) -> dict[int, float]:
+def saliencies(network: Network, weights: FloatArray, sites: Sequence[Site]) -> dict[int, float]:
     """Second-order cost of driving each movable gate to the identity, the others compensating.
 
     With H the Gauss-Newton matrix and c_k the gate's coordinate as a linear form in the weights, the
     optimal-brain-surgeon step lowers t_k to zero at the least ‖Δoutputs‖², which is t_k² / (c_kᵀ H⁻¹ c_k). Keys are
     indices of sites.
     """
-    free, reach = np.flatnonzero(network.movable), network.reach
-    _, matrix = _linearised(network, weights, np.zeros_like(network.values(weights)))
-    unit = network.task.largest_change / 2 or 1.0
-    normal = matrix.T @ matrix / unit**2
+    _, jacobian = network.jacobian(weights)
+    matrix = jacobian.reshape(-1, len(network.free)) / network.reach[network.free]
+    normal = matrix.T @ matrix / (network.task.largest_change / 2 or 1.0) ** 2
     normal += 1e-6 * max(np.trace(normal) / max(len(normal), 1), 1e-12) * np.eye(len(normal))
     inverse = np.linalg.inv(normal)
-    column = {int(p): j for j, p in enumerate(free)}
+    forms, coordinates = network.slopes[:, network.free] / network.reach[network.free], network.coordinates(weights)
     found = {}
-    for k, (gate, site) in enumerate(zip(network.gates, sites, strict=True)):
-        group = subgroup_of(site)
-        if not gate.slopes or group is None:
-            continue
-        form = np.zeros(len(free))
-        for p, factor in gate.slopes:
-            form[column[p]] = float(np.mean(factor)) / reach[p]
-        turn = float(np.mean(within_period(gate.angle(weights), group.period)))
-        found[k] = turn**2 / max(float(form @ inverse @ form), LEAST)
+    for k in np.flatnonzero(forms.any(axis=1)).tolist():
+        group = subgroup_of(sites[k])
+        if group is not None:
+            turn = float(within_period(coordinates[k], group.period))
+            found[k] = turn**2 / max(float(forms[k] @ inverse @ forms[k]), LEAST)
     return found
 
 
-def _linearised(network: AdjointNetwork, weights: FloatArray, target: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Residuals, and derivatives by the movable weights, each in units that turn its fastest gate by one radian."""
+def _linearised(network: Network, weights: FloatArray, target: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Residual (R·M,) and its derivatives in the weights that move the circuit (R·M, F).
+
+    Each weight counts in units that turn the fastest of its gates by one radian.
+    """
     values, jacobian = network.jacobian(weights)
-    matrix = jacobian.reshape(values.size, len(weights))[:, network.movable]
-    return (values - target).ravel(), matrix / network.reach[network.movable]
+    return (values - target).ravel(), jacobian.reshape(values.size, -1) / network.reach[network.free]

@@ -192,7 +192,7 @@ def _request(result: PruneResult) -> str:
     parts = [f"limit {asked.pop('name').replace('_', ' ')}"]
     parts += [
         name if value is True else f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
-        for name, value in asked.items()
+        for name, value in sorted(asked.items())
         if value is not None and value is not False
     ]
     parts += [f"strategy {options['strategy']['name']}", _count(len(result.certificate.samples), "sample")]

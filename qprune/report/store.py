@@ -13,7 +13,7 @@ from typing import Any
 
 from qprune.errors import BundleError
 from qprune.report.page import page, write_page
-from qprune.report.plots import save_drawings
+from qprune.report.plots import drawing_library, save_drawings
 from qprune.results.certificate import Certificate
 from qprune.results.result import PlanEntry, PruneResult
 from qprune.results.tradeoff import TradeOffPoint
@@ -56,8 +56,11 @@ def save(
 
     Raises:
         BundleError: The folder exists (without `overwrite`, or with other things in it) or cannot be written.
+        MissingExtraError: Drawings are wanted and the extra "report" is not installed.
     """
     folder = Path(folder)
+    if drawings:
+        drawing_library()
     check_output_folder(folder, overwrite)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,7 @@ import numpy as np
 from qiskit import QuantumCircuit
 
 from qprune._arrays import FloatArray
+from qprune._text import aligned
 from qprune.results.certificate import Certificate
 from qprune.simulators.choices import MatrixProductState
 from qprune.task.task import Task
@@ -136,14 +137,7 @@ def table_rows(result: PruneResult) -> list[tuple[str, ...]]:
 
 def table(result: PruneResult) -> str:
     """Before/after table with the proven bound beside the measured deviation."""
-    rows = table_rows(result)
-    widths = [max(len(row[j]) for row in rows) for j in range(4)]
-    lines = [
-        "  ".join(c.ljust(w) if j == 0 else c.rjust(w) for j, (c, w) in enumerate(zip(r, widths, strict=True)))
-        for r in rows
-    ]
-    lines.insert(1, "  ".join("-" * w for w in widths))
-    return "\n".join([*lines, "", *claims(result)])
+    return "\n".join([*aligned(table_rows(result), numbers=(1, 2, 3), rule=True), "", *claims(result)])
 
 
 def claims(result: PruneResult) -> list[str]:
