@@ -457,7 +457,7 @@ VIOLATIONS = {
     "not unitary": (not_unitary, "representative is unitary"),
     "replacement left out": (drop_a_replacement, "rewriting"),
     "predictions": (certify_everything, r"certified predictions \(T4\) does not hold at output"),
-    "predictions of a sum": (certify_a_sum, "is not ±1"),
+    "predictions of a sum": (certify_a_sum, "is not ±r"),
     "mean state error": (number("mean_state_error", -TINY), "… as a sum over gates"),
     "mean state error 0": (lambda r: forged(r, mean_state_error=0.0), "mean state error"),
     "closed form": (number("angle_from_tolerances", -TINY), "angle from tolerances does not hold"),
@@ -578,7 +578,7 @@ def test_probabilities():
         verify(task, moved("measured", TINY)(result))
     with pytest.raises(CertificateViolation, match="predicts no sign"):
         verify(task, forged(result, certified_predictions=((False,) * len(result.certificate.samples),)))
-    with pytest.raises(CertificateViolation, match="no output is ±1"):
+    with pytest.raises(CertificateViolation, match="no output is ±r"):
         verify(task, held_out(flips=0, flip_rate_upper=1.0)(result))
 
 
