@@ -124,7 +124,7 @@ def _limit(setting: Setting, refit: bool | str) -> Limit:
 
 
 def _bound(circuit: QuantumCircuit, task: qprune.Task) -> QuantumCircuit:
-    weights = dict(zip((p.name for p in task.weight_params), task.weights.tolist(), strict=True))
+    weights = task.named_weights
     return circuit.assign_parameters({p: weights[p.name] for p in circuit.parameters if p.name in weights})
 
 

@@ -169,7 +169,7 @@ def _qprune(task: qprune.Task, judge: Callable[..., Point], limit: Callable[[flo
 
 def _both(task: qprune.Task, judge: Callable[..., Point], result: qprune.PruneResult, budget: float) -> Points:
     """What qprune returns, and what Qiskit makes of it, its weights then bound."""
-    values = dict(zip((p.name for p in result.task.weight_params), result.weights.tolist(), strict=True))
+    values = result.task.named_weights
     mine = judge(Compiled.unmoved(result.circuit, values), budget)
     yield mine
     finished = _finished(task, tools.bound(result.task))

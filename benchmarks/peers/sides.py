@@ -183,7 +183,7 @@ def _bqskit(function: Callable[..., Compiled], epsilon: float) -> Callable[[qpru
 def _qprune(limit: Limit) -> Callable[[qprune.Task], Outcome]:
     def call(task: qprune.Task) -> Outcome:
         result = qprune.prune(task, limit)
-        weights = dict(zip((p.name for p in result.task.weight_params), result.weights.tolist(), strict=True))
+        weights = result.task.named_weights
         return Outcome(Compiled.unmoved(result.circuit, weights), bound=np.array(result.certificate.bound))
 
     return call

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import json
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from qprune.errors import OptionError
+from qprune._files import parse_json
+from qprune.errors import BundleError, OptionError
 from qprune.gates.costs import Costs
 from qprune.limits.base import Limit, default_of, options_of
 from qprune.limits.registry import LIMITS
 from qprune.limits.threshold import DEFAULT_LIMIT
 from qprune.limits.under_noise import UnderNoise
 from qprune.noise.calibration import NoiseCalibration, calibrate
-from qprune.selection.finder import KINDS
+from qprune.selection.prunable import KINDS
 from qprune.selection.strategies import STRATEGIES
 from qprune.simulators.choices import SIMULATORS, Statevector
 from qprune.simulators.simulator import Simulator
@@ -154,8 +154,8 @@ def costs_from(options: Namespace) -> Costs:
     if options.costs is None:
         return None
     try:
-        costs = json.loads(options.costs)
-    except (ValueError, RecursionError) as error:
+        costs = parse_json(options.costs, "it")
+    except BundleError as error:
         raise OptionError(f'--costs must be a JSON object such as {{"cx": 20}}: {error}') from error
     if not isinstance(costs, dict):
         raise OptionError(f'--costs must be a JSON object such as {{"cx": 20}}, got {options.costs}')
@@ -164,7 +164,7 @@ def costs_from(options: Namespace) -> Costs:
 
 def add_bundle(command: ArgumentParser) -> None:
     """The bundle to read and the folder to write."""
-    command.add_argument("bundle", type=Path, help="folder with circuit.qasm or circuit.qpy, task.json, inputs.csv")
+    command.add_argument("bundle", type=Path, help="folder with task.json, inputs.csv, circuit.json or .qasm")
     command.add_argument("--force", action="store_true", help="replace an earlier result in --out")
 
 

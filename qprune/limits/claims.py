@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from qiskit import QuantumCircuit
-from qiskit.quantum_info import Operator
 
 from qprune._arrays import FloatArray
 from qprune.exact.simplify import ExactChange
-from qprune.gates.sites import Site, bound_operation
+from qprune.gates.matrices import unitary_of
+from qprune.gates.sites import Site
 from qprune.gates.subgroups import subgroup_of
 from qprune.geometry import bounds
 from qprune.limits.prepared import Comparison
@@ -171,8 +171,8 @@ def _closed_form(basis: Basis, chosen: Sequence[Candidate]) -> float | None:
     """Σ 2 arcsin(κ_k ε_k/2), where every replacement kept its ε_k on every sample."""
     if basis.comparison.aggregate != "max" or basis.comparison.tolerance is None:
         return None
-    kappas = np.array([basis.noise.kappa(c.site, len(basis.sites[c.site].qubits)) for c in chosen])
-    return bounds.angle_from_tolerances(kappas, np.array([basis.tolerances[c.site] for c in chosen]))
+    kappas = np.array([basis.noise.kappa(c.place, len(basis.sites[c.place].qubits)) for c in chosen])
+    return bounds.angle_from_tolerances(kappas, np.array([basis.tolerances[c.place] for c in chosen]))
 
 
 def _holdout_claim(
@@ -215,16 +215,14 @@ def accuracy(task: Task, before: Measurements, after: Measurements) -> tuple[flo
 
 
 def _replaced(basis: Basis, candidate: Candidate) -> Replaced:
-    site, matrix = basis.sites[candidate.site], None
-    tolerance = float(basis.tolerances[candidate.site])
+    site, matrix = basis.sites[candidate.place], None
+    tolerance = float(basis.tolerances[candidate.place])
     if candidate.by:
-        qubits = tuple(sorted(site.qubits))
-        local = QuantumCircuit(len(qubits))
-        for operation, where in candidate.by:
-            local.append(bound_operation(basis.task, operation), [qubits.index(q) for q in where])
-        matrix = tuple(tuple((float(x.real), float(x.imag)) for x in row) for row in Operator(local).data)
+        bound = [(basis.task.bound_operation(operation), qubits) for operation, qubits in candidate.by]
+        unitary = unitary_of(bound, sorted(site.qubits))
+        matrix = tuple(tuple((float(x.real), float(x.imag)) for x in row) for row in unitary)
     return Replaced(
-        site=candidate.site,
+        site=candidate.place,
         gate=site.name,
         qubits=site.qubits,
         origins=site.origins,
@@ -232,7 +230,7 @@ def _replaced(basis: Basis, candidate: Candidate) -> Replaced:
         by=candidate.label,
         distance=candidate.distance,
         tolerance=tolerance if np.isfinite(tolerance) else None,
-        kappa=basis.noise.kappa(candidate.site, len(site.qubits)),
+        kappa=basis.noise.kappa(candidate.place, len(site.qubits)),
         largest_angle=float(np.max(candidate.angles)),
         distance_low=candidate.distance_low,
         matrix=matrix,
@@ -257,8 +255,8 @@ def plan_of(
         compared: Every candidate that was looked at; the first of a gate is shown where nothing was chosen.
         chosen: The replacements.
     """
-    taken = {c.site: c for c in chosen}
-    shown = {c.site: c for c in reversed(compared)} | taken
+    taken = {c.place: c for c in chosen}
+    shown = {c.place: c for c in reversed(compared)} | taken
     # Later reasons win: a gate that was replaced and then cancelled is gone for the first of the two.
     fate: dict[int, tuple[str, str]] = {}
     fixes: dict[int, tuple[str, ...]] = {}
@@ -278,7 +276,7 @@ def plan_of(
     entries = []
     for k, site in enumerate(original):
         seen = shown.get(place.get(k, -1))
-        tolerance = None if seen is None else float(basis.tolerances[seen.site])
+        tolerance = None if seen is None else float(basis.tolerances[seen.place])
         action, detail = fate.get(k, ("keep", ""))
         group = subgroup_of(site)
         entries.append(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from qprune._text import aligned
 from qprune.errors import OptionError
 from qprune.gates.costs import Costs
 from qprune.limits.certify import certify
@@ -60,8 +62,7 @@ class Frontier:
             accuracy = "" if r.accuracy is None else f"{r.accuracy[1]:.4f}"
             sizes = (r.circuit.size(), two_qubit_gates(r.circuit), r.circuit.depth(), len(r.weights))
             rows.append((*map(str, sizes), f"{r.certificate.largest_measured:.4g}", accuracy))
-        widths = [max(len(row[j]) for row in rows) for j in range(len(rows[0]))]
-        return "\n".join("  ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) for row in rows)
+        return "\n".join(aligned(rows, numbers=range(len(rows[0]))))
 
 
 def frontier(
@@ -130,13 +131,14 @@ def frontier(
     found = [certify(prepared, start, start.choose(prepared))]
     compressor = compressor_of(prepared) if refit else None
     reduced: Reduced | None = None
-    for limit in limits:
-        if compressor is None:
-            chosen = limit.choose(prepared)
-        else:
-            reduced = compressor.compress(limit.budget, reduced, progress)
-            chosen = judged(prepared, reduced)
-        found.append(certify(prepared, limit, chosen))
+    with nullcontext() if compressor is None else compressor.watch:  # an interrupt leaves the points found so far
+        for limit in limits:
+            if compressor is None:
+                chosen = limit.choose(prepared)
+            else:
+                reduced = compressor.compress(limit.budget, reduced)
+                chosen = judged(prepared, reduced)
+            found.append(certify(prepared, limit, chosen))
     return Frontier(_undominated(found))
 
 

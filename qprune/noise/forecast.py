@@ -17,7 +17,7 @@ from qiskit.quantum_info import PTM, Operator, SparsePauliOp
 
 from qprune._arrays import FloatArray
 from qprune.errors import OptionError
-from qprune.gates.sites import Site, bound_operation, circuit_of
+from qprune.gates.sites import Site, circuit_of
 from qprune.noise.calibration import NoiseCalibration
 from qprune.noise.channels import noise_of
 from qprune.noise.devices import Qubits
@@ -182,7 +182,7 @@ class Forecast:
 
     def _transfer(self, task: Task, gate: Instruction, sample: int, base: int) -> FloatArray:
         """R_PQ² of a native gate on one input; of base 2, summed over Q and averaged over P of the same qubits."""
-        bound = bound_operation(task, gate, sample)
+        bound = task.bound_operation(gate, task.inputs[sample])
         key = bound.name, tuple(float(p) for p in bound.params), base
         if key not in self._transfers:
             square = PTM(Operator(bound)).data.real ** 2

@@ -22,10 +22,10 @@ from qiskit_aer.noise import (
     thermal_relaxation_error,
 )
 
+from qprune._files import read_json
 from qprune._optional import require
 from qprune._resources import did_you_mean, shipped_folder
 from qprune.errors import BundleError, OptionError
-from qprune.task.bundle import read_json
 
 FORMAT, SNAPSHOTS = "qprune-noise/1", "qprune-snapshots/1"
 SNAPSHOT_MODULE = "qiskit_ibm_runtime.fake_provider"
@@ -45,8 +45,14 @@ _OVERDONE = {"sx": (RXGate, np.pi / 2), "x": (RXGate, np.pi), "cx": (RZXGate, np
 def noise_model(name: str | Path) -> NoiseModel:
     """The Aer noise model of a file in noise_models/ or of a device snapshot.
 
+    Every number of such a file has a source and a unit (noise_models/README.md); `names` lists what there is.
+
     Args:
         name: Path of a file, a file's name in noise_models/ without ".json", or a snapshot's, such as "FakeTorino".
+
+    Example:
+        >>> sorted(noise_model("depolarizing-1e-2").noise_instructions)
+        ['cx', 'sx', 'x']
 
     Raises:
         OptionError: There is no such file or snapshot; says which names are near.

@@ -4,7 +4,8 @@ from qprune._optional import require
 
 require("pennylane", "pennylane", "qprune.pennylane")
 
-from qprune.pennylane.qnode import PrunedQNode, load, prune  # noqa: E402 after PennyLane is known to be there
+from qprune.pennylane.pruning import prune  # noqa: E402 after PennyLane is known to be there
+from qprune.pennylane.qnode import PrunedQNode, load  # noqa: E402
 from qprune.pennylane.training import FineTuned, Recertification, TrainingStep, finetune, recertify  # noqa: E402
 
 __all__ = ["FineTuned", "PrunedQNode", "Recertification", "TrainingStep", "finetune", "load", "prune", "recertify"]

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from html import escape
-from pathlib import Path
 
 from qiskit.circuit import ParameterExpression
 
-from qprune.errors import BundleError
 from qprune.report.diagram import FARTHEST, NEAREST, DrawnGate, circuit_svg, position, scale_stops
 from qprune.report.plots import inline_svg, plot_deviations, plot_tradeoff
 from qprune.results.result import (
@@ -121,28 +117,6 @@ def page(result: PruneResult, *, tradeoff: Sequence[TradeOffPoint] = (), title: 
             "</main></body></html>\n",
         ]
     )
-
-
-def write_page(text: str, path: str | Path) -> None:
-    """Write the page whole or not at all.
-
-    Raises:
-        BundleError: The file cannot be written.
-    """
-    path = Path(path)
-    scratch = None
-    try:
-        handle, scratch = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-        with open(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        os.chmod(scratch, 0o644)
-        os.replace(scratch, path)
-    except OSError as error:
-        if scratch is not None:
-            Path(scratch).unlink(missing_ok=True)
-        raise BundleError(
-            f"path must be a file that can be written, got {path}: {error.strerror or error}; give another"
-        ) from error
 
 
 # -- gates ----------------------------------------------------------------------------------------------------------

@@ -11,8 +11,9 @@ import msgspec
 from msgspec import Meta
 
 from qprune._arrays import FloatArray
+from qprune._files import parse_json
 from qprune._version import __version__
-from qprune.errors import CertificateError
+from qprune.errors import BundleError, CertificateError
 from qprune.geometry.bounds import HoldoutClaim
 from qprune.results.hashes import record_hash
 
@@ -108,8 +109,25 @@ class Expectations:
 class Certificate:
     """What is claimed about a pruned circuit, and for which circuits it is claimed.
 
+    For every output and every sample that selection saw: how far the states can be apart (Θ, an angle), how far the
+    output can be off (proven from Θ and the observable's spectrum, before the pruned circuit is run), and how far it is
+    (measured by running both). `qprune.verify` recomputes all of it by other means.
+
     Rows r are outputs (observables, or the one distribution), columns i the samples in `samples`. Units are those of
-    the observable; total variation for distributions.
+    the observable; total variation, in [0, 1], for distributions.
+
+    Example:
+        >>> from qiskit import QuantumCircuit
+        >>> import qprune
+        >>> circuit = QuantumCircuit(2)
+        >>> _ = circuit.ry(0.8, 0), circuit.cx(0, 1), circuit.rx(0.01, 1)
+        >>> certificate = qprune.prune(qprune.Task(circuit, "ZZ")).certificate
+        >>> [(gate.gate, gate.by) for gate in certificate.replaced]
+        [('rx', 'identity')]
+        >>> certificate.largest_measured <= certificate.largest_bound < 0.01
+        True
+        >>> Certificate.from_json(certificate.to_json()) == certificate
+        True
 
     Attributes:
         original_hash: `circuit_hash` of the task's circuit.
@@ -206,9 +224,9 @@ class Certificate:
                 it was changed after it was written.
         """
         try:
-            data = msgspec.json.decode(text)
-        except (ValueError, RecursionError) as error:
-            raise CertificateError(f"certificate is not valid JSON: {error}") from error
+            data = parse_json(text, "certificate")
+        except BundleError as error:
+            raise CertificateError(str(error)) from error
         if not isinstance(data, dict) or data.get("format") != FORMAT:
             raise CertificateError(
                 f'certificate must be a JSON object with "format": "{FORMAT}"; prune again if an older version wrote it'

@@ -10,10 +10,14 @@ import numpy as np
 from qiskit import QuantumCircuit
 
 from qprune._arrays import FloatArray
+from qprune._text import aligned
 from qprune.results.certificate import BY_PROOF, Certificate
 from qprune.results.hashes import circuit_hash, record_hash, task_hash
 from qprune.simulators.choices import MatrixProductState
+from qprune.task.portable import reduced
 from qprune.task.task import Task
+
+ACTIONS = ("keep", "remove", "replace", "simplify")
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,9 @@ class PruneResult:
     def __str__(self) -> str:
         return table(self)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return reduced(self)
+
     def __repr__(self) -> str:
         return (
             f"PruneResult({self.flat.size()} → {self.circuit.size()} gates, "
@@ -130,7 +137,7 @@ def told_of(result: PruneResult) -> dict[str, Any]:
 
 def plan_actions(plan: Sequence[PlanEntry]) -> dict[str, int]:
     """How many gates each action took."""
-    counts = dict.fromkeys(("keep", "remove", "replace", "simplify"), 0)
+    counts = dict.fromkeys(ACTIONS, 0)
     for entry in plan:
         counts[entry.action] += 1
     return counts
@@ -156,14 +163,7 @@ def table_rows(result: PruneResult) -> list[tuple[str, ...]]:
 
 def table(result: PruneResult) -> str:
     """Before/after table with the proven bound beside the measured deviation."""
-    rows = table_rows(result)
-    widths = [max(len(row[j]) for row in rows) for j in range(4)]
-    lines = [
-        "  ".join(c.ljust(w) if j == 0 else c.rjust(w) for j, (c, w) in enumerate(zip(r, widths, strict=True)))
-        for r in rows
-    ]
-    lines.insert(1, "  ".join("-" * w for w in widths))
-    return "\n".join([*lines, "", *claims(result)])
+    return "\n".join([*aligned(table_rows(result), numbers=(1, 2, 3), rule=True), "", *claims(result)])
 
 
 def claims(result: PruneResult) -> list[str]:

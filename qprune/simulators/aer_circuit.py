@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 from qiskit.circuit import ControlledGate, Gate, Instruction, Parameter
 from qiskit.circuit.library import UnitaryGate
-from qiskit.quantum_info import Operator, SparsePauliOp
+from qiskit.quantum_info import SparsePauliOp
 from qiskit_aer import AerSimulator
 from qiskit_aer.library import SaveExpectationValue
 from tqdm import tqdm
 
+from qprune.gates.matrices import unitary_of
 from qprune.gates.sites import Site, Word, pauli_label
 from qprune.simulators.values import Readings
 from qprune.task.observables import restricted
@@ -47,7 +48,8 @@ class CircuitPass:
             for item in definition.data:
                 self.append(item.operation, [qubits[definition.find_bit(q).index] for q in item.qubits])
         else:
-            self.circuit.append(UnitaryGate(Operator(operation)), [self.place[q] for q in qubits])
+            gate = UnitaryGate(unitary_of([(operation, qubits)], qubits))
+            self.circuit.append(gate, [self.place[q] for q in qubits])
 
     def _numeric(self, operation: Instruction) -> Instruction:
         symbolic = [self.task.has_inputs(p) or self.task.has_weights(p) for p in operation.params]

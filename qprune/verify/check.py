@@ -139,7 +139,7 @@ class _Verifier(Checks):
         self.cones = light_cones(task, self.circuit, self.by)
         self.noise = self.check_noise()
         self.log_q = self.number("beta") * (1 - self.noise.accumulated[[entry.site for entry in self.entries]])
-        weights = dict(zip((p.name for p in result.task.weight_params), result.task.weights.tolist(), strict=True))
+        weights = result.task.named_weights
         # On the task's own ensemble and outputs, so that a result cannot bring others
         circuits = task.with_circuit(self.circuit), task.with_circuit(result.task.circuit, weights)
         flat, width = task.with_circuit(result.flat), len(used_qubits(task, *circuits))

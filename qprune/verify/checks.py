@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from qiskit import QuantumCircuit
 
+from qprune._text import aligned
 from qprune.errors import CertificateError, CertificateViolation
 from qprune.results.certificate import Certificate
 from qprune.results.result import PlanEntry
@@ -83,9 +84,7 @@ class VerificationReport:
         rows = [("claim", "recomputed by", "result", "")]
         for c in self.checks:
             rows.append((c.claim, c.how, c.result, "ok" if c.ok else "VIOLATED"))
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
-        lines.append(f"{len(self.checks)} checks, every claim holds")
+        lines = [*aligned(rows), f"{len(self.checks)} checks, every claim holds"]
         told = fill(f"as recorded, no claim rests on it: {', '.join(self.informative)}", 100, subsequent_indent="  ")
         return "\n".join([*lines, told] if self.informative else lines)
 

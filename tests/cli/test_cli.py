@@ -123,9 +123,9 @@ def test_damaged_certificate_is_named(saved, tmp_path, capsys):
 def test_a_missing_circuit_is_named(saved, tmp_path, capsys):
     copy = tmp_path / "copy"
     shutil.copytree(saved, copy)
-    (copy / "pruned" / "circuit.qpy").unlink()
+    (copy / "pruned" / "circuit.json").unlink()
     assert main(["verify", str(copy)]) == UNUSABLE
-    assert one_line_error(capsys).endswith("pruned has neither circuit.qpy nor circuit.qasm")
+    assert one_line_error(capsys).endswith("pruned has no circuit.json, circuit.qpy or circuit.qasm")
 
 
 @pytest.mark.parametrize("noise", ["combined", str(CIRCUITS.parent / "noise_models" / "combined.json"), "FakeManilaV2"])

@@ -19,6 +19,7 @@ from qprune.gates.costs import default_cost
 from qprune.gates.sites import circuit_of, sites_of
 from qprune.limits.proof import bound_of
 from qprune.selection.candidate import Candidate
+from qprune.selection.representatives import identities, identity
 from qprune.selection.select import extended, within_budget
 from qprune.selection.strategies import STRATEGIES
 
@@ -124,8 +125,8 @@ def test_a_ladder_goes_with_its_rotation(kind):
     task = task_of(circuit, [0.3])
     stage = prepared_for(task, budget=0.5)
     k = next(k for k, site in enumerate(stage.sites) if site.role == "trainable")
-    (found,) = stage.finder.identities([k])
-    assert stage.finder.identity(k).frees == found.frees
+    (found,) = identities(stage.offers, [k])
+    assert identity(stage.offers, k).frees == found.frees
     left, _ = simplify(task, apply(task, stage.sites, {k: ()}))
     assert len(found.frees) == count
     assert found.gain == pytest.approx(cost(stage.sites) - cost(left))
@@ -193,7 +194,7 @@ def is_no_half(task, result, budget):
         rest = [j for j in gone if j != k]
         left = simplify(task, apply(task, stage.sites, dict.fromkeys(rest, ())))[0]
         if cost(left) < after:
-            bound = bound_of(stage, [stage.finder.identity(j) for j in rest]).max()
+            bound = bound_of(stage, [identity(stage.offers, j) for j in rest]).max()
             assert bound > budget, f"gate {k} is half of a ladder"
 
 
@@ -305,7 +306,7 @@ def test_in_tolerance_mode_the_other_half_goes_too():
     task = half_way()
     result = prune(task, Threshold(0.03))
     stage = prepared_for(task, tolerance=0.03)
-    within = [k for k in stage.prunable if stage.finder.identity(k).distance <= 0.03]
+    within = [k for k in stage.prunable if identity(stage.offers, k).distance <= 0.03]
     names = [stage.sites[k].name for k in within]
     assert names == ["cx", "rz", "cx"] or names == ["cx", "rz"]
     assert [e.gate for e in result.certificate.replaced] == ["rz"]

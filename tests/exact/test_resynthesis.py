@@ -18,7 +18,7 @@ import qprune
 from qprune import Measured, Proven, Threshold, UnderNoise
 from qprune.cli.command import main
 from qprune.exact.cx_networks import shorten_networks
-from qprune.exact.resynthesis import resynthesise, with_shorter_blocks
+from qprune.exact.resynthesis import resynthesise, with_shorter_runs
 from qprune.exact.simplify import simplify
 from qprune.gates.sites import circuit_of, sites_of
 from qprune.qiskit.faces import PruneGates
@@ -54,7 +54,7 @@ def task_of(circuit, observables=None, seed=5, **options):
 
 def one_round(task):
     """The circuit after one round alone, where only runs were touched."""
-    sites, changes = with_shorter_blocks(task, sites_of(task))
+    sites, changes = with_shorter_runs(task, sites_of(task))
     return task.with_circuit(circuit_of(task, sites)), changes
 
 
@@ -360,8 +360,8 @@ def test_refitted_weights_are_taken_at_their_new_values():
     circuit.rx(x, 1)
     circuit.ry(d, 0)
     data = {"inputs": np.array([[-0.8], [0.2], [0.9]]), "input_params": [x]}
-    task = qprune.Task(circuit, ["ZX", "XI"], weights={small: 0.01, b: 0.7, c: 1.1, d: 0.4}, **data)
-    options = {"limit": Measured(0.01, refit=True)}
+    task = qprune.Task(circuit, ["ZX", "XI"], weights={small: 0.05, b: 0.7, c: 1.1, d: 0.4}, **data)
+    options = {"limit": Measured(0.02, refit=True)}
     result, usual = (qprune.prune(task, resynthesis=r, **options) for r in (True, False))
     assert set(result.fixed_weights) == {"b", "c"}
     assert cx_needed(result.circuit) == 2 < cx_needed(usual.circuit)

@@ -32,7 +32,6 @@ from qiskit.quantum_info import Operator, SparseObservable, SparsePauliOp, rando
 
 from qprune import Task, TaskError, Threshold, prune
 from qprune.gates.sites import (
-    bound_operation,
     circuit_of,
     make_site,
     off_diagonal_weight,
@@ -420,11 +419,11 @@ def test_binding_a_gate_leaves_the_symbolic_one_alone():
     task = task_of(circuit)
     operation = circuit.data[0].operation
     for sample in range(3):
-        bound = bound_operation(task, operation, sample)
+        bound = task.bound_operation(operation, None if sample is None else task.inputs[sample])
         assert bound.params == pytest.approx([task.inputs[sample, 0], task.weights[0], 0.5])
     assert operation.params[0] == x
     unitary = UnitaryGate(np.eye(2))
-    assert bound_operation(task, unitary) is unitary
+    assert task.bound_operation(unitary) is unitary
 
 
 def test_global_phase_and_registers_survive():

@@ -12,7 +12,6 @@ from helpers import (
     complex_matrix,
     deviation,
     outputs,
-    prepared_for,
     replaced_circuit,
     state,
     state_angle,
@@ -28,9 +27,11 @@ from qiskit.circuit.library import efficient_su2, zz_feature_map
 from qprune import Measured, OptionError, Task, prune, verify
 from qprune.exact.simplify import simplify
 from qprune.gates.sites import circuit_of, sites_of
-from qprune.limits.compressor import Compressor
-from qprune.limits.measuring import identities
+from qprune.limits.measuring import compressor_of
+from qprune.limits.prepared import prepare
+from qprune.limits.progress import Watch
 from qprune.limits.removal import Reduced, remove_verified
+from qprune.limits.settings import Settings
 from qprune.selection.candidate import Candidate
 from qprune.selection.strategies import STRATEGIES
 
@@ -240,8 +241,9 @@ def test_moved_gates_are_members_of_their_subgroup_at_the_new_weights():
 def test_held_out_samples_play_no_part():
     """Other data there, the same circuit and weights; T5 speaks of them."""
     task = classifier(samples=10, holdout=0.4, seed=2)
-    other = classifier(samples=10, holdout=0.4, seed=2)
-    other.inputs[other.heldout] = 0.123
+    rows = task.inputs.copy()
+    rows[task.heldout] = 0.123
+    other = task.with_inputs(rows, holdout=task.heldout)
     first, second = (prune(t, Measured(0.1, refit=True)) for t in (task, other))
     assert first.certificate.pruned_hash == second.certificate.pruned_hash
     np.testing.assert_array_equal(first.weights, second.weights)
@@ -303,7 +305,7 @@ def test_a_smaller_circuit_remembers_what_went_and_why():
     assert [s.name for s in smaller.sites] == ["ry", "ry"]
     assert smaller.gone == {2}
     assert [(c.kind, c.origins) for c in smaller.changes] == [("inverse pair", (1, 3))]
-    assert smaller.weights == {"w0": 0.1, "w2": 0.3}
+    assert smaller.task.named_weights == {"w0": 0.1, "w2": 0.3}
     assert len(start.sites) == 5
     assert smaller.without([0]).gone == {0, 2}
 
@@ -326,7 +328,8 @@ def test_removal_goes_on_until_nothing_more_fits(name):
         ]
 
     for budget in (0.0, 0.04, 0.3, 0.7, 10.0):
-        left = remove_verified(start, budget, candidates, price, STRATEGIES[name]().seeded(2), False)
+        watch = Watch(lambda reduced: len(reduced.sites))
+        left = remove_verified(start, budget, candidates, price, STRATEGIES[name]().seeded(2), watch)
         assert price(left) <= budget
         assert left.deviation == price(left)
         rest = set(prices) - left.gone
@@ -337,15 +340,11 @@ def test_removal_goes_on_until_nothing_more_fits(name):
 def test_only_samples_count_not_the_mixtures_that_weights_are_fitted_on(seed):
     """The deviation that decides is the dense one on the selected samples."""
     task = classifier(samples=2)
-    stage = prepared_for(task, budget=0.3, measured=True, refit=True)
-    strategy = STRATEGIES["q-iprune"]().seeded(0)
-    compressor = Compressor(
-        task, stage.sites, stage.is_prunable, None, seed, strategy, lambda smaller: identities(stage, smaller)
-    )
-    assert len(compressor.samples) > 2
+    compressor = compressor_of(prepare(task, Settings(seed=seed), Measured(0.3, refit=True).comparison))
+    assert len(compressor.fitter.samples) > 2
     for budget in (0.1, 0.5):
         reduced = compressor.compress(budget)
-        smaller = task.with_circuit(reduced.task.circuit, reduced.weights)
+        smaller = task.with_circuit(reduced.task.circuit, reduced.task.named_weights)
         real = [deviation(task, state(task.bound_circuit(i)), state(smaller.bound_circuit(i))).max() for i in range(2)]
         assert reduced.deviation == pytest.approx(max(real), abs=1e-12)
         assert 0 < reduced.deviation <= budget

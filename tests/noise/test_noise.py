@@ -43,6 +43,7 @@ from qprune import OptionError, Proven, Task, Threshold, calibrate, prune, verif
 from qprune.gates.sites import sites_of
 from qprune.limits.tradeoff import trade_off
 from qprune.noise.channels import noise_of
+from qprune.selection.representatives import identities, identity
 
 COMMON = {"deadline": None, "suppress_health_check": list(HealthCheck)}
 
@@ -309,7 +310,7 @@ def test_costs_are_what_removal_saves():
     task = line()
     calibration = calibrate("FakeManilaV2", layout=[3, 4, 2])
     stage = prepared_for(task, budget=0.1, noise=calibration)
-    gains = {c.site: c.gain for c in map(stage.finder.identity, stage.prunable)}
+    gains = {c.place: c.gain for c in identities(stage.offers, stage.prunable)}
     by_noise = sorted(gains, key=lambda k: stage.noise.infidelity[k])
     assert [gains[k] for k in by_noise] == sorted(gains.values())
     virtual = [gains[k] for k in gains if stage.sites[k].name == "rz"]
@@ -317,7 +318,7 @@ def test_costs_are_what_removal_saves():
     ratio = [(gains[k] - min(virtual)) / stage.noise.infidelity[k] for k in gains if stage.noise.infidelity[k]]
     assert max(ratio) == pytest.approx(min(ratio))
     own = prepared_for(task, budget=0.1, noise=calibration, costs={"cx": 3.0})
-    assert {own.finder.identity(k).gain for k in own.prunable if own.sites[k].name == "cx"} == {3.0}
+    assert {identity(own.offers, k).gain for k in own.prunable if own.sites[k].name == "cx"} == {3.0}
     for noise in (None, 0.9):
         plain = prepared_for(task, budget=0.1, noise=noise)
         assert plain.costs is None

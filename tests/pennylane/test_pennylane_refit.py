@@ -16,7 +16,7 @@ from qnodes import needs
 
 from qprune import BundleError, CertificateError, Measured, TaskError, Threshold
 from qprune.gates.sites import sites_of
-from qprune.simulators.adjoint import AdjointNetwork
+from qprune.simulators.engine import Network
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # PennyLane warns of JAX versions
@@ -207,7 +207,7 @@ def test_what_may_move(name):
     function, weights, free = CIRCUITS[name]
     pruned = qpp.prune(node(function), Threshold(0), inputs=X, weights=weights)
     task = pruned.result.original
-    movable = AdjointNetwork(task, sites_of(task), task.selected).movable
+    movable = Network(task, sites_of(task), task.selected).movable
     numbers = [int(p.name[1:]) for p, may in zip(task.weight_params, movable, strict=True) if may]
     assert set(np.flatnonzero(pruned.roles.depends[numbers].any(axis=0))) == set(free)
 

@@ -26,7 +26,16 @@ def test_examples_run_in_order(document, monkeypatch, capsys):
     assert "proven (T2)" in capsys.readouterr().out
 
 
-DOCUMENTS = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/theory.md", "docs/bundles.md", "docs/design.md", "docs/guide.md", "docs/numbers.md"]
+DOCUMENTS = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "docs/theory.md",
+    "docs/bundles.md",
+    "docs/design.md",
+    "docs/guide.md",
+    "docs/numbers.md",
+]
 
 
 @pytest.mark.parametrize("document", [*DOCUMENTS, "benchmarks/README.md", "circuits/README.md"])

@@ -31,6 +31,7 @@ from qprune import Proven, Task, Threshold, calibrate, prune, verify
 from qprune.gates.costs import default_cost
 from qprune.gates.sites import circuit_of, sites_of
 from qprune.selection.product_pairs import best_pairs, written
+from qprune.selection.representatives import clifford_points, identity, local_pairs
 
 x, w = INPUTS[0], WEIGHTS[0]
 
@@ -41,7 +42,7 @@ def finish(circuit):
     return circuit
 
 
-def stage_of(circuit, values=None, samples=None, **options):
+def stage_of(circuit, values=None, samples=None, probabilities=None, **options):
     """The gate under test is the only one on two qubits."""
     task = Task(
         finish(circuit),
@@ -49,6 +50,7 @@ def stage_of(circuit, values=None, samples=None, **options):
         inputs=samples,
         input_params=[x] if samples is not None else None,
         weights=values,
+        probabilities=probabilities,
     )
     stage = prepared_for(task, budget=0.5, representatives="local", window=0, **options)
     return stage, next(k for k, site in enumerate(stage.sites) if len(site.qubits) == 2)
@@ -94,7 +96,7 @@ def test_a_gate_that_acts_on_one_qubit_alone_is_replaced_exactly(prepare, gate, 
     has_angle = gate in ("rzz", "cry")
     circuit.append(STANDARD[gate](*([w] if has_angle else [])), places)
     stage, k = stage_of(circuit, {w: 1.1} if has_angle else None)
-    exact = [c for c in stage.finder.local(k) if c.distance < 1e-6]
+    exact = [c for c in local_pairs(stage.offers, k) if c.distance < 1e-6]
     assert len(exact) == 1
     assert exact[0].angles.max() < 1e-6
     assert {q: operation.name for operation, (q,) in exact[0].by} == {at[role]: name for role, name in wanted.items()}
@@ -117,8 +119,8 @@ def test_the_identity_is_left_alone_where_nothing_is_nearer(prepare):
         circuit.h(0)
     circuit.cx(2, 0)
     stage, k = stage_of(circuit)
-    assert stage.finder.identity(k).distance < 1e-6
-    assert stage.finder.local(k) == []
+    assert identity(stage.offers, k).distance < 1e-6
+    assert local_pairs(stage.offers, k) == []
 
 
 def test_different_pairs_would_suit_different_samples():
@@ -128,10 +130,10 @@ def test_different_pairs_would_suit_different_samples():
     circuit.u(0.7, 0.4, 0.9, 0)
     circuit.cx(2, 0)
     stage, k = stage_of(circuit, samples=np.array([0.0, pi]))
-    found = stage.finder.local(k)
+    found = local_pairs(stage.offers, k)
     assert all(c.angles.max() > 0.1 for c in found)
     one, k = stage_of(circuit.copy_empty_like().compose(circuit), samples=np.array([pi, pi]))
-    assert min(c.distance for c in one.finder.local(k)) < 1e-6
+    assert min(c.distance for c in local_pairs(one.offers, k)) < 1e-6
 
 
 # -- no search finds a better pair --------------------------------------------------------------------------------
@@ -207,15 +209,15 @@ def test_distances_of_a_pair(aggregate, noise):
         circuit.rx(0.2 * q, q)
     circuit.append(STANDARD["rzx"](w), [2, 0])
     calibration = calibrate(None) if noise is None else calibrate(noise[0], beta=noise[1])
-    stage, k = stage_of(circuit, {w: 2.2}, np.array([0.1, 0.3, 0.2]), aggregate=aggregate, noise=calibration)
-    stage.task.probabilities = np.array([0.2, 0.5, 0.3])
-    found = stage.finder.local(k)
+    probabilities = [0.2, 0.5, 0.3]
+    stage, k = stage_of(circuit, {w: 2.2}, [0.1, 0.3, 0.2], probabilities, aggregate=aggregate, noise=calibration)
+    found = local_pairs(stage.offers, k)
     assert found
     steps = [walk(stage.task, circuit_of(stage.task, stage.sites), i)[k] for i in range(3)]
     for candidate in found:
         member = matrix_of(candidate, [0, 2])
         squares = np.array([squared_distance(deform(s.rho, *(noise or (1.0, 1.0))), s.gate, member) for s in steps])
-        wanted = squares.max() if aggregate == "max" else squares @ stage.finder.weights
+        wanted = squares.max() if aggregate == "max" else squares @ probabilities
         assert candidate.distance**2 == pytest.approx(wanted, abs=1e-12)
         ordinary = np.array([abs(np.trace(s.rho @ s.gate.conj().T @ member)) for s in steps])
         np.testing.assert_allclose(np.cos(candidate.angles), ordinary, atol=1e-10)
@@ -248,9 +250,9 @@ def test_a_pair_that_costs_as_much_is_no_candidate():
     circuit.u(0.7, 0.4, 0.9, 0)
     circuit.cx(2, 0)
     stage, k = stage_of(circuit, costs={"cx": 1.0})
-    assert all(len(c.by) == 1 and c.gain > 0 for c in stage.finder.local(k))
+    assert all(len(c.by) == 1 and c.gain > 0 for c in local_pairs(stage.offers, k))
     stage, k = stage_of(circuit.copy(), costs={"cx": 0.05})
-    assert stage.finder.local(k) == []
+    assert local_pairs(stage.offers, k) == []
 
 
 # -- whole circuits -----------------------------------------------------------------------------------------------
@@ -335,7 +337,7 @@ def test_which_representatives_are_products(gate, products):
     circuit.append(STANDARD[gate](w), [2, 0][: STANDARD[gate](w).num_qubits])
     stage = prepared_for(Task(finish(circuit), ["XYZ"], weights={w: 0.7}), budget=0.5)
     k = next(k for k, site in enumerate(stage.sites) if site.role == "trainable")
-    assert [candidate.product for candidate in stage.finder.clifford(k)] == products
+    assert [candidate.product for candidate in clifford_points(stage.offers, k)] == products
 
 
 @pytest.mark.parametrize("tolerance", [0.02, 0.2, 0.6])
@@ -347,7 +349,7 @@ def test_tolerance_mode(tolerance):
     stage = prepared_for(task, tolerance=tolerance, representatives="local")
     replaced = {e.site for e in result.certificate.replaced}
     for k in stage.prunable:
-        if len(stage.sites[k].qubits) == 2 and any(c.distance <= tolerance for c in stage.finder.local(k)):
+        if len(stage.sites[k].qubits) == 2 and any(c.distance <= tolerance for c in local_pairs(stage.offers, k)):
             assert k in replaced
 
 

@@ -31,7 +31,9 @@ from qprune.gates.matrices import local_cliffords
 from qprune.gates.sites import circuit_of, sites_of
 from qprune.gates.subgroups import subgroup_of
 from qprune.limits.candidates import candidates_of
-from qprune.selection.finder import CandidateFinder, is_prunable
+from qprune.selection import gate_distances
+from qprune.selection.prunable import is_prunable
+from qprune.selection.representatives import clifford_points, identities, identity, medoids
 from qprune.simulators.choices import Statevector as Simulator
 
 x = INPUTS[0]
@@ -103,13 +105,13 @@ def test_distance_to_the_identity_over_the_ensemble(aggregate, noise):
     circuit.append(STANDARD["rzz"](0.3), [0, 2])
     circuit.append(STANDARD["iswap"](), [2, 1])
     task = trained(finish(circuit))
-    task.probabilities = np.array([0.3, 0.7])
+    task = task.with_inputs(task.inputs, probabilities=[0.3, 0.7])
     calibration = calibrate(None) if noise is None else calibrate(noise[0], beta=noise[1])
     stage = stage_of(task, aggregate=aggregate, noise=calibration, prune_encoding=True)
     for k in stage.prunable:
         squares = dense_squares(stage, k, np.eye(2 ** len(stage.sites[k].qubits)), *(noise or (1.0, 1.0)))
         wanted = squares.max() if aggregate == "max" else squares @ task.probabilities
-        found = stage.finder.identity(k)
+        found = identity(stage.offers, k)
         assert found.removes
         assert found.distance**2 == pytest.approx(wanted, abs=1e-12)
         assert found.angles.shape == (2,)
@@ -165,7 +167,7 @@ def test_clifford_points_of_a_class(name):
     circuit.append(STANDARD[name](w), qubits)
     stage = stage_of(trained(finish(circuit)))
     k = next(k for k, site in enumerate(stage.sites) if site.role == "trainable")
-    found = stage.finder.clifford(k)
+    found = clifford_points(stage.offers, k)
     assert len(found) == len(subgroup_of(stage.sites[k]).clifford_points()) > 0
     for candidate in found:
         ascending = sorted(qubits)
@@ -190,7 +192,7 @@ def test_nearest_local_clifford(width):
         task = trained(finish(circuit))
         stage = stage_of(task)
         k = next(k for k, site in enumerate(stage.sites) if site.name == "unitary")
-        (candidate,) = stage.finder.clifford(k)
+        (candidate,) = clifford_points(stage.offers, k)
         ascending = [0, 2] if width == 2 else [2]
         member = local_matrix(matrix_of(candidate, ascending).to_gate(), range(width))
         matrix = local_matrix(gate, [2, 0][:width])
@@ -247,20 +249,20 @@ def test_every_follower_is_within_tolerance_of_its_medoid(seed):
     task, tolerance = many(values), 0.08
     stage = stage_of(task, tolerance=tolerance, representatives="class")
     members = [k for k, s in enumerate(stage.sites) if s.role == "trainable"]
-    found = stage.finder.medoids(members, np.full(len(stage.sites), tolerance))
+    found = medoids(stage.offers, members, np.full(len(stage.sites), tolerance))
     distance = {
         (k, j): np.sqrt(dense_squares(stage, k, local_matrix(STANDARD["ry"](values[b]), [0])).mean())
         for a, k in enumerate(members)
         for b, j in enumerate(members)
     }
-    followers = {c.site for c in found}
+    followers = {c.place for c in found}
     leaders = {}
     for c in found:
         (operation, _), *more = c.by
         assert not more
-        leaders[c.site] = next(k for k in members if stage.sites[k].operation.params == operation.params)
-        assert distance[c.site, leaders[c.site]] <= tolerance + 1e-9
-        assert c.distance == pytest.approx(distance[c.site, leaders[c.site]], abs=1e-9)
+        leaders[c.place] = next(k for k in members if stage.sites[k].operation.params == operation.params)
+        assert distance[c.place, leaders[c.place]] <= tolerance + 1e-9
+        assert c.distance == pytest.approx(distance[c.place, leaders[c.place]], abs=1e-9)
     assert not followers & set(leaders.values())  # who leads stays what it was
     for k in set(members) - followers - set(leaders.values()):
         # left alone: nobody near would have had it
@@ -336,7 +338,7 @@ def test_turns_are_angles_to_the_identity_without_any_state(gate, qubits, turn):
     circuit.append(gate, qubits)
     stage = stage_of(trained(finish(circuit), ("ZI", "XX")))
     k = next(k for k, s in enumerate(stage.sites) if s.origins == (5,))
-    assert stage.finder.identity(k).turn == pytest.approx(turn)
+    assert identity(stage.offers, k).turn == pytest.approx(turn)
 
 
 def test_gains():
@@ -347,11 +349,11 @@ def test_gains():
     circuit.cp(u, 0, 1)
     stage = stage_of(trained(finish(circuit), ("ZI", "XX")), costs={"ry": 3.0, "cz": 4.0, "cp": 9.0})
     ry, crx, cp = (k for k, s in enumerate(stage.sites) if s.role == "trainable")
-    assert stage.finder.identity(ry).gain == 3.0
-    assert stage.finder.identity(crx).gain == 10.0
-    assert [c.gain for c in stage.finder.clifford(ry)] == pytest.approx([0.3] * 3)
-    assert [c.gain for c in stage.finder.clifford(crx)] == pytest.approx([1.0] * 3)
-    assert [c.gain for c in stage.finder.clifford(cp)] == pytest.approx([5.0])  # by a cz of cost 4
+    assert identity(stage.offers, ry).gain == 3.0
+    assert identity(stage.offers, crx).gain == 10.0
+    assert [c.gain for c in clifford_points(stage.offers, ry)] == pytest.approx([0.3] * 3)
+    assert [c.gain for c in clifford_points(stage.offers, crx)] == pytest.approx([1.0] * 3)
+    assert [c.gain for c in clifford_points(stage.offers, cp)] == pytest.approx([5.0])  # by a cz of cost 4
 
 
 # -- T3 -----------------------------------------------------------------------------------------------------------
@@ -372,13 +374,27 @@ def rotation_ladder(layers, num_qubits=3):
 
 def counts(task, representatives="identity"):
     """Expectation values, comparisons, and gates by class."""
-    stage = stage_of(task, tolerance=0.05, representatives=representatives)
-    candidates_of(stage)
+    stage, made = stage_of(task, tolerance=0.05, representatives=representatives), []
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("compare_members", "compare_matrices"):
+            patch.setattr(gate_distances, name, counting(getattr(gate_distances, name), made))
+        candidates_of(stage)
     sizes = {}
     for k in stage.prunable:
         group = subgroup_of(stage.sites[k])
         sizes[group] = sizes.get(group, 0) + 1
-    return stage.prefix.num_expectations, stage.finder.comparisons, sizes
+    return stage.prefix.num_expectations, sum(made), sizes
+
+
+def counting(compare, made):
+    """The function, which writes down for how many representatives it was asked."""
+
+    def counted(*arguments, **options):
+        distances = compare(*arguments, **options)
+        made.append(len(np.atleast_2d(distances.deformed)))
+        return distances
+
+    return counted
 
 
 def test_expectations_grow_linearly():
@@ -435,10 +451,18 @@ def test_comparisons_with_clifford_points_are_linear():
     assert found[2] - found[1] == found[1] - found[0]
 
 
-def test_counting_is_of_the_finder():
-    """`comparisons` starts at zero and counts distances, not candidates kept."""
-    stage = stage_of(rotation_ladder(1))
-    finder = CandidateFinder(stage.task, stage.sites, stage.prefix, stage.noise, "rms", None)
-    assert finder.comparisons == 0
-    finder.identity(0)
-    assert finder.comparisons == 1
+def test_gates_compared_together_are_those_compared_alone():
+    """Distances of a gate do not depend on which others are looked at, but for rounding."""
+    circuit = start()
+    for q, angle in enumerate((w, 0.3, v)):
+        circuit.ry(angle, q)
+        circuit.ry(x * (0.1 + q), q)
+        circuit.u(0.1, u, 0.2, q)
+    stage = stage_of(trained(finish(circuit)), prune_encoding=True)
+    together = identities(stage.offers, stage.prunable)
+    assert [c.place for c in together] == stage.prunable
+    for found in together:
+        alone = identity(stage.offers, found.place)
+        assert (alone.gain, alone.frees, alone.turn) == (found.gain, found.frees, found.turn)
+        assert alone.distance == pytest.approx(found.distance, abs=1e-14)
+        np.testing.assert_allclose(alone.angles, found.angles, atol=1e-14)

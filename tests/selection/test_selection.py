@@ -36,7 +36,7 @@ def total(chosen):
 
 
 def fits(chosen, limits, cone):
-    return len({c.site for c in chosen}) == len(chosen) and np.all(angles_used(chosen, cone, limits.shape) <= limits)
+    return len({c.place for c in chosen}) == len(chosen) and np.all(angles_used(chosen, cone, limits.shape) <= limits)
 
 
 # -- tolerance ----------------------------------------------------------------------------------------------------
@@ -45,7 +45,7 @@ def fits(chosen, limits, cone):
 def test_every_gate_within_its_tolerance_goes():
     """T1: d_q ≤ ε_k, equality included; each gate has its own ε_k."""
     found = [candidate(k, [0.0], distance=d) for k, d in enumerate((0.05, 0.1, 0.1 + 1e-15, 0.3))]
-    assert [c.site for c in within_tolerance(found, np.array([0.1, 0.1, 0.1, 0.4]))] == [0, 1, 3]
+    assert [c.place for c in within_tolerance(found, np.array([0.1, 0.1, 0.1, 0.4]))] == [0, 1, 3]
 
 
 def test_the_identity_comes_first_then_the_nearest():
@@ -90,7 +90,7 @@ def test_ties_are_broken_by_the_smaller_angle():
     """Of two gates of one cost the one that costs less of the budget goes."""
     found = [candidate(0, [0.5]), candidate(1, [0.3]), candidate(2, [0.4])]
     chosen = within_budget(found, np.array([[0.75]]), whole_cone(1, 3), STRATEGIES["q-iprune"]().seeded(0), ())
-    assert [c.site for c in chosen] == [1, 2]
+    assert [c.place for c in chosen] == [1, 2]
 
 
 def test_nothing_to_choose_from():
@@ -108,7 +108,7 @@ def test_what_costs_nothing_goes_at_no_budget():
     """An angle of zero under a budget of zero."""
     found = [candidate(0, [0.0, 0.0]), candidate(1, [0.0, 1e-9]), candidate(2, [0.0, 0.0])]
     chosen = within_budget(found, np.zeros((2, 2)), whole_cone(2, 3), STRATEGIES["q-iprune"]().seeded(0), ())
-    assert [c.site for c in chosen] == [0, 2]
+    assert [c.place for c in chosen] == [0, 2]
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -129,9 +129,9 @@ def test_rounds_after_the_light_cone_has_shrunk_only_improve(seed):
         return light_cones(task, sites, removed)
 
     chosen = within_budget(found, limits, cone_of, STRATEGIES["q-iprune"]().seeded(0), sites)
-    assert fits(chosen, limits, cone_of({c.site for c in chosen}))
+    assert fits(chosen, limits, cone_of({c.place for c in chosen}))
     alone = max(total(some) for some in subsets(found) if fits(some, limits, first))
-    best = max(total(some) for some in subsets(found) if fits(some, limits, cone_of({c.site for c in some})))
+    best = max(total(some) for some in subsets(found) if fits(some, limits, cone_of({c.place for c in some})))
     assert alone - 1e-9 <= total(chosen) <= best + 1e-9
 
 
@@ -198,8 +198,8 @@ def test_more_is_taken_while_the_sharper_bound_allows(name):
     chosen = extended(taken, found, allowed, STRATEGIES[name]().seeded(1), ())
     assert found[3] in chosen
     assert allowed(chosen)
-    assert len({c.site for c in chosen}) == len(chosen) > 1
-    left = [c for c in found if c.site not in {t.site for t in chosen}]
+    assert len({c.place for c in chosen}) == len(chosen) > 1
+    left = [c for c in found if c.place not in {t.place for t in chosen}]
     assert not any(allowed([*chosen, c]) for c in left)
 
 

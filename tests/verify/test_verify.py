@@ -544,10 +544,18 @@ def test_of_another_circuit():
 
 @pytest.mark.parametrize("change", ["weights", "inputs", "probabilities", "selected"])
 def test_of_another_task(change):
-    task = network().with_circuit(network().circuit)
-    value = getattr(task, change).copy()
-    value[:2] = value[1::-1] if change != "selected" else task.heldout[:2]
-    setattr(task, change, value)
+    task = network()
+    swapped = np.arange(len(getattr(task, change)))
+    swapped[:2] = 1, 0
+    ensemble = {"probabilities": task.probabilities, "holdout": task.heldout, "labels": task.labels}
+    if change == "weights":
+        task = task.with_weights(task.weights[swapped])
+    elif change == "inputs":
+        task = task.with_inputs(task.inputs[swapped], **ensemble)
+    elif change == "probabilities":
+        task = task.with_inputs(task.inputs, **ensemble | {"probabilities": task.probabilities[swapped]})
+    else:
+        task = task.with_inputs(task.inputs, **ensemble | {"holdout": [*task.selected[:1], *task.heldout[1:]]})
     assert task_hash(task) != task_hash(network())
     with pytest.raises(CertificateError, match="another task"):
         verify(task, pruned())
