@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from importlib import import_module
 from types import ModuleType
-from typing import Any
 
 from qprune.errors import MissingExtraError
 
@@ -29,21 +28,3 @@ def require(module: str, extra: str, purpose: str) -> ModuleType:
         raise MissingExtraError(
             f"{purpose} needs {library}, which is not installed: pip install 'qprune[{extra}]'", name=library
         ) from error
-
-
-class WhenUsed:
-    """Stands for a module until something of it is asked for, so that importing qprune does not load it.
-
-    Args:
-        module: Its full name.
-
-    Example:
-        >>> WhenUsed("sympy").Symbol("x")
-        x
-    """
-
-    def __init__(self, module: str) -> None:
-        self._module = module
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(import_module(self._module), name)
