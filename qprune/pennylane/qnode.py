@@ -208,8 +208,8 @@ def load(folder: str | Path, qnode: Any, *, kwargs: Mapping[str, Any] | None = N
     folder = Path(folder)
     result = load_result(folder)
     about = read_json(folder / FILE)
-    if about.get("format") != FORMAT:
-        raise BundleError(f"{folder / FILE} is of format {about.get('format')}, not {FORMAT}: prune and save again")
+    if not isinstance(about, dict) or about.get("format") != FORMAT:
+        raise BundleError(f'{folder / FILE} must be a JSON object with "format": "{FORMAT}": prune and save again')
     try:
         with np.load(folder / ARRAYS) as stored:
             arrays = dict(stored)
