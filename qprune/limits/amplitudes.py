@@ -15,11 +15,11 @@ from qiskit.quantum_info import SparsePauliOp
 from qprune._arrays import ComplexArray, FloatArray
 from qprune.errors import OptionError, TaskError
 from qprune.exact.simplify import light_cones
+from qprune.gates.matrices import unitary_of
 from qprune.gates.sites import Site
 from qprune.geometry.quadratic import LargestForm, largest_form, largest_form_by_products
 from qprune.limits.on_inputs import rounding_of
 from qprune.limits.product_inputs import evolved
-from qprune.simulators.dense import BatchedNetwork, apply_rows
 from qprune.task.observables import restricted
 from qprune.task.task import Task
 
@@ -148,20 +148,30 @@ class _Pass:
     """A circuit on many states side by side, forth and back."""
 
     def __init__(self, task: Task, sites: Sequence[Site], qubits: list[int]) -> None:
-        network = BatchedNetwork(task, [], np.arange(1))
-        network.place = {q: j for j, q in enumerate(qubits)}
-        self.steps = [step for site in sites for step in network.whole(site.operation, site.qubits)]
+        size = len(qubits)
+        axis = {q: size - 1 - j for j, q in enumerate(qubits)}  # the most significant qubit has the first axis
+        self.steps = [
+            (
+                unitary_of([(task.bound_operation(site.operation), site.qubits)], site.qubits),
+                [axis[q] for q in site.qubits],
+            )
+            for site in sites
+        ]
 
     def forth(self, states: ComplexArray) -> ComplexArray:
-        for rows, axes in self.steps:
-            states = apply_rows(states, rows, axes)
+        for matrix, axes in self.steps:
+            states = _applied(matrix, axes, states)
         return states
 
     def back(self, states: ComplexArray) -> ComplexArray:
-        for rows, axes in reversed(self.steps):
-            turned: list[list[tuple[int, Any]]] = [[] for _ in rows]
-            for i, row in enumerate(rows):
-                for j, entry in row:
-                    turned[j].append((i, np.conj(entry)))
-            states = apply_rows(states, turned, axes)
+        for matrix, axes in reversed(self.steps):
+            states = _applied(matrix.conj().T, axes, states)
         return states
+
+
+def _applied(matrix: ComplexArray, axes: list[int], states: ComplexArray) -> ComplexArray:
+    """A matrix on some qubits of states (2^n, M)."""
+    count, size = len(axes), len(states).bit_length() - 1
+    tensor, view = matrix.reshape((2,) * 2 * count), states.reshape((2,) * size + (-1,))
+    turned = np.tensordot(tensor, view, (range(count, 2 * count), axes[::-1]))
+    return np.moveaxis(turned, range(count), axes[::-1]).reshape(states.shape)

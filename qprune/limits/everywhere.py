@@ -85,7 +85,7 @@ def comparison_of(prepared: Prepared) -> EveryInputComparison:
 def _fitted(prepared: Prepared, task: Task, budget: float) -> Reduced:
     """A circuit pruned with refit on another ensemble of inputs, its weights and gates on the original's own."""
     found = compressed(prepare(task, prepared.settings, Comparison(window=0)), budget)
-    return replace(found, task=prepared.task.with_circuit(found.task.circuit, found.weights))
+    return replace(found, task=prepared.task.with_circuit(found.task.circuit, found.task.named_weights))
 
 
 def _cost(prepared: Prepared, reduced: Reduced) -> float:

@@ -12,7 +12,7 @@ from qprune.errors import OptionError
 from qprune.gates.costs import cost_of
 from qprune.gates.sites import circuit_of
 from qprune.limits.base import Rewritten
-from qprune.limits.claims import deviations, doubt
+from qprune.limits.claims import deviations_at_most
 from qprune.limits.compressor import Compressor
 from qprune.limits.prepared import Prepared
 from qprune.limits.progress import Watch
@@ -67,10 +67,7 @@ def deviation_of(prepared: Prepared, reduced: Reduced) -> float:
     """Largest measured change of any output on any selected sample, and what an approximate simulator may hide."""
     task, before = prepared.task, prepared.prefix.outputs
     after = prepared.runner.outputs(reduced.task, reduced.sites, task.selected)
-    found = deviations(before, after)
-    if prepared.settings.simulated.approximates:
-        found = found + doubt(task, before, after)
-    return float(found.max())
+    return float(deviations_at_most(task, before, after, not prepared.settings.simulated.approximates).max())
 
 
 def watch_of(prepared: Prepared) -> Watch[Reduced]:

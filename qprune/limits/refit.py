@@ -104,7 +104,8 @@ def _quadratic(
     """Σ|r|^p, and the Gauss-Newton matrix and slope of that sum's share p, all relative to the largest residual."""
     root = np.asarray(np.abs(relative) ** (power / 2 - 1), dtype=float)  # ones for the mean square
     half = root[:, None] * matrix
-    return float(np.sum(relative**power)), (power - 1) * (half.T @ half), (root * residual) @ half
+    normal = np.asarray((power - 1) * (half.T @ half), dtype=float)
+    return float(np.sum(relative**power)), normal, (root * residual) @ half
 
 
 def _solved(normal: FloatArray, added: FloatArray, slope: FloatArray) -> FloatArray:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from qprune._files import read_json, read_text, tidy, whole_folder, write_whole
-from qprune.errors import BundleError, CertificateError
+from qprune._files import read_json, tidy, whole_folder, write_whole
+from qprune.errors import BundleError, CertificateError, QpruneError
 from qprune.limits.frontier import Frontier
 from qprune.report.page import page
 from qprune.report.plots import drawing_library, plot, save_drawings, save_figure
-from qprune.results.certificate import Certificate, circuit_hash, task_hash
-from qprune.results.result import ACTIONS, PlanEntry, PruneResult
+from qprune.results.hashes import circuit_hash, task_hash
+from qprune.results.manifest import CERTIFICATE, check_manifest, digests, read_certificate, seal
+from qprune.results.result import ACTIONS, PlanEntry, PruneResult, told_of
 from qprune.results.tradeoff import TradeOffPoint
 from qprune.task.bundle import BUNDLE_FILES, read_circuit, read_circuit_file, write_task
 from qprune.task.circuit_file import circuit_text
@@ -22,6 +23,8 @@ from qprune.task.task import Task
 from qprune.task.unitary_part import unitary_part
 
 FRONTIER = "frontier.png"
+FOR_PEOPLE = ("report.txt", "before.png", "after.png", "report.html")  # nothing is read back from these
+BESIDE = ("pennylane.json", "pennylane.npz")  # read by `qprune.pennylane.load`, which checks them
 
 # Everything that `save` and `PrunedQNode.save` write, for `overwrite` replaces nothing else.
 RESULT_FILES = {
@@ -83,23 +86,25 @@ def write_result(
         BundleError: A circuit cannot be stored, or what was read is not what was written.
         OSError: The folder cannot be written.
     """
+    _write(result, folder)
+    _compare(result, _read(folder))
+    if drawings:
+        save_drawings(result, folder)
+        report(result, folder / "report.html", tradeoff=tradeoff)
+    seal(folder, result.certificate)
+
+
+def _write(result: PruneResult, folder: Path) -> None:
+    """Everything that is read back, and the table."""
     for name, task in (("original", result.original), ("pruned", result.task)):
         (folder / name).mkdir()
         write_task(task, folder / name)
     for name, circuit in (("flat", result.flat), ("simplified", result.simplified)):
         (folder / f"{name}.json").write_text(circuit_text(circuit), encoding="utf-8")
-    (folder / "certificate.json").write_text(result.certificate.to_json(), encoding="utf-8")
-    plan = {
-        "holdout": [result.original.holdout, result.original.seed],
-        "accuracy": result.accuracy,
-        "plan": [asdict(entry) for entry in result.plan],
-    }
+    plan = {"holdout": [result.original.holdout, result.original.seed], **told_of(result)}
     (folder / "plan.json").write_text(json.dumps(plan, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     (folder / "report.txt").write_text(f"{result}\n", encoding="utf-8")
-    _compare(result, load(folder))
-    if drawings:
-        save_drawings(result, folder)
-        report(result, folder / "report.html", tradeoff=tradeoff)
+    seal(folder, result.certificate)
 
 
 def _compare(written: PruneResult, read: PruneResult) -> None:
@@ -126,13 +131,32 @@ def _fingerprint(result: PruneResult) -> dict[str, object]:
 
 
 def load(folder: str | Path) -> PruneResult:
-    """Read what `save` wrote. Nothing is checked beyond form: that is what `verify` is for.
+    """Read what `save` wrote.
+
+    Nothing is checked beyond form, and that what is read is what was saved: the rest is what `verify` is for.
 
     Raises:
         BundleError: A file is missing, unreadable or damaged.
+        CertificateError: The certificate is damaged, or a file was changed, added or taken away after it was saved.
+            The page, the pictures and report.txt may be made anew; `verify` will say that they are not those saved.
     """
     folder = Path(folder)
-    certificate = _read_certificate(folder)
+    if not folder.exists():
+        tidy(folder.parent)  # may have been set aside by a process that died
+    result = _read(folder)
+    there = result.files or {}
+    check_manifest(result.certificate.files, there, passed_over=FOR_PEOPLE)
+    try:
+        _check_agreement(result, there)
+    except (TypeError, ValueError, LookupError) as error:  # what the report makes of entries of another kind
+        if isinstance(error, QpruneError):
+            raise
+        raise CertificateError(f"certificate is damaged: {error!r}") from error
+    return result
+
+
+def _read(folder: Path) -> PruneResult:
+    certificate, files = read_certificate(folder), digests(folder)
     extra = read_json(folder / "plan.json")
     try:
         holdout, seed = extra["holdout"]
@@ -150,12 +174,29 @@ def load(folder: str | Path) -> PruneResult:
         plan=plan,
         certificate=certificate,
         accuracy=accuracy,
+        files=files,
     )
+
+
+def _check_agreement(result: PruneResult, there: Mapping[str, str]) -> None:
+    """Write the result again: every file must say what it would say now, and no other may be there.
+
+    What stands in several files, such as the inputs in both bundles, is read from one of them. So a forger who writes
+    all hashes anew still has to make every file say the same, which is what `verify` recomputes.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        _write(result, Path(scratch))
+        here = digests(Path(scratch))
+    for name in sorted({*here, *there} - {*FOR_PEOPLE, *BESIDE}):
+        if name not in here or name not in there:
+            raise CertificateError(f"file {name} is {'missing' if name in here else 'none that a result has'}")
+        if here[name] != there[name]:
+            raise CertificateError(f"file {name} says something else than the result that it belongs to")
 
 
 def is_result(folder: Path) -> bool:
     """Whether a folder holds a saved result and nothing else."""
-    if not (folder / "certificate.json").is_file():
+    if not (folder / CERTIFICATE).is_file():
         return False
     inside = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
     return inside <= RESULT_FILES
@@ -183,18 +224,6 @@ def is_frontier(folder: Path) -> bool:
     """Whether a folder holds a saved Pareto front and nothing else."""
     inside = list(folder.iterdir())
     return bool(inside) and all(path.name == FRONTIER or (path.name.isdecimal() and is_result(path)) for path in inside)
-
-
-def _read_certificate(folder: Path) -> Certificate:
-    path = folder / "certificate.json"
-    if not folder.exists():
-        tidy(folder.parent)  # may have been set aside by a process that died
-    if not path.is_file():
-        raise BundleError(f"{folder} holds no certificate.json; give a folder that `qprune prune --out` wrote")
-    try:
-        return Certificate.from_json(read_text(path))
-    except CertificateError as error:
-        raise BundleError(f"{path} is damaged: {error}") from error
 
 
 def _pruned_task(original: Task, folder: Path) -> Task:

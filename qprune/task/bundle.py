@@ -21,6 +21,7 @@ from qprune._arrays import FloatArray
 from qprune._files import read_json, read_text
 from qprune.errors import BundleError
 from qprune.task.circuit_file import circuit_from, circuit_text
+from qprune.task.domain import Domain
 
 BUNDLE_FORMAT = "qprune-task/1"
 CIRCUIT = "circuit.json"
@@ -40,6 +41,7 @@ class Bundled(Protocol):
     inputs: FloatArray
     probabilities: FloatArray
     labels: NDArray[np.int64] | None
+    domain: Domain
 
 
 def read_task(folder: Path, split: str | None) -> dict[str, Any]:
@@ -78,6 +80,7 @@ def read_task(folder: Path, split: str | None) -> dict[str, Any]:
             "weight_params": list(description["weight_params"]),
             "probabilities": probabilities,
             "labels": labels,
+            "domain": Domain.from_json(description.get("domain", {"kind": "data"})),
         }
     except (KeyError, TypeError, ValueError, OverflowError, QiskitError) as error:
         if isinstance(error, BundleError):
@@ -105,6 +108,7 @@ def write_task(task: Bundled, folder: Path) -> None:
         "input_params": names,
         "weight_params": [p.name for p in task.weight_params],
         "weights": task.weights.tolist(),
+        "domain": task.domain.to_json(),
     }
     circuit = task.circuit
     if task.observables is None and task.measured_qubits != tuple(range(task.circuit.num_qubits)):

@@ -1,7 +1,4 @@
-"""A task: a trained circuit, what it measures, and the ensemble of inputs it is judged on.
-
-The only place where parameters are bound to values.
-"""
+"""A trained circuit with what it measures and its inputs; the only place where parameters are bound to values."""
 
 from __future__ import annotations
 
@@ -30,6 +27,7 @@ from qprune.task.arguments import (
     kept_weights,
 )
 from qprune.task.bundle import is_bundle, read_task, write_task
+from qprune.task.domain import Domain, checked_domain
 from qprune.task.expressions import operation_with_numbers, values_of, with_numbers
 from qprune.task.observables import Spectrum, as_observables, name_of, spectrum_of, support_of
 from qprune.task.portable import reduced
@@ -66,6 +64,8 @@ class Task:
         seed: Seed ≥ 0 of the hold-out that is drawn.
         labels: Optional class of every sample, shape (M,), used only to report accuracy: ±1 (prediction: sign of the
             first observable), or 0 … R−1 with R > 1 observables (prediction: the largest).
+        domain: The inputs that claims for every input speak of (THEORY T9): "data", the smallest box that holds the
+            inputs, or `Domain.box(low, high)`, `Domain.ellipsoid(quantile)`, `Domain.around(radius)`.
         holds: What the circuit does not show of where its angles come from: by a parameter's name the names of the
             weights that refit must leave as they are while the circuit has that parameter. `qprune.pennylane` fills it.
 
@@ -78,7 +78,7 @@ class Task:
         input_params, weight_params: Parameters in the order of the columns of `inputs` and of `weights`.
         inputs, weights, probabilities, labels: As given, as read-only arrays.
         selected, heldout: Indices of the samples that selection sees, and of those it does not; both ascending.
-        holdout, seed, holds: As given, indices as a tuple.
+        holdout, seed, domain, holds: As given, indices as a tuple.
 
     Raises:
         TaskError: Anything above does not hold; nothing is guessed.
@@ -114,6 +114,7 @@ class Task:
     heldout: NDArray[np.intp]
     holdout: float | tuple[int, ...]
     seed: int
+    domain: Domain
     holds: Mapping[str, frozenset[str]]
 
     def __init__(
@@ -129,6 +130,7 @@ class Task:
         holdout: float | ArrayLike = 0.0,
         seed: int = 0,
         labels: ArrayLike | None = None,
+        domain: Domain | str = "data",
         holds: Mapping[str, Iterable[str]] | None = None,
     ) -> None:
         if not isinstance(circuit, QuantumCircuit):
@@ -148,6 +150,7 @@ class Task:
             input_params=columns,
             weight_params=trained,
             weights=values,
+            domain=checked_domain(domain),
             holds=checked_holds(holds),
             **vars(checked_ensemble(rows, outputs, probabilities, labels, holdout, seed)),
         )
@@ -242,6 +245,10 @@ class Task:
             weight_params=kept,
             weights=np.array([values[p.name] for p in kept], dtype=np.float64),
         )
+
+    def with_domain(self, domain: Domain | str) -> Task:
+        """The same task with claims for every input about another domain; `domain` as in `Task`."""
+        return self._but(domain=checked_domain(domain))
 
     def with_holds(self, holds: Mapping[str, Iterable[str]]) -> Task:
         """The same task with other weights held when refitting; `holds` as in `Task`."""

@@ -5,9 +5,11 @@ Source: THEORY T9, step 4.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import ast
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import atan, cos, exp, inf, isfinite, log, nextafter, sin
+from operator import add, mul, sub, truediv
 from typing import Any
 
 from qprune.errors import TaskError
@@ -93,14 +95,38 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def range_of(text: str, inputs: dict[str, Range]) -> Range:
+OPERATIONS: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
+    ast.Add: add,
+    ast.Sub: sub,
+    ast.Mult: mul,
+    ast.Div: truediv,
+    ast.Pow: pow,
+}
+
+
+def range_of(text: str, inputs: Mapping[str, Range]) -> Range:
     """The range of an angle, written as Qiskit writes it, in named inputs.
 
+    Only sums, products, quotients, powers and the functions above are read; nothing else in the text is ever run.
+
     Raises:
-        TaskError: It has a function that is not known here, or no finite range.
+        TaskError: It has anything that is not known here, or no finite range.
     """
     try:
-        found = eval(compile(text, "<angle>", "eval"), {"__builtins__": {}}, FUNCTIONS | inputs)
-    except (NameError, ValueError, SyntaxError, OverflowError) as error:
-        raise TaskError(f"verify cannot bound the angle {text}: {error}") from error
-    return Range.of(found)
+        return Range.of(_value(ast.parse(text, mode="eval").body, inputs))
+    except (KeyError, TypeError, ValueError, SyntaxError, OverflowError, RecursionError, ZeroDivisionError) as error:
+        raise TaskError(f"verify cannot bound the angle {text}: {error!r}") from error
+
+
+def _value(node: ast.AST, inputs: Mapping[str, Range]) -> Any:
+    if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
+        return node.value
+    if isinstance(node, ast.Name):
+        return inputs[node.id]
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        return -_value(node.operand, inputs)
+    if isinstance(node, ast.BinOp):
+        return OPERATIONS[type(node.op)](_value(node.left, inputs), _value(node.right, inputs))
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and len(node.args) == 1 and not node.keywords:
+        return FUNCTIONS[node.func.id](_value(node.args[0], inputs))
+    raise ValueError(f"{ast.unparse(node)} is no sum, product, quotient, power or known function")

@@ -171,7 +171,7 @@ def dense_values(task, weights=None, circuit=None):
     """(R, M) by Qiskit, at other weights or of another circuit."""
     moved = task.with_circuit(task.circuit if circuit is None else circuit)
     if weights is not None:
-        moved.weights = weights
+        moved = moved.with_weights(weights)
     return np.array([outputs(moved, state(moved.bound_circuit(i))) for i in range(task.num_samples)]).T
 
 
@@ -184,8 +184,7 @@ def test_any_circuit_and_its_derivatives(task, shift):
     np.testing.assert_allclose(network.values(weights), dense_values(task, weights), atol=1e-11)
     values, jacobian = network.jacobian(weights)
     np.testing.assert_allclose(values, dense_values(task, weights), atol=1e-11)
-    moved = task.with_circuit(task.circuit)
-    moved.weights = weights
+    moved = task.with_weights(weights)
     np.testing.assert_allclose(jacobian, finite_differences(network, moved), atol=1e-7)
 
 

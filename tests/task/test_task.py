@@ -27,7 +27,7 @@ from qprune import (
     Threshold,
     UnderNoise,
 )
-from qprune.results.certificate import circuit_hash, task_hash
+from qprune.results.hashes import circuit_hash, task_hash
 
 X, W = ParameterVector("x", 2), ParameterVector("w", 3)
 
@@ -510,12 +510,12 @@ def test_a_failed_save_leaves_the_earlier_result(tmp_path, result, monkeypatch):
     [
         (lambda text: text[:100], "not valid JSON"),
         (lambda text: "[]", "format"),
-        (lambda text: text.replace("qprune-certificate/1", "other"), "format"),
-        (lambda text: text.replace('"bound"', '"bounds"', 1), "missing or unknown entries"),
-        (lambda text: json.dumps({**json.loads(text), "measured": [[1.0]]}), "shape"),
+        (lambda text: text.replace("qprune-certificate/2", "other"), "format"),
+        (lambda text: text.replace('"bound"', '"bounds"', 1), "missing required field `bound`"),
+        (lambda text: json.dumps({**json.loads(text), "measured": [[1.0]]}), "claims are not for|another shape"),
         (lambda text: json.dumps({**json.loads(text), "angle": "abc"}), "damaged"),
         (lambda text: json.dumps({**json.loads(text), "replaced": [{}]}), "damaged"),
-        (lambda text: json.dumps({**json.loads(text), "bound": [[float("nan")] * 2]}), "finite"),
+        (lambda text: json.dumps({**json.loads(text), "bound": [[float("nan")] * 2]}), "not valid JSON"),
     ],
 )
 def test_corrupt_certificates(result, damage, words):

@@ -15,9 +15,20 @@ from qiskit.circuit import ParameterVector
 from qiskit.circuit.library import PauliEvolutionGate, PermutationGate, StatePreparation, UnitaryGate
 from qiskit.quantum_info import SparsePauliOp, Statevector, random_unitary
 
-import qprune
-from qprune import CertificateError, CertificateViolation, Task, TaskError, Threshold, calibrate, prune
-from qprune.results.certificate import Certificate, circuit_hash, task_hash
+from qprune import (
+    CertificateError,
+    CertificateViolation,
+    Task,
+    TaskError,
+    Threshold,
+    calibrate,
+    load,
+    prune,
+    save,
+)
+from qprune.results.certificate import Certificate
+from qprune.results.hashes import circuit_hash, task_hash
+from qprune.results.result import recorded
 from qprune.verify import states as simulation
 from qprune.verify.check import verify
 
@@ -198,8 +209,8 @@ def test_random_results_verify(case):
 
 def test_after_writing_and_reading(tmp_path):
     result = pruned("class")
-    qprune.save(result, tmp_path / "result", drawings=False)
-    loaded = qprune.load(tmp_path / "result")
+    save(result, tmp_path / "result", drawings=False)
+    loaded = load(tmp_path / "result")
     assert verify(loaded.original, loaded).checks
     assert verify(network(), loaded).checks
 
@@ -211,10 +222,14 @@ def test_report(capsys):
     report = verify(network(), pruned(), progress=True)
     assert capsys.readouterr().err == ""  # not a terminal
     lines = str(report).splitlines()
-    assert len(lines) == len(report.checks) + 2
+    count = len(report.checks)
     assert max(map(len, lines)) <= 100
-    assert lines[-1] == f"{len(report.checks)} checks, every claim holds"
-    assert all(line.endswith("ok") for line in lines[1:-1])
+    assert lines[count + 1] == f"{count} checks, every claim holds"
+    assert all(line.endswith("ok") for line in lines[1 : count + 1])
+    assert all("rounding" in line for line in lines if "margin -" in line)
+    assert " ".join(" ".join(lines[count + 2 :]).split()).startswith(
+        "as recorded, no claim rests on it: strategy, seed"
+    )
     for word in ("SHA-256", "full simulation", "dense eigenvalues", "T1", "T2", "T4", "T5", "difference", "margin"):
         assert word in str(report)
     with pytest.raises(AttributeError):
@@ -300,6 +315,10 @@ def noise_of(options, **changes):
     return tamper
 
 
+def expected(**changes):
+    return lambda result: forged(result, expectations=replace(result.certificate.expectations, **changes))
+
+
 def number(field, by):
     return lambda result: forged(result, **{field: getattr(result.certificate, field) + by})
 
@@ -356,11 +375,7 @@ def tighter_tolerance(result):
     assert gamma >= 0
     small = max(e.distance for e in certificate.replaced) - TINY
     entries = tuple(replace(e, tolerance=small) for e in certificate.replaced)
-    return forged(
-        result,
-        replaced=entries,
-        options=certificate.options | {"limit": certificate.options["limit"] | {"tolerance": small}},
-    )
+    return setting(tolerance=small)(forged(result, replaced=entries))
 
 
 def circuit_without_last_gate(result):
@@ -375,7 +390,7 @@ def other_pruned_circuit(result):
 
 def other_pruned_circuit_and_hash(result):
     forgery = other_pruned_circuit(result)
-    return forged(forgery, pruned_hash=circuit_hash(forgery.circuit))
+    return forged(recorded(forgery), pruned_hash=circuit_hash(forgery.circuit))
 
 
 def everything_but_the_replacements(result):
@@ -406,29 +421,27 @@ def other_simplified_circuit_and_hash(result):
 def strange_parameter(result):
     circuit = result.circuit.copy()
     circuit.rz(ParameterVector("unknown", 1)[0], 0)
-    forgery = replace(result, task=SimpleNamespace(circuit=circuit, weight_params=(), weights=np.zeros(0)))
-    return forged(forgery, pruned_hash=circuit_hash(circuit))
+    forgery = replace(result, task=result.task.with_circuit(circuit))
+    return forged(recorded(forgery), pruned_hash=circuit_hash(circuit))
 
 
 def other_weights_in_the_result(result):
     weights = {p.name: v + 0.01 for p, v in zip(result.task.weight_params, result.weights.tolist(), strict=True)}
-    return replace(result, task=result.task.with_circuit(result.circuit, weights))
+    return recorded(replace(result, task=result.task.with_circuit(result.circuit, weights)))
 
 
 VIOLATIONS = {
     "measured": (moved("measured", TINY), "measured deviation does not hold at output ZIII, sample"),
     "measured 2": (moved("measured", -TINY, 2), "measured deviation does not hold at output IIYZ, sample"),
-    "measured nan": (moved("measured", np.nan), "measured deviation"),
     "bound far too small": (scaled("bound", 0), "bound on the deviation does not hold .* claimed at most 0, found"),
     "bound below proof": (scaled("bound", 1 - 1e-4), "bound from Θ"),
     "one bound below proof": (moved("bound", -TINY), "bound from Θ"),
     "bound of a sum": (moved("bound", -TINY, 1), "bound from Θ .* 3 terms|bound from Θ .* at output \\+0.7·IXYI"),
-    "bound nan": (moved("bound", np.nan), "bound on the deviation"),
     "angle": (moved("angle", -TINY), "Θ ≥ angle of the states does not hold at output ZIII, sample"),
     "angle of all": (scaled("angle", 0.5), "Θ ≥ angle of the states"),
     "angle folded": (moved("angle", np.pi), "Θ ≤ π/2"),
     "gate's angle": (entry(largest_angle=lambda a: a - TINY), "largest angle of a gate does not hold at gate 1 "),
-    "gate's angle 2": (entry(largest_angle=lambda a: a - 1e-7), "… as an upper limit"),
+    "gate's angle 2": (entry(largest_angle=lambda a: a - 1e-7), "largest angle of a gate does not hold"),
     "gate's angle 3": (entry(largest_angle=lambda a: a + TINY), "largest angle of a gate"),
     "distance": (entry(distance=lambda d: d + TINY), "q-overlap distance does not hold at gate 1 "),
     "distance 2": (entry(distance=lambda d: d - TINY), "q-overlap distance"),
@@ -445,8 +458,8 @@ VIOLATIONS = {
     "gate's tolerance": (entry(tolerance=0.2), "tolerance of a gate"),
     "tolerance": (setting(tolerance=0.1), "tolerance of a gate"),
     "tolerance kept": (tighter_tolerance, r"distance in tolerance \(T1\) does not hold at gate"),
-    "budget": (setting(budget=0.01), "bound in budget"),
-    "verified budget": (setting(budget=1e-4, name="measured"), "measured in budget"),
+    "budget": (lambda _: setting(budget=0.01)(pruned("budget")), "bound in budget"),
+    "verified budget": (lambda _: setting(budget=1e-4)(pruned("verified")), "measured in budget"),
     "representative": (other_representative, "rewriting|q-overlap distance"),
     "not unitary": (not_unitary, "representative is unitary"),
     "replacement left out": (drop_a_replacement, "rewriting"),
@@ -489,7 +502,7 @@ DAMAGE = {
     "unknown parameter": (strange_parameter, "other parameters"),
     "original hash": (lambda r: forged(r, original_hash="0" * 64), "hash of the task's circuit differs"),
     "task hash": (lambda r: forged(r, task_hash="0" * 64), "another task"),
-    "outputs": (lambda r: forged(r, outputs=("ZIII",)), "damaged: its claims are not for 3 outputs"),
+    "outputs": (lambda r: forged(r, outputs=("ZIII",)), "damaged: its claims are not for 1 outputs"),
     "rows": (lambda r: forged(r, bound=r.certificate.bound[:2]), "damaged: its claims"),
     "columns": (lambda r: forged(r, angle=tuple(row[1:] for row in r.certificate.angle)), "damaged: its claims"),
     "predictions": (lambda r: forged(r, certified_predictions=((True,), None, None)), "damaged: its claims"),
@@ -503,7 +516,12 @@ DAMAGE = {
         "option coherence must be a number",
     ),
     "noise of fewer gates": (noise_of("device", coherence=lambda row: row[1:]), "numbers in"),
-    "noise out of range": (noise_of("device", infidelity=-0.1), "numbers in"),
+    "noise out of range": (noise_of("device", infidelity=-0.1), "damaged: Expected `float` >= 0.0"),
+    "measured nan": (moved("measured", np.nan), "damaged, it holds a number that is none"),
+    "bound infinite": (moved("bound", np.inf), "damaged, it holds a number that is none"),
+    "error infinite": (expected(error=np.inf), "damaged, it holds a number that is none"),
+    "option nan": (setting(budget=np.nan), "damaged, it holds a number that is none"),
+    "simulator": (setting(simulator={"name": "anything"}), "unknown simulator 'anything'"),
     "option": (setting(beta="large"), "option beta must be a number, is 'large'"),
     "aggregate": (setting(aggregate="mean"), "unknown aggregate 'mean'"),
     "tolerances": (setting(tolerance=None), "do not fit the option tolerance"),
