@@ -174,8 +174,9 @@ def _changed(value: Any) -> Iterator[tuple[str, Any]]:
     elif isinstance(value, int | float):
         yield "made a little larger", value + 1 if isinstance(value, int) else value * 1.01 + 1e-3
         yield "made a little smaller", value - 1 if isinstance(value, int) else value * 0.99 - 1e-3
-        yield "negated", -value
-        yield "set to zero", 0 * value
+        if value:
+            yield "negated", -value
+            yield "set to zero", 0 * value
         yield "made huge", 10**300 if isinstance(value, int) else 1e300
         yield "set to infinity", float("inf")
         yield "set to NaN", float("nan")

@@ -16,6 +16,7 @@ import pennylane as qml
 from numpy.typing import NDArray
 
 from qprune._arrays import FloatArray
+from qprune._files import read_json, whole_folder
 from qprune.errors import BundleError, CertificateError, TaskError
 from qprune.gates.sites import sites_of
 from qprune.pennylane.measurements import readings_of, wire_order
@@ -24,8 +25,8 @@ from qprune.pennylane.plan import Plan, apply_plan
 from qprune.pennylane.roles import Roles, refitted
 from qprune.pennylane.stored import FREE, arrays_of, check_refitted, check_tied
 from qprune.pennylane.tape import circuit_of, expand, number, slot_count
+from qprune.report.store import is_result, write_result
 from qprune.report.store import load as load_result
-from qprune.report.store import save
 from qprune.results.certificate import Certificate
 from qprune.results.hashes import circuit_hash
 from qprune.results.manifest import seal
@@ -33,7 +34,6 @@ from qprune.results.result import PruneResult
 from qprune.results.tradeoff import TradeOffPoint
 from qprune.simulators.choices import final_outputs
 from qprune.simulators.values import Outputs
-from qprune.task.bundle import read_json
 from qprune.task.task import Task
 from qprune.verify.check import verify
 from qprune.verify.checks import VerificationReport
@@ -173,18 +173,15 @@ class PrunedQNode:
         Raises:
             BundleError: The folder exists or cannot be written.
         """
-        folder = Path(folder)
-        save(self.result, folder, drawings=drawings, overwrite=overwrite, tradeoff=tradeoff)
         like = {name: qml.math.get_interface(array) for name, array in self.network.weights.items()}
         about = {"format": FORMAT, "weights": like, "inputs": list(self.network.inputs), "single": self.single}
         arrays: dict[str, Any] = {f"{FREE}{name}": number(array) for name, array in self.network.weights.items()}
         arrays |= self.certified_arrays
-        try:
-            (folder / FILE).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
-            np.savez_compressed(folder / ARRAYS, **arrays)
-            seal(folder, self.result.certificate)
-        except OSError as error:
-            raise BundleError(f"cannot write to {folder}: {error.strerror or error}") from error
+        with whole_folder(folder, is_result, overwrite) as new:
+            write_result(self.result, new, drawings=drawings, tradeoff=tradeoff)
+            (new / FILE).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+            np.savez_compressed(new / ARRAYS, **arrays)
+            seal(new, self.result.certificate)
 
     def _packed(self, arrays: dict[str, Any]) -> Any:
         return next(iter(arrays.values())) if self.single else arrays

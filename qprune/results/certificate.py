@@ -11,8 +11,9 @@ import msgspec
 from msgspec import Meta
 
 from qprune._arrays import FloatArray
+from qprune._files import parse_json
 from qprune._version import __version__
-from qprune.errors import CertificateError
+from qprune.errors import BundleError, CertificateError
 from qprune.geometry.bounds import HoldoutClaim
 from qprune.results.hashes import record_hash
 
@@ -223,9 +224,9 @@ class Certificate:
                 it was changed after it was written.
         """
         try:
-            data = msgspec.json.decode(text)
-        except (ValueError, RecursionError) as error:
-            raise CertificateError(f"certificate is not valid JSON: {error}") from error
+            data = parse_json(text, "certificate")
+        except BundleError as error:
+            raise CertificateError(str(error)) from error
         if not isinstance(data, dict) or data.get("format") != FORMAT:
             raise CertificateError(
                 f'certificate must be a JSON object with "format": "{FORMAT}"; prune again if an older version wrote it'
@@ -244,6 +245,10 @@ def _checked(data: object) -> Certificate:
         certificate = msgspec.convert(data, Certificate)
     except ValueError as error:
         raise CertificateError(f"certificate is damaged: {error}") from error
+    for part in ("limit", "simulator"):
+        told = certificate.options.get(part)
+        if not isinstance(told, dict) or not isinstance(told.get("name"), str):
+            raise CertificateError(f"certificate is damaged: its options must name the {part}, got {told!r}")
     shape = [len(certificate.samples)] * len(certificate.outputs)
     for name in ("angle", "bound", "measured"):
         if [len(row) for row in getattr(certificate, name)] != shape:

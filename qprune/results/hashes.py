@@ -91,7 +91,8 @@ def task_hash(task: Task) -> str:
         digest.update(repr([(p, c.real) for p, c in observable.to_list()]).encode())
     names = [p.name for p in task.input_params], [p.name for p in task.weight_params]
     labels = None if task.labels is None else task.labels.tolist()
-    digest.update(repr((names, task.weights.tolist(), task.measured_qubits, labels)).encode())
+    measured = task.measured_qubits if task.observables is None else ()  # only probabilities are read from them
+    digest.update(repr((names, task.weights.tolist(), measured, labels, task.domain.to_json())).encode())
     return digest.hexdigest()
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from qprune._files import read_text
 from qprune.errors import BundleError, CertificateError
 from qprune.results.certificate import Certificate
 from qprune.results.hashes import bytes_hash
@@ -38,9 +39,9 @@ def read_certificate(folder: Path) -> Certificate:
     if not path.is_file():
         raise BundleError(f"{folder} holds no {CERTIFICATE}; give a folder that `qprune prune --out` wrote")
     try:
-        return Certificate.from_json(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise BundleError(f"cannot read {path}: {error}") from error
+        return Certificate.from_json(read_text(path))
+    except CertificateError as error:
+        raise CertificateError(f"{path}: {error}") from error
 
 
 def seal(folder: Path, certificate: Certificate) -> None:

@@ -15,6 +15,7 @@ from qiskit.circuit import Instruction, Parameter, ParameterExpression
 from qiskit.quantum_info import SparsePauliOp
 
 from qprune._arrays import FloatArray
+from qprune._files import whole_folder
 from qprune.errors import TaskError
 from qprune.task.arguments import (
     Ensemble,
@@ -25,10 +26,11 @@ from qprune.task.arguments import (
     checked_weights,
     kept_weights,
 )
-from qprune.task.bundle import read_task, write_task
+from qprune.task.bundle import is_bundle, read_task, write_task
 from qprune.task.domain import Domain, checked_domain
 from qprune.task.expressions import operation_with_numbers, values_of, with_numbers
 from qprune.task.observables import Spectrum, as_observables, name_of, spectrum_of, support_of
+from qprune.task.portable import reduced
 from qprune.task.unitary_part import unitary_part
 
 __all__ = ["FloatArray", "Task", "checked_task"]
@@ -172,6 +174,9 @@ class Task:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._set(**state)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return reduced(self)
 
     def __setattr__(self, name: str, value: object) -> None:
         change = "with_inputs" if name in Ensemble.__annotations__ else f"with_{name}"
@@ -369,7 +374,7 @@ class Task:
     def load(
         cls, folder: str | Path, *, split: str | None = "train", holdout: float | ArrayLike = 0.0, seed: int = 0
     ) -> Task:
-        """Read a task bundle: `circuit.qpy` or `circuit.qasm`, `task.json`, `inputs.csv` (docs/bundles.md).
+        """Read a task bundle (docs/bundles.md): `task.json`, `inputs.csv` and the circuit as JSON, QPY or OpenQASM.
 
         Args:
             folder: The bundle's folder.
@@ -383,13 +388,19 @@ class Task:
         """
         return cls(**read_task(Path(folder), split), holdout=holdout, seed=seed)
 
-    def save(self, folder: str | Path) -> None:
-        """Write the task as a bundle (with `circuit.qpy`, which keeps parameters and gates as they are).
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
+        """Write the task as a bundle, whole or not at all; the circuit as `circuit.json`, exactly as it is.
+
+        Args:
+            folder: Where to; made anew.
+            overwrite: Whether an earlier bundle in that folder may be replaced.
 
         Raises:
-            BundleError: The folder cannot be written.
+            BundleError: The folder exists (without `overwrite`, or with other things in it) or cannot be written, or a
+                gate of the circuit cannot be stored.
         """
-        write_task(self, Path(folder))
+        with whole_folder(folder, is_bundle, overwrite) as new:
+            write_task(self, new)
 
     def __repr__(self) -> str:
         outputs = ", ".join(self.output_names[:4]) + (", …" if len(self.output_names) > 4 else "")

@@ -26,7 +26,7 @@ def test_round_trip_keeps_every_hash(tmp_path):
         build(inputs=np.random.default_rng(0).normal(size=(7, 2))),
         build(inputs=np.random.default_rng(0).normal(size=(7, 2)), holdout=np.array([5, 1, 2])),
     ):
-        task.save(tmp_path / "task")
+        task.save(tmp_path / "task", overwrite=True)
         again = Task.load(tmp_path / "task", holdout=task.holdout, seed=task.seed)
         assert circuit_hash(again.circuit) == circuit_hash(task.circuit)
         assert task_hash(again) == task_hash(task)
@@ -82,7 +82,7 @@ def test_bundle_splits(tmp_path):
     ("damage", "words"),
     [
         (lambda f: (f / "task.json").unlink(), "cannot read .*task.json"),
-        (lambda f: (f / "circuit.qasm").unlink(), "neither circuit.qpy nor circuit.qasm"),
+        (lambda f: (f / "circuit.qasm").unlink(), "has no circuit.json, circuit.qpy or circuit.qasm"),
         (lambda f: (f / "inputs.csv").unlink(), "inputs.csv is missing"),
         (lambda f: (f / "task.json").write_text("{"), "not valid JSON"),
         (lambda f: (f / "task.json").write_text("[]"), "must be a JSON object"),

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from honest_results import ansatz, forged, network, pruned, rows, with_entry
+from honest_results import ansatz, network, pruned
 from qiskit.circuit import ParameterVector
 from qiskit.quantum_info import Statevector
 
@@ -184,7 +184,7 @@ def other_simplified_circuit_and_hash(result):
 def strange_parameter(result):
     circuit = result.circuit.copy()
     circuit.rz(ParameterVector("unknown", 1)[0], 0)
-    forgery = replace(result, task=result.task.with_circuit(circuit))
+    forgery = replace(result, task=result.task.with_circuit(circuit, {**result.task.named_weights, "unknown[0]": 0.1}))
     return forged(recorded(forgery), pruned_hash=circuit_hash(circuit))
 
 
