@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from honest_results import ansatz, network, pruned
+from honest_results import ansatz, forged, network, pruned, rows, with_entry
 from qiskit.circuit import ParameterVector
 from qiskit.quantum_info import Statevector
 
