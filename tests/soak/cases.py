@@ -1,0 +1,94 @@
+"""The kinds of cases on Qiskit circuits: prune and check, under every limit, and send the result through files."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from . import adapter, requests
+from .adapter import Outcome, Request
+from .checks import check_outcome, require, same_function
+from .situation import Situation, draw_situation
+
+
+@dataclass
+class Tally:
+    """What a case was about, for the counts; filled while it runs."""
+
+    mode: str = ""
+    gates: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    notes: dict[str, object] = field(default_factory=dict)
+
+    def of(self, situation: Situation, request: Request) -> None:
+        self.mode, self.gates = request.mode, situation.names
+        tags = [*request.extras, "probabilities" if situation.observables is None else "observables"]
+        tags += [name for name, there in (("huge angles", situation.huge), ("scaled", situation.scale != 1)) if there]
+        tags += [name for name in ("holdout", "labels", "probabilities") if name in situation.extras]
+        self.tags = tuple(tags)
+        self.notes = {"situation": situation, "request": request}
+
+
+def _pruned(rng, tally: Tally, draw: Callable[..., Request], **sizes) -> tuple[Situation, Request, Outcome]:
+    situation = draw_situation(rng, **sizes)
+    request = draw(rng, situation.scale)
+    tally.of(situation, request)
+    task = adapter.make_task(situation.task_arguments())
+    outcome = adapter.prune(task, request)
+    check_outcome(situation, request, outcome, rng)
+    return situation, request, outcome
+
+
+def prune(rng: np.random.Generator, tally: Tally) -> None:
+    """Any limit; the honest result verifies; once in a while the same twice."""
+    _, request, outcome = _pruned(rng, tally, requests.draw_request)
+    adapter.verify(outcome)
+    if rng.random() < 0.05:
+        again = adapter.prune(outcome.result.original, request)
+        same = adapter.certificate_text(again) == adapter.certificate_text(outcome)
+        require(same, "determinism", "the same call gave another certificate")
+
+
+def refit(rng: np.random.Generator, tally: Tally) -> None:
+    """Surviving weights move, on small networks."""
+    *_, outcome = _pruned(rng, tally, requests.draw_refit, most_qubits=2, most_gates=6)
+    adapter.verify(outcome)
+
+
+def noise(rng: np.random.Generator, tally: Tally) -> None:
+    """A noise model shapes costs, geometry and tolerance, or says when to stop; no bound depends on it."""
+    *_, outcome = _pruned(rng, tally, requests.draw_noisy, most_qubits=3, most_gates=7)
+    adapter.verify(outcome)
+
+
+def mps(rng: np.random.Generator, tally: Tally) -> None:
+    """Matrix product states (T7)."""
+    *_, outcome = _pruned(rng, tally, requests.draw_mps, most_gates=7)
+    adapter.verify(outcome)
+
+
+def round_trip(rng: np.random.Generator, tally: Tally) -> None:
+    """Saved and loaded, or pickled, a result is the same network and still verifies."""
+    situation, _, outcome = _pruned(rng, tally, requests.draw_request, most_gates=7)
+    pickled = adapter.pickled(outcome)
+    _same_result(situation, outcome, pickled, rng, "pickled")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "result"
+        adapter.save(outcome, path)
+        loaded = adapter.load(path)
+        _same_result(situation, outcome, loaded, rng, "saved and loaded")
+    adapter.verify(loaded)
+    adapter.verify(pickled)
+
+
+def _same_result(situation: Situation, first: Outcome, second: Outcome, rng, claim: str) -> None:
+    require(adapter.certificate_text(first) == adapter.certificate_text(second), claim, "another certificate")
+    same_function(situation, first, second, rng, claim)
+    for outcome in (first, second):
+        circuit, weights = adapter.original_of(outcome)
+        require(weights == situation.weights, f"{claim}: the original's weights", f"{weights} {situation.weights}")
+        require(circuit.num_qubits == situation.num_qubits, claim, "another number of qubits")

@@ -1,0 +1,278 @@
+"""What must hold of an outcome, against the oracle. Every check raises `Violation` with the name of its claim."""
+
+from __future__ import annotations
+
+from math import log, pi, sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binomtest
+
+from . import oracle
+from .adapter import Outcome, Request
+from .observables import weight
+from .situation import Situation
+
+PER_GATE = 4e-12
+"""What an exact change may cost, per gate and unit Σ|c_P| of the observable's words other than 1: simplification takes a
+matrix entry of 1e-12 for nothing (docs/theory.md, section 7), and a word's mean moves by at most twice an angle."""
+
+SQUARED_DISTANCE = 1e-12
+"""Rounding of d² = 2 − 2|o|; near its largest value 2, where |o| comes from 1 − |o|², half of the digits."""
+
+
+class Violation(AssertionError):
+    """A claim does not hold."""
+
+    def __init__(self, claim: str, message: str) -> None:
+        super().__init__(f"{claim}: {message}")
+        self.claim = claim
+
+
+def require(holds: object, claim: str, message: str) -> None:
+    if not holds:
+        raise Violation(claim, message)
+
+
+class Truth:
+    """The original's and the pruned network's outputs by the oracle.
+
+    Attributes:
+        units: Σ|c_P| of each output, 1 for probabilities; shape (R,).
+        deviations: |Δ⟨O⟩| or total variation, shape (R, M), all samples.
+    """
+
+    def __init__(self, situation: Situation, outcome: Outcome) -> None:
+        self.situation, self.outcome = situation, outcome
+        self.points = [situation.values(i) for i in range(len(situation.inputs))]
+        self.before = [situation.state(point) for point in self.points]
+        self.after = [oracle.run(outcome.circuit, point | outcome.weights) for point in self.points]
+        self.units = units_of(situation)
+        pairs = zip(self.before, self.after, strict=True)
+        self.deviations = np.array([deviations(situation, *pair) for pair in pairs]).T
+        self.rounding = PER_GATE * (4 + len(situation.steps)) * self.units[:, None]
+
+
+def units_of(situation: Situation) -> NDArray[np.float64]:
+    if situation.observables is None:
+        return np.ones(1)
+    return np.array([weight(terms) for terms in situation.observables])
+
+
+def deviations(situation: Situation, before: oracle.Vector, after: oracle.Vector) -> list[float]:
+    """By output; the identity's share of an observable, which no state changes, left out before subtracting."""
+    if situation.observables is None:
+        change = oracle.probabilities(after, situation.outputs_from) - oracle.probabilities(before, situation.outputs_from)
+        return [float(np.abs(change).sum() / 2)]
+    means = [[oracle.expectation(t, s, constant=False) for s in (before, after)] for t in situation.observables]
+    return [abs(after_mean - before_mean) for before_mean, after_mean in means]
+
+
+def check_outcome(situation: Situation, request: Request, outcome: Outcome, rng: np.random.Generator) -> Truth:
+    """Everything that pruning claims of this situation."""
+    truth = Truth(situation, outcome)
+    check_bounds(truth, request)
+    check_predictions(truth)
+    check_holdout(truth)
+    check_exact_changes(truth, rng)
+    check_replacements(truth, request)
+    return truth
+
+
+# -- deviations ----------------------------------------------------------------------------------------------------
+
+
+def check_bounds(truth: Truth, request: Request) -> None:
+    """T2, the measured deviations and the budget."""
+    outcome, slack = truth.outcome, truth.rounding
+    real = truth.deviations[:, list(outcome.samples)]
+    known = slack + 2 * min(outcome.error, 0.1) * truth.units[:, None]
+    _at_most("bound (T2)", real, outcome.bound, slack)
+    _at_most("measured deviation", np.abs(real - outcome.measured), 0 * real, known)
+    if request.budget is not None:
+        within = outcome.bound if request.limit == "proven" else outcome.measured
+        _at_most("budget", within, np.full_like(within, request.budget), slack)
+    if request.limit != "measured" and not outcome.replaced:
+        _at_most("exact where nothing is replaced", real, 0 * real, slack)
+    if not request.noise and request.others.get("simulator") is None:
+        require(outcome.error < 1e-11, "error of the expectation values", f"claimed {outcome.error}")
+
+
+def _at_most(claim: str, found: NDArray[np.float64], limit: NDArray[np.float64], slack: NDArray[np.float64]) -> None:
+    over = np.nan_to_num(found - limit - slack, nan=np.inf)
+    if over.size and over.max() > 0:
+        at = tuple(int(k) for k in np.unravel_index(over.argmax(), over.shape))
+        slack = np.broadcast_to(slack, over.shape)
+        raise Violation(
+            claim, f"output {at[0]}, column {at[1]}: {found[at]:.17g} > {limit[at]:.17g} (slack {slack[at]:.2g})"
+        )
+
+
+def check_predictions(truth: Truth) -> None:
+    """T4."""
+    for r, row in enumerate(truth.outcome.certified):
+        if row is None:
+            continue
+        terms = (truth.situation.observables or ())[r]
+        values = np.linalg.eigvalsh(oracle.dense(terms))
+        require(np.allclose(np.abs(values), 1, atol=1e-9, rtol=0), "±1 observable", f"eigenvalues {values}")
+        for column, sample in enumerate(truth.outcome.samples):
+            if row[column]:
+                means = [oracle.expectation(terms, s[sample]) for s in (truth.before, truth.after)]
+                require(np.sign(means[0]) == np.sign(means[1]), "certified prediction (T4)", f"{means} of {sample}")
+
+
+def check_holdout(truth: Truth) -> None:
+    """T5, with its formulas written anew; flips are counted where a sign is clear."""
+    claim, held = truth.outcome.holdout, list(truth.outcome.heldout)
+    if not held:
+        require(claim is None, "hold-out", "claimed without one")
+        return
+    require(not set(held) & set(truth.outcome.samples), "hold-out", "selection saw samples that were held out")
+    values, size = truth.deviations[:, held].max(axis=0), len(held)
+    slack = float(truth.rounding.max() + 2 * min(truth.outcome.error, 0.1) * truth.units.max())
+    require(abs(values.mean() - claim.mean) <= slack, "hold-out mean", f"{values.mean()} against {claim.mean}")
+    require(abs(values.max() - claim.largest) <= slack, "hold-out largest", f"{values.max()} against {claim.largest}")
+    ceiling = _ceiling(truth.situation)
+    term = log(2 / claim.delta)
+    upper = values.mean() + ceiling * sqrt(term / (2 * size))
+    if size > 1:
+        term += log(2)
+        spread = sqrt(2 * values.var(ddof=1) * term / size)
+        upper = min(upper, values.mean() + spread + 7 * ceiling * term / (3 * (size - 1)))
+    least = min(upper, ceiling) * (1 - 1e-9) - slack
+    require(claim.expected_upper >= least, "hold-out expected (T5)", f"{claim.expected_upper} < {least}")
+    if claim.flips is not None:
+        test = binomtest(claim.flips, size, alternative="less")
+        rate = test.proportion_ci(1 - claim.delta, method="exact").high
+        require(claim.flip_rate_upper >= rate - 1e-9, "hold-out flip rate (T5)", f"{claim.flip_rate_upper} < {rate}")
+
+
+def _ceiling(situation: Situation) -> float:
+    """The largest range of eigenvalues."""
+    if situation.observables is None:
+        return 1.0
+    return max(float(np.ptp(np.linalg.eigvalsh(oracle.dense(terms)))) for terms in situation.observables)
+
+
+# -- exact changes -------------------------------------------------------------------------------------------------
+
+
+def random_point(situation: Situation, rng: np.random.Generator) -> dict[str, float]:
+    names = (*situation.weights, *situation.input_names)
+    return {name: float(rng.uniform(-3, 3)) for name in names}
+
+
+def check_exact_changes(truth: Truth, rng: np.random.Generator) -> None:
+    """The simplified circuit has the original's outputs, on the samples and for parameters nobody asked about."""
+    situation, circuit = truth.situation, truth.outcome.simplified
+    for point in (*truth.points, random_point(situation, rng)):
+        before, after = situation.state(point), oracle.run(circuit, point)
+        change = np.array(deviations(situation, before, after))[:, None]
+        _at_most("exact simplification", change, 0 * change, truth.rounding)
+
+
+def same_function(
+    situation: Situation, first: Outcome, second: Outcome, rng: np.random.Generator, claim: str
+) -> None:
+    """Two outcomes are one network: same outputs at the weights they hold and at random ones."""
+    for k in range(3):
+        point = random_point(situation, rng)
+        if k == 0:
+            point |= situation.values(0)
+        values = [point | (outcome.weights if k == 0 else {}) for outcome in (first, second)]
+        for what in ("circuit", "simplified"):
+            pair = zip((first, second), values, strict=True)
+            states = [oracle.run(getattr(outcome, what), point) for outcome, point in pair]
+            change = np.array(deviations(situation, *states))[:, None]
+            _at_most(f"{claim}: the {what}", change, 0 * change, PER_GATE * units_of(situation)[:, None])
+
+
+# -- replacements --------------------------------------------------------------------------------------------------
+
+
+def check_replacements(truth: Truth, request: Request) -> None:
+    """Angles of gates and states (T2), distances and tolerances (T1), on the original's prefix states."""
+    situation, outcome = truth.situation, truth.outcome
+    by = {entry.site: entry for entry in outcome.replaced}
+    squares = {site: [] for site in by}
+    for column, sample in enumerate(outcome.samples):
+        point, slack = truth.points[sample], PER_GATE * (4 + len(situation.steps))
+        state = other = oracle.zero(situation.num_qubits)
+        for site, (operation, qubits) in enumerate(oracle.steps_of(outcome.simplified)):
+            matrix = oracle.matrix_of(operation, point)
+            after = oracle.apply(matrix, qubits, state)
+            if (entry := by.get(site)) is None:
+                other = oracle.apply(matrix, qubits, other)
+            else:
+                put = (lambda s: s) if entry.matrix is None else _putter(entry)
+                angle = _angle(after, put(state))
+                require(angle <= entry.largest_angle + slack, "angle of a gate", f"{angle} > {entry.largest_angle}")
+                squares[site].append(_squared_distance(state, matrix, qubits, entry, request))
+                other = put(other)
+            state = after
+        _check_angle(truth, column, state, other, slack)
+    if not isinstance(request.noise, str):
+        _check_distances(truth, request, by, squares)
+
+
+def _putter(entry):
+    return lambda state: oracle.apply(entry.matrix, entry.qubits, state)
+
+
+def _angle(first: oracle.Vector, second: oracle.Vector) -> float:
+    overlap = np.vdot(first, second)
+    return float(np.arctan2(np.linalg.norm(second - overlap * first), abs(overlap)))
+
+
+def _check_angle(truth: Truth, column: int, state: oracle.Vector, other: oracle.Vector, slack: float) -> None:
+    """sin Θ limits the trace distance of what an output sees."""
+    situation = truth.situation
+    for r, angle in enumerate(truth.outcome.angle[:, column]):
+        seen = _support(situation, r)
+        if not seen:
+            continue
+        distance = oracle.trace_distance(oracle.reduced(state, seen), oracle.reduced(other, seen))
+        limit = np.sin(min(angle, pi / 2)) + slack
+        require(distance <= limit, "angle of the states (T2)", f"output {r}, column {column}: {distance} > {limit}")
+
+
+def _support(situation: Situation, r: int) -> tuple[int, ...]:
+    if situation.observables is None:
+        return situation.outputs_from
+    labels = [label for label, _ in situation.observables[r]]
+    return tuple(q for q in range(situation.num_qubits) if any(label[-1 - q] != "I" for label in labels))
+
+
+def _squared_distance(state, matrix, qubits, entry, request: Request) -> float:
+    """d_q² = 2 − 2|Tr[D_η(ρ) G†A]| on the gate's qubits in its own order."""
+    coherence, beta, _ = request.noise if isinstance(request.noise, tuple) else (1.0, 1.0, 0.0)
+    rho = oracle.dephased(oracle.reduced(state, qubits), 1 / np.cosh(beta * (1 - coherence)))
+    member = np.eye(len(matrix)) if entry.matrix is None else _reordered(entry.matrix, entry.qubits, qubits)
+    return max(0.0, 2 - 2 * abs(np.trace(rho @ matrix.conj().T @ member)))
+
+
+def _reordered(matrix: oracle.Matrix, given: tuple[int, ...], wanted: tuple[int, ...]) -> oracle.Matrix:
+    places = [wanted.index(q) for q in given]
+    return oracle.apply(matrix, places, np.eye(len(matrix), dtype=complex))
+
+
+def _check_distances(truth: Truth, request: Request, by, squares) -> None:
+    """T1: within its tolerance, and the distance that is claimed."""
+    extras, samples = truth.situation.extras, list(truth.outcome.samples)
+    chances = np.array(extras.get("probabilities", np.ones(len(truth.points))))[samples]
+    chances = chances / chances.sum()
+    for site, entry in by.items():
+        each = np.array(squares[site])
+        square = each.max() if request.others.get("aggregate") == "max" else float(each @ chances)
+        digits = SQUARED_DISTANCE if each.max() < 1.9 else 1e-7
+        require(
+            abs(square - entry.distance**2) <= digits + 2 * min(truth.outcome.error, 0.1) * 2 ** len(entry.qubits),
+            "q-overlap distance",
+            f"gate {site}: d² = {square}, claimed {entry.distance**2}",
+        )
+        if request.tolerance is not None:
+            coherence, _, gamma = request.noise or (1.0, 1.0, 0.0)
+            saved = gamma * (1 - coherence) * (1 - 0.5 ** len(entry.qubits))
+            limit = request.tolerance**2 + saved
+            require(square <= limit + digits, "tolerance (T1)", f"gate {site}: {square} > {limit}")
