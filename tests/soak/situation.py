@@ -155,7 +155,7 @@ def draw_situation(
     for _ in range(rng.integers(1, most_gates + 1)):
         steps.append(_echo(rng, steps) or _draw_step(rng, num_qubits, weights, inputs, huge, kinds))
     steps = [_sound(step, probes) for step in steps]
-    used = _names_in(steps)
+    used = names_in(steps)
     observables, form, scale = draw_observables(rng, num_qubits)
     measured = None
     if rng.random() < (0.5 if observables is None else 0.1):
@@ -230,7 +230,8 @@ def _sound(step: Step, probes: list[dict[str, float]]) -> Step:
     return Step(step.kind, step.seed, step.inverted, angles, step.qubits)
 
 
-def _names_in(steps: Sequence[Step]) -> set[str]:
+def names_in(steps: Sequence[Step]) -> set[str]:
+    """Names of the parameters that the gates have."""
     symbols = _symbols()
     made = [angle.expression(symbols) for step in steps for angle in step.angles]
     return {p.name for angle in made for p in getattr(angle, "parameters", ())}
