@@ -15,8 +15,8 @@ from tqdm import tqdm
 import qprune
 from benchmarks.finetuning import fine_tuned
 from benchmarks.records import ROOT, Row, append, provenance, read, timed
-from qprune.gates import sites_of
-from qprune.prefix import final_outputs
+from qprune.gates.sites import sites_of
+from qprune.simulators.passes import final_outputs
 
 NAME = "accuracy"
 BUDGETS = (0.01, 0.03, 0.05, 0.1)

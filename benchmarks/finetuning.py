@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import qprune
-from qprune.adjoint import AdjointNetwork
-from qprune.gates import sites_of
+from qprune.gates.sites import sites_of
+from qprune.simulators.adjoint import AdjointNetwork
 
 STEPS, STEP = 50, 0.01
 DECAY = (0.9, 0.999)

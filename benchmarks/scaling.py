@@ -24,8 +24,8 @@ from tqdm import tqdm
 
 import qprune
 from benchmarks.records import Row, Spread, append, can_measure_memory, peak_memory, provenance, ratio, timed
-from qprune import runner
-from qprune.windows import Windows
+from qprune.selection.windows import Windows
+from qprune.simulators import runner
 
 NAME = "scaling"
 AIM = 2  # pruning time over one plain pass, with 100 samples on 4 to 10 qubits and with one on 16 to 24

@@ -18,9 +18,9 @@ from qiskit.providers import BackendV2
 from qiskit_ibm_runtime import fake_provider
 
 from qprune import calibrate
-from qprune.channels import noise_of
-from qprune.devices import Device, TargetDevice
-from qprune.noise_models import FORMAT, SNAPSHOTS, names, snapshots
+from qprune.noise.channels import noise_of
+from qprune.noise.devices import Device, TargetDevice
+from qprune.noise.models import FORMAT, SNAPSHOTS, names, snapshots
 
 HERE = Path(__file__).parent
 GOLDEN = HERE.parent / "tests" / "calibration.json"

@@ -2,7 +2,6 @@
 
 from importlib.metadata import version
 
-from qprune.certificate import Certificate
 from qprune.errors import (
     BundleError,
     CertificateError,
@@ -11,14 +10,17 @@ from qprune.errors import (
     QpruneError,
     TaskError,
 )
-from qprune.frontier import Frontier, frontier
-from qprune.noise import NoiseCalibration, calibrate
-from qprune.noise_models import noise_model
-from qprune.pruning import prune
-from qprune.result import PruneResult
-from qprune.task import Task
-from qprune.tradeoff import trade_off
-from qprune.verify import verify
+from qprune.limits.frontier import Frontier, frontier
+from qprune.limits.pruning import prune
+from qprune.limits.tradeoff import trade_off
+from qprune.noise.calibration import NoiseCalibration, calibrate
+from qprune.noise.models import noise_model
+from qprune.report.plots import draw, plot
+from qprune.report.store import load, report, save
+from qprune.results.certificate import Certificate
+from qprune.results.result import PruneResult
+from qprune.task.task import Task
+from qprune.verify.check import verify
 
 __version__ = version("qprune")
 
@@ -35,9 +37,14 @@ __all__ = [
     "Task",
     "TaskError",
     "calibrate",
+    "draw",
     "frontier",
+    "load",
     "noise_model",
+    "plot",
     "prune",
+    "report",
+    "save",
     "trade_off",
     "verify",
 ]

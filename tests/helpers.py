@@ -36,7 +36,7 @@ from qiskit.circuit.library import (
 from qiskit.quantum_info import Operator, SparsePauliOp, Statevector, random_unitary
 
 from qprune import Task
-from qprune.gates import CATALOGUE
+from qprune.gates.sites import CATALOGUE
 
 ROUNDING = 1e-12
 """What a few dozen dense matrix products may lose."""

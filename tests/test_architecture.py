@@ -111,7 +111,7 @@ def test_a_library_appears_only_where_it_belongs(library, allowed):
 def test_verify_shares_nothing_with_the_path_it_checks(name, allowed):
     shared = {n for n in imports(PACKAGE / f"{name}.py", everywhere=True) if n.startswith("qprune")}
     assert shared <= {f"qprune.{n}" for n in allowed | {"task", "observables", "errors"}}
-    users = {path.stem for path in FILES if "qprune.simulation" in imports(path, everywhere=True)}
+    users = {path.stem for path in FILES if "qprune.verify.states" in imports(path, everywhere=True)}
     assert users == {"verify", "verify_wide"}
 
 

@@ -12,10 +12,10 @@ from qiskit.circuit.library import CSwapGate, PauliEvolutionGate, PauliGate, Per
 from qiskit.quantum_info import SparsePauliOp, random_unitary
 
 from qprune import Task
-from qprune.adjoint import AdjointNetwork
-from qprune.batched import BatchedNetwork
-from qprune.gates import sites_of
-from qprune.windows import window_ends
+from qprune.gates.sites import sites_of
+from qprune.selection.windows import window_ends
+from qprune.simulators.adjoint import AdjointNetwork
+from qprune.simulators.dense import BatchedNetwork
 
 OTHERS = {
     "evolution": lambda: PauliEvolutionGate(SparsePauliOp("XYZ", 0.7), time=WEIGHTS[0]),

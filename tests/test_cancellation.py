@@ -13,14 +13,15 @@ from qiskit.circuit.library import CXGate, HGate
 from qiskit.quantum_info import Operator
 
 from qprune import Task, prune, verify
-from qprune.cancellation import InversePair, freed, freed_alone, inverse_pairs, needed
-from qprune.costs import default_cost
-from qprune.gates import circuit_of, sites_of
-from qprune.options import Options
-from qprune.rewrite import apply, simplify
-from qprune.selection import Candidate, extended, within_budget
-from qprune.stage import Stage
-from qprune.strategies import STRATEGIES
+from qprune.exact.cancellation import InversePair, freed, freed_alone, inverse_pairs, needed
+from qprune.exact.simplify import apply, simplify
+from qprune.gates.costs import default_cost
+from qprune.gates.sites import circuit_of, sites_of
+from qprune.limits.options import Options
+from qprune.limits.prepared import Stage
+from qprune.selection.candidate import Candidate
+from qprune.selection.select import extended, within_budget
+from qprune.selection.strategies import STRATEGIES
 
 w = Parameter("w")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from qprune.cli import SUCCESS, UNUSABLE, VIOLATED, main
+from qprune.cli.command import SUCCESS, UNUSABLE, VIOLATED, main
 
 CIRCUITS = Path(__file__).parent.parent / "circuits"
 
@@ -176,8 +176,10 @@ def test_installed_command_shows_no_progress_bar_off_a_terminal():
 
 def test_workers_share_the_samples_and_change_nothing(saved, tmp_path, capsys, monkeypatch):
     started = []
-    monkeypatch.setattr("qprune.runner.SHARD_WORK", 1)
-    monkeypatch.setattr("qprune.cli.ProcessPoolExecutor", lambda n, **_: started.append(n) or ThreadPoolExecutor(n))
+    monkeypatch.setattr("qprune.simulators.runner.SHARD_WORK", 1)
+    monkeypatch.setattr(
+        "qprune.cli.command.ProcessPoolExecutor", lambda n, **_: started.append(n) or ThreadPoolExecutor(n)
+    )
     out = tmp_path / "iris"
     arguments = ["prune", str(CIRCUITS / "iris-4q"), "--budget", "0.1", "--workers", "2", "--tradeoff", "0"]
     assert main([*arguments, "--out", str(out)]) == SUCCESS

@@ -15,12 +15,15 @@ from qiskit.circuit.library import DiagonalGate, GlobalPhaseGate, RXGate, Unitar
 from qiskit.quantum_info import Operator, Pauli, SparsePauliOp, Statevector, random_statevector, random_unitary
 from qiskit_aer.quantum_info.states.aer_state import AerState
 
-from qprune import Task, ensemble, prefix
-from qprune.blocks import LARGEST, Blocks
-from qprune.ensemble import Ensemble, _Part
+from qprune import Task
 from qprune.errors import TaskError
-from qprune.gates import circuit_of, make_site, sites_of
-from qprune.prefix import expectation_rounding, forward_pass
+from qprune.gates.sites import circuit_of, make_site, sites_of
+from qprune.simulators import passes as prefix
+from qprune.simulators import statevector as ensemble
+from qprune.simulators.blocks import LARGEST, Blocks
+from qprune.simulators.passes import forward_pass
+from qprune.simulators.statevector import Ensemble, _Part
+from qprune.simulators.values import expectation_rounding
 
 ROUNDING = 1e-12
 

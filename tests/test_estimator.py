@@ -19,10 +19,10 @@ from qiskit_aer.primitives import EstimatorV2
 from scipy.stats import binom
 
 from qprune import CertificateViolation, OptionError, Task, TaskError, prune, trade_off, verify
-from qprune.estimator import measured_pass
-from qprune.gates import sites_of
-from qprune.prefix import forward_pass
-from qprune.subgroups import subgroup_of
+from qprune.gates.sites import sites_of
+from qprune.gates.subgroups import subgroup_of
+from qprune.simulators.estimator import measured_pass
+from qprune.simulators.passes import forward_pass
 
 X, W = ParameterVector("x", 2), ParameterVector("w", 8)
 

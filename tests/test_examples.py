@@ -4,8 +4,8 @@ import numpy as np
 import pennylane as qml
 import pytest
 
+import qprune
 from examples import classification, generative, vqe
-from qprune import PruneResult
 
 
 def test_classification(tmp_path):
@@ -19,7 +19,7 @@ def test_classification(tmp_path):
     assert float(pruned["measured"]) <= float(pruned["proven"]) <= classification.BUDGET
     assert float(again["measured"]) <= classification.BUDGET
     assert [step for step, row in by_step.items() if row["unseen"]] == ["pruned", "pruned again"]
-    saved = PruneResult.load(tmp_path / "demo")
+    saved = qprune.load(tmp_path / "demo")
     assert saved.certificate.holdout.samples == 60
     assert saved.certificate.holdout.largest <= float(pruned["unseen"]) <= 2
     assert list(saved.original.heldout) == list(range(60, 120))

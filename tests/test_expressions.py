@@ -13,9 +13,10 @@ from qiskit.circuit import Parameter
 from qiskit.circuit.library import PauliEvolutionGate, RXGate
 from qiskit.quantum_info import Operator, SparsePauliOp
 
+import qprune
 from qprune import Task, prune, verify
 from qprune.errors import BundleError
-from qprune.expressions import are_equal, slopes_of, sum_of
+from qprune.task.expressions import are_equal, slopes_of, sum_of
 
 x, w = Parameter("x"), Parameter("w")
 ROWS = np.array([[0.3], [0.9]])
@@ -136,7 +137,7 @@ def test_a_result_that_could_not_be_read_back_is_not_saved(tmp_path):
     circuit.ry(0 * w, 0)
     task = Task(circuit, "Z", inputs=ROWS, input_params=[x], weights=[0.7])
     with pytest.raises(BundleError, match="0 · w"):
-        prune(task, tolerance=0.01).save(tmp_path / "out", drawings=False)
+        qprune.save(prune(task, tolerance=0.01), tmp_path / "out", drawings=False)
     assert not (tmp_path / "out").exists()
 
 

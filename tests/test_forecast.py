@@ -16,11 +16,12 @@ from qiskit_aer import AerSimulator
 from qiskit_aer.noise import NoiseModel, ReadoutError, depolarizing_error
 from qiskit_ibm_runtime.fake_provider import FakeManilaV2
 
-from qprune import CertificateViolation, OptionError, Task, calibrate, forecast, prune, verify
-from qprune.channels import noise_of
-from qprune.forecast import Forecast
-from qprune.gates import sites_of
-from qprune.prefix import final_outputs
+from qprune import CertificateViolation, OptionError, Task, calibrate, prune, verify
+from qprune.gates.sites import sites_of
+from qprune.noise import forecast
+from qprune.noise.channels import noise_of
+from qprune.noise.forecast import Forecast
+from qprune.simulators.passes import final_outputs
 
 
 def depolarising(p1=0.004, p2=0.03, readout=0.0):

@@ -48,7 +48,7 @@ def test_within_gives_the_smallest_that_fits(front):
 def test_it_is_drawn_and_printed(front):
     from matplotlib import pyplot
 
-    ax = front.plot()
+    ax = qprune.plot(front)
     assert len(ax.lines) == 2
     assert list(ax.lines[0].get_xdata()) == [r.circuit.size() for r in front]
     pyplot.close(ax.figure)

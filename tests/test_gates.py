@@ -31,7 +31,7 @@ from qiskit.circuit.library import (
 from qiskit.quantum_info import Operator, SparseObservable, SparsePauliOp, random_unitary
 
 from qprune import Task, TaskError, prune
-from qprune.gates import (
+from qprune.gates.sites import (
     bound_operation,
     circuit_of,
     make_site,

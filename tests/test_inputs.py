@@ -24,9 +24,9 @@ from qiskit.quantum_info import (
 )
 
 from qprune import BundleError, QpruneError, Task, TaskError, prune
-from qprune.expressions import slopes_of
-from qprune.gates import sites_of
-from qprune.prefix import final_outputs
+from qprune.gates.sites import sites_of
+from qprune.simulators.passes import final_outputs
+from qprune.task.expressions import slopes_of
 
 x, y = INPUTS
 w, v = WEIGHTS[:2]

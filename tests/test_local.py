@@ -25,13 +25,13 @@ from qiskit.circuit import ParameterVector
 from qiskit.quantum_info import random_unitary
 from scipy.optimize import minimize
 
+import qprune
 from qprune import Task, calibrate, prune, verify
-from qprune.costs import default_cost
-from qprune.gates import circuit_of, sites_of
-from qprune.local import best_pairs, written
-from qprune.options import Options
-from qprune.result import PruneResult
-from qprune.stage import Stage
+from qprune.gates.costs import default_cost
+from qprune.gates.sites import circuit_of, sites_of
+from qprune.limits.options import Options
+from qprune.limits.prepared import Stage
+from qprune.selection.product_pairs import best_pairs, written
 
 x, w = INPUTS[0], WEIGHTS[0]
 
@@ -356,8 +356,8 @@ def test_a_result_with_pairs_survives_saving(tmp_path):
     task = network(1)
     result = prune(task, budget=0.6, representatives="local")
     assert any(" on " in e.by for e in result.certificate.replaced)
-    result.save(tmp_path / "out")
-    again = PruneResult.load(tmp_path / "out")
+    qprune.save(result, tmp_path / "out")
+    again = qprune.load(tmp_path / "out")
     assert again.certificate == result.certificate
     verify(task, again)
     result.task.save(tmp_path / "bundle")

@@ -13,13 +13,13 @@ from helpers import BOUND_SLACK, deviation, state
 from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterVector
 
+import qprune
 import qprune.pennylane as qpp
 from qprune import (
     BundleError,
     Certificate,
     CertificateError,
     OptionError,
-    PruneResult,
     QpruneError,
     Task,
     TaskError,
@@ -28,8 +28,8 @@ from qprune import (
     trade_off,
     verify,
 )
-from qprune.cli import UNUSABLE, main
-from qprune.qiskit import check_certificate
+from qprune.cli.command import UNUSABLE, main
+from qprune.qiskit.faces import check_certificate
 
 X, W = ParameterVector("x", 2), ParameterVector("w", 3)
 ROWS = np.random.default_rng(0).normal(size=(5, 2))
@@ -125,9 +125,9 @@ REFUSED = {
     "names of other libraries": (lambda r: prune(make(), costs={"CNOT": 5}), OptionError, "names 'CNOT'.*such as cx"),
     "a cost in words": (lambda r: prune(make(), costs={"cz": "a"}), OptionError, "finite number ≥ 0.*'a' for cz"),
     "a certificate of nothing": (lambda r: Certificate.from_json(None), CertificateError, "not valid JSON"),
-    "a bundle for a result": (lambda r: PruneResult.load("circuits"), BundleError, "holds no certificate.json"),
-    "save over a file": (lambda r: r.save(__file__), BundleError, "is a file; give a folder"),
-    "save below a file": (lambda r: r.save(f"{__file__}/x/y"), BundleError, "is no folder with leave to write"),
+    "a bundle for a result": (lambda r: qprune.load("circuits"), BundleError, "holds no certificate.json"),
+    "save over a file": (lambda r: qprune.save(r, __file__), BundleError, "is a file; give a folder"),
+    "save below a file": (lambda r: qprune.save(r, f"{__file__}/x/y"), BundleError, "is no folder with leave to write"),
     "verify a pruned QNode": (
         lambda r: verify(r.original, qpp.prune(qnode, inputs=ROWS, weights=WEIGHTS)),
         TaskError,
@@ -174,7 +174,7 @@ def test_refused_in_one_line(name, result):
     ],
 )
 def test_the_command_says_so_before_it_prunes(arguments, words, result, tmp_path, capsys):
-    result.save(tmp_path / "saved", drawings=False)
+    qprune.save(result, tmp_path / "saved", drawings=False)
     try:
         status = main([a.replace("SAVED", str(tmp_path / "saved")) for a in arguments])
     except SystemExit as stopped:  # argparse's own way
@@ -185,7 +185,7 @@ def test_the_command_says_so_before_it_prunes(arguments, words, result, tmp_path
 
 
 def test_a_pruned_bundle_can_be_pruned_from_the_command_line(result, tmp_path, capsys):
-    result.save(tmp_path / "saved", drawings=False)
+    qprune.save(result, tmp_path / "saved", drawings=False)
     again = str(tmp_path / "again")
     assert main(["prune", str(tmp_path / "saved" / "pruned"), "--tradeoff", "0", "--out", again]) == 0
     assert main(["verify", again]) == 0

@@ -13,11 +13,12 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterVector
 from qiskit.quantum_info import Operator, SparsePauliOp, Statevector, random_unitary
 
-from qprune import CertificateViolation, OptionError, Task, TaskError, frontier, mps, prune, verify
-from qprune.gates import sites_of
-from qprune.mps import MatrixProductState
-from qprune.prefix import forward_pass
-from qprune.subgroups import subgroup_of
+from qprune import CertificateViolation, OptionError, Task, TaskError, frontier, prune, verify
+from qprune.gates.sites import sites_of
+from qprune.gates.subgroups import subgroup_of
+from qprune.simulators import matrix_product as mps
+from qprune.simulators.matrix_product import MatrixProductState
+from qprune.simulators.passes import forward_pass
 
 MPS = "matrix_product_state"
 

@@ -14,8 +14,8 @@ from qiskit.circuit import Parameter
 from qiskit.circuit.library import efficient_su2
 
 import qprune
-from qprune.gates import circuit_of, sites_of
-from qprune.networks import shorten_networks, with_shorter_runs
+from qprune.exact.cx_networks import shorten_networks, with_shorter_runs
+from qprune.gates.sites import circuit_of, sites_of
 
 
 def task_of(circuit):

@@ -44,12 +44,12 @@ from qiskit_aer.noise import (
 from qiskit_ibm_runtime.fake_provider import FakeManilaV2
 
 from qprune import OptionError, Task, calibrate, prune, verify
-from qprune.channels import noise_of
-from qprune.gates import sites_of
-from qprune.layout import two_qubit_weights
-from qprune.options import Options as PruneOptions
-from qprune.stage import Stage
-from qprune.tradeoff import trade_off
+from qprune.gates.sites import sites_of
+from qprune.limits.options import Options as PruneOptions
+from qprune.limits.prepared import Stage
+from qprune.limits.tradeoff import trade_off
+from qprune.noise.channels import noise_of
+from qprune.noise.layout import two_qubit_weights
 
 ROOT = Path(__file__).parent.parent
 COMMON = {"deadline": None, "suppress_health_check": list(HealthCheck)}

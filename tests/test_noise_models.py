@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))  # noise_models/ is not in
 
 from noise_models import make
 from qprune import BundleError, OptionError, calibrate, noise_model
-from qprune import noise_models as loader
+from qprune.noise import models as loader
 
 ROOT = Path(__file__).parent.parent
 FILES = sorted(p.stem for p in (ROOT / "noise_models").glob("*.json") if p.stem != "snapshots")

@@ -21,7 +21,7 @@ with warnings.catch_warnings():
     from pennylane import numpy as pnp
 
     import qprune.pennylane as qpp
-from qprune.pennylane_tape import GATES, PreparedState, _append, expand, slots_of
+from qprune.pennylane.tape import GATES, PreparedState, _append, expand, slots_of
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 SAME = 1e-9  # two exact simulations of one circuit
@@ -809,7 +809,7 @@ def test_save_and_load(circuit, measurement, tmp_path):
     np.testing.assert_array_equal(again.weights, w)
     assert again.verify()
     assert again.report() == pruned.report()
-    assert qprune.PruneResult.load(tmp_path / "out").certificate == pruned.certificate
+    assert qprune.load(tmp_path / "out").certificate == pruned.certificate
     with pytest.raises(BundleError):
         pruned.save(tmp_path / "out", drawings=False)
     other = make("angle+strong" if circuit != "basis" else "iqp+basic", measurement)[0]

@@ -15,8 +15,8 @@ import pytest
 from helpers import outputs, state
 
 from qprune import BundleError, CertificateError, TaskError
-from qprune.adjoint import AdjointNetwork
-from qprune.gates import sites_of
+from qprune.gates.sites import sites_of
+from qprune.simulators.adjoint import AdjointNetwork
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # PennyLane warns of JAX versions
@@ -24,9 +24,9 @@ with warnings.catch_warnings():
     from pennylane import numpy as pnp
 
     import qprune.pennylane as qpp
-from qprune.pennylane_network import Signature, network_of
-from qprune.pennylane_roles import find_roles
-from qprune.pennylane_tape import expand
+from qprune.pennylane.network import Signature, network_of
+from qprune.pennylane.roles import find_roles
+from qprune.pennylane.tape import expand
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 SAME = 1e-9  # two exact simulations of one circuit

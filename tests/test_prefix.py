@@ -13,8 +13,8 @@ from qiskit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp, random_unitary
 
 from qprune import Task, prune
-from qprune.gates import sites_of
-from qprune.prefix import final_outputs, forward_pass
+from qprune.gates.sites import sites_of
+from qprune.simulators.passes import final_outputs, forward_pass
 
 PARAMETRISED = [name for name in CATALOGUE if ARITY[name][1]]
 

@@ -36,7 +36,7 @@ from qiskit.quantum_info import SparsePauliOp, Statevector
 from qiskit.transpiler import CouplingMap
 
 from qprune import Task, calibrate, prune
-from qprune.result import plan_actions
+from qprune.results.result import plan_actions
 
 warnings.filterwarnings("ignore", category=DeprecationWarning)
 ROOT = Path(__file__).parent.parent

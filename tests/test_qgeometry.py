@@ -9,8 +9,20 @@ import pytest
 import sympy as sp
 from helpers import deform, random_density
 
-from qprune import qgeometry
-from qprune.qgeometry import ETA, KAPPA, Q_NUMBER, Q_OF_LAMBDA, QUANTUM_DIMENSION, beta, eta_symbol, lam, q, size, x
+from qprune.geometry import q_numbers as qgeometry
+from qprune.geometry.q_numbers import (
+    ETA,
+    KAPPA,
+    Q_NUMBER,
+    Q_OF_LAMBDA,
+    QUANTUM_DIMENSION,
+    beta,
+    eta_symbol,
+    lam,
+    q,
+    size,
+    x,
+)
 
 RAISE, LOWER = sp.Matrix([[0, 1], [0, 0]]), sp.Matrix([[0, 0], [1, 0]])
 K = sp.diag(q, 1 / q)  # q^{2 J_z} = q^σz

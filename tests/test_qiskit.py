@@ -12,8 +12,8 @@ from qiskit.transpiler import CouplingMap, Layout, PassManager
 from qiskit.transpiler import passes as qp
 
 from qprune import OptionError, PruneResult, Task, TaskError, prune, verify
-from qprune.certificate import circuit_hash
-from qprune.qiskit import PruneGates, QpruneWarning, check_certificate, from_qnn
+from qprune.qiskit.faces import PruneGates, QpruneWarning, check_certificate, from_qnn
+from qprune.results.certificate import circuit_hash
 
 BASIS = ["rz", "sx", "x", "cx"]
 LINE = CouplingMap.from_line(6)

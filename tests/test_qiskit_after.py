@@ -12,7 +12,7 @@ from qiskit.transpiler import PassManager
 from qiskit.transpiler import passes as qp
 
 from qprune import CertificateViolation, Task, TaskError
-from qprune.qiskit import APPROXIMATING, PruneGates, QpruneWarning, check_certificate
+from qprune.qiskit.faces import APPROXIMATING, PruneGates, QpruneWarning, check_certificate
 
 BASIS = ["rz", "sx", "x", "cx"]
 

@@ -11,9 +11,9 @@ from qiskit.quantum_info import SparsePauliOp
 from scipy.optimize import least_squares
 
 from qprune import Task
-from qprune.adjoint import AdjointNetwork
-from qprune.gates import sites_of
-from qprune.refit import fit, predicted_square, saliencies
+from qprune.gates.sites import sites_of
+from qprune.limits.refit import fit, predicted_square, saliencies
+from qprune.simulators.adjoint import AdjointNetwork
 
 x, y = INPUTS
 w0, w1, w2, w3 = WEIGHTS

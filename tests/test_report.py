@@ -17,12 +17,15 @@ from qiskit.circuit import Parameter, ParameterVector
 from qiskit.circuit.library import HGate, PauliEvolutionGate, UnitaryGate
 from qiskit.quantum_info import SparsePauliOp
 
-from qprune import BundleError, OptionError, PruneResult, Task, cli, prune
-from qprune.certificate import Certificate
-from qprune.diagram import FARTHEST, NEAREST, DrawnGate, circuit_svg, colour, columns, position
-from qprune.html import FATES
-from qprune.report import deviation_name, plot_tradeoff, table_rows
-from qprune.tradeoff import trade_off, trade_off_point
+import qprune
+from qprune import BundleError, OptionError, Task, prune
+from qprune.cli import command as cli
+from qprune.limits.tradeoff import trade_off, trade_off_point
+from qprune.report.diagram import FARTHEST, NEAREST, DrawnGate, circuit_svg, colour, columns, position
+from qprune.report.page import FATES
+from qprune.report.plots import plot_tradeoff
+from qprune.results.certificate import Certificate
+from qprune.results.result import deviation_name, table_rows
 
 mpl.use("Agg")
 BUNDLES = Path(__file__).parent.parent / "circuits"
@@ -124,7 +127,7 @@ class Page(HTMLParser):
 
 
 def read(result, tmp_path, **options):
-    result.report(tmp_path / "page.html", **options)
+    qprune.report(result, tmp_path / "page.html", **options)
     return Page((tmp_path / "page.html").read_text(encoding="utf-8"))
 
 
@@ -235,7 +238,7 @@ def test_the_curve_is_there_only_when_given(tmp_path):
 
 def test_the_same_result_gives_the_same_bytes(tmp_path):
     for name in ("a.html", "b.html"):
-        pruned("class").report(tmp_path / name)
+        qprune.report(pruned("class"), tmp_path / name)
     assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
 
 
@@ -243,7 +246,7 @@ def test_the_same_result_gives_the_same_bytes(tmp_path):
 def test_a_page_that_cannot_be_written_leaves_nothing_behind(path, tmp_path):
     (tmp_path / "folder").mkdir()
     with pytest.raises(BundleError, match="path must be a file that can be written"):
-        pruned("energy").report(tmp_path / path)
+        qprune.report(pruned("energy"), tmp_path / path)
     assert [p.name for p in tmp_path.rglob("*")] == ["folder"]
 
 
@@ -256,7 +259,7 @@ def test_a_failed_page_leaves_the_old_one(tmp_path, monkeypatch):
 
     monkeypatch.setattr("os.replace", full)
     with pytest.raises(BundleError, match="No space left"):
-        pruned("energy").report(path)
+        qprune.report(pruned("energy"), path)
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["page.html"]
 
@@ -264,8 +267,8 @@ def test_a_failed_page_leaves_the_old_one(tmp_path, monkeypatch):
 @pytest.mark.parametrize("case", ["planted", "hostile"])
 def test_saved_results_have_the_page_and_loaded_ones_make_the_same(case, tmp_path):
     result = pruned(case)
-    result.save(tmp_path / "out")
-    PruneResult.load(tmp_path / "out").report(tmp_path / "again.html")
+    qprune.save(result, tmp_path / "out")
+    qprune.report(qprune.load(tmp_path / "out"), tmp_path / "again.html")
     assert (tmp_path / "again.html").read_bytes() == (tmp_path / "out" / "report.html").read_bytes()
 
 
@@ -295,7 +298,7 @@ def test_chromium_shows_it_without_scrolling_sideways(case, width, tmp_path):
     if browser is None:
         pytest.skip("no chromium on this machine")
     result = pruned(case)
-    result.report(tmp_path / "page.html", tradeoff=trade_off(result, points=2))
+    qprune.report(result, tmp_path / "page.html", tradeoff=trade_off(result, points=2))
     text = (tmp_path / "page.html").read_text(encoding="utf-8")
     text = re.sub(r"<meta http-equiv=[^>]*>", "", text).replace("</main>", f"</main>{PROBE}")
     text = escape(text.replace("<details>", "<details open>"))
@@ -376,7 +379,7 @@ def test_unusual_gates_can_be_drawn(gates):
 def test_the_plot_shows_measured_below_bound(case):
     result = pruned(case)
     ax = mpl.figure.Figure().subplots()
-    assert result.plot(ax) is ax
+    assert qprune.plot(result, ax) is ax
     lines = {line.get_label(): line for line in ax.get_lines()}
     bound, measured = (lines[name].get_ydata() for name in ("proven bound", "measured"))
     assert len(measured) == np.size(result.certificate.measured)
@@ -390,7 +393,7 @@ def test_the_plot_shows_measured_below_bound(case):
 def test_a_plot_without_axes_makes_its_own():
     from matplotlib import pyplot
 
-    ax = pruned("energy").plot()
+    ax = qprune.plot(pruned("energy"))
     pyplot.close(ax.figure)
     assert ax.get_lines()
 
@@ -398,7 +401,7 @@ def test_a_plot_without_axes_makes_its_own():
 def test_the_drawings_mark_what_went():
     from matplotlib import pyplot
 
-    figures = pruned("planted").draw()
+    figures = qprune.draw(pruned("planted"))
     assert len(figures) == 2
     for figure in figures:
         pyplot.close(figure)

@@ -26,13 +26,14 @@ from qiskit.circuit.library import UnitaryGate
 from qiskit.quantum_info import Clifford, random_unitary
 
 from qprune import Task, calibrate, prune
-from qprune.gates import circuit_of, sites_of
-from qprune.options import Options
-from qprune.prefix import forward_pass
-from qprune.pruning import _candidates
-from qprune.representatives import CandidateFinder, is_prunable
-from qprune.stage import Stage
-from qprune.subgroups import local_cliffords, subgroup_of
+from qprune.gates.matrices import local_cliffords
+from qprune.gates.sites import circuit_of, sites_of
+from qprune.gates.subgroups import subgroup_of
+from qprune.limits.options import Options
+from qprune.limits.prepared import Stage
+from qprune.limits.pruning import _candidates
+from qprune.selection.finder import CandidateFinder, is_prunable
+from qprune.simulators.passes import forward_pass
 
 x = INPUTS[0]
 w, v, u = WEIGHTS[:3]

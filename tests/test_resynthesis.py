@@ -15,12 +15,12 @@ from qiskit.synthesis import TwoQubitBasisDecomposer
 from qiskit.transpiler import PassManager
 
 import qprune
-from qprune.cli import main
-from qprune.gates import circuit_of, sites_of
-from qprune.networks import shorten_networks
-from qprune.qiskit import PruneGates
-from qprune.resynthesis import resynthesise, with_shorter_blocks
-from qprune.rewrite import simplify
+from qprune.cli.command import main
+from qprune.exact.cx_networks import shorten_networks
+from qprune.exact.resynthesis import resynthesise, with_shorter_blocks
+from qprune.exact.simplify import simplify
+from qprune.gates.sites import circuit_of, sites_of
+from qprune.qiskit.faces import PruneGates
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # PennyLane warns of JAX versions
@@ -389,7 +389,7 @@ def test_results_are_kept_pruned_again_and_printed(tmp_path, capsys):
     task.save(tmp_path / "task")
     arguments = ["prune", str(tmp_path / "task"), "--tolerance", "0", "--resynthesis", "--tradeoff", "0"]
     assert main([*arguments, "--out", str(tmp_path / "out")]) == 0
-    result = qprune.PruneResult.load(tmp_path / "out")
+    result = qprune.load(tmp_path / "out")
     assert result.fixed_weights
     line = f"resynthesis fixed {len(result.fixed_weights)} weights: {', '.join(result.fixed_weights)}"
     assert line in capsys.readouterr().out

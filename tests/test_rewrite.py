@@ -15,8 +15,8 @@ from qiskit.circuit.library import PauliEvolutionGate, PermutationGate, UnitaryG
 from qiskit.quantum_info import SparsePauliOp, random_unitary
 
 from qprune import Task, prune
-from qprune.gates import circuit_of, sites_of
-from qprune.rewrite import apply, light_cones, simplify
+from qprune.exact.simplify import apply, light_cones, simplify
+from qprune.gates.sites import circuit_of, sites_of
 
 x, y = INPUTS
 w, v = WEIGHTS[:2]

@@ -11,11 +11,12 @@ from qiskit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 
 from qprune import OptionError, Task, prune
-from qprune.costs import default_cost
-from qprune.gates import sites_of
-from qprune.rewrite import light_cones
-from qprune.selection import Candidate, angles_used, extended, longest_prefix, within_budget, within_tolerance
-from qprune.strategies import STRATEGIES
+from qprune.exact.simplify import light_cones
+from qprune.gates.costs import default_cost
+from qprune.gates.sites import sites_of
+from qprune.selection.candidate import Candidate
+from qprune.selection.select import angles_used, extended, longest_prefix, within_budget, within_tolerance
+from qprune.selection.strategies import STRATEGIES
 
 EVERYWHERE = 1e9
 SOMETHING = ((STANDARD["x"](), (0,)),)

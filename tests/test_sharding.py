@@ -14,10 +14,11 @@ from qiskit.circuit import ParameterVector
 from qiskit.quantum_info import SparsePauliOp
 
 import qprune
-from qprune import OptionError, Task, prune, runner
+from qprune import OptionError, Task, prune
 from qprune.errors import TaskError
-from qprune.pennylane import prune as prune_qnode
-from qprune.sharding import ATTEMPTS, in_pieces
+from qprune.pennylane.qnode import prune as prune_qnode
+from qprune.simulators import runner
+from qprune.simulators.sharding import ATTEMPTS, in_pieces
 
 SAMPLES = 14
 X, W = ParameterVector("x", 5), ParameterVector("w", 24)
@@ -190,8 +191,8 @@ def test_an_error_of_the_work_itself_is_raised_at_once():
 
 
 def test_too_little_memory_on_a_worker_is_a_clear_error(monkeypatch):
-    monkeypatch.setattr("qprune.prefix.SMALL", 0)
-    monkeypatch.setattr("qprune.prefix.psutil.virtual_memory", lambda: type("", (), {"available": 1})())
+    monkeypatch.setattr("qprune.simulators.passes.SMALL", 0)
+    monkeypatch.setattr("qprune.simulators.passes.psutil.virtual_memory", lambda: type("", (), {"available": 1})())
     with pytest.raises(TaskError, match="5 qubits"):
         prune(network(), budget=0.3, executor=Unreliable())
 

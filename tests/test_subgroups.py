@@ -15,16 +15,9 @@ from qiskit.quantum_info import Clifford, Operator, SparsePauliOp, random_unitar
 from scipy.linalg import expm
 
 from qprune import Task
-from qprune.gates import make_site
-from qprune.subgroups import (
-    Subgroup,
-    commute,
-    commutes_with,
-    local_cliffords,
-    subgroup_of,
-    symbolic_member,
-    unitary_instructions,
-)
+from qprune.gates.matrices import local_cliffords, unitary_instructions
+from qprune.gates.sites import make_site
+from qprune.gates.subgroups import Subgroup, commute, commutes_with, subgroup_of, symbolic_member
 
 TASK = Task(QuantumCircuit(5))
 ONE_PARAMETER = [name for name, form in CATALOGUE.items() if form.family != "special"]

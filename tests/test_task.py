@@ -14,7 +14,7 @@ from qiskit.quantum_info import Clifford, Operator, Pauli, SparseObservable, Spa
 
 import qprune
 from qprune import BundleError, CertificateError, OptionError, Task, TaskError
-from qprune.certificate import circuit_hash, task_hash
+from qprune.results.certificate import circuit_hash, task_hash
 
 X, W = ParameterVector("x", 2), ParameterVector("w", 3)
 
@@ -426,8 +426,8 @@ def result():
 @pytest.mark.parametrize("holdout", [0.0, 0.5, [1]], ids=["none", "fraction", "indices"])
 def test_result_round_trip(tmp_path, holdout):
     result = qprune.prune(build(holdout=holdout), tolerance=0.2)
-    result.save(tmp_path / "r", drawings=False)
-    again = qprune.PruneResult.load(tmp_path / "r")
+    qprune.save(result, tmp_path / "r", drawings=False)
+    again = qprune.load(tmp_path / "r")
     assert again.certificate == result.certificate
     assert again.plan == result.plan
     assert str(again) == str(result)
@@ -438,20 +438,20 @@ def test_output_folder_that_cannot_be_written_leaves_nothing(tmp_path, result):
     blocked = tmp_path / "file"
     blocked.write_text("not a folder")
     with pytest.raises(BundleError, match=r"is a file|cannot write"):
-        result.save(blocked)
+        qprune.save(result, blocked)
     with pytest.raises(BundleError, match="cannot write"):
-        result.save(blocked / "inside")
+        qprune.save(result, blocked / "inside")
     occupied = tmp_path / "occupied"
     occupied.mkdir()
     (occupied / "thesis.tex").write_text("years of work")
     with pytest.raises(BundleError, match="something else"):
-        result.save(occupied, overwrite=True)
+        qprune.save(result, occupied, overwrite=True)
     assert (occupied / "thesis.tex").exists()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "occupied"]
 
 
 def test_a_failed_save_leaves_the_earlier_result(tmp_path, result, monkeypatch):
-    result.save(tmp_path / "r", drawings=False)
+    qprune.save(result, tmp_path / "r", drawings=False)
     before = (tmp_path / "r" / "certificate.json").read_bytes()
 
     def broken(*_):
@@ -459,7 +459,7 @@ def test_a_failed_save_leaves_the_earlier_result(tmp_path, result, monkeypatch):
 
     monkeypatch.setattr(type(result.certificate), "to_json", broken)
     with pytest.raises(BundleError, match="No space left"):
-        result.save(tmp_path / "r", drawings=False, overwrite=True)
+        qprune.save(result, tmp_path / "r", drawings=False, overwrite=True)
     assert (tmp_path / "r" / "certificate.json").read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["r"]
 

@@ -42,7 +42,8 @@ from qiskit import QuantumCircuit
 from qiskit.quantum_info import Operator, SparsePauliOp
 from scipy.stats import binom
 
-from qprune import Task, bounds, calibrate, prune, verify
+from qprune import Task, calibrate, prune, verify
+from qprune.geometry import bounds
 
 MODES = ("tolerance", "budget", "representatives", "any")
 PARTS, EXAMPLES = 8, 140  # 1,120 cases in `make test`

@@ -24,14 +24,14 @@ from qiskit.circuit import ParameterExpression, ParameterVector
 from qiskit.circuit.library import efficient_su2, zz_feature_map
 
 from qprune import OptionError, Task, prune, verify
-from qprune.compressor import Compressor
-from qprune.gates import circuit_of, sites_of
-from qprune.options import Options
-from qprune.rewrite import simplify
-from qprune.selection import Candidate
-from qprune.stage import Stage
-from qprune.strategies import STRATEGIES
-from qprune.verified import Reduced, remove_verified
+from qprune.exact.simplify import simplify
+from qprune.gates.sites import circuit_of, sites_of
+from qprune.limits.compressor import Compressor
+from qprune.limits.options import Options
+from qprune.limits.prepared import Stage
+from qprune.limits.removal import Reduced, remove_verified
+from qprune.selection.candidate import Candidate
+from qprune.selection.strategies import STRATEGIES
 
 x, y = INPUTS
 w0, w1, w2, w3 = WEIGHTS

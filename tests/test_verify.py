@@ -15,9 +15,11 @@ from qiskit.circuit import ParameterVector
 from qiskit.circuit.library import PauliEvolutionGate, PermutationGate, StatePreparation, UnitaryGate
 from qiskit.quantum_info import SparsePauliOp, Statevector, random_unitary
 
-from qprune import CertificateError, CertificateViolation, PruneResult, Task, TaskError, calibrate, prune, simulation
-from qprune.certificate import Certificate, circuit_hash, task_hash
-from qprune.verify import verify
+import qprune
+from qprune import CertificateError, CertificateViolation, Task, TaskError, calibrate, prune
+from qprune.results.certificate import Certificate, circuit_hash, task_hash
+from qprune.verify import states as simulation
+from qprune.verify.check import verify
 
 # -- tasks --------------------------------------------------------------------------------------------------------
 
@@ -196,8 +198,8 @@ def test_random_results_verify(case):
 
 def test_after_writing_and_reading(tmp_path):
     result = pruned("class")
-    result.save(tmp_path / "result", drawings=False)
-    loaded = PruneResult.load(tmp_path / "result")
+    qprune.save(result, tmp_path / "result", drawings=False)
+    loaded = qprune.load(tmp_path / "result")
     assert verify(loaded.original, loaded).checks
     assert verify(network(), loaded).checks
 

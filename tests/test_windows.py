@@ -11,8 +11,8 @@ from qiskit.quantum_info import SparsePauliOp, Statevector
 
 import qprune
 from qprune import Task
-from qprune.gates import sites_of
-from qprune.windows import window_ends
+from qprune.gates.sites import sites_of
+from qprune.selection.windows import window_ends
 
 
 def random_task(seed, qubits, depth):

@@ -18,7 +18,7 @@ from scipy.stats import t as student
 
 import qprune
 from benchmarks.noise.regimes import Regime
-from qprune.task import FloatArray
+from qprune._arrays import FloatArray
 
 LARGEST_EXACT = 8  # qubits of a density matrix; trajectories beyond
 BATCHES, SHOTS = 10, 100  # of trajectories: the spread of the batches gives the confidence

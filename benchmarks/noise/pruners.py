@@ -13,13 +13,13 @@ from qiskit.transpiler.passes import RemoveIdentityEquivalent
 
 import qprune
 from benchmarks.noise.regimes import Regime
-from qprune.costs import default_cost
-from qprune.gates import circuit_of, sites_of
-from qprune.options import Options
-from qprune.rewrite import light_cones
-from qprune.stage import Stage
-from qprune.stopping import _fitted_for_noise
-from qprune.task import FloatArray
+from qprune._arrays import FloatArray
+from qprune.exact.simplify import light_cones
+from qprune.gates.costs import default_cost
+from qprune.gates.sites import circuit_of, sites_of
+from qprune.limits.options import Options
+from qprune.limits.prepared import Stage
+from qprune.limits.under_noise import _fitted_for_noise
 
 Setting = Mapping[str, Any]
 """`{"budget": …}` or `{"tolerance": …}`; {} where nothing can be set."""

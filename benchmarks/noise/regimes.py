@@ -17,7 +17,7 @@ from qiskit.transpiler import Target
 from qiskit_aer.noise import NoiseModel, QuantumError
 
 import qprune
-from qprune.noise_models import read_model, resolve
+from qprune.noise.models import read_model, resolve
 
 SEEDS = 8  # of the transpiler: the compiled circuit of least infidelity counts, so that its luck evens out
 

@@ -17,10 +17,10 @@ from benchmarks.noise.outputs import exact_outputs, noisy_outputs
 from benchmarks.noise.pruners import PRUNERS, Pruned
 from benchmarks.noise.regimes import Regime, regime_of
 from benchmarks.records import ROOT, Row, append, provenance, read, timed
-from qprune.gates import sites_of
-from qprune.noise_models import names
-from qprune.prefix import final_outputs
-from qprune.task import FloatArray
+from qprune._arrays import FloatArray
+from qprune.gates.sites import sites_of
+from qprune.noise.models import names
+from qprune.simulators.passes import final_outputs
 
 NAME = "noise"
 BUNDLES = ("cancer-4q", "h2-vqe-4q", "iris-4q", "reupload-2q", "wine-6q")

@@ -1,0 +1,5 @@
+"""The command `qprune`."""
+
+from qprune.cli.command import main
+
+__all__ = ["main"]

@@ -1,0 +1,72 @@
+"""Matrices of gates, and gates for matrices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+from qiskit.circuit import Instruction
+from qiskit.circuit.library import (
+    HGate,
+    UnitaryGate,
+)
+from qiskit.quantum_info import Operator
+
+from qprune._arrays import ComplexArray
+from qprune.gates.subgroups import ANGLE_ROUNDING
+
+
+def matrix_of(operation: Instruction, qubits: tuple[int, ...]) -> ComplexArray:
+    """Matrix of a bound gate on its qubits in ascending order, first qubit least significant."""
+    matrix, size = Operator(operation).data, len(qubits)
+    if tuple(sorted(qubits)) == qubits:
+        return matrix
+    axes = [size - 1 - j for j in np.argsort(qubits)[::-1]]  # the most significant qubit has the first axis
+    axes += [size + axis for axis in axes]
+    return matrix.reshape((2,) * (2 * size)).transpose(axes).reshape(matrix.shape)
+
+
+def is_product(matrix: ComplexArray) -> bool:
+    """Whether a matrix on qubits is a tensor product of one-qubit matrices, to rounding."""
+    size = len(matrix).bit_length() - 1
+    tensor = matrix.reshape((2,) * 2 * size)
+    each = (np.moveaxis(tensor, (axis, size + axis), (0, 1)).reshape(4, -1) for axis in range(size))
+    return all(np.linalg.svd(entries, compute_uv=False)[1:].max(initial=0) < ANGLE_ROUNDING for entries in each)
+
+
+@cache
+def local_cliffords(num_qubits: int) -> ComplexArray:
+    """The 24 one-qubit Cliffords, or their 576 tensor squares, shape (24^n, 2^n, 2^n); the identity is first.
+
+    On two qubits only products: a replacement by one of them also saves the two-qubit gate.
+    """
+    hadamard, phase = HGate().to_matrix(), np.diag([1, 1j])
+    found: list[ComplexArray] = [np.eye(2, dtype=complex)]
+    for element in found:  # grows while it is walked: closure under both generators
+        for generator in (hadamard, phase):
+            candidate = generator @ element
+            if all(abs(abs(np.trace(known.conj().T @ candidate)) - 2) > 1e-9 for known in found):
+                found.append(candidate)
+    single = np.array(found)
+    return single if num_qubits == 1 else np.array([np.kron(high, low) for high in single for low in single])
+
+
+def unitary_instructions(
+    matrix: ComplexArray, qubits: Sequence[int], num_qubits: int
+) -> list[tuple[Instruction, tuple[int, ...]]]:
+    """A local Clifford (entry of `local_cliffords`) as one gate per qubit that it moves."""
+    if num_qubits == 1:
+        factors = [matrix]
+    else:
+        # matrix = high ⊗ low: read both factors off the largest block
+        blocks = matrix.reshape(2, 2, 2, 2).transpose(0, 2, 1, 3)
+        i, j = np.unravel_index(np.argmax(np.abs(blocks).sum(axis=(2, 3))), (2, 2))
+        low = blocks[i, j] / np.sqrt(abs(np.linalg.det(blocks[i, j])))
+        high = np.einsum("ijkl,kl->ij", blocks, low.conj()) / 2
+        factors = [low, high]
+    return [
+        (UnitaryGate(factor), (q,))
+        for q, factor in zip(qubits, factors, strict=True)
+        if abs(abs(np.trace(factor)) - 2) > 1e-12
+    ]

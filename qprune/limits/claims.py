@@ -1,0 +1,271 @@
+"""What is claimed of a pruned circuit: the certificate and the plan, from what was chosen and what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from qiskit import QuantumCircuit
+from qiskit.quantum_info import Operator
+
+from qprune._arrays import FloatArray
+from qprune.exact.simplify import ExactChange
+from qprune.gates.sites import Site, bound_operation
+from qprune.gates.subgroups import subgroup_of
+from qprune.geometry import bounds
+from qprune.noise.calibration import CircuitNoise
+from qprune.results.certificate import (
+    Certificate,
+    Expectations,
+    NoiseRecord,
+    Replaced,
+    circuit_hash,
+    package_versions,
+    rows_of,
+    task_hash,
+)
+from qprune.results.result import PlanEntry
+from qprune.selection.candidate import Candidate
+from qprune.simulators.values import Outputs
+from qprune.task.task import Task
+
+HOLDOUT_DELTA = 0.05  # each hold-out statement holds with probability 95 %
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Outputs of one circuit on the selected samples, and on those held out."""
+
+    selected: Outputs
+    heldout: Outputs | None
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What every claim rests on.
+
+    Attributes:
+        task: The original.
+        sites: Its gates after exact simplification.
+        simplified: The circuit they make.
+        tolerances: ε_k by site, infinite where only a budget limits.
+        noise: The geometry, by site.
+        options: What was asked for, as the certificate records it.
+        record: What the certificate says of the noise.
+    """
+
+    task: Task
+    sites: tuple[Site, ...]
+    simplified: QuantumCircuit
+    tolerances: FloatArray
+    noise: CircuitNoise
+    options: dict[str, Any]
+    record: NoiseRecord | None
+
+
+def make_certificate(
+    basis: Basis, pruned: Task, chosen: Sequence[Candidate], theta: FloatArray, before: Measured, after: Measured
+) -> Certificate:
+    """Assemble the certificate.
+
+    Args:
+        basis: Original and options.
+        pruned: The pruned task.
+        chosen: The replacements.
+        theta: Θ_{r,i}, radians, shape (R, M).
+        before: Outputs of the original.
+        after: Outputs of the pruned circuit.
+
+    Source: THEORY T2, T4, T5.
+    """
+    task = basis.task
+    return Certificate(
+        original_hash=circuit_hash(task.circuit),
+        simplified_hash=circuit_hash(basis.simplified),
+        pruned_hash=circuit_hash(pruned.circuit),
+        task_hash=task_hash(task),
+        options=basis.options,
+        expectations=_expectations([before.selected, after.selected, before.heldout, after.heldout]),
+        noise=basis.record,
+        outputs=task.output_names,
+        samples=tuple(int(i) for i in task.selected),
+        replaced=tuple(_replaced(basis, candidate) for candidate in chosen),
+        angle=rows_of(theta),
+        bound=rows_of(output_bounds(task, theta, before.selected)),
+        measured=rows_of(deviations(before.selected, after.selected)),
+        certified_predictions=_certified(task, theta, before.selected),
+        mean_state_error=bounds.mean_state_error(
+            np.array([2 * np.sin(c.angles / 2) for c in chosen]).reshape(len(chosen), len(task.selected)),
+            task.selection_weights(),
+        ),
+        angle_from_tolerances=_closed_form(basis, chosen),
+        holdout=_holdout_claim(task, before.heldout, after.heldout),
+        versions=dict(package_versions()),
+    )
+
+
+def _expectations(passes: Sequence[Outputs | None]) -> Expectations:
+    """Over all passes that numbers of the certificate come from."""
+    made = [outputs for outputs in passes if outputs is not None]
+    return Expectations(
+        error=max(outputs.rounding for outputs in made),
+        truncation=max(outputs.truncation for outputs in made),
+        estimates=sum(outputs.estimates for outputs in made),
+        failure=sum(outputs.failure for outputs in made),
+    )
+
+
+def output_bounds(task: Task, theta: FloatArray, before: Outputs) -> FloatArray:
+    if task.observables is None:
+        return bounds.distribution_bound(theta)
+    return np.array(
+        [
+            bounds.observable_bound(theta[r], before.means[r], before.deviations[r], spectrum, before.rounding)
+            for r, spectrum in enumerate(task.spectra)
+        ]
+    )
+
+
+def deviations(before: Outputs, after: Outputs) -> FloatArray:
+    """|Δ⟨O_r⟩| or total variation per output and sample, shape (R, M)."""
+    if before.distribution is None or after.distribution is None:
+        return np.abs(after.means - before.means)
+    return 0.5 * np.abs(after.distribution - before.distribution).sum(axis=1)[None]
+
+
+def doubt(task: Task, before: Outputs, after: Outputs) -> FloatArray:
+    """How far `deviations` may be off, shape (R, 1)."""
+    weights = [1.0] if task.observables is None else [spectrum.weight for spectrum in task.spectra]
+    return (before.rounding + after.rounding) * np.array(weights)[:, None]
+
+
+def _certified(task: Task, theta: FloatArray, before: Outputs) -> tuple[tuple[bool, ...] | None, ...]:
+    if task.observables is None:
+        return (None,)
+    return tuple(
+        tuple(bool(x) for x in bounds.predictions_certified(theta[r], before.means[r], s, before.rounding))
+        if s.is_involution
+        else None
+        for r, s in enumerate(task.spectra)
+    )
+
+
+def _closed_form(basis: Basis, chosen: Sequence[Candidate]) -> float | None:
+    """Σ 2 arcsin(κ_k ε_k/2), where every replacement kept its ε_k on every sample."""
+    if basis.options["aggregate"] != "max" or basis.options["tolerance"] is None:
+        return None
+    kappas = np.array([basis.noise.kappa(c.site, len(basis.sites[c.site].qubits)) for c in chosen])
+    return bounds.angle_from_tolerances(kappas, np.array([basis.tolerances[c.site] for c in chosen]))
+
+
+def _holdout_claim(task: Task, before: Outputs | None, after: Outputs | None) -> bounds.HoldoutClaim | None:
+    if before is None or after is None:
+        return None
+    ceiling, flips = 1.0, None
+    if task.observables is not None:
+        ceiling = max(s.high - s.low for s in task.spectra)
+        signed = [r for r, s in enumerate(task.spectra) if s.is_involution]
+        if signed:
+            flipped = np.sign(before.means[signed]) != np.sign(after.means[signed])
+            flips = int(np.any(flipped, axis=0).sum())
+    return bounds.holdout_claim(deviations(before, after).max(axis=0), ceiling, flips, HOLDOUT_DELTA)
+
+
+def accuracy(task: Task, before: Measured, after: Measured) -> tuple[float, float] | None:
+    """Share of right predictions before and after, over all samples; None without labels."""
+    if task.labels is None:
+        return None
+    scores = []
+    for measured in (before, after):
+        means = np.empty((len(measured.selected.means), task.num_samples))
+        means[:, task.selected] = measured.selected.means
+        if measured.heldout is not None:
+            means[:, task.heldout] = measured.heldout.means
+        scores.append(task.accuracy(means) or 0.0)
+    return scores[0], scores[1]
+
+
+def _replaced(basis: Basis, candidate: Candidate) -> Replaced:
+    site, matrix = basis.sites[candidate.site], None
+    tolerance = float(basis.tolerances[candidate.site])
+    if candidate.by:
+        qubits = tuple(sorted(site.qubits))
+        local = QuantumCircuit(len(qubits))
+        for operation, where in candidate.by:
+            local.append(bound_operation(basis.task, operation), [qubits.index(q) for q in where])
+        matrix = tuple(tuple((float(x.real), float(x.imag)) for x in row) for row in Operator(local).data)
+    return Replaced(
+        site=candidate.site,
+        gate=site.name,
+        qubits=site.qubits,
+        origins=site.origins,
+        subgroup=str(subgroup_of(site)),
+        by=candidate.label,
+        distance=candidate.distance,
+        tolerance=tolerance if np.isfinite(tolerance) else None,
+        kappa=basis.noise.kappa(candidate.site, len(site.qubits)),
+        largest_angle=float(np.max(candidate.angles)),
+        distance_low=candidate.distance_low,
+        matrix=matrix,
+    )
+
+
+def plan_of(
+    basis: Basis,
+    original: Sequence[Site],
+    exact: Sequence[ExactChange],
+    cancelled: Sequence[ExactChange],
+    compared: Sequence[Candidate],
+    chosen: Sequence[Candidate],
+) -> tuple[PlanEntry, ...]:
+    """The fate of every gate of the original.
+
+    Args:
+        basis: Simplified gates and tolerances.
+        original: The gates before simplification.
+        exact: Exact changes before anything was replaced.
+        cancelled: Exact changes after.
+        compared: Every candidate that was looked at; the first of a gate is shown where nothing was chosen.
+        chosen: The replacements.
+    """
+    taken = {c.site: c for c in chosen}
+    shown = {c.site: c for c in reversed(compared)} | taken
+    # Later reasons win: a gate that was replaced and then cancelled is gone for the first of the two.
+    fate: dict[int, tuple[str, str]] = {}
+    fixes: dict[int, tuple[str, ...]] = {}
+    for change in (*cancelled, *exact):
+        into = f" into gate {', '.join(map(str, change.into))}" if change.into else ""
+        fixed = f"; fixes {', '.join(change.fixes)}" if change.fixes else ""
+        fate.update(dict.fromkeys(change.origins, ("simplify", change.kind + into + fixed)))
+        fixes.update(dict.fromkeys(change.origins, change.fixes))
+    place: dict[int, int] = {}
+    for j, site in enumerate(basis.sites):
+        place.update(dict.fromkeys(site.origins, j))
+        if j in taken and (taken[j].removes or not set(site.origins) & set(fate)):
+            action = "remove" if taken[j].removes else "replace"
+            fate.update(dict.fromkeys(site.origins, (action, taken[j].label)))
+    entries = []
+    for k, site in enumerate(original):
+        seen = shown.get(place.get(k, -1))
+        tolerance = None if seen is None else float(basis.tolerances[seen.site])
+        action, detail = fate.get(k, ("keep", ""))
+        group = subgroup_of(site)
+        entries.append(
+            PlanEntry(
+                index=k,
+                gate=site.name,
+                qubits=site.qubits,
+                role=site.role,
+                action=action,
+                detail=detail,
+                subgroup="" if group is None else str(group),
+                distance=None if seen is None else seen.distance,
+                angle=None if seen is None else float(np.max(seen.angles)),
+                tolerance=tolerance if tolerance is not None and np.isfinite(tolerance) else None,
+                distance_low=None if seen is None else seen.distance_low,
+                fixes=fixes.get(k, ()),
+            )
+        )
+    return tuple(entries)

@@ -1,0 +1,259 @@
+"""Noise calibration of the geometry, the tolerance and the costs (THEORY section 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from math import isfinite, sqrt
+from numbers import Real
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from qiskit import QuantumCircuit
+from qiskit.providers import BackendV2
+from qiskit.transpiler import Target
+from qiskit_aer.noise import NoiseModel
+
+from qprune._arrays import FloatArray
+from qprune.errors import OptionError
+from qprune.gates.costs import TWO_QUBIT, VIRTUAL_Z, default_cost
+from qprune.gates.sites import Site
+from qprune.geometry.q_numbers import eta, kappa
+from qprune.noise.channels import GateNoise
+from qprune.noise.devices import Device, ModelDevice, TargetDevice
+from qprune.noise.layout import two_qubit_weights
+from qprune.noise.models import read_model, resolve
+from qprune.noise.native import GateNoises
+
+Noise: TypeAlias = "float | str | Path | NoiseModel | BackendV2 | Target | NoiseCalibration | None"
+
+
+@dataclass(frozen=True)
+class CircuitNoise:
+    """What noise does to each gate of one circuit, arrays by site.
+
+    Attributes:
+        coherence: λ_k in [0, 1].
+        infidelity: r_k = 1 − F̄ in [0, 1].
+        accumulated: Λ_k, the coherence that the prefix still has: q_k = exp[β(1 − Λ_k)].
+        eta: η_k = sech(β(1 − Λ_k)).
+    """
+
+    coherence: FloatArray
+    infidelity: FloatArray
+    accumulated: FloatArray
+    eta: FloatArray
+
+    @property
+    def total(self) -> float:
+        """Σ r_k."""
+        return float(self.infidelity.sum())
+
+    def kappa(self, k: int, num_qubits: int) -> float:
+        """κ on the qubits of gate k: d_1 ≤ κ d_q."""
+        return kappa(float(self.eta[k]), num_qubits)
+
+
+@dataclass(frozen=True)
+class NoiseCalibration:
+    """What noise does to the geometry: q_k = exp[β(1 − Λ_k)], and to the tolerance: ε_k² = ε₀² + γ r_k.
+
+    Attributes:
+        coherence: A single λ in [0, 1] for all gates alike, read as depolarising noise of strength 1 − λ after each;
+            1 is noiseless. None where a noise model says what follows each gate.
+        beta: β ≥ 0, strength of the deformation.
+        gamma: γ ≥ 0, share of the infidelity a removed gate saves that its tolerance may spend.
+        layout: Physical qubits of circuit qubits 0, 1, …; None: chosen for the circuit.
+        noises: λ and r of any gate by the noise model, or None.
+    """
+
+    coherence: float | None = 1.0
+    beta: float = 1.0
+    gamma: float = 1.0
+    layout: tuple[int, ...] | None = None
+    noises: GateNoises | None = None
+
+    def __repr__(self) -> str:
+        layout = "" if self.layout is None else f", layout={self.layout}"
+        return f"<NoiseCalibration {self.source}, β={self.beta:g}, γ={self.gamma:g}{layout}>"
+
+    @property
+    def source(self) -> str:
+        """Where λ is from."""
+        return f"λ = {self.coherence:g}" if self.noises is None else self.noises.device.name
+
+    @property
+    def noiseless(self) -> tuple[str, ...]:
+        """Native gates that the model has no channel for: they count as noiseless, as virtual rz is."""
+        return () if self.noises is None else self.noises.device.noiseless
+
+    # -- where the circuit runs ------------------------------------------------------------------------------
+
+    def layout_for(self, circuit: QuantumCircuit | int) -> tuple[int, ...] | None:
+        """The physical qubits of circuit qubits 0, 1, …; None for a single λ.
+
+        As given; else the device's best connected set: least total two-qubit infidelity (swaps included) and readout
+        error, as far as a deterministic search finds (`layout.Router.best_layout`).
+
+        Args:
+            circuit: Its two-qubit gates count; a number of qubits n stands for a chain of n.
+
+        Raises:
+            OptionError: The layout given, or the device, has too few qubits.
+        """
+        if self.noises is None:
+            return None
+        size = circuit if isinstance(circuit, int) else circuit.num_qubits
+        device = self.noises.device
+        if self.layout is not None:
+            if len(self.layout) < size:
+                raise OptionError(f"layout must name a physical qubit for each of {size} qubits, got {self.layout}")
+            return self.layout[:size]
+        if device.pairs is None:
+            if device.num_qubits is not None and device.num_qubits < size:
+                raise OptionError(f"noise: {device.name} has {device.num_qubits} qubits, the circuit needs {size}")
+            return tuple(range(size))
+        return self.noises.router.best_layout(two_qubit_weights(circuit))
+
+    def placed(self, circuit: QuantumCircuit | int) -> NoiseCalibration:
+        """The same calibration with its layout fixed to `layout_for(circuit)`."""
+        return replace(self, layout=self.layout_for(circuit))
+
+    # -- gate by gate ----------------------------------------------------------------------------------------
+
+    def gate(self, site: Site) -> GateNoise:
+        """λ_k and r_k of the noise that follows a gate, compiled by itself on its physical qubits.
+
+        For a single λ: r = (1 − λ)(1 − 2^−|S|), as for depolarising noise.
+
+        Raises:
+            OptionError: No layout is fixed yet, or the native gates cannot make the gate.
+        """
+        if self.coherence is not None:
+            return GateNoise(self.coherence, (1 - self.coherence) * (1 - 2.0 ** -len(site.qubits)))
+        if self.noises is None or self.layout is None:
+            raise OptionError("the gates' physical qubits are not chosen yet; ask calibration.placed(circuit)")
+        return self.noises.of(site.operation, tuple(self.layout[q] for q in site.qubits))
+
+    def of(self, sites: Sequence[Site]) -> CircuitNoise:
+        """λ_k, r_k, Λ_k and η_k of every gate of a circuit.
+
+        Λ_k = Π λ_j over the gates j in the past light cone of gate k; a single λ serves all gates alike, Λ_k = λ.
+        """
+        each = [self.gate(site) for site in sites]
+        coherence, infidelity = np.array(each).reshape(len(each), 2).T
+        accumulated = coherence
+        if self.coherence is None:
+            accumulated = np.array([np.prod(coherence[past]) for past in _past_light_cones(sites)])
+        return CircuitNoise(
+            coherence, infidelity, accumulated, np.array([eta(value, self.beta) for value in accumulated.tolist()])
+        )
+
+    def tolerance(self, base: float, infidelity: float) -> float:
+        """ε_k = √(ε₀² + γ r_k)."""
+        return sqrt(base**2 + self.gamma * infidelity)
+
+    def costs(self, sites: Sequence[Site]) -> Callable[[Site], float] | None:
+        """The infidelity that removing a gate saves, as its cost; None for a single λ, which tells no gates apart.
+
+        Costs are 10 r_k/r̄ with r̄ the mean of the circuit's two-qubit gates (of all gates if it has none), so that
+        they are comparable to the default ones, plus 0.1: a virtual Z is still a parameter.
+        """
+        if self.noises is None:
+            return None
+        noisy = [self.gate(site).infidelity for site in sites if len(site.qubits) > 1]
+        mean = float(np.mean(noisy or [self.gate(site).infidelity for site in sites] or [0.0]))
+        if mean == 0:
+            return default_cost
+        return lambda site: VIRTUAL_Z + TWO_QUBIT * self.gate(site).infidelity / mean
+
+
+def _past_light_cones(sites: Sequence[Site]) -> list[NDArray[np.bool_]]:
+    """For each gate the mask of the gates before it that its prefix state on its qubits depends on."""
+    reached: dict[int, NDArray[np.bool_]] = {}
+    cones = []
+    for k, site in enumerate(sites):
+        past = np.zeros(len(sites), dtype=bool)
+        for q in site.qubits:
+            past |= reached.get(q, past)
+        cones.append(past)
+        after = past.copy()
+        after[k] = True
+        reached.update(dict.fromkeys(site.qubits, after))
+    return cones
+
+
+NOISELESS = NoiseCalibration()
+
+
+def calibrate(
+    noise: Noise, *, beta: float = 1.0, gamma: float = 1.0, layout: Sequence[int] | None = None
+) -> NoiseCalibration:
+    """λ_k and r_k of every gate from a noise model: 𝓔_k to λ_k = √(Tr[R_uᵀR_u]/(d²−1)) and r_k = 1 − F̄(𝓔_k).
+
+    𝓔_k is the noise that follows gate k, compiled alone to the model's native gates, on the physical qubits it runs
+    on. A single λ serves all gates alike.
+
+    Args:
+        noise: λ in [0, 1], 1 being noiseless; None (noiseless); an Aer `NoiseModel`; a Qiskit backend; a `Target`; the
+            path or name of a file in noise_models/, or the name of a device snapshot, such as "FakeTorino"; a finished
+            calibration is returned as it is.
+        beta: β ≥ 0 in q_k = exp[β(1 − Λ_k)].
+        gamma: γ ≥ 0 in ε_k² = ε₀² + γ r_k.
+        layout: Physical qubits for circuit qubits 0 … n−1; None takes the device's best connected set
+            (`NoiseCalibration.layout_for` says which).
+
+    Raises:
+        OptionError: A value is out of its range, or there is no noise model of that name.
+        BundleError: A file cannot be read, or a number in it is out of range.
+
+    Source: THEORY section 6.
+    """
+    for name, value in (("beta", beta), ("gamma", gamma)):
+        if isinstance(value, bool) or not isinstance(value, Real) or not (isfinite(value) and value >= 0):
+            raise OptionError(f"{name} must be a finite number ≥ 0, got {value!r}")
+    if isinstance(noise, NoiseCalibration):
+        if (beta, gamma, layout) != (1.0, 1.0, None):
+            raise OptionError("beta, gamma and layout are already in the calibration given; calibrate its source anew")
+        return noise
+    if noise is None or isinstance(noise, Real):
+        coherence = 1.0 if noise is None else float(noise)
+        if isinstance(noise, bool) or not 0 <= coherence <= 1:
+            raise OptionError(f"noise must be λ, a number in [0, 1] (1 is noiseless), got {noise!r}")
+        if layout is not None:
+            raise OptionError(f"layout needs a noise model: a single λ knows no qubits, got layout={layout!r}")
+        return NoiseCalibration(coherence, float(beta), float(gamma))
+    device = _device(noise)
+    return NoiseCalibration(None, float(beta), float(gamma), _layout(layout, device), GateNoises(device))
+
+
+def _device(noise: object) -> Device:
+    if isinstance(noise, str | Path):
+        found = resolve(noise)
+        return _device(found) if isinstance(found, BackendV2) else ModelDevice(read_model(found), found.stem)
+    if isinstance(noise, NoiseModel):
+        return ModelDevice(noise, "Aer noise model")
+    if isinstance(noise, Target):
+        return TargetDevice(noise, noise.description or "Target")
+    if isinstance(noise, BackendV2):
+        model = getattr(noise.options, "noise_model", None)  # an AerSimulator bears one
+        name = type(noise).__name__ if type(noise).__name__.startswith("Fake") else str(noise.name)
+        return TargetDevice(noise.target, name) if model is None else ModelDevice(model, name)
+    raise OptionError(
+        "noise must be λ, a number in [0, 1] (1 is noiseless), an Aer NoiseModel, a Qiskit backend or Target, or a "
+        f"file or name of noise_models/, got {noise!r}"
+    )
+
+
+def _layout(layout: Sequence[int] | None, device: Device) -> tuple[int, ...] | None:
+    if layout is None:
+        return None
+    qubits = tuple(layout)
+    limit = np.inf if device.num_qubits is None else device.num_qubits
+    if any(isinstance(q, bool) or not isinstance(q, int | np.integer) or not 0 <= q < limit for q in qubits):
+        raise OptionError(f"layout must be physical qubits of {device.name} in [0, {limit}), got {layout!r}")
+    if len(set(qubits)) < len(qubits):
+        raise OptionError(f"layout must name each physical qubit once, got {layout!r}")
+    return tuple(int(q) for q in qubits)

@@ -1,0 +1,223 @@
+"""A QNode as a function of samples and weights: its arguments by name, and the numbers of its tape.
+
+Part of `qprune.pennylane`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import pennylane as qml
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from qprune._arrays import FloatArray
+from qprune.errors import TaskError
+from qprune.pennylane.tape import expand, number, slots_of, word_of
+
+INPUT_NAMES = ("inputs", "input", "x", "X", "features", "data")
+WEIGHT_NAMES = ("weights", "weight", "w", "params", "parameters", "theta", "thetas")
+
+# -- the QNode as a function of sample and weights -----------------------------------------------------------------
+
+
+class Signature(NamedTuple):
+    """What must not change between calls."""
+
+    gates: tuple[tuple[str, tuple[Any, ...], str], ...]
+    measurements: tuple[Any, ...]
+
+    @classmethod
+    def of(cls, operations: Sequence[Any], measurements: Sequence[Any]) -> Signature:
+        gates = ((op.name, tuple(op.wires), (word_of(op) or "") if op.name == "PauliRot" else "") for op in operations)
+        return cls(tuple(gates), tuple(measurements))
+
+    def check(self, other: Signature) -> None:
+        """Raise TaskError unless gates, wires and measurements are the same."""
+        what = None
+        for k, (now, then) in enumerate(zip(other.gates, self.gates, strict=False)):
+            if now != then:
+                what = f"gate {k} is {_in_words(*now)} and was {_in_words(*then)}"
+                break
+        if what is None and len(other.gates) != len(self.gates):
+            what = f"it has {len(other.gates)} gates and had {len(self.gates)}"
+        if what is None and not (
+            len(other.measurements) == len(self.measurements)
+            and all(map(_same_measurement, other.measurements, self.measurements))
+        ):
+            what = f"it measures {list(other.measurements)} and measured {list(self.measurements)}"
+        if what:
+            raise TaskError(
+                f"the QNode builds another circuit than the one that was pruned: {what}; gates, wires and measurements "
+                "must not depend on the values of inputs, weights or other arguments: prune each variant by itself"
+            )
+
+
+def _in_words(name: str, wires: tuple[Any, ...], word: str) -> str:
+    return f"{name}{' ' * bool(word)}{word} on wires {list(wires)}"
+
+
+def _same_measurement(now: Any, then: Any) -> bool:
+    if type(now) is type(then) and now.obs is not None and now.obs is then.obs:
+        return True
+    try:
+        return bool(qml.equal(now, then, check_interface=False, check_trainability=False))
+    except Exception:  # traced coefficients cannot be compared
+        return False
+
+
+@dataclass(frozen=True)
+class Network:
+    """A QNode and the values of its arguments; inputs have a leading axis of samples."""
+
+    qnode: Any
+    inputs: dict[str, NDArray[Any]]
+    weights: dict[str, Any]
+    constants: dict[str, Any]
+
+    @property
+    def num_samples(self) -> int:
+        return len(next(iter(self.inputs.values()))) if self.inputs else 1
+
+    def sample(self, i: int) -> dict[str, Any]:
+        return {name: rows[i] for name, rows in self.inputs.items()}
+
+    def tape(self, sample: Mapping[str, Any], weights: Mapping[str, Any]) -> Any:
+        batch, _ = qml.workflow.construct_batch(self.qnode, level="user")(**sample, **weights, **self.constants)
+        if len(batch) != 1:
+            raise TaskError(
+                f"the QNode's own transforms split one call into {len(batch)} tapes; apply them after pruning"
+            )
+        return batch[0]
+
+    def read(self, sample: Mapping[str, Any], weights: Mapping[str, Any], signature: Signature) -> FloatArray:
+        """Every number of every gate, shape (S,)."""
+        tape = self.tape(sample, weights)
+        operations = expand(tape.operations)
+        signature.check(Signature.of(operations, tape.measurements))
+        values = [number(slot) for op in operations for slot in slots_of(op)]
+        wrong = [value.shape for value in values if value.ndim]
+        if wrong:
+            raise TaskError(
+                f"a gate got an angle of shape {wrong[0]} from a single sample; inputs must have shape (M, …) and "
+                "inputs[i] must be what one call of the QNode takes"
+            )
+        return np.array(values, dtype=float)
+
+    def table(self, weights: Mapping[str, Any], signature: Signature, progress: bool = False) -> FloatArray:
+        """`read` for every sample, shape (M, S)."""
+        samples = tqdm(range(self.num_samples), "reading", unit="sample", disable=None if progress else True)
+        return np.array([self.read(self.sample(i), weights, signature) for i in samples])
+
+    @property
+    def rounding(self) -> float:
+        """How far two evaluations of one network may differ in the precision of its arguments."""
+        arrays = [number(a) for a in (*self.inputs.values(), *self.weights.values())]
+        single = any(np.issubdtype(a.dtype, np.floating) and a.dtype.itemsize < 8 for a in arrays)
+        return 1e-4 if single else 1e-9
+
+
+def refilled(arrays: Mapping[str, Any], vector: FloatArray) -> dict[str, Any]:
+    """Arrays of the same shapes, types and interfaces filled from a flat vector."""
+    moved, start = {}, 0
+    for name, array in arrays.items():
+        old = number(array)
+        new = vector[start : start + old.size].reshape(old.shape).astype(old.dtype)
+        moved[name] = qml.math.convert_like(new, array)
+        if hasattr(array, "requires_grad"):
+            moved[name].requires_grad = array.requires_grad
+        start += old.size
+    return moved
+
+
+def flat(arrays: Mapping[str, Any]) -> FloatArray:
+    return np.concatenate([np.zeros(0), *(number(a).ravel() for a in arrays.values())]).astype(float)
+
+
+# -- arguments ---------------------------------------------------------------------------------------------------------
+
+
+def network_of(
+    qnode: Any, inputs: Any, weights: Any, input_name: str | None, constants: dict[str, Any]
+) -> tuple[Network, bool]:
+    """The QNode with its values by argument name, and whether weights came as a single array."""
+    parameters = inspect.signature(qnode.func).parameters.values()
+    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        raise TaskError("the QNode takes *args; give its arguments names, so that inputs and weights can be told apart")
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
+    names = [p.name for p in parameters if p.kind is not p.VAR_KEYWORD]
+    needed = [p.name for p in parameters if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
+    named: dict[str, str] = {}  # argument name to what claims it
+
+    def claim(argument: str, name: str) -> None:
+        if name not in names and not takes_any:
+            raise TaskError(f"{argument} names {name!r}, which the QNode does not take; it takes {', '.join(names)}")
+        if name in named:
+            raise TaskError(f"{argument} and {named[name]} both name {name!r}; an argument is one of them")
+        named[name] = argument
+
+    def pick(argument: str, usual: Sequence[str], excluded: Sequence[str], way_out: str) -> str:
+        left = [name for name in needed if name not in named]
+        found = [n for n in left if n in usual] or [n for n in names if n in usual and n not in named]
+        if len(found) != 1:
+            found = [name for name in left if name not in excluded]
+        if len(found) != 1:
+            raise TaskError(
+                f"cannot tell which argument of the QNode carries the {argument}; it takes "
+                f"{', '.join(names) or 'none'}: name it with {way_out}"
+            )
+        return found[0]
+
+    for name in constants:
+        claim("kwargs", name)
+    for argument, given in (("inputs", inputs), ("weights", weights)):
+        for name in given if isinstance(given, Mapping) else ():
+            claim(argument, name)
+    if inputs is not None and not isinstance(inputs, Mapping):
+        excluded = WEIGHT_NAMES if weights is not None and not isinstance(weights, Mapping) else ()
+        name = input_name or pick("inputs", INPUT_NAMES, excluded, "input_name='…' or inputs={'…': array}")
+        claim("inputs", name)
+        inputs = {name: inputs}
+    bare = weights is not None and not isinstance(weights, Mapping)
+    if bare:
+        name = pick("weights", WEIGHT_NAMES, (), "weights={'…': array}")
+        claim("weights", name)
+        weights = {name: weights}
+    missing = [name for name in needed if name not in named]
+    if missing:
+        raise TaskError(f"argument {missing[0]} of the QNode has no value; put it into inputs, weights or kwargs")
+    network = Network(
+        qnode,
+        {name: _array("inputs", name, x) for name, x in (inputs or {}).items()},
+        {name: _array("weights", name, w) for name, w in (weights or {}).items()},
+        constants,
+    )
+    sizes = {name: np.shape(number(x))[:1] for name, x in network.inputs.items()}
+    if len(set(sizes.values())) > 1 or any(size in ((), (0,)) for size in sizes.values()):
+        raise TaskError(f"inputs must have one leading axis of samples, of the same length ≥ 1 everywhere, got {sizes}")
+    return network, bare
+
+
+def _array(argument: str, name: str, given: Any) -> Any:
+    """The caller's tensor; lists and integer weights become NumPy arrays."""
+    try:
+        array = np.asarray(given) if isinstance(given, (list, tuple, float, int)) else given
+        values = np.asarray(number(array), dtype=complex)
+    except (TypeError, ValueError) as error:
+        raise TaskError(f"{argument} {name} must be one array of numbers: {error}") from error
+    if not np.all(np.isfinite(values)):
+        raise TaskError(f"{argument} {name} has {np.sum(~np.isfinite(values))} entries that are not finite; clean them")
+    if argument == "weights" and not np.issubdtype(number(array).dtype, np.floating):
+        return number(array).astype(float)
+    return array
+
+
+def as_interface(array: NDArray[Any], interface: str) -> Any:
+    """A NumPy array as a tensor of the interface; those of autograd are trainable."""
+    if interface == "autograd":
+        return qml.numpy.array(array, requires_grad=True)
+    return qml.math.asarray(array, like=interface)

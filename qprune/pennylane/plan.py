@@ -1,0 +1,376 @@
+"""What a tape measures as a task's outputs, and a pruned circuit as a program on live tapes.
+
+The middle of `qprune.pennylane`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+import pennylane as qml
+from numpy.typing import NDArray
+from qiskit.circuit import ParameterExpression
+from qiskit.quantum_info import SparsePauliOp
+
+from qprune._arrays import FloatArray
+from qprune.errors import TaskError
+from qprune.geometry import bounds
+from qprune.pennylane.network import Signature
+from qprune.pennylane.roles import Roles
+from qprune.pennylane.tape import BACK, WHOLE, expand, number, slot_count, slots_of
+from qprune.results.certificate import Certificate
+from qprune.results.result import PruneResult
+from qprune.simulators.values import Outputs
+from qprune.task.task import Task
+
+PROJECTED_WIRES = 4  # probabilities beside other measurements become 2^m projectors, up to this m
+DENSE_WIRES = 8  # wires up to which an observable is read from its matrix
+
+# -- measurements ---------------------------------------------------------------------------------------------------
+
+
+def wire_order(tape: Any, device_wires: Any) -> list[Any]:
+    """The wires in the order of the qubits, which is PennyLane's own order for `probs()` of all wires."""
+    if any(mp.obs is None and not mp.wires for mp in tape.measurements) and device_wires is not None:
+        return list(device_wires)
+    gates = list(qml.wires.Wires.all_wires([op.wires for op in tape.operations]))
+    rest = [w for w in tape.wires if w not in gates]
+    standard = set(gates) == set(range(len(gates))) and set(rest) == set(range(len(gates), len(gates + rest)))
+    return sorted(gates + rest) if standard else gates + rest
+
+
+class Reading(NamedTuple):
+    """One measurement of the QNode in terms of the task's outputs.
+
+    Attributes:
+        kind: "expval", "var" or "probs" (rows are projectors) or "distribution" (the task's own probabilities).
+        rows: Observables of the task: O; O and, unless it is a multiple of 1, O²; the projectors.
+        square: The number O² for var with a single row.
+        name: The measurement in PennyLane's words.
+    """
+
+    kind: str
+    rows: tuple[int, ...]
+    square: float
+    name: str
+
+    def values(self, outputs: Outputs) -> FloatArray:
+        """What the QNode returns, samples last: shape (M,) or (2^m, M)."""
+        if outputs.distribution is not None:
+            return outputs.distribution.T
+        if self.kind == "probs":
+            return outputs.means[list(self.rows)]
+        mean = outputs.means[self.rows[0]]
+        if self.kind == "expval":
+            return mean
+        return (outputs.means[self.rows[1]] if len(self.rows) > 1 else self.square) - mean**2
+
+    def deviation(self, before: Outputs, after: Outputs) -> FloatArray:
+        """|Δ|, or total variation, by sample, shape (M,)."""
+        change = np.abs(self.values(after) - self.values(before))
+        return change if change.ndim == 1 else change.sum(axis=0) / 2
+
+    def bound(self, certificate: Certificate, before: Outputs, task: Task) -> FloatArray:
+        """Proven limit of `deviation` on the selected samples, shape (M,)."""
+        proven, rows = np.array(certificate.bound), list(self.rows)
+        if self.kind in ("expval", "distribution"):
+            return proven[rows[0] if rows else 0]
+        if self.kind == "probs":
+            return bounds.outcomes_bound(np.array(certificate.angle)[rows].max(axis=0), proven[rows])
+        of_mean, of_square = proven[rows[0]], proven[rows[1:]].sum(axis=0)  # no second row where O² is a number
+        return bounds.variance_bound(of_mean, of_square, before.means[rows[0]], task.spectra[rows[0]])
+
+    def ceiling(self, task: Task) -> float:
+        """The largest deviation there can be."""
+        if self.kind in ("probs", "distribution"):
+            return 1.0
+        spectrum = task.spectra[self.rows[0]]
+        return spectrum.high - spectrum.low if self.kind == "expval" else bounds.largest_variance(spectrum)
+
+
+def readings_of(
+    measurements: Sequence[Any], order: Sequence[Any]
+) -> tuple[list[SparsePauliOp] | None, list[int], list[Reading]]:
+    """Observables of the task (None: probabilities), its measured qubits, and how to read each measurement."""
+    qubit = {wire: q for q, wire in enumerate(order)}
+    observables: list[SparsePauliOp] = []
+    readings = []
+    for mp in measurements:
+        kind = {"ExpectationMP": "expval", "VarianceMP": "var", "ProbabilityMP": "probs"}.get(type(mp).__name__)
+        if kind is None or getattr(mp, "mv", None) is not None or (mp.obs is None) != (kind == "probs"):
+            raise TaskError(
+                f"the QNode returns {mp!r}; qprune certifies qml.expval and qml.var of observables and qml.probs of "
+                "wires: prune with one of those, or change the basis with gates before qml.probs(wires=…)"
+            )
+        first, square = len(observables), 0.0
+        if kind == "probs":
+            wires = [qubit[w] for w in (mp.wires or order)]
+            if len(measurements) == 1:
+                return None, wires[::-1], [Reading("distribution", (), 0.0, repr(mp))]
+            observables += _projectors(wires, len(order), mp)
+        else:
+            observable = _observable(mp.obs, qubit)
+            observables.append(observable)
+            if kind == "var":
+                squared = (observable @ observable).simplify(atol=0)
+                if np.any(squared.paulis.x | squared.paulis.z):
+                    observables.append(squared)
+                else:
+                    square = float(squared.coeffs.sum().real)
+        readings.append(Reading(kind, tuple(range(first, len(observables))), square, repr(mp)))
+    return observables, [], readings
+
+
+def _observable(obs: Any, qubit: Mapping[Any, int]) -> SparsePauliOp:
+    terms: list[tuple[str, list[int], complex]]
+    if obs.pauli_rep is not None:
+        terms = [
+            ("".join(word.values()), [qubit[w] for w in word], complex(number(c))) for word, c in obs.pauli_rep.items()
+        ]
+    else:
+        if len(obs.wires) > DENSE_WIRES:
+            raise TaskError(
+                f"observable {obs!r} acts on {len(obs.wires)} wires and has no Pauli form; give it as a sum of Pauli "
+                f"words (more than {DENSE_WIRES} wires are not read from a matrix)"
+            )
+        matrix = np.asarray(number(qml.matrix(obs, wire_order=obs.wires)), dtype=complex)
+        dense = SparsePauliOp.from_operator(matrix)  # the first letter is the first wire, the most significant
+        terms = [(label, [qubit[w] for w in obs.wires], c) for label, c in dense.to_list()]
+    return SparsePauliOp.from_sparse_list(terms or [("", [], 0.0)], num_qubits=len(qubit))
+
+
+def _projectors(wires: list[int], num_qubits: int, mp: Any) -> list[SparsePauliOp]:
+    """|b⟩⟨b| for every outcome b, the first wire most significant."""
+    if len(wires) > PROJECTED_WIRES:
+        raise TaskError(
+            f"{mp!r} beside other measurements would need {2 ** len(wires)} projectors; at most {PROJECTED_WIRES} "
+            "wires work there: let the QNode return the probabilities alone, or of fewer wires"
+        )
+    found = []
+    for outcome in range(2 ** len(wires)):
+        signs = [1 - 2 * (outcome >> j & 1) for j in reversed(range(len(wires)))]
+        terms: list[tuple[list[int], float]] = [([], 1.0)]
+        for q, sign in zip(wires, signs, strict=True):
+            terms = [(chosen, c / 2) for chosen, c in terms] + [([*chosen, q], sign * c / 2) for chosen, c in terms]
+        found.append(SparsePauliOp.from_sparse_list([("Z" * len(ws), ws, c) for ws, c in terms], num_qubits=num_qubits))
+    return found
+
+
+# -- the plan ---------------------------------------------------------------------------------------------------------
+
+
+class Angle(NamedTuple):
+    """offset + Σ factor·(number of the live tape)."""
+
+    offset: float
+    terms: tuple[tuple[int, float], ...]
+
+    def of(self, live: Sequence[Any]) -> Any:
+        parts = [live[s] if factor == 1 else factor * live[s] for s, factor in self.terms]
+        if self.offset or not parts:
+            parts.append(self.offset)
+        return reduce(lambda a, b: a + b, parts)
+
+
+class Step(NamedTuple):
+    """One gate of the pruned tape: a PennyLane name, or "op" for gate `extra` of the live tape as it is."""
+
+    name: str
+    wires: tuple[Any, ...]
+    angles: tuple[Angle, ...]
+    extra: Any
+
+    def build(self, live: Sequence[Any], operations: Sequence[Any]) -> Any:
+        if self.name == "op":
+            return operations[self.extra]
+        if self.name.startswith("Adjoint("):
+            return qml.adjoint(getattr(qml, self.name[8:-1])(wires=self.wires))
+        values = [angle.of(live) for angle in self.angles]
+        if self.extra is not None:
+            values.append(self.extra)
+        return getattr(qml, self.name)(*values, wires=self.wires)
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """The pruned circuit as a program on live tapes.
+
+    Attributes:
+        signature: Gates and measurements that a live tape must have.
+        order: Wires in the order of the qubits.
+        starts: First number of each gate of the live tape, and the total.
+        moving: Whether a number depends on inputs or weights; others must be what they were.
+        values: The numbers of the first sample.
+        ties: As in `Roles`.
+        steps: The pruned tape.
+    """
+
+    signature: Signature
+    order: tuple[Any, ...]
+    starts: tuple[int, ...]
+    moving: NDArray[np.bool_]
+    values: FloatArray
+    ties: FloatArray
+    steps: tuple[Step, ...]
+
+    @classmethod
+    def of(cls, tape: Any, roles: Roles, result: PruneResult, order: Sequence[Any]) -> Plan:
+        names: set[str] = set()
+        operations = expand(tape.operations, names)
+        counts = [slot_count(op) for op in operations]
+        steps = _steps(result, order)
+        return cls(
+            signature=Signature.of(operations, tape.measurements),
+            order=tuple(order),
+            starts=(0, *np.cumsum(counts).tolist()),
+            moving=roles.moving,
+            values=roles.values[0],
+            ties=roles.ties,
+            steps=tuple(_with_rot(steps) if "Rot" in names else steps),
+        )
+
+    def surviving(self) -> set[int]:
+        """The numbers of the live tape that the pruned tape still has."""
+        found: set[int] = set()
+        for step in self.steps:
+            if step.name == "op":
+                found.update(range(*self.starts[step.extra : step.extra + 2]))
+            found.update(s for angle in step.angles for s, _ in angle.terms)
+        return found
+
+    def rewrite(self, tape: Any) -> Any:
+        """The pruned tape of a live one.
+
+        Raises:
+            TaskError: The live tape is not of the kind that was pruned.
+        """
+        operations = expand(tape.operations)
+        self.signature.check(Signature.of(operations, tape.measurements))
+        live = self._live(operations)
+        with qml.QueuingManager.stop_recording():
+            new = [step.build(live, operations) for step in self.steps]
+            measured = [
+                qml.probs(wires=self.order) if mp.obs is None and not mp.wires else mp for mp in tape.measurements
+            ]
+        pruned = tape.copy(operations=new, measurements=measured)
+        pruned.trainable_params = qml.math.get_trainable_indices(pruned.get_parameters(trainable_only=False))
+        return pruned
+
+    def _live(self, operations: Sequence[Any]) -> list[Any]:
+        live: list[Any] = []
+        for op, (start, stop) in zip(operations, pairwise(self.starts), strict=True):
+            whole = op.name in WHOLE
+            if whole and (self.moving[start:stop].any() or start == stop):
+                live += [None] * (stop - start)  # stays whole on the tape
+                continue
+            if whole and qml.math.is_abstract(op.data[0]):
+                raise self._traced(op)
+            live += slots_of(op)
+            for s in range(start, stop):
+                value = live[s]
+                if not self.moving[s]:
+                    self._check(op, value, self.values[s], "was constant at pruning")
+                elif (known := int(self.ties[0, s])) != s and value is not live[known]:
+                    _, factor, offset = self.ties[:, s].tolist()
+                    then, why = factor * live[known] + offset, "always followed another angle at pruning"
+                    if qml.math.is_abstract(value) or qml.math.is_abstract(then):
+                        # A traced call cannot raise: it returns NaN instead of a wrong number.
+                        holds = qml.math.abs(value - then) <= 1e-6 * (1 + qml.math.abs(then))
+                        live[known] = live[known] + qml.math.where(holds, 0.0, np.nan)
+                    else:
+                        self._check(op, value, number(then), why)
+        return live
+
+    def _check(self, op: Any, value: Any, then: Any, why: str) -> None:
+        if type(value) is not float and qml.math.is_abstract(value):
+            raise self._traced(op)
+        now = np.asarray(value) if type(value) is float else number(value)
+        tolerance = 1e-6 if now.dtype.itemsize < 8 else 1e-9
+        if not np.all(np.abs(now - then) <= tolerance * np.maximum(1, np.abs(then))):
+            raise TaskError(
+                f"{op.name} on wires {op.wires.tolist()} has {now} where it had {then}; that number {why}: call with "
+                "the same keyword arguments as at pruning, or prune again for these"
+            )
+
+    @staticmethod
+    def _traced(op: Any) -> TaskError:
+        return TaskError(
+            f"{op.name} on wires {op.wires.tolist()} was constant at pruning and cannot be checked "
+            "while it is traced; compute it with NumPy, outside of the traced function's arguments"
+        )
+
+
+@qml.transform
+def apply_plan(tape: Any, plan: Plan) -> tuple[Sequence[Any], Any]:
+    """Put a pruned tape in the place of a live one, see `Plan.rewrite`."""
+    return [plan.rewrite(tape)], _only
+
+
+def _only(results: Sequence[Any]) -> Any:
+    return results[0]
+
+
+def _steps(result: PruneResult, order: Sequence[Any]) -> list[Step]:
+    steps = []
+    for item in result.circuit.data:
+        operation = item.operation
+        wires = tuple(order[result.circuit.find_bit(q).index] for q in item.qubits)
+        name, extra, expressions = operation.name, None, list(operation.params)
+        if name == "measure":
+            continue
+        if name == "state_preparation":
+            steps.append(Step("op", wires, (), int(operation.label.split()[1])))
+            continue
+        if name == "PauliEvolution":
+            label, coefficient = operation.operator.to_list()[0]
+            expressions, extra, here = [2 * coefficient.real * operation.params[0]], label[::-1], "PauliRot"
+            if set(label) == {"Z"}:
+                extra, here = None, "MultiRZ"
+        elif name == "rzx":
+            extra, here = "ZX", "PauliRot"
+        elif name == "xx_plus_yy":
+            theta, beta = expressions
+            expressions, here = ([theta], "SingleExcitation") if beta else ([-theta], "IsingXY")
+        elif name == "unitary":
+            # Qiskit's first qubit is the least significant, PennyLane's first wire the most
+            expressions, extra, wires, here = [], np.asarray(operation.params[0]), wires[::-1], "QubitUnitary"
+        elif name in BACK:
+            here = BACK[name]
+        else:
+            raise TaskError(f"the pruned circuit has {name}, which qprune.pennylane cannot put on a tape; report it")
+        steps.append(Step(here, wires, tuple(map(_angle, expressions)), extra))
+    return steps
+
+
+def _angle(expression: Any) -> Angle:
+    if not isinstance(expression, ParameterExpression):
+        return Angle(float(expression), ())
+    free = sorted(expression.parameters, key=lambda p: p.name)
+    slopes = {p: complex(expression.gradient(p)).real for p in free}
+    offset = float(expression.bind(dict.fromkeys(free, 0.0)).numeric())
+    return Angle(offset, tuple((int(p.name[1:]), slope) for p, slope in slopes.items()))
+
+
+def _with_rot(steps: list[Step]) -> list[Step]:
+    """RZ RY RZ in a row on a wire as one Rot again, for QNodes that use Rot."""
+
+    def last(wire: Any) -> Iterator[int]:
+        return (k for k in reversed(range(len(new))) if wire in new[k].wires)
+
+    new: list[Step] = []
+    for step in steps:
+        if step.name == "RZ":
+            middle = next(seen := last(step.wires[0]), None)
+            first = next(seen, None)
+            if middle is not None and first is not None and (new[first].name, new[middle].name) == ("RZ", "RY"):
+                angles = (*new[first].angles, *new[middle].angles, *step.angles)
+                new[middle] = Step("Rot", step.wires, angles, None)
+                del new[first]
+                continue
+        new.append(step)
+    return new

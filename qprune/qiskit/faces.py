@@ -1,0 +1,363 @@
+"""Qiskit: prune inside a `PassManager`, and tasks from Qiskit Machine Learning's networks.
+
+What runs *after* `PruneGates` is not covered by its certificate. Passes that only rename, route or cancel leave every
+output as it is; passes that drop small angles do not, and Qiskit's optimisation levels 2 and 3 contain some, even at
+`approximation_degree=1`. `PruneGates` warns once when one of them runs, and `check_certificate` says in numbers
+whether the finished circuit still keeps what was certified.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from functools import cached_property
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
+from qiskit.converters import circuit_to_dag, dag_to_circuit
+from qiskit.passmanager import PassManagerState, PropertySet
+from qiskit.passmanager.compilation_status import RunState
+from qiskit.transpiler import TransformationPass, TranspileLayout
+
+from qprune.errors import CertificateViolation, OptionError, TaskError
+from qprune.gates.sites import sites_of
+from qprune.limits.claims import deviations
+from qprune.limits.options import Options
+from qprune.limits.pruning import prune
+from qprune.simulators.passes import final_outputs
+from qprune.simulators.values import Outputs
+from qprune.task.task import Task
+
+RESULT, CERTIFICATE, WEIGHTS, TASK = "qprune_result", "qprune_certificate", "qprune_weights", "qprune_task"
+ROUNDING = 1e-9  # difference of outputs, per unit of the observable's range, that exact rewriting may cause
+
+APPROXIMATING: Mapping[str, float] = {
+    "RemoveIdentityEquivalent": 5e-7,
+    "CommutativeCancellation": 5e-6,
+    "CommutativeInverseCancellation": 5e-6,
+    "CommutativeOptimization": 1e-6,
+    "SubstitutePi4Rotations": 1e-6,
+    "Split2QUnitaries": 5e-9,
+    "TemplateOptimization": 1e-6,
+    "UnitarySynthesis": 1.6e-5,
+    "SolovayKitaev": 1e-1,
+}
+"""Passes of Qiskit that approximate, with the angle in radians that one gate or block was seen to lose at their default
+settings in Qiskit 2.3 (tests/test_qiskit.py measures it again); more with `approximation_degree` below 1 or None.
+
+`Optimize1qGatesDecomposition` and `InverseCancellation` stay below 10⁻¹² and are not among them."""
+
+_DEGREES = ("_approximation_degree", "approximation_degree", "requested_fidelity")
+_MAKES_UNITARIES = "ConsolidateBlocks"
+
+
+class QpruneWarning(UserWarning):
+    """Something may take away from what was certified."""
+
+
+class PruneGates(TransformationPass):
+    """Prune the circuit that a pass manager hands over, under the bound of `qprune.prune`.
+
+    The circuit may have been translated, laid out and routed before: observables and measured qubits follow the layout
+    (`layout`, `final_layout` and `virtual_permutation_layout` of the property set) to their physical qubits. The
+    certificate is one for the circuit received. That it is the task's is checked on every sample, never assumed.
+
+    Afterwards the property set holds "qprune_result" (the `PruneResult`; its `original` is the received circuit as a
+    task), "qprune_certificate", "qprune_weights" (values of the surviving weights by name, which
+    `circuit.assign_parameters` takes; with refit=True they are not the task's any more) and "qprune_task" (the task
+    given here). Final measurements stay where they were, but only the task's outputs are certified. Barriers are
+    dropped; delays are refused: schedule afterwards. The manager may list the same gates in another order, so their
+    hash need not be the certificate's `pruned_hash`; `check_certificate` compares outputs.
+
+    Args:
+        task: The network on its virtual qubits, before the pass manager touches it.
+        agreement: Largest difference allowed between an output of the task's circuit and of the circuit received, in
+            the observable's unit (total variation for probabilities), > 0. Raise it where passes before this one
+            approximate on purpose; the certificate then starts from the approximated circuit.
+        options: Those of `qprune.prune`: tolerance, budget, noise, ….
+
+    Raises:
+        TaskError: `task` is no task; or, when it runs: the circuit received is not the task's.
+        OptionError: An option that `prune` does not have, or out of its range.
+    """
+
+    task: Task
+    agreement: float
+    options: dict[str, Any]
+
+    def __init__(self, task: Task, *, agreement: float = 1e-6, **options: Any) -> None:
+        super().__init__()
+        if not isinstance(task, Task):
+            raise TaskError(
+                f"task must be a qprune.Task, got {type(task).__name__}; wrap the circuit: Task(circuit, …)"
+            )
+        unknown = sorted(set(options) - {field.name for field in fields(Options)})
+        if unknown:
+            raise OptionError(f"options must be those of qprune.prune, got {', '.join(unknown)}; see its documentation")
+        Options(**options)  # checks every value now rather than in the middle of a compilation
+        if isinstance(agreement, bool) or not isinstance(agreement, Real) or not agreement > 0:
+            raise OptionError(f"agreement must be a number > 0 in units of the observable, got {agreement!r}")
+        self.task, self.agreement, self.options = task, agreement, options
+
+    def run(self, dag: Any) -> Any:
+        """Prune a `DAGCircuit`; returns the new one."""
+        received = dag_to_circuit(dag)
+        if "delay" in received.count_ops():
+            raise TaskError("the circuit has delays; PruneGates must run before scheduling: move it forward")
+        result = prune(self._received_task(dag, received), **self.options)
+        self.property_set[RESULT] = result
+        self.property_set[CERTIFICATE] = result.certificate
+        self.property_set[WEIGHTS] = _weights_of(result.task)
+        self.property_set[TASK] = self.task
+        return circuit_to_dag(_with_measurements(result.circuit, received))
+
+    def update_status(self, state: PassManagerState, run_state: RunState) -> PassManagerState:
+        """Qiskit's record of finished passes, from here on with an eye on those that approximate."""
+        state = super().update_status(state, run_state)
+        if run_state == RunState.SUCCESS:
+            status, unitaries = state.workflow_status, "unitary" in self.property_set[RESULT].circuit.count_ops()
+            status.completed_passes = _Watch(status.completed_passes, unitaries)
+        return state
+
+    def _received_task(self, dag: Any, received: QuantumCircuit) -> Task:
+        """The task on the circuit received, checked on every sample."""
+        agreeing, errors = [], []
+        for places in _readings(self.task, dag, self.property_set):
+            try:
+                task = _moved(self.task, received, places)
+                self._check_same_network(task)
+            except TaskError as error:
+                errors.append(error)
+            else:
+                agreeing.append(task)
+        if not agreeing:
+            raise errors[0]
+        if not all(_same_outputs(agreeing[0], other) for other in agreeing):
+            raise TaskError(
+                "it cannot be told whether the layout in the property set is applied to the circuit already; name its "
+                "register something else than 'q', or place PruneGates before the layout stage"
+            )
+        return agreeing[0]
+
+    @cached_property
+    def _outputs(self) -> Outputs:
+        return _all_outputs(self.task)
+
+    def _check_same_network(self, task: Task) -> None:
+        difference = deviations(self._outputs, _all_outputs(task))
+        if difference.max() > self.agreement:
+            r, i = np.unravel_index(np.argmax(difference), difference.shape)
+            raise TaskError(
+                f"the circuit that PruneGates received is not the task's: {self.task.output_names[r]} differs by "
+                f"{difference[r, i]:.3g} on sample {i} (agreement={self.agreement:g}); give the Task of the circuit "
+                "that this pass manager runs on, place PruneGates after ApplyLayout or before any layout, and if a "
+                "pass before it approximates on purpose, raise agreement"
+            )
+
+
+class _Watch(set):
+    """Qiskit's set of finished passes; warns when the first pass that approximates joins it."""
+
+    def __init__(self, finished: Iterable[Any], unitaries: bool) -> None:
+        super().__init__(finished)
+        self.unitaries, self.warned = unitaries, False
+
+    def add(self, item: Any) -> None:
+        super().add(item)
+        names = [c.__name__ for c in type(item).__mro__]
+        self.unitaries |= _MAKES_UNITARIES in names
+        found = next((name for name in names if name in APPROXIMATING), None)
+        # Without a unitary to synthesise that pass does nothing; every optimisation level contains it.
+        if self.warned or found is None or (found == "UnitarySynthesis" and not self.unitaries):
+            return
+        self.warned = True
+        degree = next((getattr(item, name) for name in _DEGREES if hasattr(item, name)), 1.0)
+        extent = (
+            f"about {APPROXIMATING[found]:.0e} rad a gate"
+            if degree is not None and degree > 1 - 1e-9
+            else ("up to the gates' error rates" if degree is None else f"with approximation degree {degree:g}")
+        )
+        warnings.warn(
+            f"{found} ran after PruneGates and approximates ({extent}), which the certificate does not cover; run "
+            "PruneGates after it, use optimization_level ≤ 1, or call qprune.qiskit.check_certificate on the result",
+            QpruneWarning,
+            stacklevel=2,
+        )
+
+
+def check_certificate(circuit: QuantumCircuit, property_set: Mapping[str, Any]) -> float:
+    """Whether what left the pass manager still keeps what was certified: |Δ⟨O_r⟩_i| ≤ bound_{r,i}, simulated.
+
+    Args:
+        circuit: What `PassManager.run` returned, with its layout.
+        property_set: `PassManager.property_set` after that run.
+
+    Returns:
+        The largest deviation from the circuit that `PruneGates` received, over outputs and selected samples.
+
+    Raises:
+        CertificateViolation: A deviation exceeds its bound, with the numbers.
+        TaskError: No `PruneGates` ran, or the circuit is not one of the same task.
+    """
+    if not isinstance(circuit, QuantumCircuit):
+        raise TaskError(
+            f"circuit must be what PassManager.run returned, a QuantumCircuit, got {type(circuit).__name__}"
+        )
+    result, task = property_set.get(RESULT), property_set.get(TASK)
+    if result is None or task is None:
+        raise TaskError("property_set holds no qprune_result; give PassManager.property_set after PruneGates ran in it")
+    layout = circuit.layout
+    places = list(range(task.num_qubits)) if layout is None else layout.final_index_layout()
+    now, original = _moved(task, circuit, places, _weights_of(result.task)), result.original
+    before = final_outputs(original, sites_of(original), original.selected)
+    measured = deviations(before, final_outputs(now, sites_of(now), original.selected))
+    ranges = [1.0] if task.observables is None else [max(1.0, s.high - s.low) for s in task.spectra]
+    excess = measured - np.array(result.certificate.bound) - ROUNDING * np.array(ranges)[:, None]
+    if np.any(excess > 0):
+        r, i = np.unravel_index(np.argmax(excess), excess.shape)
+        raise CertificateViolation(
+            f"{task.output_names[r]} deviates by {measured[r, i]:.6g} on sample {original.selected[i]}, certified is "
+            f"at most {result.certificate.bound[r][i]:.6g}: a pass after PruneGates changed the circuit; use "
+            "optimization_level ≤ 1 or approximation_degree=1 there, or run PruneGates last"
+        )
+    return float(measured.max())
+
+
+def from_qnn(qnn: Any, X: ArrayLike | None, weights: ArrayLike | None, **task_options: Any) -> Task:
+    """The task of a Qiskit Machine Learning network.
+
+    Args:
+        qnn: An `EstimatorQNN` (its observables), or a `SamplerQNN` (the probabilities of what it measures; whatever
+            its `interpret` makes of the outcomes, the bound on the total variation holds for that too).
+        X: Inputs, shape (M, number of input parameters).
+        weights: Trained values, shape (number of weight parameters,).
+        task_options: Further arguments of `Task`: holdout, labels, probabilities, seed.
+
+    Raises:
+        TaskError: `qnn` is neither, or the data do not fit it.
+    """
+    missing = [name for name in ("circuit", "input_params", "weight_params") if not hasattr(qnn, name)]
+    if missing or not (hasattr(qnn, "observables") or hasattr(qnn, "interpret")):
+        raise TaskError(
+            f"qnn must be an EstimatorQNN or a SamplerQNN, got {type(qnn).__name__}; of a classifier or regressor give "
+            "its neural_network"
+        )
+    observables = list(qnn.observables) if hasattr(qnn, "observables") else None
+    return Task(
+        qnn.circuit,
+        observables,
+        inputs=X if len(qnn.input_params) else None,
+        input_params=list(qnn.input_params),
+        weights=weights if len(qnn.weight_params) else None,
+        weight_params=list(qnn.weight_params),
+        **task_options,
+    )
+
+
+# -- the task on the circuit received ---------------------------------------------------------------------------------
+
+
+def _readings(task: Task, dag: Any, properties: PropertySet) -> list[list[int]]:
+    """The dag's qubit on which each qubit of the task ends up, after elided permutations, layout and routing.
+
+    There are two readings where nothing in the dag says whether the layout is applied already.
+    """
+    layout, physical = properties["layout"], list(QuantumRegister(dag.num_qubits(), "q"))
+    readings = [properties]
+    if layout is not None:
+        virtual = PropertySet({name: value for name, value in properties.items() if name != "layout"})
+        # ApplyLayout leaves one register of this name; before it the qubits are still the circuit's own.
+        if len(layout.get_physical_bits()) != len(physical) or list(dag.qubits) != physical:
+            readings = [virtual]
+        elif set(physical) <= set(layout.get_virtual_bits()):
+            readings = [properties, virtual]
+    return [_places(task, dag, reading) for reading in readings]
+
+
+def _places(task: Task, dag: Any, properties: PropertySet) -> list[int]:
+    now = TranspileLayout.from_property_set(dag, properties)
+    places = list(range(dag.num_qubits())) if now is None else now.final_index_layout()
+    if now is None and len(places) > task.num_qubits and properties["num_input_qubits"] == task.num_qubits:
+        places = places[: task.num_qubits]  # ancillas were added behind the circuit's own qubits
+    if len(places) != task.num_qubits:
+        raise TaskError(
+            f"the circuit that PruneGates received comes from {len(places)} qubits, the task has {task.num_qubits}; "
+            "give the Task of the circuit that this pass manager runs on. (Was that transpiled before? Then its task "
+            "is Task(transpiled, observable.apply_layout(transpiled.layout), …))"
+        )
+    return places
+
+
+def _same_outputs(first: Task, second: Task) -> bool:
+    pairs = zip(first.observables or (), second.observables or (), strict=True)
+    return first.measured_qubits == second.measured_qubits and all(a.equiv(b) for a, b in pairs)
+
+
+def _weights_of(task: Task) -> dict[str, float]:
+    return {p.name: value for p, value in zip(task.weight_params, task.weights.tolist(), strict=True)}
+
+
+def _moved(
+    task: Task, circuit: QuantumCircuit, places: list[int], new_weights: Mapping[str, float] | None = None
+) -> Task:
+    """The task on a circuit derived from its own, each of its qubits q being `places[q]` there."""
+    here = {p.name for p in circuit.parameters}
+    strange = sorted(here - {p.name for p in (*task.input_params, *task.weight_params)})
+    if strange:
+        raise TaskError(
+            f"the circuit has parameter {', '.join(strange)}, which the task does not have; give the Task of the "
+            "circuit that this pass manager runs on"
+        )
+    if len(places) != task.num_qubits or max(places, default=0) >= circuit.num_qubits:
+        raise TaskError(
+            f"the circuit has {circuit.num_qubits} qubits from {len(places)}, the task {task.num_qubits}; give "
+            "circuit and property set of the same run"
+        )
+    # Passes may have dropped gates, and with them parameters; inputs keep the columns that are left.
+    columns = [j for j, p in enumerate(task.input_params) if p.name in here]
+    values = _weights_of(task) | dict(new_weights or {})
+    weights = {p.name: values[p.name] for p in task.weight_params if p.name in here}
+    observables, width = None, circuit.num_qubits
+    if task.observables is not None:
+        observables = [o.apply_layout(places, num_qubits=width) for o in task.observables]
+    elif "measure" not in circuit.count_ops():
+        circuit = circuit.copy()
+        circuit.add_register(ClassicalRegister(len(task.measured_qubits)))
+        circuit.measure([places[q] for q in task.measured_qubits], circuit.cregs[-1])
+    moved = Task(
+        circuit,
+        observables,
+        inputs=task.inputs[:, columns],
+        input_params=[task.input_params[j].name for j in columns],
+        weights=weights,
+        probabilities=task.probabilities,
+        holdout=task.holdout,
+        seed=task.seed,
+        labels=task.labels,
+    )
+    measured = tuple(places[q] for q in task.measured_qubits)
+    if observables is None and moved.measured_qubits != measured:
+        raise TaskError(
+            f"the circuit measures qubits {moved.measured_qubits}, the task's outputs are on {measured}; measure the "
+            "same qubits in the same order in both"
+        )
+    return moved
+
+
+def _with_measurements(pruned: QuantumCircuit, received: QuantumCircuit) -> QuantumCircuit:
+    """The pruned gates on the received circuit's registers, with its final measurements."""
+    circuit = received.copy_empty_like()
+    for item in pruned.data:
+        circuit.append(item.operation, [circuit.qubits[pruned.find_bit(q).index] for q in item.qubits])
+    for item in received.data:
+        if item.operation.name == "measure":
+            circuit.append(item.operation, item.qubits, item.clbits)
+    return circuit
+
+
+def _all_outputs(task: Task) -> Outputs:
+    return final_outputs(task, sites_of(task), np.arange(task.num_samples))

@@ -1,0 +1,240 @@
+"""The result of pruning: the smaller circuit, the plan that made it and the certificate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from qiskit import QuantumCircuit
+
+from qprune._arrays import FloatArray
+from qprune.results.certificate import Certificate
+from qprune.simulators.values import MATRIX_PRODUCT_STATE
+from qprune.task.task import Task
+
+
+@dataclass(frozen=True)
+class PlanEntry:
+    """What happened to one gate of the original circuit (after decomposition of composite gates).
+
+    Attributes:
+        index: Place in the original.
+        gate: Name.
+        qubits: Qubits in the gate's own order.
+        role: "encoding", "trainable" or "fixed".
+        action: "keep", "remove" or "replace" (approximate, under the bound), or "simplify" (exact).
+        detail: The representative, or the exact simplification.
+        subgroup: The class it was compared in, "" outside the catalogue.
+        distance: d_q to the identity, or to the representative that replaced it; None where it was not compared.
+        angle: Largest undeformed angle θ over the samples, radians; likewise.
+        tolerance: ε_k, or None in budget mode.
+        distance_low: Lower limit of d_q where it was measured; `distance` is then the upper limit.
+        fixes: Weights that moved the gate and are numbers in what resynthesis put in its place.
+    """
+
+    index: int
+    gate: str
+    qubits: tuple[int, ...]
+    role: str
+    action: str
+    detail: str
+    subgroup: str
+    distance: float | None
+    angle: float | None
+    tolerance: float | None
+    distance_low: float | None = None
+    fixes: tuple[str, ...] = ()
+
+    @property
+    def distance_text(self) -> str:
+        """d_q for people; an interval where it was measured."""
+        if self.distance is None:
+            return ""
+        return f"{self.distance:.3g}" if self.distance_low is None else f"{self.distance_low:.3g} … {self.distance:.3g}"
+
+
+@dataclass(frozen=True, eq=False)
+class PruneResult:
+    """What `prune` returns.
+
+    Attributes:
+        original: The task that was pruned.
+        flat: Its circuit with composite gates decomposed: what `plan` counts.
+        simplified: The circuit after exact simplification only.
+        task: The pruned network as a task: same ensemble, observables and split.
+        plan: One entry per gate of `flat`.
+        certificate: What is proven and measured.
+        accuracy: Accuracy before and after on the task's labels, None without labels.
+    """
+
+    original: Task
+    flat: QuantumCircuit
+    simplified: QuantumCircuit
+    task: Task
+    plan: tuple[PlanEntry, ...]
+    certificate: Certificate
+    accuracy: tuple[float, float] | None
+
+    @property
+    def circuit(self) -> QuantumCircuit:
+        """The pruned circuit; surviving weights and inputs are free Parameters."""
+        return self.task.circuit
+
+    @property
+    def weights(self) -> FloatArray:
+        """Values of the surviving weights, in the order of `task.weight_params`."""
+        return self.task.weights
+
+    @property
+    def weight_map(self) -> tuple[int | None, ...]:
+        """For each weight of the original its index among the surviving ones, or None."""
+        place = {p: j for j, p in enumerate(self.task.weight_params)}
+        return tuple(place.get(p) for p in self.original.weight_params)
+
+    @property
+    def fixed_weights(self) -> tuple[str, ...]:
+        """Names of the weights that became numbers by resynthesis and move no gate any more."""
+        fixed = {name for entry in self.plan for name in entry.fixes} - {p.name for p in self.task.weight_params}
+        return tuple(p.name for p in self.original.weight_params if p.name in fixed)
+
+    def __str__(self) -> str:
+        return table(self)
+
+    def __repr__(self) -> str:
+        return (
+            f"PruneResult({self.flat.size()} → {self.circuit.size()} gates, "
+            f"bound {self.certificate.largest_bound:.4g}, measured {self.certificate.largest_measured:.4g})"
+        )
+
+
+def plan_actions(plan: Sequence[PlanEntry]) -> dict[str, int]:
+    """How many gates each action took."""
+    counts = dict.fromkeys(("keep", "remove", "replace", "simplify"), 0)
+    for entry in plan:
+        counts[entry.action] += 1
+    return counts
+
+
+def table_rows(result: PruneResult) -> list[tuple[str, ...]]:
+    """The before/after table as rows of four cells, header first."""
+    circuits = (result.flat, result.simplified, result.circuit)
+    rows: list[tuple[str, ...]] = [("", "original", "exact", "pruned")]
+    rows += [
+        ("gates", *(str(c.size()) for c in circuits)),
+        ("two-qubit gates", *(str(two_qubit_gates(c)) for c in circuits)),
+        ("depth", *(str(c.depth()) for c in circuits)),
+        ("trainable weights", *(str(_weights_left(result.original, c)) for c in circuits)),
+    ]
+    if (noise := result.certificate.noise) is not None:
+        rows.append(("noise infidelity Σ r", *(f"{total:.4g}" for total in noise.totals)))
+    if result.accuracy is not None:
+        before, after = result.accuracy
+        rows.append(("accuracy", f"{before:.4f}", f"{before:.4f}", f"{after:.4f}"))
+    return rows
+
+
+def table(result: PruneResult) -> str:
+    """Before/after table with the proven bound beside the measured deviation."""
+    rows = table_rows(result)
+    widths = [max(len(row[j]) for row in rows) for j in range(4)]
+    lines = [
+        "  ".join(c.ljust(w) if j == 0 else c.rjust(w) for j, (c, w) in enumerate(zip(r, widths, strict=True)))
+        for r in rows
+    ]
+    lines.insert(1, "  ".join("-" * w for w in widths))
+    return "\n".join([*lines, "", *claims(result)])
+
+
+def claims(result: PruneResult) -> list[str]:
+    """What is proven and measured, in lines; a line that details the one before is indented."""
+    return [*_claims(result), *_gain(result), *_holdout(result)]
+
+
+def _claims(result: PruneResult) -> list[str]:
+    certificate = result.certificate
+    lines = [
+        f"{len(certificate.replaced)} gates replaced approximately, "
+        f"{sum(r.by == 'identity' for r in certificate.replaced)} of them removed; all other changes are exact",
+        *_fixed(result.fixed_weights),
+        f"largest {deviation_name(result)} over {len(certificate.samples)} samples",
+        f"  proven (T2)  {certificate.largest_bound:.6g}",
+        f"  measured     {certificate.largest_measured:.6g}"
+        + ("" if certificate.tightness is None else f"   ({100 * certificate.tightness:.1f} % of the bound)"),
+    ]
+    lines += _expectations(certificate)
+    predictions = [row for row in certificate.certified_predictions if row is not None]
+    if predictions and certificate.samples:
+        kept = int(np.all(predictions, axis=0).sum())
+        lines.append(f"  predictions that provably cannot flip (T4): {kept} of {len(certificate.samples)}")
+    return lines
+
+
+def _fixed(names: Sequence[str]) -> list[str]:
+    return [f"  resynthesis fixed {len(names)} weight{'s' * (len(names) > 1)}: {', '.join(names)}"] if names else []
+
+
+def _gain(result: PruneResult) -> list[str]:
+    """What pruning saves under the noise it was calibrated to, against what it costs without noise."""
+    noise = result.certificate.noise
+    if noise is None:
+        return []
+    _, before, after = noise.totals
+    angle = max((max(row) for row in result.certificate.angle if row), default=0.0)
+    where = "" if noise.layout is None else f", qubits {', '.join(map(str, noise.layout))}"
+    lines = [
+        f"predicted gain under {noise.source}{where}",
+        f"  noise infidelity saved  {before - after:.6g}   (Σ r of what went)",
+        f"  coherent infidelity     at most {np.sin(angle) ** 2:.6g}   (sin²Θ, T2)",
+    ]
+    if noise.predicted is not None:
+        noisy, pruned = noise.predicted
+        which = f"mean {deviation_name(result)} on the device, predicted without coherent errors"
+        lines.append(f"  {which}  {noisy:.4g} → {pruned:.4g}")
+    if noise.noiseless:
+        lines.append(f"  noiseless in this model: {', '.join(noise.noiseless)}")
+    return lines
+
+
+def _expectations(certificate: Certificate) -> list[str]:
+    """Where the numbers come from, unless from statevectors."""
+    known = certificate.expectations
+    if known.failure:
+        return [
+            f"  from {known.estimates} measured expectation values, all within {known.error:.3g} of the exact with",
+            f"  probability {1 - known.failure:.6g} (T8); the bound allows for it, deviations may be off by twice that",
+        ]
+    if certificate.options["simulator"] == MATRIX_PRODUCT_STATE:
+        return [
+            f"  from matrix product states: expectation values within {known.error:.3g}, of which truncation "
+            f"{2 * known.truncation:.3g} (T7); the bound allows for it"
+        ]
+    return []
+
+
+def _holdout(result: PruneResult) -> list[str]:
+    claim = result.certificate.holdout
+    if claim is None:
+        return []
+    lines = [
+        f"hold-out: {claim.samples} samples that selection never saw; each claim at confidence {1 - claim.delta:.0%}",
+        f"  measured     mean {claim.mean:.6g}, largest {claim.largest:.6g}",
+        f"  unseen inputs (T5): expected deviation ≤ {claim.expected_upper:.6g}",
+    ]
+    if claim.flip_rate_upper is not None:
+        lines.append(f"  {claim.flips} predictions flipped; flip rate on unseen inputs ≤ {claim.flip_rate_upper:.4g}")
+    return lines
+
+
+def _weights_left(task: Task, circuit: QuantumCircuit) -> int:
+    return sum(circuit.has_parameter(p) for p in task.weight_params)
+
+
+def two_qubit_gates(circuit: QuantumCircuit) -> int:
+    """Number of gates on two or more qubits."""
+    return int(circuit.num_nonlocal_gates())
+
+
+def deviation_name(result: PruneResult) -> str:
+    """What the deviations of a result are deviations of."""
+    return "total variation" if result.certificate.outputs == ("probabilities",) else "deviation of an observable"

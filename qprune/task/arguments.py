@@ -1,0 +1,147 @@
+"""The arguments of a `Task`, converted and checked, one function each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from qiskit.circuit import Parameter, ParameterVector
+from qiskit.quantum_info import SparsePauliOp
+
+from qprune._arrays import FloatArray
+from qprune.errors import TaskError
+
+
+def checked_parameters(
+    given: Any, known: dict[str, Parameter], argument: str, default: Sequence[Parameter]
+) -> tuple[Parameter, ...]:
+    if given is None:
+        return tuple(default)
+    try:
+        listed = [given] if isinstance(given, (str, Parameter)) else list(given)
+    except TypeError as error:
+        raise TaskError(f"{argument} must be parameters or their names, got {given!r}") from error
+    items = [item for each in listed for item in (each if isinstance(each, ParameterVector) else [each])]
+    for item in items:
+        name = item if isinstance(item, str) else getattr(item, "name", None)
+        if name not in known or (isinstance(item, Parameter) and item != known[name]):
+            has = ", ".join(list(known)[:12]) + (", …" if len(known) > 12 else "")
+            raise TaskError(f"{argument} names {item}, which the circuit does not have; it has: {has or 'none'}")
+    found = tuple(known[item if isinstance(item, str) else item.name] for item in items)
+    if len(set(found)) < len(found):
+        raise TaskError(f"{argument} names a parameter twice: {', '.join(p.name for p in found)}")
+    return found
+
+
+def _finite(values: Any, argument: str, form: str) -> FloatArray:
+    try:
+        array = np.asarray(values)
+        if np.iscomplexobj(array):
+            raise TypeError("got complex ones")
+        array = array.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise TaskError(f"{argument} must be {form} of real numbers: {error}") from error
+    bad = np.argwhere(~np.isfinite(array))
+    if len(bad):
+        where = tuple(int(i) for i in bad[0])
+        raise TaskError(
+            f"{argument}{list(where) if where else ''} is {array[where]}; every entry must be finite: "
+            f"clean the data ({len(bad)} such entries)"
+        )
+    return array
+
+
+def checked_inputs(inputs: Any, params: tuple[Parameter, ...]) -> FloatArray:
+    width = len(params)
+    if inputs is None:
+        if width:
+            raise TaskError(f"inputs is missing: the circuit has {width} input parameters; give shape (M, {width})")
+        return np.zeros((1, 0))
+    array = _finite(inputs, "inputs", f"an array (M, {width})")
+    if array.ndim == 1 and width == 1:
+        array = array[:, None]
+    if array.ndim != 2 or array.shape[1] != width:
+        hint = "name the input parameters with input_params" if not width else "one row per sample"
+        raise TaskError(f"inputs must have shape (M, {width}), got {array.shape}; {hint}")
+    if not len(array):
+        raise TaskError("inputs has no samples; give at least one row")
+    return array.copy()
+
+
+def checked_weights(weights: Any, params: tuple[Parameter, ...]) -> FloatArray:
+    if isinstance(weights, Mapping):
+        named = {getattr(key, "name", str(key)): value for key, value in weights.items()}
+        missing = [p.name for p in params if p.name not in named]
+        unknown = sorted(set(named) - {p.name for p in params})
+        if missing or unknown:
+            raise TaskError(
+                "weights must map every weight parameter to a value: "
+                + (f"missing {', '.join(missing)}" if missing else f"unknown {', '.join(unknown)}")
+            )
+        weights = [named[p.name] for p in params]
+    if weights is None:
+        if params:
+            raise TaskError(
+                f"weights is missing: {len(params)} parameters have no value ({params[0].name}, …); pruning needs a "
+                "trained circuit: give weights in the order of weight_params, or a mapping"
+            )
+        weights = []
+    array = _finite(weights, "weights", f"an array ({len(params)},)")
+    if array.shape != (len(params),):
+        raise TaskError(f"weights must have shape ({len(params)},), one per weight parameter, got {array.shape}")
+    return array.copy()
+
+
+def checked_probabilities(given: Any, samples: int) -> FloatArray:
+    if given is None:
+        return np.full(samples, 1 / samples)
+    array = _finite(given, "probabilities", f"an array ({samples},)")
+    if array.shape != (samples,):
+        raise TaskError(f"probabilities must have shape ({samples},), one per sample, got {array.shape}")
+    if np.any(array < 0) or abs(array.sum() - 1) > 1e-9:
+        raise TaskError(
+            f"probabilities must be non-negative and sum to one, got minimum {array.min():.6g} and sum "
+            f"{array.sum():.12g}; divide by the sum"
+        )
+    # What is normalised to rounding stays as it is, so that writing and reading change no bit.
+    return array.copy() if abs(array.sum() - 1) < 1e-12 else array / array.sum()
+
+
+def checked_labels(given: Any, samples: int, observables: tuple[SparsePauliOp, ...] | None) -> NDArray[np.int64]:
+    array = _finite(given, "labels", f"an array ({samples},)")
+    if array.shape != (samples,):
+        raise TaskError(f"labels must have shape ({samples},), one per sample, got {array.shape}")
+    if observables is None:
+        raise TaskError("labels need observables to predict from; probabilities have no such rule")
+    classes = len(observables)
+    if not (np.all(np.isin(array, (-1, 1))) or (classes > 1 and np.all(np.isin(array, np.arange(classes))))):
+        raise TaskError(
+            f"labels must be -1 or 1 (sign of the first observable){f' or 0 … {classes - 1}' if classes > 1 else ''}, "
+            f"got {sorted(set(array.tolist()))[:6]}"
+        )
+    return array.astype(np.int64)
+
+
+def checked_split(holdout: Any, samples: int, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Selected and held-out samples, in ascending order."""
+    if isinstance(seed, bool) or not isinstance(seed, Integral) or int(seed) < 0:
+        raise TaskError(f"seed must be an integer ≥ 0, got {seed!r}")
+    if isinstance(holdout, Real) and not isinstance(holdout, bool) and 0 <= float(holdout) < 1:
+        size = round(float(holdout) * samples)
+        if holdout and size in (0, samples):
+            raise TaskError(f"holdout={holdout} of {samples} samples leaves one side empty; give more samples or 0")
+        held = np.random.default_rng(int(seed)).permutation(samples)[:size].tolist()
+    else:
+        held = np.asarray(holdout, dtype=object).tolist()
+        if not isinstance(held, list) or not all(isinstance(i, Integral) and not isinstance(i, bool) for i in held):
+            raise TaskError(f"holdout must be a fraction in [0, 1) or an array of sample indices, got {holdout!r}")
+        if not set(held) < set(range(samples)) or len(set(held)) < len(held):
+            raise TaskError(
+                f"holdout must name each sample once, by an index from 0 to {samples - 1}, and leave some to selection;"
+                f" got {len(held)} indices, {len(set(held))} different ones, from {min(held)} to {max(held)}"
+            )
+    apart = np.isin(np.arange(samples), held)
+    return np.flatnonzero(~apart), np.flatnonzero(apart)

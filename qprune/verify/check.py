@@ -1,0 +1,399 @@
+"""Recompute by independent means whatever a certificate claims.
+
+Nothing is shared with the path that makes certificates, beyond the task and the certificate itself: states and angles
+come from `simulation`, formulas are written anew here. Only observables on at most 8 qubits become matrices of size
+2^n × 2^n.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import log, pi, sqrt
+from numbers import Real
+from typing import Any, Protocol
+
+import numpy as np
+from qiskit import QuantumCircuit
+from scipy.stats import binomtest
+
+from qprune._arrays import FloatArray
+from qprune.errors import CertificateError, CertificateViolation, QpruneError, TaskError
+from qprune.results.certificate import Certificate, circuit_hash, task_hash
+from qprune.task.task import Task
+from qprune.verify.formulas import SLACK, Noise, needed_bound, spectrum_of
+from qprune.verify.states import Replacements, indices, light_cones, past_cones, simulate, used_qubits
+from qprune.verify.wide_states import simulate_wide
+
+# Radians by which a recorded angle may exceed the true one: certificates round up, as an expectation value wrong by
+# 10⁻¹⁴ can hide an angle of 10⁻⁷. Also the rounding of a distance near 0 or √2, hence of T1 and the closed form.
+EXCESS = 1e-6  # on few qubits
+STATEVECTOR, MPS = "statevector", "matrix_product_state"  # simulators that a certificate names
+DENSE_WIDTH = 20  # qubits up to which a certificate from matrix product states is verified by statevectors
+SIMULATED, PREFIX, FORMULA = "full simulation", "prefix states", "formula of the theorem"
+
+
+class Result(Protocol):
+    """What `verify` reads of a result; `qprune.PruneResult` has it."""
+
+    @property
+    def certificate(self) -> Certificate: ...
+    @property
+    def simplified(self) -> QuantumCircuit: ...
+    @property
+    def task(self) -> Task: ...
+
+
+@dataclass(frozen=True)
+class Check:
+    """One kind of claim, recomputed.
+
+    Attributes:
+        claim: What is claimed.
+        how: How it was recomputed.
+        kind: What `number` is: "difference", the largest |found − claimed|; "margin", the smallest room left below a
+            claimed limit, negative by rounding at most; "" where there is nothing to compare.
+        number: In the claim's own unit.
+        ok: Whether the claim holds; `verify` raises where it does not.
+    """
+
+    claim: str
+    how: str
+    kind: str = ""
+    number: float = 0.0
+    ok: bool = True
+
+
+@dataclass(frozen=True)
+class VerificationReport:
+    """Every check that was made, in order; `print` shows a table."""
+
+    checks: tuple[Check, ...]
+
+    def __str__(self) -> str:
+        rows = [("claim", "recomputed by", "result", "")]
+        for c in self.checks:
+            rows.append((c.claim, c.how, f"{c.kind} {c.number:.2g}" if c.kind else "–", "ok" if c.ok else "VIOLATED"))
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+        return "\n".join((*lines, f"{len(self.checks)} checks, every claim holds"))
+
+
+def verify(task: Task, result: Result, *, progress: bool = False) -> VerificationReport:
+    """Recompute every claim of `result.certificate` about pruning `task`, by full simulation.
+
+    Not recomputed, as no number depends on them: names of subgroups and representatives, origins of merged gates,
+    package versions. λ_k and r_k of a noise model are taken as recorded, being choices that no bound depends on, and so
+    are Σ r of the original and the pruned circuit and predicted deviations; what follows from them (Λ_k, κ, d_q, ε_k,
+    Σ r) is recomputed. Beyond 8 qubits an observable is not diagonalised, and limits of its eigenvalues are the task's.
+    Distances read on a noisy device are those of its states (T8), not of the states found here: they may not hold.
+
+    Args:
+        task: The task that was pruned.
+        result: What `prune` returned or `PruneResult.load` read.
+        progress: Show a progress bar on stderr, where that is a terminal.
+
+    Raises:
+        CertificateError: The certificate is damaged, or belongs to another circuit or task.
+        CertificateViolation: A claim does not hold; the message says which, where, what is claimed and what was found.
+        TaskError: The arguments are not a task and a result, or the statevectors do not fit into memory.
+
+    Source: THEORY sections 3 and 5.
+    """
+    if not isinstance(task, Task) or not all(hasattr(result, name) for name in ("certificate", "simplified", "task")):
+        raise TaskError(
+            "verify takes the task that was pruned and what prune returned for it, got "
+            f"{type(task).__name__} and {type(result).__name__}; of a pruned QNode call its own verify()"
+        )
+    _check_hashes(task, result)
+    try:
+        verifier = _Verifier(task, result, progress)
+        verifier.check_outputs()
+        verifier.check_replacements()
+        verifier.check_angles()
+        verifier.check_bounds()
+        verifier.check_holdout()
+    except QpruneError:
+        raise
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise _damaged(repr(error)) from error
+    return VerificationReport((Check("circuits and task are those certified", "SHA-256"), *verifier.checks))
+
+
+def _damaged(what: str) -> CertificateError:
+    return CertificateError(f"certificate is damaged: {what}")
+
+
+def _check_hashes(task: Task, result: Result) -> None:
+    for what, circuit, claimed in (
+        ("the task's circuit", task.circuit, result.certificate.original_hash),
+        ("the simplified circuit", result.simplified, result.certificate.simplified_hash),
+        ("the pruned circuit", result.task.circuit, result.certificate.pruned_hash),
+    ):
+        if circuit_hash(circuit) != claimed:
+            raise CertificateError(f"the certificate belongs to another circuit: the hash of {what} differs")
+    if task_hash(task) != result.certificate.task_hash:
+        raise CertificateError(
+            "the certificate belongs to another task: inputs, weights, observables, probabilities or the hold-out "
+            "split are not those it was made for"
+        )
+
+
+# -- claims -------------------------------------------------------------------------------------------------------
+
+
+class _Verifier:
+    """Simulates once, then compares claim after claim; stops at the first that does not hold."""
+
+    def __init__(self, task: Task, result: Result, progress: bool) -> None:
+        self.task, self.certificate = task, result.certificate
+        self.circuit, self.pruned = result.simplified, result.task.circuit
+        self.checks: list[Check] = []
+        self.entries, self.options, self.seen = self.certificate.replaced, self.certificate.options, task.selected
+        self.outputs = [f"output {name}" for name in task.output_names]
+        self.samples = [f"sample {i}" for i in range(task.num_samples)]
+        self.gates = [f"gate {e.site} ({e.gate} on {','.join(map(str, e.qubits))})" for e in self.entries]
+        self.each = self.outputs, [self.samples[i] for i in self.seen]
+        self.probabilities = task.probabilities[self.seen] / task.probabilities[self.seen].sum()
+        scale = [1.0] if task.observables is None else [np.abs(o.coeffs).sum() for o in task.observables]
+        self.check_form()
+        self.spectra = [spectrum_of(task, r) for r in range(len(task.observables or ()))]
+        self.by: Replacements = {
+            e.site: None if e.matrix is None else np.array(e.matrix) @ np.array([1, 1j]) for e in self.entries
+        }
+        self.cones = light_cones(task, self.circuit, self.by)
+        self.noise = self.check_noise()
+        self.log_q = self.number("beta") * (1 - self.noise.accumulated[[entry.site for entry in self.entries]])
+        weights = dict(zip((p.name for p in result.task.weight_params), result.task.weights.tolist(), strict=True))
+        # On the task's own ensemble and outputs, so that a result cannot bring others
+        circuits = task.with_circuit(self.circuit), task.with_circuit(result.task.circuit, weights)
+        width = len(used_qubits(task, *circuits))
+        run = simulate_wide if self.options.get("simulator") == MPS and width > DENSE_WIDTH else simulate
+        self.found = run(task, *circuits, self.by, self.cones, np.exp(-self.log_q), progress)
+        # A mean is a sum of 2^n terms, each rounded once; in matrix product states errors of the state count.
+        own = 0.0 if run is simulate_wide else (64 + 2.0 ** (width - 1)) * np.finfo(float).eps
+        error = self.check_expectations(own + (1 + len(task.circuit.data)) * np.finfo(float).eps)
+        # What is found may be off by the first, what the certificate measured by the second.
+        self.slack = (SLACK + 4 * self.found.error) * np.array(scale)[:, None]
+        self.loose = self.slack + 2 * error * np.array(scale)[:, None]
+        # Likewise for angles, which go with the root of a mean's error.
+        self.near = EXCESS + 4 * np.sqrt(2 * own) + self.found.gate_error
+        self.excess = EXCESS + 4 * np.sqrt(2 * max(own, error)) + self.found.gate_error
+
+    def check(
+        self, claim: str, how: str, found: Any, claimed: Any, slack: Any, *where: Any, equal: bool = False
+    ) -> None:
+        """found ≤ claimed + slack, or |found − claimed| ≤ slack; `where` names the entries along each axis."""
+        found, claimed, slack = (np.asarray(a, float) for a in np.broadcast_arrays(found, claimed, slack))
+        if not found.size:
+            self.checks.append(Check(claim, how))
+            return
+        excess = np.abs(found - claimed) if equal else found - claimed
+        over = np.nan_to_num(excess - slack, nan=np.inf)  # what is not a number holds nowhere
+        at = tuple(int(i) for i in np.unravel_index(int(np.argmax(over)), over.shape))
+        if over[at] > 0:
+            names = ", ".join(labels[i] for labels, i in zip(where, at, strict=True)) or "the ensemble"
+            raise CertificateViolation(
+                f"{claim} does not hold at {names}: claimed {'' if equal else 'at most '}{claimed[at]:.10g}, "
+                f"found {found[at]:.10g} (rounding allowed: {slack[at]:.1g})"
+            )
+        number = float(np.max(excess))
+        self.checks.append(Check(claim, how, "difference" if equal else "margin", number if equal else 0.0 - number))
+
+    def equal(self, claim: str, how: str, found: Any, claimed: Any, slack: Any, *where: Any) -> None:
+        self.check(claim, how, found, claimed, slack, *where, equal=True)
+
+    def number(self, option: str) -> float:
+        value = self.options.get(option)
+        number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else np.nan
+        if not np.isfinite(number):
+            raise _damaged(f"option {option} must be a number, is {value!r}")
+        return number
+
+    def check_form(self) -> None:
+        """Refuse entries that cannot be what they stand for, before anything is simulated."""
+        certificate, shape = self.certificate, (len(self.outputs), len(self.seen))
+        flags = [[True] * shape[1] if row is None else row for row in certificate.certified_predictions]
+        for rows in (certificate.angle, certificate.bound, certificate.measured, flags):
+            if [len(row) for row in rows] != [shape[1]] * shape[0] or certificate.outputs != self.task.output_names:
+                raise _damaged(f"its claims are not for {shape[0]} outputs and {shape[1]} samples like the task's")
+        for circuit in (self.circuit, self.pruned):
+            strange = {p.name for p in circuit.parameters} - {p.name for p in self.task.circuit.parameters}
+            if strange or circuit.num_qubits != self.task.num_qubits:
+                raise CertificateError("the result's circuits have other parameters or qubits than the task's")
+        gates = [(item.operation.name, indices(self.circuit, item)) for item in self.circuit.data]
+        sites = [entry.site for entry in self.entries]
+        for entry, name in zip(self.entries, self.gates, strict=True):
+            at, size = entry.site, 2 ** len(entry.qubits)
+            if not 0 <= at < len(gates) or gates[at] != (entry.gate, entry.qubits) or sites.count(at) > 1:
+                raise _damaged(f"the simplified circuit has no {name}, or it is replaced twice")
+            if entry.matrix is not None and np.shape(entry.matrix) != (size, size, 2):
+                raise _damaged(f"the representative of {name} must be a matrix of size {size}")
+        if certificate.samples != tuple(self.seen) or set(certificate.samples) & set(self.task.heldout.tolist()):
+            found = tuple(self.seen.tolist())
+            raise CertificateViolation(f"samples of the selection: claimed {certificate.samples}, found {found}")
+        self.checks.append(Check("samples of the selection", "comparison"))
+
+    def check_noise(self) -> Noise:
+        """λ_k and r_k by gate, as recorded or as a single λ makes them, and Λ_k and Σ r as they follow."""
+        record, sizes = self.certificate.noise, [len(item.qubits) for item in self.circuit.data]
+        ones = np.ones(len(sizes))
+        if record is None:
+            self.equal("λ without noise", "definition", self.number("coherence"), 1, 0)
+            return Noise(0 * ones, ones)
+        gates = [f"gate {k}" for k in range(len(sizes))]
+        rows = [np.array(row) for row in (record.coherence, record.infidelity, record.accumulated)]
+        if any(row.shape != ones.shape for row in rows) or not np.all((np.array(rows) >= 0) & (np.array(rows) <= 1)):
+            raise _damaged(f"its noise must be numbers in [0, 1] for {len(sizes)} gates")
+        coherence, infidelity, accumulated = rows
+        if self.options.get("coherence") is None:
+            past = np.array([np.prod(coherence[list(cone)]) for cone in past_cones(self.circuit)])
+        else:
+            past = self.number("coherence") * ones
+            self.equal("λ of a gate", "definition", past, coherence, SLACK, gates)
+            saved = (1 - past) * (1 - 0.5 ** np.array(sizes))
+            self.equal("infidelity of a gate", "definition", saved, infidelity, SLACK, gates)
+        self.equal("Λ of a gate", "definition", past, accumulated, SLACK, gates)
+        self.equal("noise infidelity Σ r", "sum", infidelity.sum(), record.totals[1], SLACK)
+        if record.tried:
+            best = min(record.tried, key=lambda pair: pair[1])[0]
+            self.equal("budget of least predicted deviation", "comparison", best, self.number("budget"), SLACK)
+        return Noise(infidelity, past)
+
+    def check_expectations(self, rounding: float) -> float:
+        """How far the certificate's own expectation values may be off: its word, unless they were only rounded."""
+        known = self.certificate.expectations
+        if self.options.get("simulator") == STATEVECTOR:
+            self.check("error of expectation values", "definition", known.error, rounding, 0)
+            self.equal(
+                "no truncation, no shots", "comparison", [known.truncation, known.estimates, known.failure], 0, 0
+            )
+        else:
+            self.check("truncation in the error", "comparison", 2 * known.truncation, known.error, 0)
+            self.check("failure probability", "comparison", known.failure, self.number("delta"), 0)
+        return known.error
+
+    def check_outputs(self) -> None:
+        """Deviations of every output, and that the circuit is what the replacements say."""
+        found, measured, everywhere = self.found, self.found.measured[:, self.seen], (self.outputs, self.samples)
+        self.equal("exact simplification", SIMULATED, found.exact, 0, self.slack, *everywhere)
+        self.equal("measured deviation", SIMULATED, measured, self.certificate.measured, self.loose, *self.each)
+        self.check("bound on the deviation", SIMULATED, measured, self.certificate.bound, self.slack, *self.each)
+        defects = [0.0 if m is None else np.max(np.abs(m.conj().T @ m - np.eye(len(m)))) for m in self.by.values()]
+        self.equal("representative is unitary", "matrices", defects, 0, SLACK, self.gates)
+        self.equal("rewriting", "matrices", found.rewriting, 0, self.slack, *everywhere)
+
+    def check_replacements(self) -> None:
+        """Distances, tolerances (T1), κ and angles of every replaced gate (section 3)."""
+        entries, options, deformed = self.entries, self.options, f"D_η on {PREFIX}"
+        distances, angle = self.found.deformed[:, self.seen], self.found.angle[:, self.seen]
+        if options["aggregate"] not in ("rms", "max"):
+            raise _damaged(f"unknown aggregate {options['aggregate']!r}")
+        distance = distances.max(axis=1) if options["aggregate"] == "max" else self.rms(distances)
+        lows = [e.distance if e.distance_low is None else e.distance_low for e in entries]
+        margin = np.where([e.distance_low is None for e in entries], self.excess, self.near)
+        within = np.clip(distance, lows, [e.distance for e in entries])
+        self.equal("q-overlap distance", deformed, distance, within, margin, self.gates)
+        sizes, eta = np.array([len(e.qubits) for e in entries]), 1 / np.cosh(np.minimum(self.log_q, 700))
+        kappa = (2 / (1 + eta)) ** (sizes / 2)
+        self.equal("κ", "definition", kappa, [e.kappa for e in entries], SLACK, self.gates)
+        limit = kappa[:, None] * distances
+        self.check("d_1 ≤ κ d_q", PREFIX, 2 * np.sin(angle / 2), limit, SLACK, self.gates, self.each[1])
+        claimed = [np.inf if e.tolerance is None else e.tolerance for e in entries]
+        if not np.all(np.isinf(claimed) == (options["tolerance"] is None)):
+            raise _damaged("tolerances of gates do not fit the option tolerance")
+        if options["tolerance"] is not None:
+            saved = self.noise.infidelity[[entry.site for entry in entries]]
+            tolerance = np.sqrt(self.number("tolerance") ** 2 + self.number("gamma") * saved)
+            self.equal("tolerance of a gate", "definition", tolerance, claimed, SLACK, self.gates)
+            self.check("distance in tolerance (T1)", deformed, distance, tolerance, margin, self.gates)
+        largest, claimed = angle.max(axis=1), [e.largest_angle for e in entries]
+        self.equal("largest angle of a gate", PREFIX, largest, claimed, self.excess, self.gates)
+        doubt = SLACK + self.found.gate_error
+        self.check("… as an upper limit", PREFIX, largest, claimed, doubt, self.gates)
+
+    def rms(self, values: FloatArray) -> FloatArray:
+        return np.sqrt(values**2 @ self.probabilities)
+
+    def check_angles(self) -> None:
+        """Θ, the mean over the ensemble and the closed form (T2)."""
+        angle, state = self.found.angle[:, self.seen], self.found.state[:, self.seen]
+        doubt = SLACK + self.found.gate_error.sum()
+        theta, total = np.array(self.certificate.angle), np.minimum(np.array(self.cones) @ angle, pi / 2)
+        # Windows (T6) may fall below the sum of angles, but no claim may fall below the angle of the states.
+        if not self.options.get("window"):
+            self.check("Θ ≥ sum of angles (T2)", PREFIX, total, theta, doubt, *self.each)
+        doubt = SLACK + self.found.angle_error
+        self.check("Θ ≥ angle of the states", SIMULATED, state[1:], theta, doubt, *self.each)
+        self.check("Θ ≤ π/2", "comparison", theta, pi / 2, SLACK, *self.each)
+        mean, claimed = self.rms(2 * np.sin(state[0] / 2)), self.certificate.mean_state_error
+        self.check("mean state error by the replacements", SIMULATED, mean, claimed, doubt)
+        over_gates, doubt = self.rms(2 * np.sin(angle / 2)).sum(), SLACK + self.found.gate_error.sum()
+        self.check("… as a sum over gates (T2)", PREFIX, over_gates, claimed, doubt)
+        if (closed := self.certificate.angle_from_tolerances) is None:
+            return
+        if self.entries and (self.options["aggregate"] != "max" or self.options["tolerance"] is None):
+            raise CertificateViolation("angle from tolerances: claimed without a tolerance and the aggregate 'max'")
+        chords = np.array([e.kappa * (e.tolerance or 0) / 2 for e in self.entries])
+        formula = min(pi / 2, 2 * np.arcsin(np.minimum(1, chords)).sum())
+        self.equal("angle from tolerances", FORMULA, formula, closed, SLACK)
+        slack = np.max(self.excess, initial=0) * (1 + len(self.entries))
+        self.check("… as an upper limit", PREFIX, total, closed, slack, *self.each)
+
+    def check_bounds(self) -> None:
+        """Bounds and certified predictions that Θ allows (T2, T4), and the budget."""
+        certificate, theta = self.certificate, np.array(self.certificate.angle)
+        if self.task.observables is None:
+            self.check("bound from Θ (T2)", FORMULA, np.sin(theta), certificate.bound, self.slack, *self.each)
+        for r, flags in enumerate(certificate.certified_predictions):
+            spectrum = self.spectra[r] if self.spectra else None
+            if flags is not None and not (spectrum and spectrum.is_involution):
+                raise CertificateViolation(f"certified predictions: {self.outputs[r]} is not ±1, it predicts no sign")
+            if spectrum is None:
+                continue
+            slack, here = self.slack[r], [f"{self.outputs[r]}, {name}" for name in self.each[1]]
+            mean, spread = self.found.before[r, self.seen], self.found.spread[r, self.seen]
+            needed = needed_bound(theta[r], mean, spread, spectrum)
+            self.check("bound from Θ (T2)", spectrum.how, needed, certificate.bound[r], slack, here)
+            if flags is not None:
+                # The least that sign⟨O⟩·⟨O⟩ can become within Θ, and what it is in the pruned circuit
+                least = np.cos(np.minimum(np.arctan2(spread, np.abs(mean)) + 2 * theta[r], pi))
+                became = np.sign(mean) * self.found.after[r, self.seen]
+                for claim, how, value in (("(T4)", FORMULA, least), ("not flipped", SIMULATED, became)):
+                    self.check(f"certified predictions {claim}", how, np.where(flags, -value, -np.inf), 0, slack, here)
+        if self.options["budget"] is not None:
+            what = "measured" if self.options.get("certify") == "verified" else "bound"
+            within, budget = getattr(certificate, what), self.number("budget")
+            self.check(f"{what} in budget", "comparison", within, budget, self.slack, *self.each)
+
+    def check_holdout(self) -> None:
+        """T5 anew, from samples that selection never saw."""
+        claim, held = self.certificate.holdout, self.task.heldout
+        if claim is None:
+            return
+        if claim.samples != len(held) or not len(held) or not 0 < claim.delta < 1:
+            claimed = f"{claim.samples} samples, δ = {claim.delta}"
+            raise CertificateViolation(f"hold-out: claimed {claimed}; found {len(held)} samples")
+        values, slack = self.found.measured[:, held].max(axis=0), self.loose.max()
+        self.equal("hold-out: mean deviation", SIMULATED, values.mean(), claim.mean, slack)
+        self.equal("hold-out: largest deviation", SIMULATED, values.max(), claim.largest, slack)
+        ceiling = max((s.high - s.low for s in self.spectra), default=1.0)
+        size, term = len(held), log(2 / claim.delta)  # two limits, so each may fail with half of δ
+        hoeffding = ceiling * sqrt(term / (2 * size))
+        term += log(2)
+        deviation = values.std(ddof=1) if size > 1 else np.inf
+        bernstein = deviation * sqrt(2 * term / size) + 7 * ceiling * term / (3 * max(1, size - 1))
+        upper = min(ceiling, values.mean() + min(hoeffding, bernstein))
+        self.check("hold-out: expected deviation (T5)", FORMULA, upper, claim.expected_upper, slack)
+        if claim.flips is None or claim.flip_rate_upper is None:
+            return
+        signed = [r for r, s in enumerate(self.spectra) if s.is_involution]
+        if not signed:
+            raise CertificateViolation("hold-out: flips are claimed, but no output is ±1")
+        before, after = self.found.before[signed][:, held], self.found.after[signed][:, held]
+        # The sign of a mean that is zero up to rounding is not defined: such a sample may be counted or not.
+        clear = np.minimum(np.abs(before), np.abs(after)) > self.loose.max()
+        differs = np.sign(before) != np.sign(after)
+        least, most = (differs & clear).any(axis=0).sum(), (differs | ~clear).any(axis=0).sum()
+        self.equal("hold-out: flips", SIMULATED, np.clip(claim.flips, least, most), claim.flips, 0)
+        rate = binomtest(claim.flips, size, alternative="less").proportion_ci(1 - claim.delta, method="exact").high
+        self.check("hold-out: flip rate (T5)", "SciPy's binomial test", rate, claim.flip_rate_upper, SLACK)
