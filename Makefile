@@ -24,8 +24,12 @@ types: $(STAMP)
 unit: $(STAMP)
 	$(BIN)/pytest
 
+# Random situations against a simulator of its own; stopped, it goes on where it was. make soak CASES=1000 FIRST=7
+CASES ?= 100000
+FIRST ?= 0
+JOBS ?= 2
 soak: $(STAMP)
-	QPRUNE_SOAK=100000 $(BIN)/pytest -m soak -n 2 tests/test_theorems.py
+	$(BIN)/python -m tests.soak --cases $(CASES) --first-seed $(FIRST) --jobs $(JOBS) --out out/soak
 
 # Measures, makes tables and plots, and puts the tables into README.md. Hours with --full, minutes without.
 benchmark: $(STAMP)

@@ -25,6 +25,7 @@ from qprune.qiskit import check_certificate as check
 
 __all__ = ["Outcome", "QpruneError", "Replacement", "Request", "command", "make_task", "prune"]
 
+_NOISE_FLAGS = ("--noise", "--beta", "--gamma")
 INFORMATIVE = ("report.html", "before.png", "after.png")
 
 
@@ -176,16 +177,16 @@ def verify(outcome: Outcome) -> None:
 
 
 def save(outcome: Outcome, folder: Path) -> None:
-    outcome.result.save(folder, drawings=False)
+    qprune.save(outcome.result, folder, drawings=False)
 
 
 def load(folder: Path) -> Outcome:
-    return outcome_of(qprune.PruneResult.load(folder))
+    return outcome_of(qprune.load(folder))
 
 
 def load_and_verify(folder: Path) -> None:
     """What `qprune verify FOLDER` does."""
-    result = qprune.PruneResult.load(folder)
+    result = qprune.load(folder)
     qprune.verify(result.original, result)
 
 
@@ -273,7 +274,7 @@ def flags_of(request: Request) -> list[str]:
     if request.limit == "measured":
         flags += ["--certify", "verified"] + ["--refit"] * request.refit
     if isinstance(request.noise, tuple):
-        flags += [word for pair in zip(("--noise", "--beta", "--gamma"), request.noise) for word in map(str, pair)]
+        flags += [word for pair in zip(_NOISE_FLAGS, request.noise, strict=True) for word in map(str, pair)]
     for name, value in request.others.items():
         flag = f"--{name.replace('_', '-')}"
         flags += [flag] if value is True else [flag, json.dumps(value) if isinstance(value, dict) else str(value)]

@@ -33,7 +33,24 @@ _TASK = ("circuit", "observables", "inputs", "input_params", "weights", "weight_
 _TASK += ("seed", "labels")
 _PRUNE = ("tolerance", "budget", "certify", "refit", "window", "noise", "aggregate", "representatives", "strategy")
 _PRUNE += ("costs", "prune_encoding", "resynthesis", "seed", "simulator", "delta", "threads", "executor")
-_JUNK_TEXT = ("", "nan", "inf", "-1", "1e400", "x", "0x10", "١", "\x00", "a\nb", "1,2", "[1]", "{", "é", "9" * 5000, "--out")
+_JUNK_TEXT = (
+    "",
+    "nan",
+    "inf",
+    "-1",
+    "1e400",
+    "x",
+    "0x10",
+    "١",
+    "\x00",
+    "a\nb",
+    "1,2",
+    "[1]",
+    "{",
+    "é",
+    "9" * 5000,
+    "--out",
+)
 NEVER_READ = ("inputs.csv twice", "inputs.csv wide", "inputs.csv narrow")
 READ_AS_IT_WAS = ("inputs.csv bom",)
 _FLAGS = ("--tolerance", "--budget", "--window", "--noise", "--layout", "--beta", "--gamma", "--costs", "--holdout")

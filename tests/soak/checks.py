@@ -14,11 +14,19 @@ from .observables import weight
 from .situation import Situation
 
 PER_GATE = 4e-12
-"""What an exact change may cost, per gate and unit Σ|c_P| of the observable's words other than 1: simplification takes a
-matrix entry of 1e-12 for nothing (docs/theory.md, section 7), and a word's mean moves by at most twice an angle."""
+"""What an exact change may cost, per gate and unit Σ|c_P| of the observable's words other than 1: simplification takes
+a matrix entry of 1e-12 for nothing (docs/theory.md, section 7), and a word's mean moves by at most twice an angle."""
 
 SQUARED_DISTANCE = 1e-12
 """Rounding of d² = 2 − 2|o|; near its largest value 2, where |o| comes from 1 − |o|², half of the digits."""
+
+PRUNABLE = (
+    *("rx", "ry", "rz", "p", "u1", "rxx", "ryy", "rzz", "rzx", "PauliEvolution", "pauli"),
+    *("x", "y", "z", "s", "sdg", "t", "tdg", "sx", "sxdg", "h", "swap", "u", "u2", "u3", "r"),
+    *("cx", "cy", "cz", "ch", "ccx", "ccz", "cp", "cu1", "cs", "csdg", "csx", "crx", "cry", "crz"),
+    *("cu", "cu3", "iswap", "dcx", "ecr", "xx_plus_yy", "xx_minus_yy"),
+)
+"""Gates of docs/theory.md, section 2."""
 
 
 class Violation(AssertionError):
@@ -62,7 +70,9 @@ def units_of(situation: Situation) -> NDArray[np.float64]:
 def deviations(situation: Situation, before: oracle.Vector, after: oracle.Vector) -> list[float]:
     """By output; the identity's share of an observable, which no state changes, left out before subtracting."""
     if situation.observables is None:
-        change = oracle.probabilities(after, situation.outputs_from) - oracle.probabilities(before, situation.outputs_from)
+        change = oracle.probabilities(after, situation.outputs_from) - oracle.probabilities(
+            before, situation.outputs_from
+        )
         return [float(np.abs(change).sum() / 2)]
     means = [[oracle.expectation(t, s, constant=False) for s in (before, after)] for t in situation.observables]
     return [abs(after_mean - before_mean) for before_mean, after_mean in means]
@@ -76,6 +86,8 @@ def check_outcome(situation: Situation, request: Request, outcome: Outcome, rng:
     check_holdout(truth)
     check_exact_changes(truth, rng)
     check_replacements(truth, request)
+    if request.limit == "threshold" and not isinstance(request.noise, str):
+        check_completeness(truth, request)
     return truth
 
 
@@ -172,9 +184,7 @@ def check_exact_changes(truth: Truth, rng: np.random.Generator) -> None:
         _at_most("exact simplification", change, 0 * change, truth.rounding)
 
 
-def same_function(
-    situation: Situation, first: Outcome, second: Outcome, rng: np.random.Generator, claim: str
-) -> None:
+def same_function(situation: Situation, first: Outcome, second: Outcome, rng: np.random.Generator, claim: str) -> None:
     """Two outcomes are one network: same outputs at the weights they hold and at random ones."""
     for k in range(3):
         point = random_point(situation, rng)
@@ -208,7 +218,8 @@ def check_replacements(truth: Truth, request: Request) -> None:
                 put = (lambda s: s) if entry.matrix is None else _putter(entry)
                 angle = _angle(after, put(state))
                 require(angle <= entry.largest_angle + slack, "angle of a gate", f"{angle} > {entry.largest_angle}")
-                squares[site].append(_squared_distance(state, matrix, qubits, entry, request))
+                member = _member(entry, qubits, len(matrix))
+                squares[site].append(_squared_distance(state, matrix, qubits, member, request))
                 other = put(other)
             state = after
         _check_angle(truth, column, state, other, slack)
@@ -244,35 +255,97 @@ def _support(situation: Situation, r: int) -> tuple[int, ...]:
     return tuple(q for q in range(situation.num_qubits) if any(label[-1 - q] != "I" for label in labels))
 
 
-def _squared_distance(state, matrix, qubits, entry, request: Request) -> float:
+def _squared_distance(state, matrix, qubits, member, request: Request) -> float:
     """d_q² = 2 − 2|Tr[D_η(ρ) G†A]| on the gate's qubits in its own order."""
     coherence, beta, _ = request.noise if isinstance(request.noise, tuple) else (1.0, 1.0, 0.0)
     rho = oracle.dephased(oracle.reduced(state, qubits), 1 / np.cosh(beta * (1 - coherence)))
-    member = np.eye(len(matrix)) if entry.matrix is None else _reordered(entry.matrix, entry.qubits, qubits)
     return max(0.0, 2 - 2 * abs(np.trace(rho @ matrix.conj().T @ member)))
 
 
-def _reordered(matrix: oracle.Matrix, given: tuple[int, ...], wanted: tuple[int, ...]) -> oracle.Matrix:
-    places = [wanted.index(q) for q in given]
-    return oracle.apply(matrix, places, np.eye(len(matrix), dtype=complex))
+def _member(entry, qubits, size: int) -> oracle.Matrix:
+    """What stands in a gate's place, on its qubits in its own order."""
+    if entry.matrix is None:
+        return np.eye(size)
+    places = [qubits.index(q) for q in entry.qubits]
+    return oracle.apply(entry.matrix, places, np.eye(size, dtype=complex))
+
+
+def _chances(truth: Truth) -> NDArray[np.float64]:
+    given = np.array(truth.situation.extras.get("probabilities", np.ones(len(truth.points))))
+    chances = given[list(truth.outcome.samples)]
+    return chances / chances.sum()
+
+
+def _aggregated(truth: Truth, request: Request, squares) -> float:
+    each = np.array(squares)
+    return float(each.max()) if request.others.get("aggregate") == "max" else float(each @ _chances(truth))
+
+
+def _squared_tolerance(request: Request, width: int) -> float:
+    coherence, _, gamma = request.noise or (1.0, 1.0, 0.0)
+    return request.tolerance**2 + gamma * (1 - coherence) * (1 - 0.5**width)
 
 
 def _check_distances(truth: Truth, request: Request, by, squares) -> None:
-    """T1: within its tolerance, and the distance that is claimed."""
-    extras, samples = truth.situation.extras, list(truth.outcome.samples)
-    chances = np.array(extras.get("probabilities", np.ones(len(truth.points))))[samples]
-    chances = chances / chances.sum()
+    """T1, soundness: within its tolerance, and the distance that is claimed."""
+    known = 2 * min(truth.outcome.error, 0.1)
     for site, entry in by.items():
-        each = np.array(squares[site])
-        square = each.max() if request.others.get("aggregate") == "max" else float(each @ chances)
-        digits = SQUARED_DISTANCE if each.max() < 1.9 else 1e-7
-        require(
-            abs(square - entry.distance**2) <= digits + 2 * min(truth.outcome.error, 0.1) * 2 ** len(entry.qubits),
-            "q-overlap distance",
-            f"gate {site}: d² = {square}, claimed {entry.distance**2}",
-        )
+        square, width = _aggregated(truth, request, squares[site]), len(entry.qubits)
+        digits = (SQUARED_DISTANCE if max(squares[site]) < 1.9 else 1e-7) + known * 2**width
+        found = f"gate {site}: d² = {square}, claimed {entry.distance**2}"
+        require(abs(square - entry.distance**2) <= digits, "q-overlap distance", found)
         if request.tolerance is not None:
-            coherence, _, gamma = request.noise or (1.0, 1.0, 0.0)
-            saved = gamma * (1 - coherence) * (1 - 0.5 ** len(entry.qubits))
-            limit = request.tolerance**2 + saved
+            limit = _squared_tolerance(request, width)
             require(square <= limit + digits, "tolerance (T1)", f"gate {site}: {square} > {limit}")
+
+
+def check_completeness(truth: Truth, request: Request) -> None:
+    """T1: no gate that the identity could replace is left, unless it cancels with another that is."""
+    situation, outcome = truth.situation, truth.outcome
+    by = {entry.site: entry for entry in outcome.replaced}
+    steps = oracle.steps_of(outcome.simplified)
+    squares: dict[int, list[float]] = {
+        k: [] for k in range(len(steps)) if k not in by and _is_prunable(truth, request, k)
+    }
+    for sample in outcome.samples:
+        state = oracle.zero(situation.num_qubits)
+        for k, (operation, qubits) in enumerate(steps):
+            matrix = oracle.matrix_of(operation, truth.points[sample])
+            if k in squares:
+                squares[k].append(_squared_distance(state, matrix, qubits, np.eye(len(matrix)), request))
+            state = oracle.apply(matrix, qubits, state)
+    for k, each in squares.items():
+        tolerance = sqrt(_squared_tolerance(request, len(steps[k][1]))) - 1e-9  # of d, on which it is decided
+        if tolerance > 0 and _aggregated(truth, request, each) < tolerance**2 * (1 - 1e-9) - SQUARED_DISTANCE:
+            name = steps[k][0].name
+            require(_cancels(truth, by, k), "completeness (T1)", f"{name} (gate {k}) should have gone")
+
+
+def _is_prunable(truth: Truth, request: Request, k: int) -> bool:
+    """Whether docs/theory.md, section 2, has a subgroup for the gate, and no input enters it unless that is allowed."""
+    operation, qubits = oracle.steps_of(truth.outcome.simplified)[k]
+    plain = getattr(operation, "ctrl_state", None) in (None, 2 ** getattr(operation, "num_ctrl_qubits", 0) - 1)
+    free = {p.name for angle in operation.params for p in getattr(angle, "parameters", ())}
+    if free & set(truth.situation.input_names) and not request.others.get("prune_encoding"):
+        return False
+    known = operation.name in PRUNABLE or (operation.name == "unitary" and len(qubits) <= 2)
+    return known and plain and operation.base_class.__module__.startswith("qiskit.circuit.library")
+
+
+def _cancels(truth: Truth, by, k: int) -> bool:
+    """Whether gate k and one other do nothing together once the others are replaced."""
+    point, size = truth.points[truth.outcome.samples[0]], 2**truth.situation.num_qubits
+    steps = oracle.steps_of(truth.outcome.simplified)
+
+    def whole(without: set[int]) -> oracle.Matrix:
+        state = np.eye(size, dtype=complex)
+        for j, (operation, qubits) in enumerate(steps):
+            if j in by:
+                state = state if by[j].matrix is None else oracle.apply(by[j].matrix, by[j].qubits, state)
+            elif j not in without:
+                state = oracle.apply(oracle.matrix_of(operation, point), qubits, state)
+        return state
+
+    all_of_them = whole(set())
+    others = [j for j in range(len(steps)) if j != k and j not in by]
+    return any(abs(np.vdot(all_of_them, whole({k, j}))) > size * (1 - 1e-9) for j in others)

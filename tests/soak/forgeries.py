@@ -25,7 +25,7 @@ Path_ = tuple[Any, ...]
 
 def forged_file(rng: np.random.Generator, tally: Tally) -> None:
     """One field of one file of a saved result is another, or a byte is."""
-    outcome = _honest(rng, tally)[1]
+    outcome = _honest(rng, tally)[0]
     with tempfile.TemporaryDirectory() as parent:
         folder = Path(parent) / "result"
         adapter.save(outcome, folder)
@@ -38,7 +38,7 @@ def forged_file(rng: np.random.Generator, tally: Tally) -> None:
 
 def forged_claim(rng: np.random.Generator, tally: Tally) -> None:
     """A claim that the oracle knows to be false, in a result that was never written."""
-    situation, outcome, truth = _honest(rng, tally)
+    outcome, truth = _honest(rng, tally)
     false = list(_false_claims(truth, outcome, rng))
     if not false:
         return
@@ -47,13 +47,13 @@ def forged_claim(rng: np.random.Generator, tally: Tally) -> None:
     _must_notice(lambda: adapter.verify(adapter.forged(outcome, changes)), f"false {what}")
 
 
-def _honest(rng: np.random.Generator, tally: Tally) -> tuple[Any, Outcome, Truth]:
+def _honest(rng: np.random.Generator, tally: Tally) -> tuple[Outcome, Truth]:
     situation = draw_situation(rng, most_qubits=2, most_gates=5)
     request = requests.draw_request(rng, situation.scale)
     tally.of(situation, request)
     outcome = adapter.prune(adapter.make_task(situation.task_arguments()), request)
     adapter.verify(outcome)
-    return situation, outcome, Truth(situation, outcome)
+    return outcome, Truth(situation, outcome)
 
 
 def _must_notice(act: Any, what: str) -> None:
@@ -161,7 +161,9 @@ def _another(value: Any, rng: np.random.Generator) -> Any:
     if isinstance(value, int):
         return value + int(rng.choice([-1, 1]))
     if isinstance(value, float):
-        return [value * (1 + 1e-3) + 1e-9, -value - 1.0, 0.0 if value else 1.0, value + 1, 2 * value + 1][rng.integers(5)]
+        return [value * (1 + 1e-3) + 1e-9, -value - 1.0, 0.0 if value else 1.0, value + 1, 2 * value + 1][
+            rng.integers(5)
+        ]
     if isinstance(value, str):
         return f"{value}x" if rng.random() < 0.5 or not value else value[:-1]
     if isinstance(value, list):

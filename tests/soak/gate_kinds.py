@@ -53,9 +53,14 @@ _OPEN += ("ccx", "ccz", "cswap", "c3sx")
 _CONTROLLED = ("x", "y", "z", "h", "s", "t", "sx", "rx", "ry", "rz", "p", "u", "swap", "rzz", "rxx", "cp", "cry")
 
 
+def _alone(name: str) -> bool:
+    """Whether the gate takes a single angle."""
+    return len(_STANDARD[name].params) == 1
+
+
 def _plain(name: str) -> GateKind:
     gate = _STANDARD[name]
-    return GateKind(name, gate.num_qubits, len(gate.params), lambda rng, *a: gate.base_class(*a), any_size=len(gate.params) == 1)
+    return GateKind(name, gate.num_qubits, len(gate.params), lambda rng, *a: gate.base_class(*a), any_size=_alone(name))
 
 
 def _open(name: str) -> GateKind:
@@ -64,7 +69,7 @@ def _open(name: str) -> GateKind:
     def build(rng: np.random.Generator, *a: Angle) -> Any:
         return gate.base_class(*a, ctrl_state=int(rng.integers(2**gate.num_ctrl_qubits - 1)))
 
-    return GateKind(f"{name}, open control", gate.num_qubits, len(gate.params), build, any_size=len(gate.params) == 1)
+    return GateKind(f"{name}, open control", gate.num_qubits, len(gate.params), build, any_size=_alone(name))
 
 
 def _controlled(name: str, controls: int) -> GateKind:
@@ -73,7 +78,9 @@ def _controlled(name: str, controls: int) -> GateKind:
     def build(rng: np.random.Generator, *a: Angle) -> Any:
         return gate.base_class(*a).control(controls, ctrl_state=int(rng.integers(2**controls)))
 
-    return GateKind(f"{name}.control({controls})", gate.num_qubits + controls, len(gate.params), build, any_size=len(gate.params) == 1)
+    return GateKind(
+        f"{name}.control({controls})", gate.num_qubits + controls, len(gate.params), build, any_size=_alone(name)
+    )
 
 
 # -- gates that hold matrices, vectors and words ------------------------------------------------------------------

@@ -159,11 +159,7 @@ def pauli(label: str) -> Matrix:
 def expectation(terms: Sequence[tuple[str, float]], state: Vector, constant: bool = True) -> float:
     """Σ c_P ⟨P⟩, each word apart; without the identity's share, which no change of state changes, where asked."""
     return float(
-        sum(
-            c * np.vdot(state, pauli(word) @ state).real
-            for word, c in terms
-            if constant or set(word) != {"I"}
-        )
+        sum(c * np.vdot(state, pauli(word) @ state).real for word, c in terms if constant or set(word) != {"I"})
     )
 
 

@@ -44,6 +44,7 @@ EXPRESSIONS: dict[str, Callable[..., Any]] = {
     "shifted input": lambda c, w, v, x: x + w,
     "sine": lambda c, w, v, x: qml.math.sin(w),
 }
+FORMS = tuple(EXPRESSIONS)
 
 
 class Program:
@@ -62,7 +63,12 @@ class Program:
         name = str(rng.choice(names))
         wires, angles = GATES[name]
         forms = [
-            (str(rng.choice(list(EXPRESSIONS))), float(rng.normal()), *rng.integers(WEIGHTS, size=2), rng.integers(INPUTS))
+            (
+                str(rng.choice(FORMS)),
+                float(rng.normal()),
+                *rng.integers(WEIGHTS, size=2),
+                rng.integers(INPUTS),
+            )
             for _ in range(angles)
         ]
         around = str(rng.choice(["", "", "", "adjoint", "ctrl"]))

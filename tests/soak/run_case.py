@@ -6,7 +6,8 @@ import signal
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from types import FrameType, ModuleType
+from contextlib import suppress
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -55,13 +56,25 @@ def kind_of(seed: int, kinds: Sequence[str]) -> str:
     return str(np.random.default_rng([seed, 1]).choice(list(kinds), p=shares / shares.sum()))
 
 
+def generator_of(seed: int, kind: str) -> np.random.Generator:
+    return np.random.default_rng([seed, 0, *kind.encode()])
+
+
+def tally_of(seed: int, kind: str) -> Tally:
+    """What a case is about, whether it holds or not."""
+    tally = Tally()
+    with suppress(Exception):
+        KINDS[kind][1](generator_of(seed, kind), tally)
+    return tally
+
+
 def run_case(seed: int, kind: str) -> dict[str, Any]:
     """Run one case; exceptions of any sort become part of the row.
 
     Returns:
         seed, kind, mode, gates, tags and seconds of CPU; where it failed also claim, message, trace and situation.
     """
-    rng, tally, started = np.random.default_rng([seed, 0, *kind.encode()]), Tally(), time.process_time()
+    rng, tally, started = generator_of(seed, kind), Tally(), time.process_time()
     row: dict[str, Any] = {"seed": seed, "kind": kind}
     before = signal.signal(signal.SIGALRM, _too_long)
     signal.alarm(LONGEST)
@@ -93,8 +106,3 @@ def claim_of(error: Exception) -> str:
     inside = [frame for frame in frames if "/qprune/" in frame.filename] or frames
     place = inside[-1]
     return f"{type(error).__name__} in {place.filename.rpartition('/')[2]}, {place.name}"
-
-
-def warm_up(modules: Sequence[ModuleType] = ()) -> None:
-    """Make what the first case would otherwise pay for."""
-    run_case(0, "prune")

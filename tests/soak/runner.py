@@ -56,15 +56,17 @@ def _open_rows(folder: Path) -> TextIO:
     """For appending; what a killed run left of a line is ended first."""
     path = folder / ROWS
     torn = path.exists() and path.stat().st_size > 0 and not path.read_bytes().endswith(b"\n")
-    stream = open(path, "a", encoding="utf-8")
     if torn:
-        stream.write("\n")
-    return stream
+        with open(path, "a", encoding="utf-8") as stream:
+            stream.write("\n")
+    return open(path, "a", encoding="utf-8")
 
 
 def keep(row: dict[str, Any], folder: Path, stream: TextIO) -> None:
     """Append a row, and write a file for a failure."""
-    stream.write(json.dumps({name: value for name, value in row.items() if name not in SHOWN}, ensure_ascii=False) + "\n")
+    stream.write(
+        json.dumps({name: value for name, value in row.items() if name not in SHOWN}, ensure_ascii=False) + "\n"
+    )
     stream.flush()
     if "claim" in row:
         (folder / FAILURES).mkdir(exist_ok=True)
@@ -87,12 +89,17 @@ def read_rows(folder: Path) -> Iterator[dict[str, Any]]:
                 yield row
 
 
-def replay(what: str, kinds: Sequence[str]) -> dict[str, Any]:
-    """Once more: a failure's file, or a seed with its kind in a run over `kinds`."""
+def case_of(what: str, kinds: Sequence[str]) -> Case:
+    """Seed and kind of a failure's file, or of a seed in a run over `kinds`."""
     if Path(what).is_file():
         row = json.loads(Path(what).read_text(encoding="utf-8"))
-        return run_case(int(row["seed"]), row["kind"])
-    return run_case(int(what), kind_of(int(what), kinds))
+        return int(row["seed"]), row["kind"]
+    return int(what), kind_of(int(what), kinds)
+
+
+def replay(what: str, kinds: Sequence[str]) -> dict[str, Any]:
+    """Once more."""
+    return run_case(*case_of(what, kinds))
 
 
 # -- processes -----------------------------------------------------------------------------------------------------

@@ -11,10 +11,18 @@ import numpy as np
 from . import adapter
 from .adapter import Request
 from .checks import check_outcome
-from .run_case import claim_of
+from .run_case import claim_of, tally_of
 from .situation import Situation, names_in
 
 Case = tuple[Situation, Request]
+
+
+def situation_of(seed: int, kind: str) -> Case:
+    """What a case prunes, and how."""
+    notes = tally_of(seed, kind).notes
+    if not isinstance(notes.get("situation"), Situation):
+        raise SystemExit(f"cases of the kind {kind!r} cannot be shrunk")
+    return notes["situation"], notes["request"]
 
 
 def failing_claim(situation: Situation, request: Request) -> tuple[str, str] | None:
@@ -42,7 +50,9 @@ def describe(situation: Situation, request: Request) -> str:
     lines.append(f"inputs {situation.inputs.tolist()}, weights {situation.weights}, {situation.extras}")
     for step in situation.steps:
         angles = [f"{a.template}({a.constant!r}; {', '.join(a.names)})" for a in step.angles]
-        lines.append(f"  {step.kind} (seed {step.seed}){' inverse' * step.inverted} on {step.qubits} {' '.join(angles)}")
+        lines.append(
+            f"  {step.kind} (seed {step.seed}){' inverse' * step.inverted} on {step.qubits} {' '.join(angles)}"
+        )
     return "\n".join([*lines, repr(request)])
 
 

@@ -1,4 +1,4 @@
-"""Counts of a run by kind, limit and gate, and its failures by claim: as a table for people, and as one for a README."""
+"""Counts of a run by kind, limit and gate, and its failures by claim: for people, and for a README."""
 
 from __future__ import annotations
 
