@@ -5,6 +5,7 @@ Both are measured in the same process, alternating, so that a ratio compares nei
 
 from __future__ import annotations
 
+from qprune import Statevector
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -152,7 +153,7 @@ def measure(config: Config, repeat: int, step: Callable[[], Any]) -> Row:
     plain, prune, parts = [], [], []
     start = time.perf_counter()
     plain_pass(task, config.threads)  # both once unmeasured, so that all caches are as they stay
-    result = qprune.prune(task, threads=config.threads)
+    result = qprune.prune(task, simulator=Statevector(threads=config.threads))
     turns = repeat * (OFTEN if time.perf_counter() - start < SHORT else 1)
     step()
     for turn in range(turns):
@@ -161,7 +162,7 @@ def measure(config: Config, repeat: int, step: Callable[[], Any]) -> Row:
                 plain.append(timed(lambda: plain_pass(task, config.threads)))
             else:
                 with _parts() as seen:
-                    prune.append(timed(lambda: qprune.prune(task, threads=config.threads)))
+                    prune.append(timed(lambda: qprune.prune(task, simulator=Statevector(threads=config.threads))))
                 parts.append(seen)
         if turn % (turns // repeat) == 0:
             step()
@@ -221,7 +222,7 @@ def _peak(kind: str, config: Config) -> float:
     small, task = network(Config(2, 1, 1, config.threads)), network(config)
     calls = {
         "plain": lambda t: plain_pass(t, config.threads),
-        "prune": lambda t: qprune.prune(t, threads=config.threads),
+        "prune": lambda t: qprune.prune(t, simulator=Statevector(threads=config.threads)),
     }
     calls[kind](small)  # what the first call loads for good is not counted
     return peak_memory(lambda: calls[kind](task))

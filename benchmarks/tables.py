@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qprune import Proven, Threshold
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -219,11 +220,11 @@ def noise_table(rows: Sequence[Row]) -> str:
             "",
             "Two-qubit gates and deviation. With refit, budget 0.1:",
             "",
-            *_markdown(*noise.ablation(rows, noise.VARIANTS, {"budget": 0.1})),
+            *_markdown(*noise.ablation(rows, noise.VARIANTS, {"limit": Proven(0.1)})),
             "",
             "Removing every gate within tolerance at once, ε₀ = 0.1:",
             "",
-            *_markdown(*noise.ablation(rows, noise.ONE_SHOT, {"tolerance": 0.1})),
+            *_markdown(*noise.ablation(rows, noise.ONE_SHOT, {"limit": Threshold(0.1)})),
             "",
             *_origins(rows),
             "",

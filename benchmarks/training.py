@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qprune import Threshold
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ def _measure(device: str, method: str, qubits: int, layers: int, repeat: int) ->
 
     inputs = rng.uniform(0, np.pi, (BATCH, qubits))
     weights = pnp.array(rng.choice([0.01, 0.6], (layers, qubits, 3)) * rng.normal(size=(layers, qubits, 3)))
-    pruned = qpp.prune(network, inputs=inputs, weights=weights, tolerance=TOLERANCE)
+    pruned = qpp.prune(network, Threshold(TOLERANCE), inputs=inputs, weights=weights)
 
     def step(model: Any) -> Any:
         return qml.grad(lambda w: pnp.mean(model(inputs, w) ** 2))(weights)

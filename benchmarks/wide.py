@@ -6,6 +6,7 @@ only compute the outputs.
 
 from __future__ import annotations
 
+from qprune import Proven
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
@@ -65,7 +66,7 @@ def network(config: Config, seed: int = SEED) -> qprune.Task:
 
 
 def prune(task: qprune.Task) -> qprune.PruneResult:
-    return qprune.prune(task, budget=BUDGET, simulator=SIMULATOR)
+    return qprune.prune(task, Proven(BUDGET), simulator=SIMULATOR)
 
 
 def plain_pass(task: qprune.Task) -> list[dict[str, Any]]:

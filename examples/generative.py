@@ -5,6 +5,7 @@ python -m examples.generative [--short]
 
 from __future__ import annotations
 
+from qprune import Proven
 import argparse
 from itertools import product
 from typing import Any
@@ -57,7 +58,7 @@ def _one(name: str, rows: int, columns: int, steps: int) -> dict[str, float]:
     for _ in tqdm(range(steps), desc=f"training {name}", disable=None):
         weights = optimizer.step(loss, weights)
 
-    pruned = qpp.prune(machine, inputs=None, weights=weights, budget=BUDGET)
+    pruned = qpp.prune(machine, Proven(BUDGET), inputs=None, weights=weights)
     before, after = np.array(machine(weights)), np.array(pruned(pruned.weights))
     result = pruned.result
     return {

@@ -7,6 +7,7 @@ python -m examples.vqe [--short]
 
 from __future__ import annotations
 
+from qprune import Measured
 import argparse
 from typing import Any
 
@@ -70,7 +71,7 @@ def pruned_molecule(name: str, steps: int) -> dict[str, float]:
     for _ in tqdm(range(steps), desc=f"training {name}", disable=None):
         weights = optimizer.step(energy, weights)
 
-    pruned = qpp.prune(energy, inputs=None, weights=weights, budget=BUDGET, certify="verified")
+    pruned = qpp.prune(energy, Measured(BUDGET), inputs=None, weights=weights)
     result = pruned.result
     return {
         "qubits": qubits,

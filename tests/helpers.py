@@ -6,6 +6,7 @@ form, an expectation value or any other line of the package. Qubit 0 is the leas
 
 from __future__ import annotations
 
+from qprune import Proven, Threshold
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations, permutations
@@ -481,15 +482,12 @@ class Case:
 @st.composite
 def cases(draw, mode="any"):
     """A task with options of `prune`; `mode` is "tolerance", "budget", "representatives" or "any"."""
-    options = {
-        "aggregate": draw(st.sampled_from(("rms", "max"))),
-        "prune_encoding": draw(st.integers(0, 3)) == 0,
-    }
+    options = {"limit": Threshold(aggregate=draw(st.sampled_from(("rms", "max")))), "prune_encoding": draw(st.integers(0, 3)) == 0}
     if mode == "representatives":
         options["representatives"] = draw(st.sampled_from(("clifford", "class", "local")))
     elif mode == "any":
         options["representatives"] = draw(st.sampled_from(("identity", "clifford", "class", "local")))
-    bounded = {"tolerance": "tolerance", "budget": "budget"}.get(mode)
+    bounded = {"limit": Proven("budget", tolerance="tolerance")}.get(mode)
     bounded = bounded or draw(st.sampled_from(("tolerance", "tolerance", "budget", "both")))
     if bounded != "budget":
         options["tolerance"] = draw(_TOLERANCES)

@@ -1,5 +1,6 @@
 """The reference networks: they load, do what task.json says, and the planted redundancies are found."""
 
+from qprune import Proven, Threshold
 import json
 from pathlib import Path
 
@@ -67,7 +68,7 @@ def test_wine_circuit_is_the_one_of_qiskits_library():
 
 def test_every_planted_redundancy_is_found_and_nothing_else():
     planted = json.loads((CIRCUITS / "planted-5q" / "task.json").read_text())["planted"]
-    result = qprune.prune(qprune.Task.load(CIRCUITS / "planted-5q"), tolerance=1e-6)
+    result = qprune.prune(qprune.Task.load(CIRCUITS / "planted-5q"), Threshold(1e-6))
     gone = {e.index for e in result.plan if e.action in ("remove", "simplify") and not e.detail.startswith("merged")}
     assert gone == {entry["index"] for entry in planted}
     assert result.certificate.largest_bound < 1e-5
@@ -76,7 +77,7 @@ def test_every_planted_redundancy_is_found_and_nothing_else():
 
 def test_planted_kinds_are_found_by_the_stage_they_belong_to():
     planted = json.loads((CIRCUITS / "planted-5q" / "task.json").read_text())["planted"]
-    plan = qprune.prune(qprune.Task.load(CIRCUITS / "planted-5q"), tolerance=1e-6).plan
+    plan = qprune.prune(qprune.Task.load(CIRCUITS / "planted-5q"), Threshold(1e-6)).plan
     exact = {"inverse-pair": "inverse pair", "light-cone": "light cone", "commutes-with-observable": "commutes"}
     for entry in planted:
         found = plan[entry["index"]]
@@ -90,7 +91,7 @@ def test_planted_kinds_are_found_by_the_stage_they_belong_to():
 @pytest.mark.parametrize("name", BUNDLES)
 @pytest.mark.parametrize("budget", [0.02, 0.25])
 def test_bundles_prune_within_their_bound(name, budget):
-    result = qprune.prune(qprune.Task.load(CIRCUITS / name), budget=budget)
+    result = qprune.prune(qprune.Task.load(CIRCUITS / name), Proven(budget))
     certificate = result.certificate
     assert np.all(np.array(certificate.measured) <= np.array(certificate.bound) + 1e-12)
     assert certificate.largest_bound <= budget

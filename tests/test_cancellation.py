@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qprune import Measured, Proven, Threshold
 from math import pi
 
 import numpy as np
@@ -203,7 +204,7 @@ def is_no_half(task, result, budget):
 @pytest.mark.parametrize("window", [0, "auto"])
 def test_no_half_of_a_ladder_is_left_under_a_budget(seed, name, window):
     task, budget = network(seed), (0.02, 0.1, 0.4)[seed % 3]
-    result = prune(task, budget=budget, strategy=name, window=window, seed=seed)
+    result = prune(task, Proven(budget, window=window), strategy=name, seed=seed)
     assert result.certificate.largest_bound <= budget
     is_no_half(task, result, budget)
     assert deviation(task, state(task.bound_circuit(0)), state(result.task.bound_circuit(0))).max() <= budget + 1e-12
@@ -243,8 +244,8 @@ def test_a_ladder_is_worth_more_than_a_gate_alone():
     for q in range(3):
         circuit.u(0.3 + q, 0.2, 0.1, q)
     task = Task(circuit, ["ZZZ", "XYX"], weights=[0.1])
-    assert [e.gate for e in prune(task, budget=0.07, window=0).certificate.replaced] == ["cx"]
-    result = prune(task, budget=0.09, window=0)
+    assert [e.gate for e in prune(task, Proven(0.07, window=0)).certificate.replaced] == ["cx"]
+    result = prune(task, Proven(0.09, window=0))
     assert [e.gate for e in result.certificate.replaced] == ["rz"]
     assert result.circuit.count_ops()["cx"] == 1
 
@@ -304,7 +305,7 @@ def half_way():
 def test_in_tolerance_mode_the_other_half_goes_too():
     """Both the first CX and the rotation are within tolerance, the second CX is not; all three are gone."""
     task = half_way()
-    result = prune(task, tolerance=0.03)
+    result = prune(task, Threshold(0.03))
     stage = Stage(task, Options(tolerance=0.03))
     within = [k for k in stage.prunable if stage.finder.identity(k).distance <= 0.03]
     names = [stage.sites[k].name for k in within]
@@ -318,6 +319,6 @@ def test_in_tolerance_mode_the_other_half_goes_too():
 def test_in_verified_mode_the_other_half_follows():
     """The CX on |+⟩ costs nothing and goes first; with the rotation gone, so does its partner."""
     for name in STRATEGIES:
-        result = prune(half_way(), budget=0.03, certify="verified", strategy=name)
+        result = prune(half_way(), Measured(0.03), strategy=name)
         assert "cx" not in result.circuit.count_ops(), name
         verify(half_way(), result)

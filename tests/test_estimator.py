@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qprune import Measured, OnDevice, Proven, Threshold
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -103,7 +104,7 @@ def test_counted_shots_of_a_backend():
 
 
 @pytest.mark.parametrize("representatives", ["identity", "clifford", "class", "local"])
-@pytest.mark.parametrize("options", [{"budget": 0.5}, {"tolerance": 0.2}, {"tolerance": 0.2, "aggregate": "max"}])
+@pytest.mark.parametrize("options", [{"limit": Proven(0.5)}, {"limit": Threshold(0.2)}, {"limit": Threshold(0.2, aggregate="max")}])
 def test_bounds_hold_for_the_exact_states(options, representatives):
     """T2 and T8 from shots: bounds, angles and distances are limits of the exact ones, and `verify` agrees."""
     task = network()
@@ -113,7 +114,7 @@ def test_bounds_hold_for_the_exact_states(options, representatives):
     for i in range(task.num_samples):
         change = deviation(task, state(task.bound_circuit(i)), state(result.task.bound_circuit(i)))
         assert np.all(change <= np.array(certificate.bound)[:, i])
-    exact = prune(task, tolerance=np.sqrt(2), aggregate=options.get("aggregate", "rms"), window=0)
+    exact = prune(task, Threshold(np.sqrt(2), aggregate=options.get("aggregate", "rms"), window=0))
     distances = {entry.index: entry.distance for entry in exact.plan}
     for entry in result.plan:
         if entry.distance is not None and entry.action != "replace" and entry.subgroup:
@@ -129,9 +130,9 @@ def test_bounds_hold_for_the_exact_states(options, representatives):
 
 def test_an_exact_estimator_gives_the_result_of_a_statevector():
     task = network()
-    plain = prune(task, budget=0.3, window=0)
+    plain = prune(task, Proven(0.3, window=0))
     for estimator in (StatevectorEstimator(), EstimatorV2()):
-        result = prune(task, budget=0.3, simulator=estimator)
+        result = prune(task, Proven(0.3), simulator=estimator)
         assert [entry.action for entry in result.plan] == [entry.action for entry in plain.plan]
         np.testing.assert_allclose(result.certificate.bound[0], plain.certificate.bound[0], atol=1e-9)
         assert np.all(np.array(result.certificate.bound[1]) >= plain.certificate.bound[1])  # σ is not measured
@@ -141,7 +142,7 @@ def test_an_exact_estimator_gives_the_result_of_a_statevector():
 
 def test_more_shots_admit_more():
     task = network()
-    results = [prune(task, tolerance=0.05, simulator=Shots(number, 3)) for number in (100, 10**4, 10**8)]
+    results = [prune(task, Threshold(0.05), simulator=Shots(number, 3)) for number in (100, 10**4, 10**8)]
     errors = [result.certificate.expectations.error for result in results]
     assert errors[0] > 5 * errors[1] > 100 * errors[2]
     removed = [len(result.certificate.replaced) for result in results]
@@ -151,7 +152,7 @@ def test_more_shots_admit_more():
 def test_a_smaller_failure_probability_costs_a_wider_radius():
     task = network()
     errors = [
-        prune(task, budget=0.5, simulator=Shots(500, 2), delta=delta).certificate.expectations.error
+        prune(task, Proven(0.5), simulator=OnDevice(Shots(500, 2), delta=delta)).certificate.expectations.error
         for delta in (0.5, 0.05, 1e-6)
     ]
     assert errors[0] < errors[1] < errors[2] < 3 * errors[0]
@@ -173,7 +174,7 @@ def test_bounds_hold_on_a_noisy_device():
     circuit.ry(0.4, 0)
     task = Task(circuit, ["IIZ", "XZI"])
     estimator = EstimatorV2(options={"backend_options": {"method": "density_matrix", "noise_model": model}})
-    result = prune(task, budget=0.4, simulator=estimator)
+    result = prune(task, Proven(0.4), simulator=estimator)
     gone = {entry.site for entry in result.certificate.replaced}
     assert len(gone) >= 3
     means = []
@@ -190,7 +191,7 @@ def test_bounds_hold_on_a_noisy_device():
 
 def test_tampered_claims_are_caught():
     task = network()
-    result = prune(task, budget=0.5, simulator=Shots(2000, 7))
+    result = prune(task, Proven(0.5), simulator=Shots(2000, 7))
     certificate = result.certificate
     near = tuple(replace(e, distance=e.distance / 4, distance_low=0.0) for e in certificate.replaced)
     far = tuple(replace(e, distance_low=2 * e.distance, distance=2 * e.distance) for e in certificate.replaced)
@@ -205,13 +206,13 @@ def test_tampered_claims_are_caught():
 
 def test_what_an_estimator_cannot_do_is_said():
     task, estimator = network(), Shots(100, 0)
-    for options in ({"certify": "verified", "budget": 0.1}, {"executor": ThreadPoolExecutor(1)}):
+    for options in ({"limit": Measured(0.1)}, {"executor": ThreadPoolExecutor(1)}):
         with pytest.raises(OptionError, match="an estimator as simulator goes with"):
             prune(task, simulator=estimator, **options)
     with pytest.raises(OptionError, match="windows work on statevectors"):
-        prune(task, simulator=estimator, window=2)
+        prune(task, Threshold(window=2), simulator=estimator)
     with pytest.raises(OptionError, match="delta must be a probability"):
-        prune(task, simulator=estimator, delta=0.0)
+        prune(task, simulator=OnDevice(estimator, delta=0.0))
     held = Task(task.circuit, list(task.observables), inputs=task.inputs, input_params=list(X),
                 weights=task.weights, weight_params=list(W), holdout=0.4)  # fmt: skip
     with pytest.raises(TaskError, match="hold-out needs a simulator"):
@@ -234,10 +235,10 @@ def test_an_estimator_that_keeps_its_precision_to_itself_is_refused():
 def test_a_curve_is_made_by_the_same_simulator():
     """Names come from the certificate; an estimator must be given again."""
     task = network()
-    result = prune(task, budget=0.5, simulator="matrix_product_state")
+    result = prune(task, Proven(0.5), simulator="matrix_product_state")
     points = trade_off(result, points=2)
-    assert points[1].gates == prune(task, budget=points[1].value, simulator="matrix_product_state").circuit.size()
-    measured = prune(task, budget=0.5, simulator=Shots(2000, 7))
+    assert points[1].gates == prune(task, Proven(points[1].value), simulator="matrix_product_state").circuit.size()
+    measured = prune(task, Proven(0.5), simulator=Shots(2000, 7))
     with pytest.raises(OptionError, match="simulator must be given again"):
         trade_off(measured, points=2)
     assert len(trade_off(measured, points=2, simulator=Shots(2000, 7))) == 2

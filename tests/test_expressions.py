@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qprune import Threshold
 from itertools import product
 from math import pi
 
@@ -85,7 +86,7 @@ def test_angles_are_bound_at_once():
         assert [item.operation.params[0] for item in task.bound_circuit(i).data] == pytest.approx(expected)
     assert task.values((a + x) + (b + x)) == pytest.approx(2 * ROWS[:, 0])
     assert task.values((a + x) * (b + x)) == pytest.approx((1 + ROWS[:, 0]) * (ROWS[:, 0] - 1))
-    result = prune(task, tolerance=0)
+    result = prune(task, Threshold(0))
     change = [deviation(task, state(task.bound_circuit(i)), state(result.task.bound_circuit(i))) for i in (0, 1)]
     assert np.max(change) < 1e-12
 
@@ -112,7 +113,7 @@ def test_an_evolution_whose_time_loses_a_parameter():
     circuit.append(PauliEvolutionGate(SparsePauliOp("X"), time=a + b * x), [0])
     circuit.cx(0, 1)
     task = Task(circuit, "ZI", inputs=ROWS, input_params=[x], weights={a: 0.4, b: 0.0})
-    assert verify(task, prune(task, tolerance=0.01))
+    assert verify(task, prune(task, Threshold(0.01)))
     np.testing.assert_allclose(outputs(task, state(task.bound_circuit(1))), np.cos(0.8), atol=1e-12)
 
 
@@ -124,7 +125,7 @@ def test_an_evolution_inside_a_gate_whose_definition_was_read():
     circuit.ry(0.3, 0)
     circuit.append(inner.to_instruction(), [1, 0])
     task = Task(circuit, ["ZI", "IZ"], inputs=ROWS, input_params=[x], weights=[0.7])
-    assert verify(task, prune(task, tolerance=0.01))
+    assert verify(task, prune(task, Threshold(0.01)))
     for i, row in enumerate(ROWS[:, 0]):
         expected = Operator(circuit.decompose(reps=3).assign_parameters({a: 0.7, x: row}))
         np.testing.assert_allclose(Operator(task.bound_circuit(i).decompose(reps=3)).data, expected.data, atol=1e-12)
@@ -137,7 +138,7 @@ def test_a_result_that_could_not_be_read_back_is_not_saved(tmp_path):
     circuit.ry(0 * w, 0)
     task = Task(circuit, "Z", inputs=ROWS, input_params=[x], weights=[0.7])
     with pytest.raises(BundleError, match="0 · w"):
-        qprune.save(prune(task, tolerance=0.01), tmp_path / "out", drawings=False)
+        qprune.save(prune(task, Threshold(0.01)), tmp_path / "out", drawings=False)
     assert not (tmp_path / "out").exists()
 
 
@@ -147,7 +148,7 @@ def test_bounds_hold_where_the_symbols_do_not(build):
     build(circuit)
     inputs = {"inputs": ROWS, "input_params": [x]} if x in circuit.parameters else {}
     task = Task(circuit, ["Y", "Z"], weights=[0.02], **inputs)
-    result = prune(task, tolerance=0.03)
+    result = prune(task, Threshold(0.03))
     for i in range(task.num_samples):
         change = deviation(task, *(state(t.bound_circuit(i)) for t in (task, result.task)))
         assert np.all(change <= np.array(result.certificate.bound)[:, i] + BOUND_SLACK)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qprune import Measured, Proven, UnderNoise
 from collections import defaultdict
 from dataclasses import replace
 
@@ -274,7 +275,7 @@ def test_stops_where_noise_and_deviation_are_least_together(refit):
     """On the device, as density matrices say, the pruned circuit is nearer to the original without noise."""
     task, model = redundant(), depolarising()
     calibration = calibrate(model)
-    result = prune(task, budget="noise", certify="verified", refit=refit, noise=calibration)
+    result = prune(task, UnderNoise(refit=refit), noise=calibration)
     noise, options = result.certificate.noise, result.certificate.options
     assert noise.predicted[1] == min(predicted for _, predicted in noise.tried)
     assert noise.predicted[0] == noise.tried[0][1]
@@ -292,7 +293,7 @@ def test_stops_where_noise_and_deviation_are_least_together(refit):
 def test_fitting_for_the_noise_pays_on_the_device_and_costs_without():
     task, noise = redundant(), depolarising(0.01, 0.1)
     plain, fitted = (
-        prune(task, budget="noise", certify="verified", refit=refit, noise=noise) for refit in (True, "noise")
+        prune(task, UnderNoise(refit=refit), noise=noise) for refit in (True, "noise")
     )
     assert fitted.certificate.noise.predicted[1] < plain.certificate.noise.predicted[1]
     assert fitted.certificate.largest_measured > plain.certificate.largest_measured
@@ -303,7 +304,7 @@ def test_next_to_no_noise_stops_next_to_nothing():
     """The weaker the noise, the less may be spent."""
     task = redundant()
     budgets = [
-        prune(task, budget="noise", certify="verified", noise=depolarising(p / 10, p)).certificate.options["budget"]
+        prune(task, UnderNoise(), noise=depolarising(p / 10, p)).certificate.options["budget"]
         for p in (1e-6, 1e-3, 0.05)
     ]
     assert budgets == sorted(budgets)
@@ -313,12 +314,12 @@ def test_next_to_no_noise_stops_next_to_nothing():
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"budget": "noise"}, 'budget="noise" needs certify="verified"'),
-        ({"budget": "noise", "certify": "verified", "noise": 0.9}, "noise λ = 0.9"),
-        ({"budget": "noise", "certify": "verified"}, "noise model or device"),
-        ({"budget": "silence"}, "or \"noise\", got 'silence'"),
-        ({"budget": 0.1, "certify": "verified", "refit": "noise", "noise": "combined"}, 'needs budget="noise"'),
-        ({"budget": 0.1, "certify": "verified", "refit": "weights"}, 'refit must be True, False or "noise"'),
+        ({"limit": UnderNoise()}, 'budget="noise" needs certify="verified"'),
+        ({"limit": UnderNoise(), "noise": 0.9}, "noise λ = 0.9"),
+        ({"limit": UnderNoise()}, "noise model or device"),
+        ({"limit": Proven("silence")}, "or \"noise\", got 'silence'"),
+        ({"limit": Measured(0.1, refit="noise"), "noise": "combined"}, 'needs budget="noise"'),
+        ({"limit": Measured(0.1, refit="weights")}, 'refit must be True, False or "noise"'),
     ],
 )
 def test_options_that_do_not_go_together(options, words):
@@ -328,7 +329,7 @@ def test_options_that_do_not_go_together(options, words):
 
 def test_another_budget_than_the_best_is_caught():
     task = redundant()
-    result = prune(task, budget="noise", certify="verified", noise=depolarising())
-    options = result.certificate.options | {"budget": result.certificate.options["budget"] + 0.1}
+    result = prune(task, UnderNoise(), noise=depolarising())
+    options = result.certificate.options | {"limit": Proven(result.certificate.options["budget"] + 0.1)}
     with pytest.raises(CertificateViolation, match="least predicted"):
         verify(task, replace(result, certificate=replace(result.certificate, options=options)))

@@ -1,5 +1,6 @@
 """The Pareto front: every point certified, none beaten by another."""
 
+from qprune import Measured
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +59,7 @@ def test_it_is_drawn_and_printed(front):
 def test_refit_goes_farther():
     task = qprune.Task.load(CIRCUITS / "h2-vqe-4q")
     plain, refitted = (
-        qprune.prune(task, budget=0.05, certify="verified", refit=refit).circuit for refit in (False, True)
+        qprune.prune(task, Measured(0.05, refit=refit)).circuit for refit in (False, True)
     )
     assert refitted.size() <= plain.size()
     assert refitted.num_nonlocal_gates() <= plain.num_nonlocal_gates()

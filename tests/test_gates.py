@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qprune import Threshold
 from math import pi
 
 import numpy as np
@@ -120,7 +121,7 @@ def test_gates_better_kept_whole_are_fixed(operation):
     assert (site.name, site.family, site.role) == (operation.name, None, "fixed")
     same_state(task)
     if operation.name != "id":
-        left = prune(task, tolerance=0.0).circuit
+        left = prune(task, Threshold(0.0)).circuit
         assert operation.name in [item.operation.name for item in left.data]
 
 
@@ -190,7 +191,7 @@ def test_a_sum_is_evolved_by_its_product_formula(operator):
     np.testing.assert_allclose(state(task.bound_circuit(0)), state(formula), atol=1e-12)
     assert all(site.family for site in sites_of(task))
     same_state(task)
-    result = prune(task, tolerance=0.3)
+    result = prune(task, Threshold(0.3))
     change = deviation(task, state(formula), state(result.task.bound_circuit(0)))
     assert np.all(change <= np.array(result.certificate.bound)[:, 0] + 1e-10)
 
@@ -273,7 +274,7 @@ def test_a_users_gate_may_bear_any_name(name, kind):
             Task(named, ["ZI", "IX"])
         return
     task = Task(named, ["ZI", "IX"])
-    result = prune(task, tolerance=0.05)
+    result = prune(task, Threshold(0.05))
     assert [item.operation.name for item in result.flat.data] == ["rx", "ry", "cx", "ry"]
     real = deviation(task, state(plain), state(result.task.bound_circuit(0)))
     np.testing.assert_allclose(real, np.array(result.certificate.measured)[:, 0], atol=1e-12)
@@ -350,7 +351,7 @@ def test_a_gate_that_is_only_a_matrix_is_kept(name):
     circuit.ry(0.03, 1)
     task = task_of(circuit)
     assert [site.family for site in sites_of(task)][-2:] == [None, "pauli"]
-    result = prune(task, tolerance=0.05)
+    result = prune(task, Threshold(0.05))
     assert name in [item.operation.name for item in result.circuit.data]
     real = deviation(task, state(circuit), state(result.circuit))
     np.testing.assert_allclose(real, np.array(result.certificate.measured)[:, 0], atol=1e-12)
@@ -389,7 +390,7 @@ def test_a_gate_that_cannot_be_taken_apart_with_free_parameters_says_so():
     circuit.append(HamiltonianGate(np.diag([1.0, 2, 3, 4, 5, 6, 7, 8]), w), [0, 1, 2])
     with pytest.raises(TaskError, match=r"hamiltonian.*\[0, 1, 2\].*bind"):
         prune(task_of(circuit))
-    result = prune(task_of(circuit.assign_parameters({w: 0.3})), tolerance=0.0)
+    result = prune(task_of(circuit.assign_parameters({w: 0.3})), Threshold(0.0))
     assert abs(np.vdot(state(result.circuit), state(circuit.assign_parameters({w: 0.3})))) == pytest.approx(1)
 
 

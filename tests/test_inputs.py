@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qprune import Measured, Proven, Threshold
 import csv
 import json
 from itertools import permutations
@@ -312,7 +313,7 @@ def test_barriers_delays_and_identities_do_nothing():
     plain.ry(0.4, 0)
     plain.cx(0, 1)
     np.testing.assert_allclose(final(task)[0], outputs(task, state(plain)), atol=1e-12)
-    assert prune(task, tolerance=0.0).circuit.count_ops().get("id", 0) == 0
+    assert prune(task, Threshold(0.0)).circuit.count_ops().get("id", 0) == 0
 
 
 def test_cliffords_and_paulis_as_objects():
@@ -327,7 +328,7 @@ def test_cliffords_and_paulis_as_objects():
     task = Task(circuit, ["ZII", "IXY"])
     dense = outputs(task, Statevector(circuit).data)
     np.testing.assert_allclose(final(task)[0], dense, atol=1e-12)
-    result = prune(task, tolerance=0.05)
+    result = prune(task, Threshold(0.05))
     real = np.abs(dense - outputs(task, state(result.circuit)))
     assert np.all(real <= np.array(result.certificate.bound)[:, 0] + 1e-10)
 
@@ -414,13 +415,13 @@ def test_an_empty_circuit_and_one_without_gates_to_prune():
     for circuit in (QuantumCircuit(2), kept, only_encoding):
         free = list(circuit.parameters)
         task = Task(circuit, inputs=[0.3, 0.4] if free else None, input_params=free)
-        for options in ({}, {"budget": 0.1}, {"budget": 0.1, "strategy": "random"}, {"budget": 0.0}):
+        for options in ({}, {"limit": Proven(0.1)}, {"limit": Proven(0.1), "strategy": "random"}, {"limit": Proven(0.0)}):
             result = prune(task, **options)
             assert result.certificate.replaced == ()
             assert result.certificate.largest_bound == 0
             change = deviation(task, state(task.bound_circuit(0)), state(result.task.bound_circuit(0)))
             assert change.max() <= 1e-12
-        assert prune(task, budget=0.1, certify="verified").certificate.replaced == ()
+        assert prune(task, Measured(0.1)).certificate.replaced == ()
 
 
 # -- bundles ------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qprune import Proven, Threshold
 from math import pi
 
 import numpy as np
@@ -100,7 +101,7 @@ def test_a_gate_that_acts_on_one_qubit_alone_is_replaced_exactly(prepare, gate, 
     assert exact[0].angles.max() < 1e-6
     assert {q: operation.name for operation, (q,) in exact[0].by} == {at[role]: name for role, name in wanted.items()}
     assert exact[0].gain == pytest.approx(10 - sum(0.1 if name == "rz" else 1.0 for name in wanted.values()))
-    result = prune(stage.task, budget=1e-5, representatives="local")
+    result = prune(stage.task, Proven(1e-5), representatives="local")
     assert result.circuit.num_nonlocal_gates() == 0
     np.testing.assert_allclose(
         outputs(stage.task, state(result.task.bound_circuit(0))),
@@ -239,7 +240,7 @@ def test_words_are_asked_for_only_where_they_serve():
         return Stage(task, Options(budget=0.1, prune_encoding=True, **options)).prefix.num_expectations
 
     assert count(representatives="local") == count() + 12
-    result = prune(task, budget=3.0, representatives="local", prune_encoding=True)
+    result = prune(task, Proven(3.0), representatives="local", prune_encoding=True)
     assert not [e for e in result.certificate.replaced if e.gate == "crx" and e.by != "identity"]
 
 
@@ -284,7 +285,7 @@ def network(seed, layers=2, samples=3):
 def test_the_bound_holds_and_verifies(seed, window):
     """Dense deviations of every sample within the bound, the bound within the budget; cones that pairs cut, too."""
     task, budget = network(seed), (0.05, 0.2, 0.6)[seed % 3]
-    result = prune(task, budget=budget, window=window, representatives="local")
+    result = prune(task, Proven(budget, window=window), representatives="local")
     assert result.certificate.largest_bound <= budget
     for i in range(task.num_samples):
         before, after = state(task.bound_circuit(i)), state(result.task.bound_circuit(i))
@@ -298,7 +299,7 @@ def test_pairs_are_used_and_remove_more_two_qubit_gates():
     used, fewer = 0, 0
     for seed in range(10):
         task = network(seed)
-        plain, with_pairs = prune(task, budget=0.3), prune(task, budget=0.3, representatives="local")
+        plain, with_pairs = prune(task, Proven(0.3)), prune(task, Proven(0.3), representatives="local")
         used += sum(" on " in e.by for e in with_pairs.certificate.replaced)
         fewer += plain.circuit.num_nonlocal_gates() - with_pairs.circuit.num_nonlocal_gates()
         costs = [sum(map(default_cost, sites_of(result.task))) for result in (plain, with_pairs)]
@@ -316,7 +317,7 @@ def test_a_light_cone_ends_at_a_pair(window):
     circuit.ry(0.2, 2)
     circuit.cx(2, 0)
     task = Task(circuit, ["IIZ"])
-    result = prune(task, budget=0.4, window=window, representatives="local")
+    result = prune(task, Proven(0.4, window=window), representatives="local")
     gone = {e.gate: e for e in result.certificate.replaced}
     assert set(gone) == {"x", "ry", "cx"}
     assert gone["x"].largest_angle > 1
@@ -343,7 +344,7 @@ def test_which_representatives_are_products(gate, products):
 def test_tolerance_mode(tolerance):
     """Every replaced gate is within ε, and no two-qubit gate that a pair could stand in for is left."""
     task = network(4)
-    result = prune(task, tolerance=tolerance, representatives="local")
+    result = prune(task, Threshold(tolerance), representatives="local")
     verify(task, result)
     stage = Stage(task, Options(tolerance=tolerance, representatives="local"))
     replaced = {e.site for e in result.certificate.replaced}
@@ -354,7 +355,7 @@ def test_tolerance_mode(tolerance):
 
 def test_a_result_with_pairs_survives_saving(tmp_path):
     task = network(1)
-    result = prune(task, budget=0.6, representatives="local")
+    result = prune(task, Proven(0.6), representatives="local")
     assert any(" on " in e.by for e in result.certificate.replaced)
     qprune.save(result, tmp_path / "out")
     again = qprune.load(tmp_path / "out")

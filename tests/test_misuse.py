@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qprune import Measured, Proven, Statevector, Threshold
 import copy
 import pickle
 from types import SimpleNamespace
@@ -54,7 +55,7 @@ def make(**changes):
 
 @pytest.fixture(scope="module")
 def result():
-    return prune(make(), budget=0.1)
+    return prune(make(), Proven(0.1))
 
 
 @qml.qnode(qml.device("default.qubit", wires=2))
@@ -82,8 +83,8 @@ def test_results_can_be_copied_and_sent_elsewhere(result, again):
 
 def test_pruning_twice():
     """The pruned network is a task again; deviations from the first original are within the sum of the bounds."""
-    first = prune(make(), budget=0.011)
-    second = prune(first.task, budget=0.05)
+    first = prune(make(), Proven(0.011))
+    second = prune(first.task, Proven(0.05))
     assert verify(first.task, second)
     assert second.circuit.size() < first.circuit.size() < first.simplified.size()
     total = np.array(first.certificate.bound) + np.array(second.certificate.bound)
@@ -93,9 +94,9 @@ def test_pruning_twice():
 
 
 def test_numbers_and_switches_of_numpy(result):
-    options = {"seed": np.int64(0), "threads": np.int32(1), "window": np.int64(3), "prune_encoding": np.False_}
-    numpy = prune(make(seed=np.int64(0)), budget=np.float32(0.125), costs={"cx": np.int64(10)}, **options)
-    python = prune(make(), budget=0.125, window=3, costs={"cx": 10.0})
+    options = {"limit": Threshold(window=np.int64(3)), "seed": np.int64(0), "prune_encoding": np.False_, "simulator": Statevector(threads=np.int32(1))}
+    numpy = prune(make(seed=np.int64(0)), Proven(np.float32(0.125)), costs={"cx": np.int64(10)}, **options)
+    python = prune(make(), Proven(0.125, window=3), costs={"cx": 10.0})
     assert numpy.certificate == python.certificate
     assert Certificate.from_json(numpy.certificate.to_json()) == numpy.certificate
 
@@ -113,7 +114,7 @@ REFUSED = {
     "prune a result": (lambda r: prune(r), TaskError, r"got PruneResult.*take \.task \(the pruned network\)"),
     "prune a QNode": (lambda r: prune(qnode), TaskError, "give a QNode to qprune.pennylane.prune"),
     "frontier of a result": (lambda r: frontier(r), TaskError, "got PruneResult"),
-    "refit by number": (lambda r: prune(make(), budget=0.1, certify="verified", refit=1), OptionError, "refit .*got 1"),
+    "refit by number": (lambda r: prune(make(), Measured(0.1, refit=1)), OptionError, "refit .*got 1"),
     "check a number": (lambda r: check_certificate(3, {}), TaskError, "circuit must be .*got int"),
     "a single budget": (lambda r: frontier(make(), budgets=0.1), OptionError, "budgets must be a list.*got 0.1"),
     "words for budgets": (lambda r: frontier(make(), budgets="ab"), OptionError, "budget must be .*got 'a'"),

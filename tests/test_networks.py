@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qprune import Proven
 from itertools import combinations
 
 import numpy as np
@@ -138,7 +139,7 @@ def test_pruning_starts_and_ends_with_short_networks():
     circuit = efficient_su2(4, reps=2, entanglement="full")
     weights = np.random.default_rng(3).normal(0, 0.5, circuit.num_parameters)
     task = qprune.Task(circuit, ["IIZI", "ZZII"], weights=weights)
-    result = qprune.prune(task, budget=0.05)
+    result = qprune.prune(task, Proven(0.05))
     assert result.flat.count_ops()["cx"] == 12
     assert result.simplified.count_ops()["cx"] <= 6
     assert result.circuit.count_ops()["cx"] <= 6

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qprune import Proven, Threshold
 import json
 from itertools import combinations, pairwise, permutations
 from pathlib import Path
@@ -424,7 +425,7 @@ def line(seed=0, layers=2):
 def test_tolerance_grows_with_the_infidelity_saved():
     """ε_k² = ε₀² + γ r_k by gate; γ = 0 leaves ε₀; larger r, larger ε."""
     task, layout = line(), [3, 4, 2]
-    result = prune(task, tolerance=0.1, noise=calibrate("FakeManilaV2", gamma=0.7, layout=layout))
+    result = prune(task, Threshold(0.1), noise=calibrate("FakeManilaV2", gamma=0.7, layout=layout))
     noise = result.certificate.noise
     assert noise.layout == tuple(layout)
     entries = sorted(result.certificate.replaced, key=lambda entry: noise.infidelity[entry.site])
@@ -433,7 +434,7 @@ def test_tolerance_grows_with_the_infidelity_saved():
     values = [entry.tolerance for entry in entries]
     assert values == sorted(values)
     assert len(set(values)) > 2
-    flat = prune(task, tolerance=0.1, noise=calibrate("FakeManilaV2", gamma=0.0, layout=layout))
+    flat = prune(task, Threshold(0.1), noise=calibrate("FakeManilaV2", gamma=0.0, layout=layout))
     assert {entry.tolerance for entry in flat.certificate.replaced} == {0.1}
     verify(task, result)
 
@@ -479,7 +480,7 @@ def test_no_bound_depends_on_noise(case, noise, beta, gamma):
     """With everything admissible the same gates go, whatever λ, β, γ: then every claim but the geometry is the same."""
     if case.task.num_qubits > 5:
         return
-    options = case.options | {"tolerance": np.sqrt(2)}
+    options = case.options | {"limit": Threshold(np.sqrt(2))}
     plain = prune(case.task, **options).certificate
     result = prune(case.task, noise=calibrate(noise, beta=beta, gamma=gamma), **options)
     found = result.certificate
@@ -505,11 +506,11 @@ def test_prune_takes_whatever_calibrate_takes():
         (path, "combined"),
         (calibrate("combined", beta=2.0), "combined"),
     ):
-        record = prune(task, tolerance=0.05, noise=noise).certificate.noise
+        record = prune(task, Threshold(0.05), noise=noise).certificate.noise
         assert record.source == source
         assert len(record.coherence) == len(record.infidelity) == len(record.accumulated)
     for nothing in (None, 1.0):
-        assert prune(task, tolerance=0.05, noise=nothing).certificate.noise is None
+        assert prune(task, Threshold(0.05), noise=nothing).certificate.noise is None
     for noise, words in (("no such", "lists all"), (object(), "NoiseModel"), (True, "λ")):
         with pytest.raises(OptionError, match=words):
             calibrate(noise)
@@ -530,7 +531,7 @@ def test_predicted_gain_is_in_the_table():
     """Σ r before, after and saved, each summed anew, against sin²Θ."""
     task = line()
     calibration = calibrate("FakeManilaV2", layout=[3, 4, 2])
-    result = prune(task, tolerance=0.2, noise=calibration)
+    result = prune(task, Threshold(0.2), noise=calibration)
     before, after = (
         sum(calibration.gate(site).infidelity for site in sites_of(task.with_circuit(c)))
         for c in (result.simplified, result.circuit)
@@ -542,12 +543,12 @@ def test_predicted_gain_is_in_the_table():
     assert f"at most {np.sin(angle) ** 2:.6g}" in text
     assert "predicted gain under FakeManilaV2, qubits 3, 4, 2" in text
     assert "noiseless in this model: rz" in text
-    assert "predicted gain" not in str(prune(task, tolerance=0.2))
+    assert "predicted gain" not in str(prune(task, Threshold(0.2)))
 
 
 def test_the_trade_off_needs_the_model_again():
     task = line()
-    result = prune(task, budget=0.1, noise="combined")
+    result = prune(task, Proven(0.1), noise="combined")
     with pytest.raises(OptionError, match=r"noise must be given again.*combined"):
         trade_off(result, points=2)
     assert len(trade_off(result, points=2, noise="combined")) == 2

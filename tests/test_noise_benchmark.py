@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qprune import Proven, UnderNoise
 import json
 import sys
 from pathlib import Path
@@ -175,7 +176,7 @@ def test_light_cone_and_matched_identity_equivalents(task):
     task = qprune.Task(circuit, "IIZ", inputs=task.inputs, input_params=task.input_params)
     seen = PRUNERS["light cone"].prune(task, {}, 0, None).circuit
     assert seen.size() == circuit.size() - 1
-    setting = {"budget": 0.005}
+    setting = {"limit": Proven(0.005)}
     ours = PRUNERS["q-iPrune"].prune(task, setting, 0, None).circuit
     theirs = PRUNERS["RemoveIdentityEquivalent"].prune(task, setting, 0, None).circuit
     assert theirs.size() == ours.size() < seen.size()
@@ -261,17 +262,17 @@ def made_row(pruner, setting, gates, deviation, accuracy=0.9, seed=0, error=0.01
 def test_aims(deviation, accuracy, error, verdicts):
     rows = [
         made_row("none", {}, 20, 0.2, error=error),
-        made_row(report.OURS, {"budget": "noise"}, 5, deviation, accuracy, error=error),
-        made_row(report.OURS, {"budget": 0.1}, 1, 0.0, error=error),
+        made_row(report.OURS, {"limit": UnderNoise()}, 5, deviation, accuracy, error=error),
+        made_row(report.OURS, {"limit": Proven(0.1)}, 1, 0.0, error=error),
     ]
     _, (line, _) = report.against_unpruned(rows)
     assert line[-3:] == verdicts
 
 
 def test_a_point_beats_another_at_no_more_gates():
-    rows = [made_row(report.OURS, {"budget": b}, g, d) for b, g, d in ((0.1, 5, 0.1), (0.2, 3, 0.15))]
-    rows += [made_row("magnitude", {"budget": b}, g, d) for b, g, d in ((0.1, 4, 0.09), (0.2, 9, 0.3), (0.3, 2, 0.4))]
-    rows += [made_row("random", {"budget": 0.1}, 10, d, seed=s) for s, d in enumerate((0.02, 0.22))]  # mean 0.12
+    rows = [made_row(report.OURS, {"limit": Proven(b)}, g, d) for b, g, d in ((0.1, 5, 0.1), (0.2, 3, 0.15))]
+    rows += [made_row("magnitude", {"limit": Proven(b)}, g, d) for b, g, d in ((0.1, 4, 0.09), (0.2, 9, 0.3), (0.3, 2, 0.4))]
+    rows += [made_row("random", {"limit": Proven(0.1)}, 10, d, seed=s) for s, d in enumerate((0.02, 0.22))]  # mean 0.12
     header, (line,) = report.against_others(rows)
     cells = dict(zip(header, line, strict=True))
     assert cells["magnitude"] == "1/3 : 1/2"  # (9, 0.3) is beaten; (5, 0.1) is beaten by (4, 0.09)

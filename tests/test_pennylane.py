@@ -5,6 +5,7 @@ The oracle is the original QNode on `default.qubit`; gradients are compared with
 
 from __future__ import annotations
 
+from qprune import Measured, Proven, Threshold
 import json
 import warnings
 from importlib.util import find_spec
@@ -218,7 +219,7 @@ def deviations(original, pruned, X, w):
 def test_within_the_certificate(circuit, measurement):
     """On the ensemble every deviation is within its bound; on the hold-out it is what T5 was told."""
     original, X, w = make(circuit, measurement)
-    pruned = qpp.prune(original, inputs=X, weights=w, tolerance=0.12, holdout=0.4, seed=3)
+    pruned = qpp.prune(original, Threshold(0.12), inputs=X, weights=w, holdout=0.4, seed=3)
     task, claim = pruned.result.original, pruned.certificate.holdout
     assert pruned.certificate.replaced
     on_ensemble = deviations(original, pruned, X[task.selected], w)
@@ -239,7 +240,7 @@ def test_within_the_certificate(circuit, measurement):
 def test_exact_simplifications_change_nothing(circuit, measurement):
     original, X, w = make(circuit, measurement)
     w = w + 0.3 * np.sign(w)
-    pruned = qpp.prune(original, inputs=X[:6], weights=w, budget=0.0)
+    pruned = qpp.prune(original, Proven(0.0), inputs=X[:6], weights=w)
     np.testing.assert_allclose(results(pruned, X, w), results(original, X, w), atol=SAME)
     assert pruned.certificate.largest_bound <= SLACK
 
@@ -247,7 +248,7 @@ def test_exact_simplifications_change_nothing(circuit, measurement):
 def test_adjoint_cancels_exactly():
     """The two embeddings in the middle of `kernel` are each other's inverse for every input."""
     original, X, w = make("kernel", "Z")
-    pruned = qpp.prune(original, inputs=X, weights=w + 0.4, tolerance=0)
+    pruned = qpp.prune(original, Threshold(0), inputs=X, weights=w + 0.4)
     embedding = [entry for entry in pruned.result.plan if entry.role == "encoding" and entry.gate == "rx"]
     assert [entry.action for entry in embedding] == ["simplify"] * 6
 
@@ -298,9 +299,7 @@ def test_representatives(circuit, representatives):
     original, X, w = make(circuit, "several")
     middle = 0.8 if representatives == "class" else np.pi / 2
     w = np.where(np.abs(w) > 0.1, middle + w / 50, w)
-    pruned = qpp.prune(
-        original, inputs=X, weights=w, tolerance=0.2, representatives=representatives, prune_encoding=True, noise=0.99
-    )
+    pruned = qpp.prune(original, Threshold(0.2), inputs=X, weights=w, representatives=representatives, prune_encoding=True, noise=0.99)
     kinds = {entry.by == "identity" for entry in pruned.certificate.replaced}
     assert False in kinds or representatives == "identity" or circuit == "hand-written"
     for measured, bound in zip(deviations(original, pruned, X, w), pruned.bounds, strict=True):
@@ -320,7 +319,7 @@ def test_tied_gates_share_a_weight():
         return qml.expval(qml.Z(0) @ qml.Z(1))
 
     X, w = data(8), np.array([0.8, 0.81, 0.79])
-    pruned = qpp.prune(node(circuit), inputs=X, weights=w, tolerance=0.05, representatives="class")
+    pruned = qpp.prune(node(circuit), Threshold(0.05), inputs=X, weights=w, representatives="class")
     assert pruned.trainable_mask.sum() == 1
     moved = w + np.where(pruned.trainable_mask, 0, 1.0)
     np.testing.assert_allclose(results(pruned, X, moved), results(pruned, X, w), atol=1e-12)
@@ -329,7 +328,7 @@ def test_tied_gates_share_a_weight():
 def test_refit_beside_var_and_probs():
     original, X, w = make("angle+strong", "several")
     X, w = X[:6], w[:1]
-    pruned = qpp.prune(original, inputs=X, weights=w, budget=0.3, certify="verified", refit=True)
+    pruned = qpp.prune(original, Measured(0.3, refit=True), inputs=X, weights=w)
     assert np.abs(pruned.weights - w).max() > 0.1
     measured = deviations(original, lambda x, _: pruned(x, pruned.weights), X, w)
     assert measured[[0, 3]].max() <= 0.3 + SLACK
@@ -338,7 +337,7 @@ def test_refit_beside_var_and_probs():
 
 def test_budget_holds():
     original, X, w = make("hand-written", "word")
-    pruned = qpp.prune(original, inputs=X, weights=w, budget=0.3)
+    pruned = qpp.prune(original, Proven(0.3), inputs=X, weights=w)
     assert len(pruned.certificate.replaced) > 1
     assert deviations(original, pruned, X, w).max() <= pruned.bounds[0].max() <= 0.3
 
@@ -362,7 +361,7 @@ def test_argument_orders_and_several_arrays():
 
     original = node(circuit)
     options = {"depth": 2, "sign": -1}
-    pruned = qpp.prune(original, inputs={"x": X, "y": Y}, weights={"a": a, "b": b}, kwargs=options, tolerance=0.1)
+    pruned = qpp.prune(original, Threshold(0.1), inputs={"x": X, "y": Y}, weights={"a": a, "b": b}, kwargs=options)
     for x, y in zip(X, Y, strict=True):
         gap = abs(pruned(a, x, b=b, y=y, **options) - original(a, x, b=b, y=y, **options))
         assert gap <= pruned.certificate.largest_bound
@@ -384,7 +383,7 @@ def test_arguments_are_told_apart(names):
     k = next(is_input[n] for n in names if n in is_input)
     x, w = names[k], names[1 - k]
     exec(f"def circuit({first}, {second}):\n qml.RX({x}, 0)\n qml.RY({w}[0], 0)\n return qml.expval(qml.Z(0))", space)
-    pruned = qpp.prune(node(space["circuit"]), inputs=data(4), weights=np.array([0.4]), tolerance=0)
+    pruned = qpp.prune(node(space["circuit"]), Threshold(0), inputs=data(4), weights=np.array([0.4]))
     assert list(pruned.network.inputs) == [x]
     assert list(pruned.network.weights) == [w]
 
@@ -401,7 +400,7 @@ def test_no_input_vqe():
         return qml.expval(hamiltonian)
 
     w = np.array([0.2, 0.01, -0.4])
-    pruned = qpp.prune(circuit, weights=w, tolerance=0.05)
+    pruned = qpp.prune(circuit, Threshold(0.05), weights=w)
     assert abs(pruned(w) - circuit(w)) <= pruned.certificate.largest_bound
     assert pruned.result.original.weight_params.__len__() < 20  # the eight RY of a double excitation are one weight
     assert pruned.verify()
@@ -420,7 +419,7 @@ def test_generative_without_input():
         return qml.probs()
 
     w = small(2, 4, 3)
-    pruned = qpp.prune(born, weights=w, tolerance=0.1)
+    pruned = qpp.prune(born, Threshold(0.1), weights=w)
     assert np.abs(pruned(w) - born(w)).sum() / 2 <= pruned.bounds[0][0] + SLACK
 
 
@@ -440,7 +439,7 @@ def test_wire_labels(device_wires, measurement):
 
     original = node(circuit, wires=device_wires)
     X, w = data(5), np.array([0.9, 0.02, 0.01])
-    pruned = qpp.prune(original, inputs=X, weights=w, tolerance=0.1)
+    pruned = qpp.prune(original, Threshold(0.1), inputs=X, weights=w)
     assert results(pruned, X, w).shape == results(original, X, w).shape
     gaps = np.abs(results(pruned, X, w) - results(original, X, w))
     assert np.all((gaps.sum(axis=1) / 2 if gaps.shape[1] > 1 else gaps[:, 0]) <= pruned.bounds[0] + SLACK)
@@ -452,7 +451,7 @@ def test_everything_goes():
         qml.RX(w, "a")
         return qml.expval(qml.Z("a")), qml.probs(wires=["b"])
 
-    pruned = qpp.prune(node(circuit), inputs=data(3), weights=np.array(1e-3), tolerance=0.1)
+    pruned = qpp.prune(node(circuit), Threshold(0.1), inputs=data(3), weights=np.array(1e-3))
     assert qml.workflow.construct_tape(pruned.qnode)(0.1, 0.3).operations == []
     np.testing.assert_allclose(np.hstack(pruned(0.1, 0.3)), [1, 1, 0], atol=1e-12)
     assert not pruned.trainable_mask
@@ -468,7 +467,7 @@ def test_inputs_without_weights():
 
     X = data(5, 2) * [1, 0.02]
     options = {"angle": 0.7}
-    pruned = qpp.prune(circuit, inputs=X, kwargs=options, tolerance=0.05, prune_encoding=True)
+    pruned = qpp.prune(circuit, Threshold(0.05), inputs=X, kwargs=options, prune_encoding=True)
     assert [entry.by for entry in pruned.certificate.replaced] == ["identity"]
     assert max(abs(pruned(x, **options) - circuit(x, **options)) for x in X) <= pruned.certificate.largest_bound
     assert pruned.weights == pruned.trainable_mask == {}
@@ -484,7 +483,7 @@ def test_probabilities_keep_their_order_when_gates_go():
         return qml.probs()
 
     original, X = node(circuit), data(4)
-    pruned = qpp.prune(original, inputs=X, weights=np.array(1e-3), tolerance=0.1)
+    pruned = qpp.prune(original, Threshold(0.1), inputs=X, weights=np.array(1e-3))
     assert "RY" not in qml.specs(pruned.qnode)(X[0], 1e-3)["resources"].gate_types
     np.testing.assert_allclose(results(pruned, X, 1e-3), results(original, X, 1e-3), atol=1e-2)
 
@@ -498,10 +497,10 @@ def test_gradient_equals_finite_differences(circuit, method):
     # The adjoint method of default.qubit 0.45.1 is wrong for any QNode with U2 among the gates, pruned or not.
     device = "lightning.qubit" if (circuit, method) == ("hand-written", "adjoint") else "default.qubit"
     original, X, w = make(circuit, "sum", diff_method=method, device=device, wires=3)
-    pruned = qpp.prune(original, inputs=X[:5], weights=w, tolerance=0.1)
+    pruned = qpp.prune(original, Threshold(0.1), inputs=X[:5], weights=w)
     weights = pnp.array(w, requires_grad=True)
     gradient = qml.grad(pruned, argnums=1)(pnp.array(X[0], requires_grad=False), weights)
-    plain, h = qpp.prune(make(circuit, "sum")[0], inputs=X[:5], weights=w, tolerance=0.1), 1e-5
+    plain, h = qpp.prune(make(circuit, "sum")[0], Threshold(0.1), inputs=X[:5], weights=w), 1e-5
     flat, numeric = w.ravel(), []
     for k in range(w.size):
         step = h * (np.arange(w.size) == k)
@@ -515,8 +514,8 @@ def test_gradient_equals_finite_differences(circuit, method):
 @pytest.mark.parametrize("circuit", ["angle+strong", "hand-written", "amplitude"])
 def test_lightning(circuit):
     original, X, w = make(circuit, "several", device="lightning.qubit", wires=3)
-    pruned = qpp.prune(original, inputs=X[:5], weights=w, tolerance=0.1)
-    exact = qpp.prune(make(circuit, "several")[0], inputs=X[:5], weights=w, tolerance=0.1)
+    pruned = qpp.prune(original, Threshold(0.1), inputs=X[:5], weights=w)
+    exact = qpp.prune(make(circuit, "several")[0], Threshold(0.1), inputs=X[:5], weights=w)
     np.testing.assert_allclose(results(pruned, X[:2], w), results(exact, X[:2], w), atol=SAME)
 
 
@@ -525,14 +524,14 @@ def test_lightning(circuit):
 @pytest.mark.parametrize("circuit", ["angle+strong", "hand-written", "amplitude"])
 def test_aer(circuit, measurement):
     original, X, w = make(circuit, measurement, device="qiskit.aer", wires=3, shots=20_000)
-    pruned = qpp.prune(original, inputs=X[:5], weights=w, tolerance=0.1)
-    exact = qpp.prune(make(circuit, measurement)[0], inputs=X[:5], weights=w, tolerance=0.1)
+    pruned = qpp.prune(original, Threshold(0.1), inputs=X[:5], weights=w)
+    exact = qpp.prune(make(circuit, measurement)[0], Threshold(0.1), inputs=X[:5], weights=w)
     np.testing.assert_allclose(results(pruned, X[:1], w), results(exact, X[:1], w), atol=0.05)
 
 
 def test_shots():
     original, X, w = make("hand-written", "several")
-    pruned = qpp.prune(qml.set_shots(original, 40_000), inputs=X, weights=w, tolerance=0.1)
+    pruned = qpp.prune(qml.set_shots(original, 40_000), Threshold(0.1), inputs=X, weights=w)
     np.testing.assert_allclose(results(pruned, X[:2], w), results(original, X[:2], w), atol=0.2)
     exact = qml.set_shots(pruned.qnode, None)
     np.testing.assert_allclose(results(pruned, X[:2], w), results(exact, X[:2], w), atol=0.1)
@@ -543,7 +542,7 @@ def test_shots():
 @pytest.mark.parametrize("circuit", ["angle+strong", "iqp+basic"])
 def test_broadcasting(circuit):
     original, X, w = make(circuit, "several")
-    pruned = qpp.prune(original, inputs=X, weights=w, tolerance=0.1)
+    pruned = qpp.prune(original, Threshold(0.1), inputs=X, weights=w)
     batch, single = pruned(X, w), [pruned(x, w) for x in X]
     for k, value in enumerate(batch):
         np.testing.assert_allclose(value, [row[k] for row in single], atol=SAME)
@@ -557,7 +556,7 @@ def test_broadcasting_states_and_mixed_gates(circuit):
         function(inputs if circuit == "amplitude" else qml.math.T(inputs), weights)
         return qml.expval(qml.Z(0) @ qml.X(1))
 
-    pruned = qpp.prune(node(batched), inputs=X, weights=w, tolerance=0.1)
+    pruned = qpp.prune(node(batched), Threshold(0.1), inputs=X, weights=w)
     np.testing.assert_allclose(pruned(X, w), [pruned(x, w) for x in X], atol=SAME)
 
 
@@ -577,8 +576,8 @@ def test_jax():
     with jax.enable_x64(True):
         X, w = data(4, 2), np.array([0.4, 0.3, 0.01, -0.7, 0.02])
         jw, jx = jax.numpy.array(w), jax.numpy.array(X)
-        pruned = qpp.prune(node(two_wires), inputs=jx, weights=jw, tolerance=0.1)
-        reference = qpp.prune(node(two_wires), inputs=X, weights=w, tolerance=0.1)
+        pruned = qpp.prune(node(two_wires), Threshold(0.1), inputs=jx, weights=jw)
+        reference = qpp.prune(node(two_wires), Threshold(0.1), inputs=X, weights=w)
         assert pruned.certificate.replaced
         theirs = qml.grad(reference, argnums=1)(X[0], pnp.array(w, requires_grad=True))
         np.testing.assert_allclose(jax.grad(pruned, argnums=1)(jx[0], jw), theirs, atol=SAME)
@@ -595,7 +594,7 @@ def test_jax_in_single_precision():
     import jax
 
     original, X, w = node(two_wires), data(4, 2), np.array([0.4, 0.3, 0.01, -0.7, 0.02])
-    pruned = qpp.prune(original, inputs=jax.numpy.array(X), weights=jax.numpy.array(w), tolerance=0.1)
+    pruned = qpp.prune(original, Threshold(0.1), inputs=jax.numpy.array(X), weights=jax.numpy.array(w))
     gaps = [
         abs(float(pruned(x, pruned.weights) - original(x, pruned.weights))) for x in pruned.network.inputs["inputs"]
     ]
@@ -612,7 +611,7 @@ def test_constants_cannot_be_traced():
         qml.RY(w, 0)
         return qml.expval(qml.Z(0))
 
-    pruned = qpp.prune(node(circuit), inputs=data(3), weights=np.array(0.5), kwargs={"c": 0.3}, tolerance=0)
+    pruned = qpp.prune(node(circuit), Threshold(0), inputs=data(3), weights=np.array(0.5), kwargs={"c": 0.3})
     with pytest.raises(TaskError, match="traced"):
         jax.jit(pruned)(0.1, 0.5, 0.3)
     with pytest.raises(TaskError, match=r"RZ.*0\.31.*0\.3"):
@@ -628,9 +627,9 @@ def test_torch(precision):
     X, w = X[:6], w[:1]
     dtype = getattr(torch, precision)
     tw, tx = torch.tensor(w, requires_grad=True, dtype=dtype), torch.tensor(X, dtype=dtype)
-    pruned = qpp.prune(original, inputs=tx, weights=tw, tolerance=0.1)
+    pruned = qpp.prune(original, Threshold(0.1), inputs=tx, weights=tw)
     pruned(tx, tw).sum().backward()
-    reference = qpp.prune(make("angle+strong")[0], inputs=X, weights=w, tolerance=0.1)
+    reference = qpp.prune(make("angle+strong")[0], Threshold(0.1), inputs=X, weights=w)
     theirs = qml.grad(lambda v: qml.math.sum(reference(X, v)))(pnp.array(w, requires_grad=True))
     np.testing.assert_allclose(tw.grad, theirs, atol=1e-7 if precision == "float64" else 1e-4)
     layer = qml.qnn.TorchLayer(pruned.qnode, {"weights": w.shape})
@@ -640,7 +639,7 @@ def test_torch(precision):
 
 def test_draw_specs_repr_report():
     original, X, w = make("angle+strong", "several")
-    pruned = qpp.prune(original, inputs=X, weights=w, tolerance=0.1)
+    pruned = qpp.prune(original, Threshold(0.1), inputs=X, weights=w)
     removed = len(pruned.certificate.replaced)
     before, after = pruned.result.flat.size(), pruned.result.circuit.size()
     assert after <= before - removed
@@ -657,7 +656,7 @@ def test_draw_specs_repr_report():
 
 def test_rot_survives_as_rot():
     original, X, w = make("angle+strong")
-    pruned = qpp.prune(original, inputs=X, weights=w + 0.5, tolerance=0)
+    pruned = qpp.prune(original, Threshold(0), inputs=X, weights=w + 0.5)
     names = [op.name for op in qml.workflow.construct_tape(pruned.qnode)(X[0], w).operations]
     assert names.count("Rot") >= 4
     np.testing.assert_allclose(results(pruned, X, w + 0.7), results(original, X, w + 0.7), atol=SAME)
@@ -666,7 +665,7 @@ def test_rot_survives_as_rot():
 def test_trainable_parameters_of_the_tape():
     """Only angles that depend on the weights are shifted or differentiated."""
     original, X, w = make("hand-written", "sum")
-    pruned = qpp.prune(original, inputs=X, weights=w, tolerance=0.1)
+    pruned = qpp.prune(original, Threshold(0.1), inputs=X, weights=w)
     tape = qml.workflow.construct_tape(pruned.qnode)(X[0], pnp.array(w, requires_grad=True))
     assert 0 < len(tape.trainable_params) <= pruned.trainable_mask.sum() + 1
 
@@ -711,7 +710,7 @@ def test_one_weight_in_several_places_of_a_gate():
         return qml.expval(qml.Z(0) @ qml.X(1))
 
     original, X = node(circuit), data(4)
-    pruned = qpp.prune(original, inputs=X, weights=np.array(0.7), tolerance=0)
+    pruned = qpp.prune(original, Threshold(0), inputs=X, weights=np.array(0.7))
     assert len(pruned.result.weights) == 1
     np.testing.assert_allclose(results(pruned, X, 0.2), results(original, X, 0.2), atol=SAME)
 
@@ -729,7 +728,7 @@ def test_ties_are_checked():
         return qml.expval(qml.Z(0) @ qml.Z(1))
 
     original, w = node(circuit), np.array([0.3])
-    pruned = qpp.prune(original, inputs=data(6), weights=w, tolerance=0)
+    pruned = qpp.prune(original, Threshold(0), inputs=data(6), weights=w)
     assert abs(pruned(0.4, w) - original(0.4, w)) < SAME
     with pytest.raises(TaskError, match="followed another angle"):
         pruned(31.0, w)
@@ -799,7 +798,7 @@ def test_unusable_options():
 @pytest.mark.parametrize("measurement", ["several", "probs"])
 def test_save_and_load(circuit, measurement, tmp_path):
     original, X, w = make(circuit, measurement)
-    pruned = qpp.prune(original, inputs=X, weights=w, tolerance=0.1, holdout=[0, len(X) - 1])
+    pruned = qpp.prune(original, Threshold(0.1), inputs=X, weights=w, holdout=[0, len(X) - 1])
     assert list(pruned.result.original.heldout) == [0, len(X) - 1]
     pruned.save(tmp_path / "out", drawings=False)
     again = qpp.load(tmp_path / "out", original)
@@ -819,7 +818,7 @@ def test_save_and_load(circuit, measurement, tmp_path):
 
 def test_the_saved_report_takes_the_curve(tmp_path):
     original, X, w = make("hand-written", "several")
-    pruned = qpp.prune(original, inputs=X, weights=w, budget=0.1)
+    pruned = qpp.prune(original, Proven(0.1), inputs=X, weights=w)
     pruned.save(tmp_path / "out", tradeoff=qprune.trade_off(pruned.result, points=2))
     assert "2 settings of budget" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert qpp.load(tmp_path / "out", original).certificate == pruned.certificate
@@ -836,7 +835,7 @@ def test_load_refuses_what_does_not_fit(tmp_path):
 
         return node(circuit)
 
-    pruned = qpp.prune(build(0.3, 0, qml.Z(1)), inputs=data(4), weights=np.array(0.5), tolerance=0)
+    pruned = qpp.prune(build(0.3, 0, qml.Z(1)), Threshold(0), inputs=data(4), weights=np.array(0.5))
     pruned.save(tmp_path / "out", drawings=False)
     for wrong in (build(0.3, 1, qml.Z(1)), build(0.4, 0, qml.Z(1)), build(0.3, 0, qml.X(1))):
         with pytest.raises((CertificateError, TaskError), match=r"not the one|had"):
@@ -854,7 +853,7 @@ def test_load_refuses_what_does_not_fit(tmp_path):
 def test_finetune_and_prune_again():
     original, X, w = make("angle+strong", "Z")
     labels = np.where(X[:, 0] > 0, 1, -1)
-    pruned = qpp.prune(original, inputs=X, weights=w, tolerance=0.15, labels=labels, holdout=0.2)
+    pruned = qpp.prune(original, Threshold(0.15), inputs=X, weights=w, labels=labels, holdout=0.2)
 
     def loss(network, weights):
         return qml.math.mean((network(X, weights) - labels) ** 2)
@@ -881,14 +880,14 @@ def test_finetune_and_prune_again():
     assert "nothing is proven" in str(measured)
     assert measured.accuracy is not None
     assert measured.holdout is not None
-    smaller = qpp.prune(tuned.pruned, inputs=X, weights=tuned.weights, tolerance=0.15)
+    smaller = qpp.prune(tuned.pruned, Threshold(0.15), inputs=X, weights=tuned.weights)
     assert smaller.result.circuit.size() <= pruned.result.circuit.size()
     assert smaller.certificate_valid
 
 
 def test_void_weights_survive_files(tmp_path):
     original, X, w = make("angle+strong", "Z")
-    pruned = qpp.prune(original, inputs=X, weights=w, tolerance=0.15).with_weights(w + 0.1)
+    pruned = qpp.prune(original, Threshold(0.15), inputs=X, weights=w).with_weights(w + 0.1)
     pruned.save(tmp_path / "out", drawings=False)
     again = qpp.load(tmp_path / "out", original)
     assert not again.certificate_valid
@@ -904,7 +903,7 @@ def test_finetune_several_arrays():
         return qml.expval(qml.Z(1))
 
     X = data(6)
-    pruned = qpp.prune(node(circuit), inputs=X, weights={"a": np.array(0.3), "b": np.array([0.4])}, tolerance=0.01)
+    pruned = qpp.prune(node(circuit), Threshold(0.01), inputs=X, weights={"a": np.array(0.3), "b": np.array([0.4])})
     tuned = qpp.finetune(
         pruned,
         lambda network, weights: qml.math.sum(network(X, **weights)),
@@ -932,7 +931,7 @@ def test_finetune_options(steps):
 
 def test_own_loops_work():
     original, X, w = make("angle+strong", "Z")
-    pruned = qpp.prune(original, inputs=X, weights=w, tolerance=0.1)
+    pruned = qpp.prune(original, Threshold(0.1), inputs=X, weights=w)
     optimizer, weights = qml.GradientDescentOptimizer(0.2), pnp.array(w, requires_grad=True)
     start = pruned(X[0], weights)
     for _ in range(3):

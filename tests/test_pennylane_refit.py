@@ -6,6 +6,7 @@ returned, and planted slopes.
 
 from __future__ import annotations
 
+from qprune import Measured, Threshold
 import warnings
 from functools import cache
 from importlib.util import find_spec
@@ -48,7 +49,7 @@ def node(function, **options):
 
 
 def refitted(qnode, weights, inputs=X, budget=BUDGET, **options):
-    return qpp.prune(qnode, inputs=inputs, weights=weights, budget=budget, certify="verified", refit=True, **options)
+    return qpp.prune(qnode, Measured(budget, refit=True), inputs=inputs, weights=weights, **options)
 
 
 def values(qnode, weights, rows=X):
@@ -184,7 +185,7 @@ def test_gates_are_those_of_the_original(name):
 def test_what_may_move(name):
     """As planted, while all gates are there."""
     function, weights, free = CIRCUITS[name]
-    pruned = qpp.prune(node(function), inputs=X, weights=weights, tolerance=0)
+    pruned = qpp.prune(node(function), Threshold(0), inputs=X, weights=weights)
     task = pruned.result.original
     movable = AdjointNetwork(task, sites_of(task), task.selected).movable
     numbers = [int(p.name[1:]) for p, may in zip(task.weight_params, movable, strict=True) if may]
@@ -206,7 +207,7 @@ def test_slopes_and_ties_as_planted():
 
 def test_rows_of_several_entries_move_the_least():
     """Against the pseudo-inverse; an entry of no gate that is left helps where it can, and others do not move."""
-    pruned = qpp.prune(node(sums), inputs=X, weights=CIRCUITS["sums"][1], tolerance=0)
+    pruned = qpp.prune(node(sums), Threshold(0), inputs=X, weights=CIRCUITS["sums"][1])
     rows = np.array([[1, 1, 0, 0], [0, 0, 2, 1], [0, 0, 0, 1]])
     np.testing.assert_allclose(pruned.roles.entries_moved({2: 0.4, 3: -0.1}), np.linalg.pinv(rows[:2]) @ [0.4, -0.1])
     moved = pruned.roles.entries_moved({2: 0.0, 3: -0.1, 4: 0.0})
@@ -253,7 +254,7 @@ def test_autograd_tensors(trainable):
 def test_single_precision():
     """Ties hold to the rounding of their own arithmetic, at any weights."""
     _, weights, plain = case("scaled")
-    pruned = qpp.prune(node(scaled), inputs=X, weights=weights.astype(np.float32), tolerance=0)
+    pruned = qpp.prune(node(scaled), Threshold(0), inputs=X, weights=weights.astype(np.float32))
     np.testing.assert_array_equal(pruned.roles.ties[0], plain.roles.ties[0])
     for w in np.random.default_rng(0).normal(scale=5, size=(9, 3)).astype(np.float32):
         np.testing.assert_allclose(values(pruned, w, X[:1]), values(node(scaled), w, X[:1]), atol=1e-5)
@@ -348,7 +349,7 @@ def test_pruned_again():
         qml.RX(w[4], 0)
 
     original, weights = node(merging), np.array([0.7, 0.001, 0.6, 0.3, 0.2])
-    first = qpp.prune(original, inputs=X, weights=weights, tolerance=0.01)
+    first = qpp.prune(original, Threshold(0.01), inputs=X, weights=weights)
     assert first.result.circuit.count_ops()["rz"] == 1
     second = refitted(first, first.weights)
     before, after = values(first, first.weights), values(second, second.weights)

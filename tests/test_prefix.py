@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qprune import Threshold
 import subprocess
 import sys
 from itertools import product
@@ -52,7 +53,7 @@ def test_bound_holds_behind_a_controlled_encoding(name):
     circuit.rz(1.5, 1)
     circuit.h(1)
     task = Task(circuit, "ZI", inputs=[1.2], input_params=[INPUTS[0]])
-    result = prune(task, tolerance=0.05)
+    result = prune(task, Threshold(0.05))
     real = deviation(task, state(task.bound_circuit(0)), state(result.task.bound_circuit(0)))[0]
     assert real <= result.certificate.bound[0][0] + 1e-10
 

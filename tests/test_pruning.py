@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qprune import Measured, Proven, Statevector, Threshold
 import os
 import subprocess
 import sys
@@ -177,10 +178,10 @@ NETWORKS = {
     "heavy hexagon of 115 qubits": lambda: on_a_device(115),
 }
 OPTIONS = [
-    {"tolerance": 0.15},
-    {"budget": 0.3},
-    {"tolerance": 0.2, "representatives": "class", "noise": 0.9},
-    {"budget": 0.2, "certify": "verified"},
+    {"limit": Threshold(0.15)},
+    {"limit": Proven(0.3)},
+    {"limit": Threshold(0.2), "representatives": "class", "noise": 0.9},
+    {"limit": Measured(0.2)},
 ]
 
 
@@ -259,7 +260,7 @@ def one_fate_for_every_gate(result):
 def test_there_is_something_to_prune_in_each():
     """Else the tests above would hold of a function that does nothing."""
     sizes = {
-        name: (lambda r: (r.circuit.size(), r.flat.size()))(prune(make(), tolerance=0.3))
+        name: (lambda r: (r.circuit.size(), r.flat.size()))(prune(make(), Threshold(0.3)))
         for name, make in NETWORKS.items()
     }
     assert all(after < before for name, (after, before) in sizes.items() if name != "quantum_volume"), sizes
@@ -276,7 +277,7 @@ def test_only_the_light_cone_is_simulated():
         circuit.cx(q, q + 1)
         circuit.cx(q + 1, q + 2)
         circuit.rx(0.02, q + 2)
-    result = prune(Task(circuit, SparsePauliOp.from_sparse_list([("ZY", [1, 2], 1.0)], 40)), tolerance=0.05)
+    result = prune(Task(circuit, SparsePauliOp.from_sparse_list([("ZY", [1, 2], 1.0)], 40)), Threshold(0.05))
     assert result.circuit.count_ops() == {"ry": 3, "cx": 2}
     assert {e.detail for e in result.plan if e.qubits == (39,)} == {"light cone"}
 
@@ -287,7 +288,7 @@ def test_only_the_light_cone_is_simulated():
 def test_noise_widens_the_tolerance_and_deforms_the_distance():
     """ε_k² = ε₀² + γ(1−λ)(1−2^−|S|); λ = 1 is no noise; the options are on record."""
     task = classifier()
-    plain, one, noisy = (prune(task, tolerance=0.1, noise=n) for n in (None, 1.0, calibrate(0.9, beta=2.0, gamma=0.5)))
+    plain, one, noisy = (prune(task, Threshold(0.1), noise=n) for n in (None, 1.0, calibrate(0.9, beta=2.0, gamma=0.5)))
     assert plain.certificate.replaced == one.certificate.replaced
     for entry in noisy.certificate.replaced:
         assert entry.tolerance**2 == pytest.approx(0.01 + 0.5 * 0.1 * (1 - 0.5 ** len(entry.qubits)))
@@ -295,15 +296,15 @@ def test_noise_widens_the_tolerance_and_deforms_the_distance():
     assert len(noisy.certificate.replaced) > len(plain.certificate.replaced)
     recorded = noisy.certificate.options
     assert [recorded[name] for name in ("coherence", "beta", "gamma", "tolerance")] == [0.9, 2.0, 0.5, 0.1]
-    stronger = prune(task, tolerance=0.1, noise=calibrate(0.5, beta=3.0, gamma=0.0))
+    stronger = prune(task, Threshold(0.1), noise=calibrate(0.5, beta=3.0, gamma=0.0))
     shared = {e.site: e.distance for e in plain.certificate.replaced}
     assert any(abs(e.distance - shared[e.site]) > 1e-6 for e in stronger.certificate.replaced if e.site in shared)
 
 
 def test_default_tolerance():
     task = classifier()
-    assert prune(task).certificate == prune(task, tolerance=0.05).certificate
-    assert prune(task, budget=0.1).certificate.options["tolerance"] is None
+    assert prune(task).certificate == prune(task, Threshold(0.05)).certificate
+    assert prune(task, Proven(0.1)).certificate.options["tolerance"] is None
 
 
 # -- nothing but the arguments matters ----------------------------------------------------------------------------
@@ -355,7 +356,7 @@ def test_again_in_the_same_process():
 def test_threads_change_nothing_that_matters():
     """Up to the rounding of sums in another order."""
     task = classifier()
-    one, two = (prune(task, tolerance=0.15, threads=t) for t in (1, 2))
+    one, two = (prune(task, Threshold(0.15), simulator=Statevector(threads=t)) for t in (1, 2))
     assert [e.site for e in one.certificate.replaced] == [e.site for e in two.certificate.replaced]
     np.testing.assert_allclose(one.certificate.bound, two.certificate.bound, atol=1e-9)
 
@@ -363,7 +364,7 @@ def test_threads_change_nothing_that_matters():
 def test_the_task_is_left_alone():
     task = re_uploading()
     circuit, weights, inputs = task.circuit.copy(), task.weights.copy(), task.inputs.copy()
-    for options in (*OPTIONS, {"budget": 0.3, "certify": "verified", "refit": True}):
+    for options in (*OPTIONS, {"limit": Measured(0.3, refit=True)}):
         prune(task, **options)
         assert task.circuit == circuit
         np.testing.assert_array_equal(task.weights, weights)
@@ -371,7 +372,7 @@ def test_the_task_is_left_alone():
 
 
 def test_no_progress_where_there_is_no_terminal(capfd):
-    prune(classifier(), tolerance=0.1, progress=True)
+    prune(classifier(), Threshold(0.1), progress=True)
     assert capfd.readouterr() == ("", "")
 
 
@@ -380,10 +381,10 @@ def test_no_progress_where_there_is_no_terminal(capfd):
 
 def test_the_result_can_be_pruned_again():
     """On the same ensemble; nothing more goes at the same tolerance once nothing is left to go."""
-    first = prune(classifier(), tolerance=0.1)
-    second = prune(first.task, tolerance=0.0)
+    first = prune(classifier(), Threshold(0.1))
+    second = prune(first.task, Threshold(0.0))
     assert second.circuit.size() == first.circuit.size()
-    third = prune(first.task, budget=0.3)
+    third = prune(first.task, Proven(0.3))
     for i in range(2):
         before, after = (state(t.bound_circuit(i)) for t in (first.task, third.task))
         assert deviation(first.task, before, after).max() <= 0.3 + 1e-12
@@ -396,7 +397,7 @@ def test_inputs_whose_gates_are_gone_keep_their_columns():
     circuit.ry(y, 1)
     circuit.ry(w, 0)
     task = Task(circuit, "IZ", inputs=[[0.1, 0.2], [0.3, 0.4]], input_params=[x, y], weights=[0.5])
-    result = prune(task, tolerance=0.0)
+    result = prune(task, Threshold(0.0))
     assert y not in result.circuit.parameters
     assert [p.name for p in result.task.input_params] == ["x0", "x1"]
     assert result.task.inputs.shape == (2, 2)
@@ -411,6 +412,6 @@ def test_accuracy_before_and_after():
     inputs = np.linspace(0, pi, 10)
     labels = np.where(np.cos(inputs) > 0, 1, -1)
     task = Task(circuit, "Z", inputs=inputs, input_params=[x], weights=[0.7], labels=labels, holdout=0.3)
-    result = prune(task, tolerance=0.5)
+    result = prune(task, Threshold(0.5))
     assert result.accuracy == (np.mean(np.where(np.cos(inputs + 0.7) > 0, 1, -1) == labels), 1.0)
     assert prune(classifier()).accuracy is None

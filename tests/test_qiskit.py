@@ -1,5 +1,6 @@
 """`PruneGates` inside pass managers, against dense states; tasks from Qiskit Machine Learning's networks."""
 
+from qprune import Measured, Proven, Threshold
 import warnings
 from types import SimpleNamespace
 
@@ -86,7 +87,7 @@ def dense_deviations(task, circuit, values):
 @pytest.mark.parametrize("level", LEVELS)
 def test_the_compiled_circuit_keeps_the_bound_whatever_the_stage(level, stage):
     task = make()
-    circuit, properties, _ = compiled(PruneGates(task, budget=0.2), task.circuit, level, stage)
+    circuit, properties, _ = compiled(PruneGates(task, Proven(0.2)), task.circuit, level, stage)
     result, certificate = properties["qprune_result"], properties["qprune_certificate"]
     assert isinstance(result, PruneResult)
     assert certificate is result.certificate
@@ -102,7 +103,7 @@ def test_the_compiled_circuit_keeps_the_bound_whatever_the_stage(level, stage):
 def test_the_received_circuit_is_the_one_that_is_certified():
     task = make()
     plain = generate_preset_pass_manager(1, coupling_map=LINE, basis_gates=BASIS, seed_transpiler=3).run(task.circuit)
-    _, properties, _ = compiled(PruneGates(task, budget=0.2), task.circuit, 1, "post_optimization")
+    _, properties, _ = compiled(PruneGates(task, Proven(0.2)), task.circuit, 1, "post_optimization")
     original = properties["qprune_result"].original
     assert properties["qprune_certificate"].original_hash == circuit_hash(plain)
     assert original.num_qubits == 6
@@ -113,8 +114,8 @@ def test_the_received_circuit_is_the_one_that_is_certified():
 
 def test_pruning_in_the_manager_is_pruning_the_received_circuit():
     task = make()
-    circuit, properties, _ = compiled(PruneGates(task, budget=0.2), task.circuit, 1, "post_optimization")
-    again = prune(properties["qprune_result"].original, budget=0.2)
+    circuit, properties, _ = compiled(PruneGates(task, Proven(0.2)), task.circuit, 1, "post_optimization")
+    again = prune(properties["qprune_result"].original, Proven(0.2))
     assert again.certificate == properties["qprune_certificate"]
     assert circuit == again.circuit
     assert properties["qprune_task"] is task
@@ -122,8 +123,8 @@ def test_pruning_in_the_manager_is_pruning_the_received_circuit():
 
 def test_called_as_a_function_it_prunes_a_plain_circuit():
     task = make()
-    pruned = PruneGates(task, tolerance=0.1)(task.circuit)
-    assert pruned == prune(task, tolerance=0.1).circuit
+    pruned = PruneGates(task, Threshold(0.1))(task.circuit)
+    assert pruned == prune(task, Threshold(0.1)).circuit
     assert pruned.qregs == task.circuit.qregs
     assert pruned.name == task.circuit.name
 
@@ -131,7 +132,7 @@ def test_called_as_a_function_it_prunes_a_plain_circuit():
 def test_a_wide_device_costs_no_more():
     task = make()
     circuit, properties, _ = compiled(
-        PruneGates(task, budget=0.2), task.circuit, stage="post_optimization", coupling=CouplingMap.from_heavy_hex(5)
+        PruneGates(task, Proven(0.2)), task.circuit, stage="post_optimization", coupling=CouplingMap.from_heavy_hex(5)
     )
     assert circuit.num_qubits == 57
     assert check_certificate(circuit, properties) <= properties["qprune_certificate"].largest_bound
@@ -144,7 +145,7 @@ def test_layouts_are_read_as_applied_or_not_as_they_are(name, place):
     task = make(network(name))
     layout = Layout(dict(zip(task.circuit.qubits, (3, 1, 0, 2), strict=True)))
     for size in (4, 6):
-        gates = PruneGates(task, budget=0.2)
+        gates = PruneGates(task, Proven(0.2))
         steps = [qp.FullAncillaAllocation(CouplingMap.from_full(size)), qp.EnlargeWithAncilla(), qp.ApplyLayout()]
         manager = PassManager([qp.SetLayout(layout), *steps])
         manager = manager[:place] + PassManager([gates]) + (manager[place:] if place < 4 else PassManager())
@@ -170,7 +171,7 @@ def test_a_layout_that_cannot_be_told_is_refused():
 def test_probabilities_follow_the_measured_qubits(level, measured):
     circuit = network(measured=measured)
     task = make(circuit, None)
-    out, properties, _ = compiled(PruneGates(task, budget=0.2), circuit, level)
+    out, properties, _ = compiled(PruneGates(task, Proven(0.2)), circuit, level)
     result = properties["qprune_result"]
     verify(result.original, result)
     assert check_certificate(out, properties) <= 0.2
@@ -189,7 +190,7 @@ def test_probabilities_follow_the_measured_qubits(level, measured):
 
 def test_measurements_beside_observables_stay():
     task = make(network(measured=(1, 3)))
-    pruned = PruneGates(task, budget=0.2)(network(measured=(1, 3)))
+    pruned = PruneGates(task, Proven(0.2))(network(measured=(1, 3)))
     kept = [(pruned.find_bit(i.qubits[0]).index, pruned.find_bit(i.clbits[0]).index) for i in pruned.data[-2:]]
     assert kept == [(1, 0), (3, 1)]
 
@@ -205,7 +206,7 @@ def test_moved_weights_are_in_the_property_set():
     circuit.cz(1, 0)
     circuit.ry(w[3], 0)
     task = Task(circuit, ["IX"], inputs=np.linspace(-1, 1, 5), input_params=["x[0]"], weights=[0.4, 0.1, 0.2, 0.3])
-    gates = PruneGates(task, budget=0.2, certify="verified", refit=True)
+    gates = PruneGates(task, Measured(0.2, refit=True))
     out, properties, _ = compiled(gates, circuit, 1, "pre_init")
     moved = properties["qprune_weights"]
     old = dict(zip([p.name for p in task.weight_params], task.weights, strict=True))
@@ -217,7 +218,7 @@ def test_moved_weights_are_in_the_property_set():
 
 def test_the_hold_out_and_the_labels_come_along():
     task = make(holdout=0.4, seed=3, labels=[1, -1, 1, 1, -1])
-    result = compiled(PruneGates(task, budget=0.2), task.circuit)[1]["qprune_result"]
+    result = compiled(PruneGates(task, Proven(0.2)), task.circuit)[1]["qprune_result"]
     assert result.certificate.samples == tuple(task.selected)
     assert result.certificate.holdout.samples == 2
     assert result.accuracy is not None
@@ -225,7 +226,7 @@ def test_the_hold_out_and_the_labels_come_along():
 
 def test_a_manager_prunes_several_circuits_and_can_be_used_again():
     task = make()
-    manager = PassManager([PruneGates(task, budget=0.2)])
+    manager = PassManager([PruneGates(task, Proven(0.2))])
     first, second = manager.run([task.circuit, task.circuit.copy()], num_processes=1)
     assert circuit_hash(first) == circuit_hash(second) == circuit_hash(manager.run(task.circuit))
 
@@ -233,7 +234,7 @@ def test_a_manager_prunes_several_circuits_and_can_be_used_again():
 def test_parameters_that_earlier_passes_dropped_are_no_error():
     task = make(observables="IIIZ")
     circuit = task.circuit.assign_parameters({task.weight_params[0]: weights()[0]})
-    pruned = PruneGates(task, budget=0.1)(circuit)
+    pruned = PruneGates(task, Proven(0.1))(circuit)
     assert "w[0]" not in {p.name for p in pruned.parameters}
 
 
@@ -281,8 +282,8 @@ def test_a_deliberate_approximation_before_needs_to_be_said():
     task = make()
     nearby = task.circuit.assign_parameters({"w[3]": weights()[3] + 1e-3})
     with pytest.raises(TaskError, match="raise agreement"):
-        PruneGates(task, budget=0.1)(nearby)
-    manager = PassManager([PruneGates(task, budget=0.1, agreement=0.01)])
+        PruneGates(task, Proven(0.1))(nearby)
+    manager = PassManager([PruneGates(task, Proven(0.1), agreement=0.01)])
     out = manager.run(nearby)
     assert check_certificate(out, manager.property_set) <= 0.1  # from the circuit received
 
@@ -292,8 +293,8 @@ def test_a_deliberate_approximation_before_needs_to_be_said():
     [
         ((QuantumCircuit(1),), {}, TaskError, "task must be a qprune.Task, got QuantumCircuit"),
         ((), {"tolerence": 0.1}, OptionError, "those of qprune.prune, got tolerence"),
-        ((), {"tolerance": 7}, OptionError, "tolerance must be"),
-        ((), {"refit": True}, OptionError, "refit=True needs"),
+        ((), {"limit": Threshold(7)}, OptionError, "tolerance must be"),
+        ((), {"limit": Threshold()}, OptionError, "refit=True needs"),
         ((), {"agreement": 0}, OptionError, "agreement must be a number > 0"),
         ((), {"agreement": "loose"}, OptionError, "agreement must be a number > 0"),
     ],
@@ -310,7 +311,7 @@ def test_arguments_are_checked_before_anything_runs(arguments, options, error, m
 @pytest.mark.parametrize("level", LEVELS)
 def test_optimisation_levels_that_approximate_warn_once(level, stage):
     task = make()
-    _, _, warned = compiled(PruneGates(task, budget=0.2), task.circuit, level, stage)
+    _, _, warned = compiled(PruneGates(task, Proven(0.2)), task.circuit, level, stage)
     assert len(warned) == (level >= 2 and stage != "post_optimization")
 
 
@@ -345,7 +346,7 @@ def test_an_estimator_network_becomes_its_task(qml):
     assert task.holdout == 0.2
     dense = [[Statevector(task.bound_circuit(i)).expectation_value(o).real for o in OBSERVABLES] for i in range(5)]
     assert np.allclose(qnn.forward(x, weights()), dense, atol=1e-9)
-    result = prune(task, budget=0.2)
+    result = prune(task, Proven(0.2))
     smaller = qml.EstimatorQNN(
         circuit=result.circuit,
         estimator=StatevectorEstimator(),
@@ -381,7 +382,7 @@ def test_the_bound_of_a_sampler_network_holds_after_interpretation(qml, measured
     task = from_qnn(qnn, x, weights())
     assert task.output_names == ("probabilities",)
     assert task.measured_qubits == (measured or (0, 1, 2, 3))
-    result = prune(task, budget=0.2)
+    result = prune(task, Proven(0.2))
     assert result.certificate.replaced
     for i in range(5):
         odd = []

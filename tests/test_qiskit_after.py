@@ -1,5 +1,6 @@
 """Passes that run after `PruneGates`: which approximate, who is told, and what `check_certificate` makes of them."""
 
+from qprune import Proven
 import warnings
 from functools import cache
 
@@ -35,7 +36,7 @@ def make():
 def after(*following, before=()):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        PassManager([*before, PruneGates(make(), budget=0.2), *following]).run(network())
+        PassManager([*before, PruneGates(make(), Proven(0.2)), *following]).run(network())
     return [str(w.message) for w in caught if w.category is QpruneWarning]
 
 
@@ -178,7 +179,7 @@ def fixed_angles():
 
 def test_a_circuit_that_was_changed_too_far_does_not_pass():
     task = fixed_angles()
-    manager = PassManager([PruneGates(task, budget=0.0), qp.RemoveIdentityEquivalent(approximation_degree=0.9)])
+    manager = PassManager([PruneGates(task, Proven(0.0)), qp.RemoveIdentityEquivalent(approximation_degree=0.9)])
     with pytest.warns(QpruneWarning, match="approximation degree 0.9"):
         circuit = manager.run(task.circuit)
     with pytest.raises(CertificateViolation, match="certified is at most 0"):
@@ -187,7 +188,7 @@ def test_a_circuit_that_was_changed_too_far_does_not_pass():
 
 def test_a_circuit_that_lost_nothing_passes_in_spite_of_the_warning():
     task = fixed_angles()
-    manager = PassManager([PruneGates(task, budget=0.0), qp.RemoveIdentityEquivalent()])
+    manager = PassManager([PruneGates(task, Proven(0.0)), qp.RemoveIdentityEquivalent()])
     with pytest.warns(QpruneWarning):
         circuit = manager.run(task.circuit)
     assert check_certificate(circuit, manager.property_set) < 1e-12

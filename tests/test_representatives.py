@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qprune import Proven, Threshold
 from math import pi
 
 import numpy as np
@@ -126,8 +127,7 @@ def test_su2_and_su4_with_inputs_in_them(representatives, budget):
     circuit.append(STANDARD["cu"](0.01, x, 0.2, v), [0, 1])
     circuit.u(0.3, 0.2, 0.1, [0, 1])
     task = trained(circuit, ("ZX", "XI"), samples=(0.4, 1.9, -0.7))
-    result = prune(task, prune_encoding=True, representatives=representatives, budget=budget,
-                   tolerance=0.3 if budget is None else None)  # fmt: skip
+    result = prune(task, Proven(budget, tolerance=0.3 if budget is None else None), prune_encoding=True, representatives=representatives)  # fmt: skip
     assert any(entry.role == "encoding" and entry.action == "remove" for entry in result.plan)
     for i in range(3):
         before, after = (outputs(task, state(t.bound_circuit(i))) for t in (task, result.task))
@@ -147,7 +147,7 @@ def test_inputs_protect_a_gate_unless_the_user_says_otherwise():
     task = trained(circuit, values=[0.3, 1e-7])
     assert [is_prunable(s, False) for s in sites_of(task)] == [False, False, True, False]
     assert [is_prunable(s, True) for s in sites_of(task)] == [True, True, True, False]
-    careful, bold = prune(task, tolerance=0.01), prune(task, tolerance=0.01, prune_encoding=True)
+    careful, bold = prune(task, Threshold(0.01)), prune(task, Threshold(0.01), prune_encoding=True)
     assert [e.action for e in careful.plan] == ["keep", "keep", "remove", "keep"]
     assert [e.action for e in bold.plan] == ["keep", "remove", "remove", "keep"]
     assert w in careful.circuit.parameters
@@ -214,7 +214,7 @@ def test_a_rotation_near_a_clifford_point_is_replaced_by_it():
     circuit.ry(w, 1)
     circuit.cry(v, 0, 2)
     task = trained(finish(circuit), values=[pi / 2 + 0.01, 3 * pi - 0.02])
-    result = prune(task, tolerance=0.05, representatives="clifford")
+    result = prune(task, Threshold(0.05), representatives="clifford")
     by = {e.gate: e for e in result.certificate.replaced if e.by != "identity"}
     assert set(by) == {"ry", "cry"}
     assert (by["ry"].by, by["cry"].by) == ("ry(0.5π)", "cry(3π)")
@@ -276,7 +276,7 @@ def test_every_follower_is_within_tolerance_of_its_medoid(seed):
 def test_followers_share_one_free_parameter():
     """The trained value is the medoid's; the followers' own weights are gone."""
     task = many([0.6, 0.63, 1.9, 0.58])
-    result = prune(task, tolerance=0.08, representatives="class")
+    result = prune(task, Threshold(0.08), representatives="class")
     tied = [e for e in result.certificate.replaced if "of gate" in e.by]
     assert len(tied) == 2
     assert [p.name for p in result.task.weight_params] == ["a[0]", "a[2]"]
@@ -298,7 +298,7 @@ def test_a_fixed_gate_may_lead_but_not_follow():
     circuit.ry(w, 0)
     circuit.cx(0, 1)
     task = trained(finish(circuit), ("ZI", "XX"), values=[0.62])
-    result = prune(task, tolerance=0.05, representatives="class")
+    result = prune(task, Threshold(0.05), representatives="class")
     assert [e.gate for e in result.certificate.replaced] == ["ry"]
     assert not [p for p in result.circuit.parameters if p != x]
 
@@ -309,7 +309,7 @@ def test_gates_on_other_qubits_are_another_class():
     circuit.ry(v, 1)
     circuit.cx(0, 1)
     task = trained(finish(circuit), ("ZI", "XX"), values=[0.6, 0.6])
-    assert not prune(task, tolerance=0.05, representatives="class").certificate.replaced
+    assert not prune(task, Threshold(0.05), representatives="class").certificate.replaced
 
 
 # -- gains and turns ----------------------------------------------------------------------------------------------

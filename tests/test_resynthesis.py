@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qprune import Measured, Proven, Threshold, UnderNoise
 import warnings
 
 import numpy as np
@@ -185,7 +186,7 @@ NOTHING_TO_GAIN = {
 @pytest.mark.parametrize("name", NOTHING_TO_GAIN)
 def test_without_a_saving_nothing_changes(name):
     task = task_of(NOTHING_TO_GAIN[name])
-    usual, asked = (qprune.prune(task, tolerance=0, resynthesis=r) for r in (False, True))
+    usual, asked = (qprune.prune(task, Threshold(0), resynthesis=r) for r in (False, True))
     assert asked.certificate.pruned_hash == usual.certificate.pruned_hash
     assert asked.plan == usual.plan
     assert asked.weight_map == usual.weight_map
@@ -215,7 +216,7 @@ def busy_pair(between):
 def test_weights_in_a_run_become_numbers_and_others_stay_free():
     circuit = busy_pair(lambda circuit, b: circuit.rz(b, 2))
     task = task_of(circuit, ["YXY"])
-    result = qprune.prune(task, tolerance=0, resynthesis=True)
+    result = qprune.prune(task, Threshold(0), resynthesis=True)
     assert cx_needed(result.circuit) == 5
     assert result.weight_map == (0, None, 1)  # a comes before the run, c after it
     assert result.fixed_weights == ("b",)
@@ -238,7 +239,7 @@ def test_a_weight_that_moves_other_gates_stays_free_for_those():
     b = next(p for p in circuit.parameters if p.name == "b")
     circuit.ry(b, 0)
     task = task_of(circuit, ["XIZ"])
-    result = qprune.prune(task, tolerance=0, resynthesis=True)
+    result = qprune.prune(task, Threshold(0), resynthesis=True)
     assert result.weight_map == (0, 1, 2)
     assert result.fixed_weights == ()
     assert any(entry.fixes == ("b",) for entry in result.plan)
@@ -278,7 +279,7 @@ def test_a_routed_circuit_stays_routed(seed):
 
 
 @pytest.mark.parametrize("n", [4, 5])
-@pytest.mark.parametrize("options", [{"tolerance": 0}, {"budget": 0.3}, {"budget": 0.1, "certify": "verified"}])
+@pytest.mark.parametrize("options", [{"limit": Threshold(0)}, {"limit": Proven(0.3)}, {"limit": Measured(0.1)}])
 def test_at_most_the_gates_of_optimisation_level_3_on_full_layers(n, options):
     circuit = efficient_su2(n, reps=2, entanglement="full")
     task = qprune.Task(circuit, ["Z" * n], weights=np.random.default_rng(n).normal(0, 0.4, circuit.num_parameters))
@@ -304,15 +305,15 @@ def test_at_most_the_gates_of_optimisation_level_3_between_neighbours(seed):
 
 MIXED = ("cx", "cz", "rzz", "crx", "swap")
 MODES = {
-    "nothing": {"tolerance": 0},
-    "tolerance": {"tolerance": 0.2, "noise": 0.9},
-    "budget": {"budget": 0.3, "window": 0},
-    "class": {"tolerance": 0.3, "representatives": "class"},
-    "clifford": {"tolerance": 0.3, "representatives": "clifford"},
-    "local": {"budget": 0.5, "representatives": "local"},
-    "verified": {"budget": 0.1, "certify": "verified"},
-    "mps": {"budget": 0.1, "simulator": "matrix_product_state"},
-    "noise": {"budget": 0.1, "noise": "depolarizing-1e-2"},
+    "nothing": {"limit": Threshold(0)},
+    "tolerance": {"limit": Threshold(0.2), "noise": 0.9},
+    "budget": {"limit": Proven(0.3, window=0)},
+    "class": {"limit": Threshold(0.3), "representatives": "class"},
+    "clifford": {"limit": Threshold(0.3), "representatives": "clifford"},
+    "local": {"limit": Proven(0.5), "representatives": "local"},
+    "verified": {"limit": Measured(0.1)},
+    "mps": {"limit": Proven(0.1), "simulator": "matrix_product_state"},
+    "noise": {"limit": Proven(0.1), "noise": "depolarizing-1e-2"},
 }
 
 
@@ -360,7 +361,7 @@ def test_refitted_weights_are_taken_at_their_new_values():
     circuit.ry(d, 0)
     data = {"inputs": np.array([[-0.8], [0.2], [0.9]]), "input_params": [x]}
     task = qprune.Task(circuit, ["ZX", "XI"], weights={small: 0.01, b: 0.7, c: 1.1, d: 0.4}, **data)
-    options = {"budget": 0.01, "certify": "verified", "refit": True}
+    options = {"limit": Measured(0.01, refit=True)}
     result, usual = (qprune.prune(task, resynthesis=r, **options) for r in (True, False))
     assert set(result.fixed_weights) == {"b", "c"}
     assert cx_needed(result.circuit) == 2 < cx_needed(usual.circuit)
@@ -373,7 +374,7 @@ def test_refitted_weights_are_taken_at_their_new_values():
 
 def test_the_noisy_device_is_predicted_for_the_circuit_it_gets():
     task = task_of(network(7, gates=16, qubits=2), ["ZX"])
-    options = {"budget": "noise", "certify": "verified", "noise": "depolarizing-1e-2"}
+    options = {"limit": UnderNoise(), "noise": "depolarizing-1e-2"}
     result, usual = (qprune.prune(task, resynthesis=r, **options) for r in (True, False))
     assert cx_needed(result.circuit) < cx_needed(usual.circuit)
     assert result.certificate.noise.totals[2] < usual.certificate.noise.totals[2]
@@ -395,7 +396,7 @@ def test_results_are_kept_pruned_again_and_printed(tmp_path, capsys):
     assert line in capsys.readouterr().out
     assert line in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert main(["verify", str(tmp_path / "out")]) == 0
-    again = qprune.prune(result.task, tolerance=0.1, resynthesis=True)
+    again = qprune.prune(result.task, Threshold(0.1), resynthesis=True)
     qprune.verify(result.task, again)
     assert cx_needed(again.circuit) <= cx_needed(result.circuit)
     points = qprune.trade_off(result, points=2)
@@ -409,7 +410,7 @@ def test_what_is_no_choice_is_refused():
 
 def test_in_a_pass_manager():
     task = task_of(network(5), ["YXYX"])
-    manager = PassManager([PruneGates(task, tolerance=0, resynthesis=True)])
+    manager = PassManager([PruneGates(task, Threshold(0), resynthesis=True)])
     small = manager.run(task.circuit)
     assert manager.property_set["qprune_result"].fixed_weights
     weights = manager.property_set["qprune_weights"]
@@ -435,7 +436,7 @@ def test_a_qnode_keeps_its_outputs_and_trains_on():
     X = rng.uniform(-1, 1, (4, 3))
     weights = {"weights": qml.numpy.array(rng.normal(size=(2, 3, 3))), "pairs": qml.numpy.array(rng.normal(size=5))}
     qnode = qml.QNode(circuit, qml.device("default.qubit", wires=3))
-    pruned = qpp.prune(qnode, inputs=X, weights=weights, tolerance=0, resynthesis=True)
+    pruned = qpp.prune(qnode, Threshold(0), inputs=X, weights=weights, resynthesis=True)
     pruned.verify()
     for x in X:
         np.testing.assert_allclose(pruned(x, **pruned.weights), qnode(x, **weights), atol=BOUND_SLACK)

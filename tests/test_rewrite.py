@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qprune import Threshold
 from math import pi
 
 import numpy as np
@@ -319,7 +320,7 @@ def test_a_trainable_gate_at_zero_is_left_for_removal():
     sites, changes = simplify(task, sites_of(task))
     assert [site.name for site in sites] == ["ry", "rx", "rx", "rz", "rx"]
     assert changes == ()
-    result = prune(task, tolerance=1e-9)
+    result = prune(task, Threshold(1e-9))
     assert [entry.action for entry in result.plan] == ["keep", "remove", "keep", "keep", "remove"]
     assert result.weight_map == (None, 0, None)
     np.testing.assert_allclose(result.weights, [task.weights[1]])
@@ -336,7 +337,7 @@ def test_a_cx_ladder_cancels_once_the_rotations_between_are_gone():
     circuit.cx(0, 1)
     circuit.ry(0.3, range(3))
     assert names(circuit, "ZZZ", {w: 0.4}).count("cx") == 4
-    result = prune(task_of(circuit, "ZZZ", {w: 1e-4}), tolerance=0.01)
+    result = prune(task_of(circuit, "ZZZ", {w: 1e-4}), Threshold(0.01))
     assert result.circuit.count_ops() == {"ry": 3}  # both layers of ry have met as well
     actions = {entry.index: (entry.action, entry.detail) for entry in result.plan}
     assert actions[5] == ("remove", "identity")
@@ -353,7 +354,7 @@ def test_weights_ride_along():
     circuit.ry(c, 0)
     circuit.cx(0, 1)
     task = Task(circuit, "ZZ", weights=[0.3, 0.5, 0.7], weight_params=[c, b, a])
-    result = prune(task, tolerance=1e-6)
+    result = prune(task, Threshold(1e-6))
     assert [p.name for p in result.task.weight_params] == ["c", "a"]
     assert result.weight_map == (0, None, 1)
     np.testing.assert_array_equal(result.weights, [0.3, 0.7])
@@ -368,7 +369,7 @@ def test_global_phase_registers_and_name_stay():
     circuit.ry(w, 0)
     circuit.x(1)
     circuit.x(1)
-    result = prune(task_of(circuit, "ZZ"), tolerance=0.0)
+    result = prune(task_of(circuit, "ZZ"), Threshold(0.0))
     assert (result.circuit.name, result.circuit.global_phase) == ("net", 1.1)
     assert result.circuit.qregs == circuit.qregs
     np.testing.assert_allclose(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qprune import Proven, Threshold
 from math import pi
 
 import numpy as np
@@ -245,7 +246,7 @@ def change_allowed(mean, theta):
 def test_prune_takes_the_best_of_all_subsets(seed, budget):
     """Gates, angles and bounds by dense simulation; cost 10 and 1; nothing shared with the package but the cost."""
     task = ladder(seed)
-    result = prune(task, budget=budget, window=0)
+    result = prune(task, Proven(budget, window=0))
     circuit = result.simplified
     cost = [10.0 if len(item.qubits) == 2 else 1.0 for item in circuit.data]
     angle = thetas(task, circuit)
@@ -268,7 +269,7 @@ def test_the_budget_is_never_exceeded(name, window, certify):
     costs = []
     for budget in (0.0, 0.01, 0.1, 0.5, 2.0):
         task = ladder(7)
-        result = prune(task, budget=budget, strategy=name, window=window, certify=certify, seed=3)
+        result = prune(task, Proven(budget, window=window), strategy=name, seed=3)
         if certify == "bound":
             assert result.certificate.largest_bound <= budget
         for i in range(task.num_samples):
@@ -283,15 +284,15 @@ def test_the_budget_is_never_exceeded(name, window, certify):
 def test_tolerance_and_budget_together():
     """Both hold: no gate beyond its ε_k, no output beyond the budget; each can be the one that binds."""
     task = ladder(5)
-    both = prune(task, tolerance=0.08, budget=0.05)
+    both = prune(task, Proven(0.05, tolerance=0.08))
     assert all(entry.distance <= 0.08 for entry in both.certificate.replaced)
     assert both.certificate.largest_bound <= 0.05
-    by_tolerance = {e.site for e in prune(task, tolerance=0.08).certificate.replaced}
-    by_budget = {e.site for e in prune(task, budget=0.05).certificate.replaced}
+    by_tolerance = {e.site for e in prune(task, Threshold(0.08)).certificate.replaced}
+    by_budget = {e.site for e in prune(task, Proven(0.05)).certificate.replaced}
     assert {e.site for e in both.certificate.replaced} <= by_tolerance
-    assert {e.site for e in prune(task, tolerance=0.08, budget=1.9).certificate.replaced} == by_tolerance
-    assert {e.site for e in prune(task, tolerance=1.4, budget=0.05).certificate.replaced} == by_budget
-    assert prune(task, tolerance=0.0, budget=1.9).certificate.largest_bound <= 1e-5
+    assert {e.site for e in prune(task, Proven(1.9, tolerance=0.08)).certificate.replaced} == by_tolerance
+    assert {e.site for e in prune(task, Proven(0.05, tolerance=1.4)).certificate.replaced} == by_budget
+    assert prune(task, Proven(1.9, tolerance=0.0)).certificate.largest_bound <= 1e-5
 
 
 # -- strategies ---------------------------------------------------------------------------------------------------
@@ -312,7 +313,7 @@ def test_magnitude_takes_the_smallest_angle_first():
     task = independent(values)
     size = np.abs(np.remainder(np.array(values) + pi, 2 * pi) - pi)
     for budget in (0.01, 0.03, 0.08, 0.2, 0.5):
-        result = prune(task, budget=budget, strategy="magnitude", window=0)
+        result = prune(task, Proven(budget, window=0), strategy="magnitude")
         angle = thetas(task, task.circuit)[:, 0]
         mean = outputs(task, state(task.circuit))[0]
         taken, used = set(), 0.0
@@ -330,8 +331,8 @@ def test_random_follows_its_seed():
     sets = {}
     for seed in range(8):
         np.random.seed(seed)  # noqa: NPY002
-        found = {e.site for e in prune(task, budget=0.15, strategy="random", seed=seed).certificate.replaced}
-        again = {e.site for e in prune(task, budget=0.15, strategy="random", seed=seed).certificate.replaced}
+        found = {e.site for e in prune(task, Proven(0.15), strategy="random", seed=seed).certificate.replaced}
+        again = {e.site for e in prune(task, Proven(0.15), strategy="random", seed=seed).certificate.replaced}
         assert found == again
         sets[seed] = frozenset(found)
     assert len(set(sets.values())) > 3
@@ -349,9 +350,9 @@ def test_q_iprune_beats_the_others_where_the_state_matters():
     circuit.rx(0.3, 1)
     circuit.ry(0.2, 1)
     task = Task(circuit, ["ZZ", "XX"])
-    kept = {name: prune(task, budget=0.15, strategy=name).circuit.size() for name in STRATEGIES}
+    kept = {name: prune(task, Proven(0.15), strategy=name).circuit.size() for name in STRATEGIES}
     assert kept["q-iprune"] <= min(kept.values())
-    gone = [e.gate for e in prune(task, budget=1e-5, strategy="q-iprune").certificate.replaced]
+    gone = [e.gate for e in prune(task, Proven(1e-5), strategy="q-iprune").certificate.replaced]
     assert gone == ["rz"]
 
 
@@ -381,7 +382,7 @@ def rivals():
     ids=["default", "mapping", "mapping below", "others keep theirs", "callable", "callable on qubits"],
 )
 def test_costs_decide_what_the_budget_is_spent_on(costs, gone):
-    result = prune(rivals(), budget=0.2, costs=costs, window=0)
+    result = prune(rivals(), Proven(0.2, window=0), costs=costs)
     assert [e.gate for e in result.certificate.replaced] == [gone]
     recorded = result.certificate.options["costs"]
     assert recorded == (costs if costs is None or isinstance(costs, dict) else "callable")
@@ -419,20 +420,20 @@ def test_default_costs():
 def test_costs_that_are_none(costs):
     """A mapping or callable that gives a finite number ≥ 0, or one clear error."""
     with pytest.raises(OptionError, match="costs must"):
-        prune(rivals(), budget=0.2, costs=costs)
+        prune(rivals(), Proven(0.2), costs=costs)
 
 
 def test_a_cost_of_zero_keeps_the_gate_under_a_budget():
     """Nothing is gained by removing it; in tolerance mode it goes all the same."""
     free = {"rzz": 0, "ry": 0, "rx": 0}
-    assert prune(rivals(), budget=1.9, costs=free).certificate.replaced == ()
-    assert prune(rivals(), tolerance=0.3, costs=free).certificate.replaced != ()
+    assert prune(rivals(), Proven(1.9), costs=free).certificate.replaced == ()
+    assert prune(rivals(), Threshold(0.3), costs=free).certificate.replaced != ()
 
 
 def test_an_observable_that_is_a_constant_limits_nothing():
     """Its change is zero whatever goes."""
     circuit = QuantumCircuit(1)
     circuit.ry(1.0, 0)
-    result = prune(Task(circuit, SparsePauliOp("I", 0.7)), budget=0.0)
+    result = prune(Task(circuit, SparsePauliOp("I", 0.7)), Proven(0.0))
     assert result.circuit.size() == 0
     assert result.certificate.largest_bound == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qprune import Measured, Proven, Threshold
 import os
 import signal
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ProcessPoolExecutor
@@ -65,9 +66,9 @@ def slow_network():
 
 
 OPTIONS = [
-    {"budget": 0.3},
-    {"tolerance": 0.1, "representatives": "class", "aggregate": "max"},
-    {"budget": 0.1, "certify": "verified"},
+    {"limit": Proven(0.3)},
+    {"limit": Threshold(0.1, aggregate="max"), "representatives": "class"},
+    {"limit": Measured(0.1)},
 ]
 
 
@@ -138,19 +139,19 @@ def test_sharded_is_serial_to_the_last_bit(options, measure, monkeypatch):
 def test_processes_give_the_serial_result(start, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     task = network()
-    serial = prune(task, budget=0.3)
+    serial = prune(task, Proven(0.3))
     with ProcessPoolExecutor(2, mp_context=get_context(start)) as pool:
-        assert everything(prune(task, budget=0.3, executor=pool)) == everything(serial)
+        assert everything(prune(task, Proven(0.3), executor=pool)) == everything(serial)
 
 
 def test_samples_of_a_killed_process_are_done_once(monkeypatch):
     """A ProcessPoolExecutor is broken by the first death: the parent does what is left."""
     task = network()
-    serial = prune(task, budget=0.3)
+    serial = prune(task, Proven(0.3))
     with ProcessPoolExecutor(2, mp_context=get_context("fork")) as pool:
         bar = Bar(monkeypatch, 4, lambda: os.kill(next(iter(pool._processes)), signal.SIGKILL))
         with pytest.warns(RuntimeWarning, match="worker of the executor died"):
-            result = prune(task, budget=0.3, executor=pool, progress=True)
+            result = prune(task, Proven(0.3), executor=pool, progress=True)
     assert everything(result) == everything(serial)
     assert bar.counts == bar.totals
 
@@ -160,8 +161,8 @@ def test_a_lost_sample_is_submitted_again(error, monkeypatch):
     """Every third submission is lost with its worker."""
     task, bar = network(), Bar(monkeypatch)
     executor = Unreliable(lambda number: error() if number % 3 == 0 else None)
-    result = prune(task, budget=0.3, executor=executor, progress=True)
-    assert everything(result) == everything(prune(task, budget=0.3))
+    result = prune(task, Proven(0.3), executor=executor, progress=True)
+    assert everything(result) == everything(prune(task, Proven(0.3)))
     assert bar.counts == bar.totals
     assert executor.submitted > sum(bar.totals)
 
@@ -194,7 +195,7 @@ def test_too_little_memory_on_a_worker_is_a_clear_error(monkeypatch):
     monkeypatch.setattr("qprune.simulators.passes.SMALL", 0)
     monkeypatch.setattr("qprune.simulators.passes.psutil.virtual_memory", lambda: type("", (), {"available": 1})())
     with pytest.raises(TaskError, match="5 qubits"):
-        prune(network(), budget=0.3, executor=Unreliable())
+        prune(network(), Proven(0.3), executor=Unreliable())
 
 
 def test_what_is_no_executor_and_one_that_is_shut_down_are_refused():
@@ -209,7 +210,7 @@ def test_what_is_no_executor_and_one_that_is_shut_down_are_refused():
 def test_small_passes_stay_in_one_shard_and_here(monkeypatch):
     monkeypatch.undo()
     executor = Unreliable()
-    prune(network(), budget=0.3, executor=executor)
+    prune(network(), Proven(0.3), executor=executor)
     assert executor.submitted == 0
 
 
@@ -237,7 +238,7 @@ def test_a_dask_cluster_loses_a_worker_half_way_and_no_sample(monkeypatch):
     distributed = pytest.importorskip("distributed", reason="needs pip install 'qprune[dask]'")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     task = slow_network()
-    serial = prune(task, budget=0.3)
+    serial = prune(task, Proven(0.3))
     with (
         distributed.LocalCluster(2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None) as cluster,
         distributed.Client(cluster) as client,
@@ -245,7 +246,7 @@ def test_a_dask_cluster_loses_a_worker_half_way_and_no_sample(monkeypatch):
         pids = client.run(os.getpid)
         half = len(task.selected) // 2
         bar = Bar(monkeypatch, half, lambda: os.kill(min(pids.values()), signal.SIGKILL))
-        result = prune(task, budget=0.3, executor=client.get_executor(), progress=True)
+        result = prune(task, Proven(0.3), executor=client.get_executor(), progress=True)
         assert set(client.run(os.getpid).values()) != set(pids.values())
     assert everything(result) == everything(serial)
     assert bar.counts == bar.totals

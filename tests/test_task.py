@@ -1,5 +1,6 @@
 """Tasks: what is accepted, what is refused and with which words, and the round trip through files."""
 
+from qprune import Measured, Proven, Threshold
 import json
 from fractions import Fraction
 from pathlib import Path
@@ -181,7 +182,7 @@ def test_a_users_own_gate_may_bear_any_name(name):
     inner.x(0)
     circuit = QuantumCircuit(1)
     circuit.append(inner.to_gate(), [0])
-    result = qprune.prune(Task(circuit, "Z"), tolerance=0.01)
+    result = qprune.prune(Task(circuit, "Z"), Threshold(0.01))
     assert Statevector(result.circuit).expectation_value(Pauli("Z")).real == pytest.approx(-1)
 
 
@@ -240,7 +241,7 @@ def test_values_bind_weights_and_inputs():
 def test_operators_in_place_of_gates(operation):
     circuit = QuantumCircuit(1)
     circuit.append(operation, [0])
-    result = qprune.prune(Task(circuit, "Z"), tolerance=0.0)
+    result = qprune.prune(Task(circuit, "Z"), Threshold(0.0))
     assert qprune.verify(result.original, result)
 
 
@@ -265,34 +266,34 @@ def test_too_many_qubits_for_memory():
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"tolerance": -0.1}, r"tolerance must be a number in \[0, √2\]"),
-        ({"tolerance": 1.5}, "tolerance"),
-        ({"tolerance": np.nan}, "tolerance"),
-        ({"tolerance": "a"}, "tolerance"),
-        ({"budget": -1}, "budget must be a finite number ≥ 0"),
-        ({"budget": np.inf}, "budget"),
-        ({"budget": np.array(np.nan)}, "budget"),
-        ({"budget": np.array([0.1])}, "budget"),
-        ({"budget": np.array(0.1j)}, "budget"),
-        ({"budget": np.array(True)}, "budget"),
-        ({"tolerance": np.array("0.1")}, "tolerance"),
-        ({"tolerance": "0.1"}, "tolerance"),
+        ({"limit": Threshold(-0.1)}, r"tolerance must be a number in \[0, √2\]"),
+        ({"limit": Threshold(1.5)}, "tolerance"),
+        ({"limit": Threshold(np.nan)}, "tolerance"),
+        ({"limit": Threshold("a")}, "tolerance"),
+        ({"limit": Proven(-1)}, "budget must be a finite number ≥ 0"),
+        ({"limit": Proven(np.inf)}, "budget"),
+        ({"limit": Proven(np.array(np.nan))}, "budget"),
+        ({"limit": Proven(np.array([0.1]))}, "budget"),
+        ({"limit": Proven(np.array(0.1j))}, "budget"),
+        ({"limit": Proven(np.array(True))}, "budget"),
+        ({"limit": Threshold(np.array("0.1"))}, "tolerance"),
+        ({"limit": Threshold("0.1")}, "tolerance"),
         ({"noise": 1.1}, r"λ, a number in \[0, 1\]"),
         ({"noise": -0.1}, "λ"),
         ({"noise": "device"}, "λ"),
-        ({"aggregate": "mean"}, "aggregate must be one of 'rms', 'max', got 'mean'"),
+        ({"limit": Threshold(aggregate="mean")}, "aggregate must be one of 'rms', 'max', got 'mean'"),
         ({"representatives": "medoid"}, "representatives must be one of"),
         ({"strategy": "luck"}, "strategy must be one of"),
-        ({"certify": "hope"}, "certify must be one of"),
-        ({"refit": True}, 'refit=True needs certify="verified"'),
-        ({"certify": "verified"}, "needs a budget"),
-        ({"certify": "verified", "budget": 0.1, "tolerance": 0.1}, "leave out tolerance"),
-        ({"window": -1}, "window must be"),
+        ({"limit": Threshold()}, "certify must be one of"),
+        ({"limit": Threshold()}, 'refit=True needs certify="verified"'),
+        ({"limit": Measured()}, "needs a budget"),
+        ({"limit": Measured(0.1)}, "leave out tolerance"),
+        ({"limit": Threshold(window=-1)}, "window must be"),
         ({"threads": 0}, "threads must be an integer ≥ 1"),
         ({"seed": -1}, "seed must be an integer ≥ 0"),
         ({"costs": 5}, "costs must be a mapping"),
-        ({"costs": {"rz": -1}, "budget": 0.1}, "costs must give a finite number"),
-        ({"costs": lambda site: None, "budget": 0.1}, "costs must give"),
+        ({"limit": Proven(0.1), "costs": {"rz": -1}}, "costs must give a finite number"),
+        ({"limit": Proven(0.1), "costs": lambda site: None}, "costs must give"),
         ({"progress": "yes"}, "progress must be True or False"),
     ],
 )
@@ -306,12 +307,12 @@ def test_options_out_of_range(options, words):
 )
 def test_numbers_of_any_kind(kind):
     """An array without axes is a number; the certificate keeps it as Python's own."""
-    number, plain = kind(0.125), qprune.prune(build(), budget=0.125)
-    for options in ({"budget": number}, {"budget": 0.125, "tolerance": number}, {"tolerance": number}):
+    number, plain = kind(0.125), qprune.prune(build(), Proven(0.125))
+    for options in ({"limit": Proven(number)}, {"limit": Proven(0.125, tolerance=number)}, {"limit": Threshold(number)}):
         certificate = qprune.prune(build(), **options).certificate
         assert {certificate.options["budget"], certificate.options["tolerance"]} <= {0.125, None}
         assert qprune.Certificate.from_json(certificate.to_json()) == certificate
-    assert qprune.prune(build(), budget=number).certificate == plain.certificate
+    assert qprune.prune(build(), Proven(number)).certificate == plain.certificate
 
 
 @pytest.mark.parametrize(("name", "value"), [("beta", -1), ("gamma", -1), ("beta", np.inf), ("gamma", "a")])
@@ -420,12 +421,12 @@ def test_no_bundle_at_all(tmp_path):
 
 @pytest.fixture
 def result():
-    return qprune.prune(build(), tolerance=0.2)
+    return qprune.prune(build(), Threshold(0.2))
 
 
 @pytest.mark.parametrize("holdout", [0.0, 0.5, [1]], ids=["none", "fraction", "indices"])
 def test_result_round_trip(tmp_path, holdout):
-    result = qprune.prune(build(holdout=holdout), tolerance=0.2)
+    result = qprune.prune(build(holdout=holdout), Threshold(0.2))
     qprune.save(result, tmp_path / "r", drawings=False)
     again = qprune.load(tmp_path / "r")
     assert again.certificate == result.certificate

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qprune import Measured, Threshold
 import numpy as np
 import pytest
 from helpers import (
@@ -35,7 +36,7 @@ from qprune.selection.strategies import STRATEGIES
 
 x, y = INPUTS
 w0, w1, w2, w3 = WEIGHTS
-MODES = [{"refit": False}, {"refit": True}, {"refit": True, "strategy": "random"}, {"strategy": "magnitude"}]
+MODES = [{"limit": Threshold()}, {"limit": Threshold()}, {"limit": Threshold(), "strategy": "random"}, {"strategy": "magnitude"}]
 
 
 def classifier(samples=4, **options):
@@ -99,7 +100,7 @@ def deviations(result):
 def test_the_budget_is_kept_on_every_sample(name, options):
     """Measured densely; the certificate's own measurement is the same number, and `verify` agrees."""
     for budget in (0.0, 0.02, 0.2, 2.0):
-        result = prune(NETWORKS[name](), budget=budget, certify="verified", **options)
+        result = prune(NETWORKS[name](), Measured(budget), **options)
         real = deviations(result)
         assert real.max() <= budget + 1e-12
         np.testing.assert_allclose(result.certificate.measured, real, atol=1e-12)
@@ -116,7 +117,7 @@ def test_the_budget_is_kept_on_every_sample(name, options):
 )
 def test_random_circuits(task, budget, options, prune_encoding):
     """Never beyond the budget, and the proven bound of the moved and removed gates holds too (T2)."""
-    result = prune(task, budget=budget, certify="verified", prune_encoding=prune_encoding, **options)
+    result = prune(task, Measured(budget), prune_encoding=prune_encoding, **options)
     certificate = result.certificate
     for i in range(task.num_samples):
         before, after = state(task.bound_circuit(i)), state(result.task.bound_circuit(i))
@@ -133,9 +134,7 @@ def test_nothing_to_prune():
     circuit = QuantumCircuit(1)
     circuit.rx(x, 0)
     for options in MODES:
-        result = prune(
-            Task(circuit, "Z", inputs=[0.3, 0.4], input_params=[x]), budget=0.1, certify="verified", **options
-        )
+        result = prune(Task(circuit, "Z", inputs=[0.3, 0.4], input_params=[x]), Measured(0.1), **options)
         assert result.circuit.size() == 1
         assert result.certificate.largest_measured == 0
 
@@ -155,10 +154,10 @@ def redundant():
 
 def test_refit_finds_the_planted_answer():
     """Three rotations do the same; without moving weights not one can go."""
-    result = prune(redundant(), budget=1e-6, certify="verified", refit=True)
+    result = prune(redundant(), Measured(1e-6, refit=True))
     assert result.circuit.size() == 4
     assert deviations(result).max() <= 1e-6
-    assert prune(redundant(), budget=1e-6, certify="verified").circuit.size() == 6
+    assert prune(redundant(), Measured(1e-6)).circuit.size() == 6
 
 
 def test_refit_removes_an_entangling_gate_that_others_make_up_for():
@@ -170,8 +169,8 @@ def test_refit_removes_an_entangling_gate_that_others_make_up_for():
     circuit.rzz(w1, 0, 1)
     circuit.rx(0.4, [0, 1])
     task = Task(circuit, ["ZI", "XY", "YZ"], weights={w0: 0.5, w1: 0.4, w2: 0.1})
-    plain = prune(task, budget=0.01, certify="verified")
-    fitted = prune(task, budget=0.01, certify="verified", refit=True)
+    plain = prune(task, Measured(0.01))
+    fitted = prune(task, Measured(0.01, refit=True))
     assert fitted.circuit.num_nonlocal_gates() <= 1 <= plain.circuit.num_nonlocal_gates()
     assert deviations(fitted).max() <= 0.01
 
@@ -181,7 +180,7 @@ def test_refit_admits_no_less(name):
     """Compared by cost on the networks of this file."""
     for budget in (0.05, 0.3):
         plain, fitted = (
-            prune(NETWORKS[name](), budget=budget, certify="verified", refit=refit) for refit in (False, True)
+            prune(NETWORKS[name](), Measured(budget, refit=refit)) for refit in (False, True)
         )
         costs = [sum(10 if len(i.qubits) > 1 else 1 for i in r.circuit.data) for r in (plain, fitted)]
         assert costs[1] <= costs[0] + 1
@@ -204,7 +203,7 @@ def numbers(circuit):
 def test_only_weights_move_and_only_those_that_may(budget):
     """Numbers stay numbers, inputs inputs; weights in encoding gates and in SU(2) keep their values."""
     task = mixed()
-    result = prune(task, budget=budget, certify="verified", refit=True)
+    result = prune(task, Measured(budget, refit=True))
     assert set(numbers(result.circuit)) <= set(numbers(task.circuit))
     assert set(result.circuit.parameters) <= set(task.circuit.parameters)
     values = {p.name: v for p, v in zip(result.task.weight_params, result.weights, strict=True)}
@@ -219,7 +218,7 @@ def test_only_weights_move_and_only_those_that_may(budget):
 
 def test_moved_gates_are_members_of_their_subgroup_at_the_new_weights():
     """On record: the matrix of the gate at the result's weights, and its angle to the original (T2)."""
-    result = prune(redundant(), budget=0.01, certify="verified", refit=True)
+    result = prune(redundant(), Measured(0.01, refit=True))
     moved = [e for e in result.certificate.replaced if e.by == "refit"]
     assert moved
     values = {p.name: v for p, v in zip(result.task.weight_params, result.weights, strict=True)}
@@ -238,7 +237,7 @@ def test_held_out_samples_play_no_part():
     task = classifier(samples=10, holdout=0.4, seed=2)
     other = classifier(samples=10, holdout=0.4, seed=2)
     other.inputs[other.heldout] = 0.123
-    first, second = (prune(t, budget=0.1, certify="verified", refit=True) for t in (task, other))
+    first, second = (prune(t, Measured(0.1, refit=True)) for t in (task, other))
     assert first.certificate.pruned_hash == second.certificate.pruned_hash
     np.testing.assert_array_equal(first.weights, second.weights)
     assert first.certificate.replaced == second.certificate.replaced
@@ -252,15 +251,15 @@ def test_held_out_samples_play_no_part():
 @pytest.mark.parametrize("options", MODES, ids=lambda o: "-".join(map(str, o.values())))
 def test_again_the_same(options):
     """Byte for byte; random strategies by their seed."""
-    first, second = (prune(classifier(), budget=0.15, certify="verified", seed=4, **options) for _ in range(2))
+    first, second = (prune(classifier(), Measured(0.15), seed=4, **options) for _ in range(2))
     assert first.certificate.to_json() == second.certificate.to_json()
     np.testing.assert_array_equal(first.weights, second.weights)
 
 
 def test_costs_say_what_goes_first():
     """With entangling gates for free, they are not what the budget is spent on."""
-    dear = prune(classifier(), budget=0.3, certify="verified", refit=True)
-    free = prune(classifier(), budget=0.3, certify="verified", refit=True, costs={"cx": 0.0, "ry": 5.0})
+    dear = prune(classifier(), Measured(0.3, refit=True))
+    free = prune(classifier(), Measured(0.3, refit=True), costs={"cx": 0.0, "ry": 5.0})
     rotations = [r.circuit.count_ops().get("ry", 0) for r in (dear, free)]
     assert rotations[1] <= rotations[0]
     assert deviations(free).max() <= 0.3
@@ -274,8 +273,8 @@ def test_too_many_outcomes_to_fit_one_by_one():
     circuit.ry(w0, range(7))
     task = Task(circuit, weights=[0.3])
     with pytest.raises(OptionError, match="at most 6 measured qubits, got 7; measure fewer, or give observables"):
-        prune(task, budget=0.1, certify="verified", refit=True)
-    assert deviations(prune(task, budget=0.1, certify="verified")).max() <= 0.1
+        prune(task, Measured(0.1, refit=True))
+    assert deviations(prune(task, Measured(0.1))).max() <= 0.1
 
 
 # -- the parts ----------------------------------------------------------------------------------------------------

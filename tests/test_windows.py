@@ -1,5 +1,6 @@
 """Windows (T6): never below the exact angle, never above the sum of angles."""
 
+from qprune import Proven, Threshold
 from math import pi
 
 import numpy as np
@@ -61,8 +62,8 @@ def test_between_the_exact_angle_and_the_sum(seed, qubits, depth, size, toleranc
     task = random_task(seed, qubits, depth)
     everything = [*task.observables, SparsePauliOp("X" * qubits)]
     task = Task(task.circuit, everything, inputs=task.inputs, input_params=task.input_params, weights=task.weights)
-    total = qprune.prune(task, tolerance=tolerance, window=0)
-    windowed = qprune.prune(task, tolerance=tolerance, window=size)
+    total = qprune.prune(task, Threshold(tolerance, window=0))
+    windowed = qprune.prune(task, Threshold(tolerance, window=size))
     assert [r.site for r in total.certificate.replaced] == [r.site for r in windowed.certificate.replaced]
     theta, limit = np.array(windowed.certificate.angle), np.array(total.certificate.angle)
     assert np.all(theta <= limit + 1e-12)
@@ -76,7 +77,7 @@ def test_one_window_is_the_exact_angle(seed):
     """With the parity of all qubits measured, the light cone is everything and nothing may be dropped after."""
     task = random_task(seed, 3, 2)
     task = Task(task.circuit, "XXX", inputs=task.inputs, input_params=task.input_params, weights=task.weights)
-    result = qprune.prune(task, tolerance=0.1, window=3)
+    result = qprune.prune(task, Threshold(0.1, window=3))
     assert result.certificate.replaced
     np.testing.assert_allclose(np.array(result.certificate.angle)[0], exact_angles(result), atol=1e-9)
 
@@ -84,7 +85,7 @@ def test_one_window_is_the_exact_angle(seed):
 def test_windows_admit_more_under_the_same_budget():
     gone = {}
     for size in (0, 4):
-        results = [qprune.prune(random_task(seed, 4, 3), budget=0.1, window=size) for seed in range(6)]
+        results = [qprune.prune(random_task(seed, 4, 3), Proven(0.1, window=size)) for seed in range(6)]
         assert all(r.certificate.largest_bound <= 0.1 for r in results)
         gone[size] = sum(r.simplified.size() - r.circuit.size() for r in results)
     assert gone[4] > gone[0]
@@ -112,5 +113,5 @@ def test_automatic_windows_stop_where_they_would_cost():
     )
     assert qprune.prune(small).certificate.options["window"] == 3
     assert qprune.prune(large).certificate.options["window"] == 0
-    assert qprune.prune(small, window=2).certificate.options["window"] == 2
+    assert qprune.prune(small, Threshold(window=2)).certificate.options["window"] == 2
     assert max(map(max, qprune.prune(small).certificate.angle)) <= pi / 2

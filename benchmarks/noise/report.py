@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qprune import UnderNoise
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ RIVALS = (
 )
 VARIANTS = ("q-iPrune, refit", "q-iPrune, λ in geometry, refit", "q-iPrune, λ in costs, refit", OURS)
 ONE_SHOT = ("one-shot", "one-shot, λ in geometry", "one-shot, λ in tolerance", "one-shot, λ")
-STOPPED: Mapping[str, Any] = {"budget": "noise"}
+STOPPED: Mapping[str, Any] = {"limit": UnderNoise()}
 NOISY = 0.008  # two-qubit error above which half the deviation is the aim
 CONFIDENCE = 0.95
 

@@ -6,6 +6,7 @@ its best point that keeps it, whatever setting that came from; the same holds fo
 
 from __future__ import annotations
 
+from qprune import Proven
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import log10
@@ -162,7 +163,7 @@ def _pennylane(task: qprune.Task, judge: Callable[..., Point]) -> Points:
 
 def _qprune(task: qprune.Task, judge: Callable[..., Point], **options: Any) -> Points:
     for budget in ORDER:
-        result = qprune.prune(task, budget=budget, **options)
+        result = qprune.prune(task, Proven(budget), **options)
         yield from _both(task, judge, result, budget)
 
 

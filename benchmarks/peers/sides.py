@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qprune import Proven
 import json
 import os
 import subprocess
@@ -181,7 +182,7 @@ def _bqskit(function: Callable[..., Compiled], epsilon: float) -> Callable[[qpru
 
 def _qprune(**options: Any) -> Callable[[qprune.Task], Outcome]:
     def call(task: qprune.Task) -> Outcome:
-        result = qprune.prune(task, budget=BUDGET, **options)
+        result = qprune.prune(task, Proven(BUDGET), **options)
         weights = dict(zip((p.name for p in result.task.weight_params), result.weights.tolist(), strict=True))
         return Outcome(Compiled.unmoved(result.circuit, weights), bound=np.array(result.certificate.bound))
 

@@ -15,6 +15,7 @@ from qprune.exact.simplify import ExactChange
 from qprune.gates.sites import Site, bound_operation
 from qprune.gates.subgroups import subgroup_of
 from qprune.geometry import bounds
+from qprune.limits.prepared import Comparison
 from qprune.noise.calibration import CircuitNoise
 from qprune.results.certificate import (
     Certificate,
@@ -35,7 +36,7 @@ HOLDOUT_DELTA = 0.05  # each hold-out statement holds with probability 95 %
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measurements:
     """Outputs of one circuit on the selected samples, and on those held out."""
 
     selected: Outputs
@@ -50,6 +51,7 @@ class Basis:
         task: The original.
         sites: Its gates after exact simplification.
         simplified: The circuit they make.
+        comparison: How gates were compared.
         tolerances: ε_k by site, infinite where only a budget limits.
         noise: The geometry, by site.
         options: What was asked for, as the certificate records it.
@@ -59,6 +61,7 @@ class Basis:
     task: Task
     sites: tuple[Site, ...]
     simplified: QuantumCircuit
+    comparison: Comparison
     tolerances: FloatArray
     noise: CircuitNoise
     options: dict[str, Any]
@@ -66,7 +69,12 @@ class Basis:
 
 
 def make_certificate(
-    basis: Basis, pruned: Task, chosen: Sequence[Candidate], theta: FloatArray, before: Measured, after: Measured
+    basis: Basis,
+    pruned: Task,
+    chosen: Sequence[Candidate],
+    theta: FloatArray,
+    before: Measurements,
+    after: Measurements,
 ) -> Certificate:
     """Assemble the certificate.
 
@@ -154,7 +162,7 @@ def _certified(task: Task, theta: FloatArray, before: Outputs) -> tuple[tuple[bo
 
 def _closed_form(basis: Basis, chosen: Sequence[Candidate]) -> float | None:
     """Σ 2 arcsin(κ_k ε_k/2), where every replacement kept its ε_k on every sample."""
-    if basis.options["aggregate"] != "max" or basis.options["tolerance"] is None:
+    if basis.comparison.aggregate != "max" or basis.comparison.tolerance is None:
         return None
     kappas = np.array([basis.noise.kappa(c.site, len(basis.sites[c.site].qubits)) for c in chosen])
     return bounds.angle_from_tolerances(kappas, np.array([basis.tolerances[c.site] for c in chosen]))
@@ -173,7 +181,7 @@ def _holdout_claim(task: Task, before: Outputs | None, after: Outputs | None) ->
     return bounds.holdout_claim(deviations(before, after).max(axis=0), ceiling, flips, HOLDOUT_DELTA)
 
 
-def accuracy(task: Task, before: Measured, after: Measured) -> tuple[float, float] | None:
+def accuracy(task: Task, before: Measurements, after: Measurements) -> tuple[float, float] | None:
     """Share of right predictions before and after, over all samples; None without labels."""
     if task.labels is None:
         return None

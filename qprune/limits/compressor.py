@@ -21,7 +21,7 @@ from qprune.gates.subgroups import subgroup_of
 from qprune.limits.refit import fit, predicted_square, saliencies
 from qprune.limits.removal import LEAST_COST, Reduced, by_distance
 from qprune.selection.candidate import Candidate
-from qprune.selection.strategies.base import Strategy
+from qprune.selection.strategies.base import Order
 from qprune.simulators.adjoint import AdjointNetwork
 from qprune.simulators.values import check_memory
 from qprune.task.task import Task
@@ -61,7 +61,7 @@ class Compressor:
         prunable: Callable[[Site], bool],
         costs: Costs,
         seed: int,
-        strategy: Strategy,
+        strategy: Order,
         candidates: Callable[[Reduced], list[Candidate]],
     ) -> None:
         self.prunable, self.costs, self.strategy, self.candidates = prunable, costs, strategy, candidates

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from qprune.errors import OptionError
 from qprune.gates.costs import Costs
-from qprune.limits.options import Options
-from qprune.limits.prepared import Stage
-from qprune.limits.pruning import prune
+from qprune.limits.certify import certify
+from qprune.limits.measured import Measured
+from qprune.limits.measuring import compressor_of, judged
+from qprune.limits.prepared import prepare
+from qprune.limits.settings import Settings
 from qprune.results.result import PruneResult, two_qubit_gates
+from qprune.selection.strategies import Strategy
+from qprune.simulators.simulator import Simulator
 from qprune.task.task import Task, checked_task
 
 POINTS = 10  # budgets tried by default, from a thousandth of the largest deviation on
@@ -65,27 +68,27 @@ def frontier(
     *,
     budgets: Sequence[float] | None = None,
     refit: bool = True,
+    strategy: str | Strategy = "q-iprune",
     costs: Costs = None,
     prune_encoding: bool = False,
-    seed: int = 0,
-    simulator: str = "statevector",
-    threads: int = 1,
+    simulator: str | Simulator = "statevector",
     executor: Executor | None = None,
+    seed: int = 0,
     progress: bool = False,
 ) -> Frontier:
-    """Prune in verified mode at rising budgets, each going on from the one before.
+    """Prune under `Measured` at rising budgets, each going on from the one before.
 
     Args:
         task: As in `prune`.
         budgets: Largest measured deviations to allow, ≥ 0, in units of the observables; default: ten from a thousandth
             of the largest deviation that the observables allow, evenly on a logarithmic scale.
-        refit: As in `prune`.
+        refit: As in `Measured`.
+        strategy: As in `prune`.
         costs: As in `prune`.
         prune_encoding: As in `prune`.
-        seed: As in `prune`.
         simulator: As in `prune`; other than statevectors only with `refit=False`.
-        threads: As in `prune`.
         executor: As in `prune`.
+        seed: As in `prune`.
         progress: As in `prune`.
 
     Returns:
@@ -95,34 +98,43 @@ def frontier(
         OptionError: A budget is out of range.
 
     Source: THEORY T5; the claim on the ensemble is exact by simulation.
+
+    Example:
+        >>> from qiskit import QuantumCircuit
+        >>> circuit = QuantumCircuit(1)
+        >>> _ = circuit.ry(0.3, 0)
+        >>> [r.circuit.size() for r in frontier(Task(circuit, "Z"), budgets=[0.1], refit=False)]
+        [1, 0]
     """
     task = checked_task(task)
-    limit = 1.0 if task.observables is None else max(s.high - s.low for s in task.spectra)
-    common: dict[str, Any] = {
-        "costs": costs,
-        "prune_encoding": prune_encoding,
-        "seed": seed,
-        "simulator": simulator,
-        "threads": threads,
-        "executor": executor,
-        "progress": progress,
-    }
-    options = Options(certify="verified", refit=refit, budget=0.0, **common)  # refuses what does not go together
+    largest = 1.0 if task.observables is None else max(s.high - s.low for s in task.spectra)
+    settings = Settings(
+        strategy=strategy,
+        costs=costs,
+        prune_encoding=prune_encoding,
+        simulator=simulator,
+        executor=executor,
+        seed=seed,
+        progress=progress,
+    )
+    nothing = Measured(0.0, refit=refit)
+    nothing.check(task, settings)
     try:
-        values = list(limit * np.geomspace(1e-3, 1, POINTS) if budgets is None else budgets)
+        values = list(largest * np.geomspace(1e-3, 1, POINTS) if budgets is None else budgets)
     except TypeError as error:
         raise OptionError(f"budgets must be a list of numbers ≥ 0, got {budgets!r}") from error
-    values = sorted(Options(certify="verified", budget=value, **common).budget or 0.0 for value in values)
-    found = [prune(task, budget=0.0, certify="verified", **common)]
-    if refit:
-        stage = Stage(task, options)
-        compressor = stage.compressor()
-        reduced = None
-        for budget in values:
-            reduced = compressor.compress(budget, reduced, progress)
-            found.append(stage.finish(reduced, stage.replacements(reduced), replace(options, budget=budget)))
-    else:
-        found += [prune(task, budget=budget, certify="verified", **common) for budget in values]
+    limits = sorted((replace(nothing, budget=value) for value in values), key=lambda limit: limit.budget)
+    prepared = prepare(task, settings, nothing.comparison)
+    start = replace(nothing, refit=False)
+    found = [certify(prepared, start, start.choose(prepared))]
+    compressor, reduced = (compressor_of(prepared), None) if refit else (None, None)
+    for limit in limits:
+        if compressor is None:
+            chosen = limit.choose(prepared)
+        else:
+            reduced = compressor.compress(limit.budget, reduced, progress)
+            chosen = judged(prepared, reduced)
+        found.append(certify(prepared, limit, chosen))
     return Frontier(_undominated(found))
 
 

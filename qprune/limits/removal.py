@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 from tqdm import tqdm
@@ -15,10 +16,11 @@ from qprune.exact.simplify import ExactChange, apply, simplify
 from qprune.gates.sites import Site, circuit_of
 from qprune.selection.candidate import Candidate
 from qprune.selection.select import longest_prefix
-from qprune.selection.strategies.base import Strategy
+from qprune.selection.strategies.base import Order
 from qprune.task.task import Task
 
 LEAST_COST = 1e-9
+Measure: TypeAlias = "Callable[[Reduced], float]"  # how far a smaller circuit is from the original
 
 
 @dataclass(frozen=True)
@@ -28,14 +30,14 @@ class Reduced:
     Attributes:
         task: The circuit with its weights, on the fitting ensemble.
         sites: Its gates.
-        deviation: Largest |Δ| of any output on any selected sample.
+        deviation: Largest |Δ| of any output on any selected sample; infinite while it is not known.
         gone: Original gates that were removed approximately.
         changes: Exact simplifications on the way.
     """
 
     task: Task
     sites: tuple[Site, ...]
-    deviation: float
+    deviation: float = np.inf
     gone: frozenset[int] = frozenset()
     changes: tuple[ExactChange, ...] = ()
 
@@ -48,15 +50,15 @@ class Reduced:
         sites, changes = simplify(self.task, apply(self.task, self.sites, dict.fromkeys(gone, ())))
         origins = self.gone.union(*(self.sites[k].origins for k in gone))
         task = self.task.with_circuit(circuit_of(self.task, sites))
-        return Reduced(task, sites, np.inf, origins, self.changes + changes)
+        return Reduced(task=task, sites=sites, gone=origins, changes=self.changes + changes)
 
 
 def remove_verified(
     start: Reduced,
     budget: float,
     candidates: Callable[[Reduced], list[Candidate]],
-    deviation: Callable[[Reduced], float],
-    strategy: Strategy,
+    deviation: Measure,
+    strategy: Order,
     progress: bool,
 ) -> Reduced:
     """Remove gates while the measured deviation stays within the budget.
@@ -92,9 +94,7 @@ def by_distance(candidates: Sequence[Candidate]) -> list[int]:
     return [c.site for c in sorted(candidates, key=lambda c: (c.distance**2 / max(c.gain, LEAST_COST), c.site))]
 
 
-def _most_that_fit(
-    current: Reduced, ranked: list[int], budget: float, deviation: Callable[[Reduced], float]
-) -> Reduced | None:
+def _most_that_fit(current: Reduced, ranked: list[int], budget: float, deviation: Measure) -> Reduced | None:
     tried: dict[int, Reduced] = {}
 
     def fits(count: int) -> bool:
@@ -105,9 +105,7 @@ def _most_that_fit(
     return tried.get(longest_prefix(len(ranked), fits))
 
 
-def _first_that_fits(
-    current: Reduced, ranked: list[int], budget: float, deviation: Callable[[Reduced], float]
-) -> Reduced | None:
+def _first_that_fits(current: Reduced, ranked: list[int], budget: float, deviation: Measure) -> Reduced | None:
     for k in ranked:
         smaller = current.without([k])
         if (measured := deviation(smaller)) <= budget:

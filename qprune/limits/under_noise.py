@@ -6,94 +6,165 @@ A rule, no bound: a prediction chooses the circuit, and what is claimed of it is
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
 
+from qprune._checks import plain
 from qprune.errors import OptionError
+from qprune.limits.base import Limit, Rewritten, checked_window, option, set_checked
 from qprune.limits.claims import deviations
 from qprune.limits.compressor import FIT_STEPS, Compressor
-from qprune.limits.options import Options
-from qprune.limits.prepared import Stage
+from qprune.limits.finished import finished, forecast_of, predicted
+from qprune.limits.measuring import check_removal, compressor_of, deviation_of, judged, removed, start_of
+from qprune.limits.prepared import Comparison, Prepared
 from qprune.limits.refit import fit
-from qprune.limits.removal import Reduced, remove_verified
-from qprune.selection.strategies import STRATEGIES
+from qprune.limits.removal import Reduced
+from qprune.limits.settings import Settings
+from qprune.noise.calibration import Noise, calibrate
+from qprune.noise.forecast import Forecast
 from qprune.simulators.adjoint import AdjointNetwork
-from qprune.simulators.passes import final_outputs
+from qprune.task.task import Task
 
 # Budgets tried, in units of the mean deviation that noise is predicted to cause in the original.
 SHARES = (0.125, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
 PATIENCE = 2  # budgets in a row that may bring nothing before the search ends
 
 
+@dataclass(frozen=True)
+class UnderNoise(Limit):
+    """Removal goes on until it would add more deviation than it saves noise, on a given device.
+
+    Of the circuit of each rising budget the mean deviation of its noisy outputs from the original's noiseless ones is
+    predicted, coherent deviation and noise together; the least wins. The certificate has the budget that was best and
+    what was measured: a prediction chooses, nothing is claimed by it.
+
+    Args:
+        device: A noise model, a device, or the name of one: whatever `calibrate` takes, except a single λ. None takes
+            what `prune` is given as `noise`.
+        refit: True moves the surviving weights to make up for what went, as in `Measured`. "noise" moves them at last
+            so that the noisy outputs, as predicted, are the original's; for that device alone, as without its noise
+            outputs are then too large.
+        window: Qubits of a window of the bound that is reported beside, as in `Threshold`.
+
+    Raises:
+        OptionError: A value is out of its range, or there is no noise model to predict with.
+
+    Source: THEORY section 6.
+
+    Example:
+        >>> UnderNoise("FakeManilaV2", refit=True).refit
+        True
+    """
+
+    device: Noise = None
+    refit: bool | str = option(False, "move surviving weights to make up for what goes")
+    window: int | str = option("auto", "qubits per window of the bound, 0 for none, or auto")
+    name: ClassVar[str] = "under_noise"
+    main: ClassVar[str] = "device"
+    judged_by: ClassVar[str] = "measured"
+
+    def __post_init__(self) -> None:
+        refit = plain(self.refit)
+        if not (isinstance(refit, bool) or refit == "noise"):
+            raise OptionError(f'refit must be True, False or "noise", got {refit!r}')
+        device = None if self.device is None else calibrate(plain(self.device))
+        set_checked(self, device=device, refit=refit, window=checked_window(self.window))
+
+    @property
+    def comparison(self) -> Comparison:
+        return Comparison(window=self.window)
+
+    def with_noise(self, settings: Settings) -> Settings:
+        if self.device is None:
+            return settings
+        if settings.noise not in (None, self.device) and settings.calibration.coherence != 1:
+            raise OptionError("noise is given twice, to UnderNoise and as noise=; give it once")
+        return replace(settings, noise=self.device)
+
+    def check(self, task: Task, settings: Settings) -> None:
+        check_removal("UnderNoise", settings, bool(self.refit))
+        if settings.calibration.noises is None:
+            raise OptionError(
+                "UnderNoise needs a noise model or a device to predict with, such as UnderNoise('FakeTorino'), got "
+                f"{settings.calibration.source}"
+            )
+
+    def record(self) -> dict[str, Any]:
+        # λ, β, γ and the device's name stand beside.
+        return {"name": self.name, "refit": self.refit, "window": self.window}
+
+    def choose(self, prepared: Prepared) -> Rewritten:
+        search = _Search(prepared, forecast_of(prepared))
+        found = search.run(self.refit)
+        return judged(prepared, found, search.budget, tuple(search.tried))
+
+
 @dataclass
-class Stopped:
+class _Search:
     """The best circuit found so far.
 
     Attributes:
-        stage: The original.
+        prepared: The original.
+        forecast: Predicts outputs under the noise.
         reduced: The circuit, None before the first.
         budget: What it was made with, or its measured deviation where weights fitted for noise exceed that.
         predicted: Its predicted mean deviation under noise.
         tried: These two numbers of every circuit looked at.
     """
 
-    stage: Stage
+    prepared: Prepared
+    forecast: Forecast | None
     reduced: Reduced | None = None
     budget: float = 0.0
     predicted: float = float("inf")
     tried: list[tuple[float, float]] = field(default_factory=list)
 
+    def run(self, refit: bool | str) -> Reduced:
+        """The circuit of least predicted deviation under noise, on the way from nothing removed to much.
+
+        Raises:
+            OptionError: The compiled circuit has too many qubits for the prediction.
+        """
+        prepared = self.prepared
+        compressor = compressor_of(prepared) if refit else None
+        current = start_of(prepared) if compressor is None else compressor.original
+        self.look_at(current, 0.0)
+        idle, scale = 0, self.predicted
+        for budget in (share * scale for share in SHARES):
+            if compressor is None:
+                current = removed(prepared, budget, lambda smaller: deviation_of(prepared, smaller), current)
+            else:
+                # From the whole circuit: rotations that a smaller budget removed cannot make up for entangling gates.
+                current = compressor.compress(budget, progress=prepared.settings.progress)
+            better = self.look_at(current, budget)
+            if compressor is not None and refit == "noise":
+                better |= self.look_at(self._fitted_for_noise(compressor, current), budget)
+            idle = 0 if better else idle + 1
+            if idle == PATIENCE:
+                break
+        return self.reduced or current
+
     def look_at(self, reduced: Reduced, budget: float) -> bool:
         """Measure a circuit, predict it under noise, and keep it if it is better than the best."""
-        stage = self.stage
-        pruned, sites, _ = stage.ended(reduced)
-        outputs = final_outputs(pruned, sites, stage.task.selected, threads=stage.options.threads)
-        predicted = stage.predicted(pruned, sites, outputs)
-        if predicted is None:
-            raise OptionError('budget="noise" needs a circuit that compiles to fewer qubits; give a number')
-        needed = max(budget, float(deviations(stage.prefix.outputs, outputs).max()))
-        self.tried.append((needed, predicted))
-        if not predicted < self.predicted:
+        prepared = self.prepared
+        end = finished(prepared, reduced)
+        outputs = prepared.runner.outputs(end.task, end.sites, prepared.task.selected)
+        found = predicted(prepared, self.forecast, end.task, end.sites, outputs)
+        if found is None:
+            raise OptionError("UnderNoise needs a circuit that compiles to fewer qubits to predict; use Measured")
+        needed = max(budget, float(deviations(prepared.prefix.outputs, outputs).max()))
+        self.tried.append((needed, found))
+        if not found < self.predicted:
             return False
-        self.reduced, self.budget, self.predicted = reduced, needed, predicted
+        self.reduced, self.budget, self.predicted = reduced, needed, found
         return True
 
-
-def reduce_for_noise(stage: Stage, options: Options) -> tuple[Reduced, Stopped]:
-    """The circuit of least predicted deviation under noise, on the way from nothing removed to much.
-
-    Of the circuit of each rising budget the mean deviation of its noisy outputs from the original's noiseless ones is
-    predicted (`forecast`), coherent deviation and noise together; the least wins. With refit="noise" the weights of
-    each are fitted once more, such that the predicted noisy outputs are the original's, and it is looked at again.
-
-    Raises:
-        OptionError: The compiled circuit has too many qubits for the prediction.
-    """
-    compressor = stage.compressor() if options.refit else None
-    current = stage.start() if compressor is None else compressor.original
-    found = Stopped(stage)
-    found.look_at(current, 0.0)
-    idle, scale = 0, found.predicted
-    for budget in (share * scale for share in SHARES):
-        if compressor is None:
-            strategy = STRATEGIES[options.strategy](options.seed)
-            current = remove_verified(current, budget, stage.candidates, stage.deviation, strategy, options.progress)
-        else:  # from the whole circuit: rotations that a smaller budget removed could not make up for entangling gates
-            current = compressor.compress(budget, progress=options.progress)
-        better = found.look_at(current, budget)
-        if compressor is not None and options.refit == "noise":
-            better |= found.look_at(_fitted_for_noise(stage, compressor, current), budget)
-        idle = 0 if better else idle + 1
-        if idle == PATIENCE:
-            break
-    return found.reduced or current, found
-
-
-def _fitted_for_noise(stage: Stage, compressor: Compressor, reduced: Reduced) -> Reduced:
-    """Weights moved so that what noise leaves of the outputs is what the original gives without noise."""
-    if stage.forecast is None:
-        return reduced
-    pruned, sites, _ = stage.ended(reduced)
-    target = stage.forecast.needed(pruned, sites, compressor.target)
-    network = AdjointNetwork(reduced.task, reduced.sites, compressor.samples)
-    task = reduced.task.with_circuit(reduced.task.circuit)
-    task.weights, _ = fit(network, reduced.task.weights, target, steps=FIT_STEPS)
-    return replace(reduced, task=task)
+    def _fitted_for_noise(self, compressor: Compressor, reduced: Reduced) -> Reduced:
+        """Weights moved so that what noise leaves of the outputs is what the original gives without noise."""
+        if self.forecast is None:
+            return reduced
+        end = finished(self.prepared, reduced)
+        target = self.forecast.needed(end.task, end.sites, compressor.target)
+        network = AdjointNetwork(reduced.task, reduced.sites, compressor.samples)
+        task = reduced.task.with_circuit(reduced.task.circuit)
+        task.weights, _ = fit(network, reduced.task.weights, target, steps=FIT_STEPS)
+        return replace(reduced, task=task)

@@ -11,6 +11,7 @@ import functools
 import inspect
 import json
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,17 @@ import numpy as np
 import pennylane as qml
 from numpy.typing import ArrayLike
 from qiskit import ClassicalRegister
+from qiskit.primitives import BaseEstimatorV2
 
 from qprune._arrays import FloatArray
-from qprune.errors import BundleError, CertificateError, OptionError, QpruneError, TaskError
+from qprune.errors import BundleError, CertificateError, QpruneError, TaskError
+from qprune.gates.costs import Costs
 from qprune.gates.sites import sites_of
-from qprune.limits.pruning import prune as prune_task
+from qprune.limits.base import Limit
+from qprune.limits.pruning import checked_limit, pruned_under
+from qprune.limits.settings import Settings
+from qprune.limits.threshold import DEFAULT_LIMIT
+from qprune.noise.calibration import Noise
 from qprune.pennylane.network import Network, Signature, as_interface, flat, network_of
 from qprune.pennylane.plan import Plan, apply_plan, readings_of, wire_order
 from qprune.pennylane.roles import Roles, find_roles, refitted
@@ -42,7 +49,9 @@ from qprune.report.store import save
 from qprune.results.certificate import Certificate, circuit_hash
 from qprune.results.result import PruneResult
 from qprune.results.tradeoff import TradeOffPoint
-from qprune.simulators.passes import final_outputs
+from qprune.selection.strategies import Strategy
+from qprune.simulators.choices import final_outputs
+from qprune.simulators.simulator import Simulator
 from qprune.simulators.values import Outputs
 from qprune.task.bundle import read_json
 from qprune.task.task import Task
@@ -56,6 +65,7 @@ FORMAT, FILE, ARRAYS = "qprune-pennylane/2", "pennylane.json", "pennylane.npz"
 
 def prune(
     qnode: Any,
+    limit: Limit = DEFAULT_LIMIT,
     *,
     inputs: Any = None,
     weights: Any = None,
@@ -64,14 +74,26 @@ def prune(
     probabilities: ArrayLike | None = None,
     holdout: float | ArrayLike = 0.0,
     labels: ArrayLike | None = None,
+    strategy: str | Strategy = "q-iprune",
+    noise: Noise = None,
+    representatives: str = "identity",
+    costs: Costs = None,
+    prune_encoding: bool = False,
+    resynthesis: bool = False,
+    simulator: str | Simulator | BaseEstimatorV2 = "statevector",
+    executor: Executor | None = None,
     seed: int = 0,
     progress: bool = False,
-    **options: Any,
 ) -> PrunedQNode:
     """Prune a trained QNode under a proven error bound: |Δ⟨O⟩| ≤ what Θ ≤ Σ_k θ_k allows, on every sample.
 
     Args:
         qnode: A QNode that returns expval, var and probs, or what this function returned before.
+        limit: How far, as in `qprune.prune`. A budget limits each ⟨O⟩; of a var it limits ⟨O⟩ and ⟨O²⟩, and beside
+            other measurements each single probability: `bounds` says what that makes of var and probs. With refit the
+            weights themselves move: call the result with its own `weights`. A weight that moves several gates moves
+            them together; gates whose angle no weights can set alone, such as w·x or sin(w), are kept or removed. In
+            single precision the certificate speaks of the weights before they were rounded to it.
         inputs: Samples with a leading axis, shape (M, …); `inputs[i]` is what one call takes. A mapping from argument
             name to such an array for several arguments. None for circuits without input.
         weights: Trained values as the QNode takes them; a mapping from argument name for several arguments.
@@ -80,14 +102,16 @@ def prune(
         probabilities: p_i of every sample, shape (M,); default 1/M.
         holdout: Samples that selection never sees (T5): a fraction in [0, 1), or an array of indices.
         labels: Classes of the samples, for the accuracy in the report, as in `qprune.Task`.
+        strategy: As in `qprune.prune`.
+        noise: As in `qprune.prune`.
+        representatives: As in `qprune.prune`.
+        costs: As in `qprune.prune`.
+        prune_encoding: As in `qprune.prune`.
+        resynthesis: As in `qprune.prune`.
+        simulator: As in `qprune.prune`.
+        executor: As in `qprune.prune`.
         seed: Of the hold-out split and of strategies that draw.
         progress: Show progress bars on stderr, where that is a terminal.
-        **options: As in `qprune.prune`: tolerance, budget, noise, aggregate, representatives, strategy, costs, ….
-            A budget limits each ⟨O⟩; of a var it limits ⟨O⟩ and ⟨O²⟩, and beside other measurements each single
-            probability: `bounds` says what that makes of var and probs. refit moves the weights themselves: call
-            the result with its own `weights`. A weight that moves several gates moves them together; gates whose
-            angle no weights can set alone, such as w·x or sin(w), are kept or removed. In single precision the
-            certificate speaks of the weights before they were rounded to it.
 
     Raises:
         TaskError: The QNode, its arguments or its measurements cannot be used.
@@ -95,9 +119,19 @@ def prune(
 
     Source: THEORY T1, T2, T5.
     """
-    unknown = sorted(set(options) - (set(inspect.signature(prune_task).parameters) - {"task"}))
-    if unknown:
-        raise OptionError(f"{unknown[0]} is no option of qprune.pennylane.prune or qprune.prune; see their docstrings")
+    settings = Settings(
+        strategy=strategy,
+        noise=noise,
+        representatives=representatives,
+        costs=costs,
+        prune_encoding=prune_encoding,
+        resynthesis=resynthesis,
+        simulator=simulator,
+        executor=executor,
+        seed=seed,
+        progress=progress,
+    )
+    limit = checked_limit(limit)
     network, single = network_of(_checked_qnode(qnode), inputs, weights, input_name, dict(kwargs or {}))
     tape = _first_tape(network)
     names: set[str] = set()
@@ -128,7 +162,7 @@ def prune(
         labels=labels,
     )
     task.holds = roles.holds()
-    result = prune_task(task, seed=seed, progress=progress, **options)
+    result = pruned_under(limit, task, settings)
     pruned = PrunedQNode(network, single, roles, result, tape)
     check_refit(pruned)
     _check_conversion(pruned)

@@ -16,7 +16,7 @@ from qprune.geometry import bounds
 from qprune.limits.claims import HOLDOUT_DELTA
 from qprune.pennylane.network import as_interface
 from qprune.pennylane.tape import number
-from qprune.simulators.passes import final_outputs
+from qprune.simulators.choices import final_outputs
 from qprune.simulators.values import Outputs
 from qprune.task.task import Task
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from concurrent.futures import Executor
 from functools import cached_property
 from numbers import Real
 from typing import Any
@@ -21,14 +21,21 @@ from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
 from qiskit.converters import circuit_to_dag, dag_to_circuit
 from qiskit.passmanager import PassManagerState, PropertySet
 from qiskit.passmanager.compilation_status import RunState
+from qiskit.primitives import BaseEstimatorV2
 from qiskit.transpiler import TransformationPass, TranspileLayout
 
 from qprune.errors import CertificateViolation, OptionError, TaskError
+from qprune.gates.costs import Costs
 from qprune.gates.sites import sites_of
+from qprune.limits.base import Limit
 from qprune.limits.claims import deviations
-from qprune.limits.options import Options
-from qprune.limits.pruning import prune
-from qprune.simulators.passes import final_outputs
+from qprune.limits.pruning import checked_limit, pruned_under
+from qprune.limits.settings import Settings
+from qprune.limits.threshold import DEFAULT_LIMIT
+from qprune.noise.calibration import Noise
+from qprune.selection.strategies import Strategy
+from qprune.simulators.choices import final_outputs
+from qprune.simulators.simulator import Simulator
 from qprune.simulators.values import Outputs
 from qprune.task.task import Task
 
@@ -78,37 +85,75 @@ class PruneGates(TransformationPass):
         agreement: Largest difference allowed between an output of the task's circuit and of the circuit received, in
             the observable's unit (total variation for probabilities), > 0. Raise it where passes before this one
             approximate on purpose; the certificate then starts from the approximated circuit.
-        options: Those of `qprune.prune`: tolerance, budget, noise, ….
+        limit: How far, as in `qprune.prune`.
+        strategy: As in `qprune.prune`, and so are all further arguments.
+        noise: As in `qprune.prune`.
+        representatives: As in `qprune.prune`.
+        costs: As in `qprune.prune`.
+        prune_encoding: As in `qprune.prune`.
+        resynthesis: As in `qprune.prune`.
+        simulator: As in `qprune.prune`.
+        executor: As in `qprune.prune`.
+        seed: As in `qprune.prune`.
+        progress: As in `qprune.prune`.
 
     Raises:
         TaskError: `task` is no task; or, when it runs: the circuit received is not the task's.
-        OptionError: An option that `prune` does not have, or out of its range.
+        OptionError: An argument is out of its range, or does not go with the limit.
     """
 
     task: Task
     agreement: float
-    options: dict[str, Any]
+    limit: Limit
+    settings: Settings
 
-    def __init__(self, task: Task, *, agreement: float = 1e-6, **options: Any) -> None:
+    def __init__(
+        self,
+        task: Task,
+        limit: Limit = DEFAULT_LIMIT,
+        *,
+        agreement: float = 1e-6,
+        strategy: str | Strategy = "q-iprune",
+        noise: Noise = None,
+        representatives: str = "identity",
+        costs: Costs = None,
+        prune_encoding: bool = False,
+        resynthesis: bool = False,
+        simulator: str | Simulator | BaseEstimatorV2 = "statevector",
+        executor: Executor | None = None,
+        seed: int = 0,
+        progress: bool = False,
+    ) -> None:
         super().__init__()
         if not isinstance(task, Task):
             raise TaskError(
                 f"task must be a qprune.Task, got {type(task).__name__}; wrap the circuit: Task(circuit, …)"
             )
-        unknown = sorted(set(options) - {field.name for field in fields(Options)})
-        if unknown:
-            raise OptionError(f"options must be those of qprune.prune, got {', '.join(unknown)}; see its documentation")
-        Options(**options)  # checks every value now rather than in the middle of a compilation
         if isinstance(agreement, bool) or not isinstance(agreement, Real) or not agreement > 0:
             raise OptionError(f"agreement must be a number > 0 in units of the observable, got {agreement!r}")
-        self.task, self.agreement, self.options = task, agreement, options
+        self.task, self.agreement, self.limit = task, agreement, checked_limit(limit)
+        self.settings = limit.with_noise(
+            Settings(
+                strategy=strategy,
+                noise=noise,
+                representatives=representatives,
+                costs=costs,
+                prune_encoding=prune_encoding,
+                resynthesis=resynthesis,
+                simulator=simulator,
+                executor=executor,
+                seed=seed,
+                progress=progress,
+            )
+        )
+        limit.check(task, self.settings)  # now rather than in the middle of a compilation
 
     def run(self, dag: Any) -> Any:
         """Prune a `DAGCircuit`; returns the new one."""
         received = dag_to_circuit(dag)
         if "delay" in received.count_ops():
             raise TaskError("the circuit has delays; PruneGates must run before scheduling: move it forward")
-        result = prune(self._received_task(dag, received), **self.options)
+        result = pruned_under(self.limit, self._received_task(dag, received), self.settings)
         self.property_set[RESULT] = result
         self.property_set[CERTIFICATE] = result.certificate
         self.property_set[WEIGHTS] = _weights_of(result.task)

@@ -188,10 +188,15 @@ def _wires(task: Task) -> set[int]:
 
 def _request(result: PruneResult) -> str:
     options = result.certificate.options
-    parts = [f"{name} {options[name]:g}" for name in ("budget", "tolerance") if options.get(name) is not None]
-    names = ("certify", "refit", "aggregate", "representatives", "strategy")
-    parts += [f"{name} {options[name]}" for name in names if options.get(name) not in (None, False)]
-    return ", ".join([*parts, _count(len(result.certificate.samples), "sample")])
+    asked = {**options["limit"], "representatives": options["representatives"]}
+    parts = [f"limit {asked.pop('name').replace('_', ' ')}"]
+    parts += [
+        name if value is True else f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in asked.items()
+        if value is not None and value is not False
+    ]
+    parts += [f"strategy {options['strategy']['name']}", _count(len(result.certificate.samples), "sample")]
+    return ", ".join(parts)
 
 
 def _count(number: int, noun: str) -> str:
@@ -238,7 +243,7 @@ def _claims(result: PruneResult) -> str:
 
 def _limit(result: PruneResult) -> str:
     """What removals had to stay within."""
-    return "the measured budget" if result.certificate.options.get("certify") == "verified" else "the bound"
+    return "the bound" if result.certificate.limited_by_proof else "the measured budget"
 
 
 def _fates(result: PruneResult) -> str:

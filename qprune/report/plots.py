@@ -110,7 +110,7 @@ def plot_deviations(result: PruneResult, ax: Any = None) -> Any:
     style = {"linestyle": "none", "markersize": size}
     ax.plot(ranks + 1, bound[order][ranks], marker="v", color=BOUND, fillstyle="none", label="proven bound", **style)
     ax.plot(ranks + 1, measured[order][ranks], marker="o", color=MEASURED, label="measured", **style)
-    budget = certificate.options.get("budget")
+    budget = certificate.budget
     if budget is not None:
         ax.axhline(budget, color=LIMIT, linestyle="--", linewidth=1.2, label="budget")
     _from_zero(ax, max(*bound, *measured, budget or 0.0))
@@ -176,7 +176,7 @@ def plot_tradeoff(result: PruneResult, points: Sequence[TradeOffPoint], ax: Any 
     here = (int(result.circuit.size()), certificate.largest_bound, certificate.largest_measured)
     rows = sorted({*((p.gates, p.bound, p.measured) for p in points), here})
     # The line joins the points that no other beats in both gates and what the budget limits.
-    limited = 2 if certificate.options.get("certify") == "verified" else 1
+    limited = 1 if certificate.limited_by_proof else 2
     best = [row for k, row in enumerate(rows) if all(row[limited] < other[limited] for other in rows[:k])]
     for column, marker, color, label in ((1, "v", BOUND, "proven bound"), (2, "o", MEASURED, "measured")):
         for chosen, style in ((rows, {"linestyle": "none", "label": label}), (best, {"marker": "", "linewidth": 1.2})):

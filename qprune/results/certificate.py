@@ -21,6 +21,7 @@ from qprune.task.task import Task
 
 FORMAT = "qprune-certificate/1"
 VERSIONED = ("qprune", "qiskit", "qiskit-aer", "numpy", "scipy")
+BY_PROOF = ("threshold", "proven")  # limits on what is proven
 HASH_DIGITS = 10  # angles in a hash are rounded to so many significant digits
 
 
@@ -160,6 +161,17 @@ class Certificate:
     def largest_measured(self) -> float:
         """The largest measured deviation over outputs and samples."""
         return _largest(self.measured)
+
+    @property
+    def budget(self) -> float | None:
+        """The largest change that the limit allowed, in units of the outputs; None where it named none."""
+        found = self.options["limit"].get("budget")
+        return None if found is None else float(found)
+
+    @property
+    def limited_by_proof(self) -> bool:
+        """Whether the limit was on what is proven, not on what was measured."""
+        return self.options["limit"]["name"] in BY_PROOF
 
     @property
     def tightness(self) -> float | None:

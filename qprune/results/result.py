@@ -10,7 +10,7 @@ from qiskit import QuantumCircuit
 
 from qprune._arrays import FloatArray
 from qprune.results.certificate import Certificate
-from qprune.simulators.values import MATRIX_PRODUCT_STATE
+from qprune.simulators.choices import MatrixProductState
 from qprune.task.task import Task
 
 
@@ -204,7 +204,7 @@ def _expectations(certificate: Certificate) -> list[str]:
             f"  from {known.estimates} measured expectation values, all within {known.error:.3g} of the exact with",
             f"  probability {1 - known.failure:.6g} (T8); the bound allows for it, deviations may be off by twice that",
         ]
-    if certificate.options["simulator"] == MATRIX_PRODUCT_STATE:
+    if certificate.options["simulator"]["name"] == MatrixProductState.name:
         return [
             f"  from matrix product states: expectation values within {known.error:.3g}, of which truncation "
             f"{2 * known.truncation:.3g} (T7); the bound allows for it"

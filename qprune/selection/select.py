@@ -16,7 +16,7 @@ from qprune._arrays import FloatArray
 from qprune.exact.cancellation import InversePair, freed, needed
 from qprune.gates.sites import Site
 from qprune.selection.candidate import Candidate
-from qprune.selection.strategies.base import Strategy
+from qprune.selection.strategies.base import Order
 
 TRIED_ALONE = 8  # candidates that a sharper bound is asked about one by one when no run of them fits
 EXACT_SEARCH_NODES = 2000  # branch-and-bound nodes of the budget problem before the best set found is taken
@@ -71,7 +71,7 @@ def within_budget(
     candidates: Sequence[Candidate],
     largest_angles: FloatArray,
     cone_of: ConeOf,
-    strategy: Strategy,
+    strategy: Order,
     sites: Sequence[Site],
     pairs: Sequence[InversePair] = (),
 ) -> list[Candidate]:
@@ -110,7 +110,7 @@ def extended(
     taken: Sequence[Candidate],
     candidates: Sequence[Candidate],
     fits: Callable[[Sequence[Candidate]], bool],
-    strategy: Strategy,
+    strategy: Order,
     sites: Sequence[Site],
     pairs: Sequence[InversePair] = (),
 ) -> list[Candidate]:

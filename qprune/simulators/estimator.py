@@ -41,16 +41,16 @@ def measured_pass(
     samples: NDArray[np.intp],
     progress: bool,
 ) -> Prefix:
-    """As `forward_pass`, from measured expectation values.
+    """As `Simulator.run`, from measured expectation values.
 
     Args:
         estimator: Measures to its own default precision.
         delta: Probability that any value of the pass may be further off than the pass says.
-        task: As in `forward_pass`; it must have observables.
-        sites: As in `forward_pass`.
-        wanted: As in `forward_pass`.
-        samples: As in `forward_pass`.
-        progress: As in `forward_pass`.
+        task: As in `Simulator.run`; it must have observables.
+        sites: As in `Simulator.run`.
+        wanted: As in `Simulator.run`.
+        samples: As in `Simulator.run`.
+        progress: As in `Simulator.run`.
 
     Raises:
         OptionError: The estimator does not say to which precision it measures.

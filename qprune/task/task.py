@@ -155,13 +155,22 @@ class Task:
         chosen = self.probabilities[self.selected]
         return chosen / chosen.sum()
 
-    def accuracy(self, means: FloatArray) -> float | None:
-        """Share of samples predicted right from ⟨O_r⟩, shape (R, M); None without labels."""
+    def accuracy(self, means: FloatArray, samples: NDArray[np.intp] | None = None) -> float | None:
+        """Share of samples predicted right.
+
+        Args:
+            means: ⟨O_r⟩ by output and sample, shape (R, M).
+            samples: Indices of these M samples; default all.
+
+        Returns:
+            A share in [0, 1]; None without labels.
+        """
         if self.labels is None:
             return None
+        labels = self.labels if samples is None else self.labels[samples]
         by_sign = len(means) == 1 or bool(np.any(self.labels < 0))
         predicted = np.where(means[0] > 0, 1, -1) if by_sign else means.argmax(axis=0)
-        return float(np.mean(predicted == self.labels))
+        return float(np.mean(predicted == labels))
 
     # -- binding ---------------------------------------------------------------------------------------
 

@@ -149,6 +149,7 @@ class _Verifier:
         self.circuit, self.pruned = result.simplified, result.task.circuit
         self.checks: list[Check] = []
         self.entries, self.options, self.seen = self.certificate.replaced, self.certificate.options, task.selected
+        self.limit, self.simulator = self.options["limit"], self.options["simulator"]["name"]
         self.outputs = [f"output {name}" for name in task.output_names]
         self.samples = [f"sample {i}" for i in range(task.num_samples)]
         self.gates = [f"gate {e.site} ({e.gate} on {','.join(map(str, e.qubits))})" for e in self.entries]
@@ -167,7 +168,7 @@ class _Verifier:
         # On the task's own ensemble and outputs, so that a result cannot bring others
         circuits = task.with_circuit(self.circuit), task.with_circuit(result.task.circuit, weights)
         width = len(used_qubits(task, *circuits))
-        run = simulate_wide if self.options.get("simulator") == MPS and width > DENSE_WIDTH else simulate
+        run = simulate_wide if self.simulator == MPS and width > DENSE_WIDTH else simulate
         self.found = run(task, *circuits, self.by, self.cones, np.exp(-self.log_q), progress)
         # A mean is a sum of 2^n terms, each rounded once; in matrix product states errors of the state count.
         own = 0.0 if run is simulate_wide else (64 + 2.0 ** (width - 1)) * np.finfo(float).eps
@@ -203,7 +204,9 @@ class _Verifier:
         self.check(claim, how, found, claimed, slack, *where, equal=True)
 
     def number(self, option: str) -> float:
-        value = self.options.get(option)
+        """A finite number among the limit's fields, the simulator's or the other options."""
+        places = (self.limit, self.options["simulator"], self.options)
+        value = next((place[option] for place in places if option in place), None)
         number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else np.nan
         if not np.isfinite(number):
             raise _damaged(f"option {option} must be a number, is {value!r}")
@@ -262,7 +265,7 @@ class _Verifier:
     def check_expectations(self, rounding: float) -> float:
         """How far the certificate's own expectation values may be off: its word, unless they were only rounded."""
         known = self.certificate.expectations
-        if self.options.get("simulator") == STATEVECTOR:
+        if self.simulator == STATEVECTOR:
             self.check("error of expectation values", "definition", known.error, rounding, 0)
             self.equal(
                 "no truncation, no shots", "comparison", [known.truncation, known.estimates, known.failure], 0, 0
@@ -284,11 +287,12 @@ class _Verifier:
 
     def check_replacements(self) -> None:
         """Distances, tolerances (T1), κ and angles of every replaced gate (section 3)."""
-        entries, options, deformed = self.entries, self.options, f"D_η on {PREFIX}"
+        entries, deformed = self.entries, f"D_η on {PREFIX}"
         distances, angle = self.found.deformed[:, self.seen], self.found.angle[:, self.seen]
-        if options["aggregate"] not in ("rms", "max"):
-            raise _damaged(f"unknown aggregate {options['aggregate']!r}")
-        distance = distances.max(axis=1) if options["aggregate"] == "max" else self.rms(distances)
+        aggregate = self.limit.get("aggregate", "rms")
+        if aggregate not in ("rms", "max"):
+            raise _damaged(f"unknown aggregate {aggregate!r}")
+        distance = distances.max(axis=1) if aggregate == "max" else self.rms(distances)
         lows = [e.distance if e.distance_low is None else e.distance_low for e in entries]
         margin = np.where([e.distance_low is None for e in entries], self.excess, self.near)
         within = np.clip(distance, lows, [e.distance for e in entries])
@@ -299,9 +303,9 @@ class _Verifier:
         limit = kappa[:, None] * distances
         self.check("d_1 ≤ κ d_q", PREFIX, 2 * np.sin(angle / 2), limit, SLACK, self.gates, self.each[1])
         claimed = [np.inf if e.tolerance is None else e.tolerance for e in entries]
-        if not np.all(np.isinf(claimed) == (options["tolerance"] is None)):
+        if not np.all(np.isinf(claimed) == (self.limit.get("tolerance") is None)):
             raise _damaged("tolerances of gates do not fit the option tolerance")
-        if options["tolerance"] is not None:
+        if self.limit.get("tolerance") is not None:
             saved = self.noise.infidelity[[entry.site for entry in entries]]
             tolerance = np.sqrt(self.number("tolerance") ** 2 + self.number("gamma") * saved)
             self.equal("tolerance of a gate", "definition", tolerance, claimed, SLACK, self.gates)
@@ -320,7 +324,7 @@ class _Verifier:
         doubt = SLACK + self.found.gate_error.sum()
         theta, total = np.array(self.certificate.angle), np.minimum(np.array(self.cones) @ angle, pi / 2)
         # Windows (T6) may fall below the sum of angles, but no claim may fall below the angle of the states.
-        if not self.options.get("window"):
+        if not self.limit.get("window"):
             self.check("Θ ≥ sum of angles (T2)", PREFIX, total, theta, doubt, *self.each)
         doubt = SLACK + self.found.angle_error
         self.check("Θ ≥ angle of the states", SIMULATED, state[1:], theta, doubt, *self.each)
@@ -331,7 +335,7 @@ class _Verifier:
         self.check("… as a sum over gates (T2)", PREFIX, over_gates, claimed, doubt)
         if (closed := self.certificate.angle_from_tolerances) is None:
             return
-        if self.entries and (self.options["aggregate"] != "max" or self.options["tolerance"] is None):
+        if self.entries and (self.limit.get("aggregate") != "max" or self.limit.get("tolerance") is None):
             raise CertificateViolation("angle from tolerances: claimed without a tolerance and the aggregate 'max'")
         chords = np.array([e.kappa * (e.tolerance or 0) / 2 for e in self.entries])
         formula = min(pi / 2, 2 * np.arcsin(np.minimum(1, chords)).sum())
@@ -360,8 +364,8 @@ class _Verifier:
                 became = np.sign(mean) * self.found.after[r, self.seen]
                 for claim, how, value in (("(T4)", FORMULA, least), ("not flipped", SIMULATED, became)):
                     self.check(f"certified predictions {claim}", how, np.where(flags, -value, -np.inf), 0, slack, here)
-        if self.options["budget"] is not None:
-            what = "measured" if self.options.get("certify") == "verified" else "bound"
+        if self.limit.get("budget") is not None:
+            what = "bound" if self.limit["name"] in ("threshold", "proven") else "measured"
             within, budget = getattr(certificate, what), self.number("budget")
             self.check(f"{what} in budget", "comparison", within, budget, self.slack, *self.each)
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
 
 from qprune.gates.sites import Site
 from qprune.selection.candidate import Candidate
 from qprune.selection.strategies.base import Strategy
 
 
+@dataclass(frozen=True)
 class QIPrune(Strategy):
     """Leaves the order to the search over task-conditioned angles."""
 
-    name = "q-iprune"
+    name: ClassVar[str] = "q-iprune"
 
-    def order(self, candidates: Sequence[Candidate], sites: Sequence[Site]) -> None:
+    def order(self, candidates: Sequence[Candidate], sites: Sequence[Site], rng: np.random.Generator) -> None:
         return None

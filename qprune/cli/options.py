@@ -1,0 +1,201 @@
+"""Flags of the command line: one per limit and per field of a limit, read off the limits' own classes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from qprune.errors import OptionError
+from qprune.gates.costs import Costs
+from qprune.limits.base import Limit, default_of, options_of
+from qprune.limits.registry import LIMITS
+from qprune.limits.threshold import DEFAULT_LIMIT
+from qprune.limits.under_noise import UnderNoise
+from qprune.noise.calibration import NoiseCalibration, calibrate
+from qprune.selection.finder import KINDS
+from qprune.selection.strategies import STRATEGIES
+from qprune.simulators.choices import SIMULATORS, Statevector
+from qprune.simulators.simulator import Simulator
+
+MEANS = {
+    "threshold": ("ε", "every gate with d_q ≤ ε goes, 0 to √2 (the paper's rule, default 0.05)"),
+    "proven": ("BUDGET", "largest change of any output of any sample, proven beforehand"),
+    "measured": ("BUDGET", "the same, measured by exact simulation"),
+    "accuracy": ("LOSS", "largest fall of the accuracy on the labels, 0.01 for one percentage point"),
+    "under_noise": ("FILE|NAME", "until removing more adds more error than it saves noise, on this device"),
+}
+
+
+def flag(name: str) -> str:
+    """How the command line writes an argument's name."""
+    return "--" + name.replace("_", "-")
+
+
+def add_limits(command: ArgumentParser) -> None:
+    """One flag per limit, of which one may be given, and one per further field of any of them."""
+    group = command.add_mutually_exclusive_group()
+    for name, kind in LIMITS.items():
+        metavar, words = MEANS[name]
+        value = str if name == "under_noise" else float
+        group.add_argument(flag(name), dest=f"limit_{name}", type=value, metavar=metavar, help=words)
+    for name, kinds in _fields().items():
+        field = options_of(kinds[0])[name]
+        words = f"{field.metadata['help']}; with {_listed(flag(kind.name) for kind in kinds)}"
+        dest, default = f"field_{name}", argparse.SUPPRESS
+        if isinstance(default_of(field), bool):
+            command.add_argument(flag(name), dest=dest, action="store_true", default=default, help=words)
+        elif name == "window":
+            command.add_argument(flag(name), dest=dest, type=_window, default=default, help=words)
+        else:
+            more = {key: field.metadata[key] for key in ("choices", "type") if key in field.metadata}
+            command.add_argument(flag(name), dest=dest, default=default, help=words, **more)
+    command.add_argument(
+        "--refit-noise",
+        dest="field_refit",
+        action="store_const",
+        const="noise",
+        default=argparse.SUPPRESS,
+        help="refit at last for that device's noise; with --under-noise",
+    )
+
+
+def limit_from(options: Namespace) -> Limit:
+    """The limit that the flags ask for.
+
+    Raises:
+        OptionError: A flag does not go with that limit, in the flags' own words.
+    """
+    asked = {name: getattr(options, f"limit_{name}") for name in LIMITS}
+    given = {name: value for name, value in asked.items() if value is not None}
+    name, value = next(iter(given.items()), (DEFAULT_LIMIT.name, getattr(DEFAULT_LIMIT, DEFAULT_LIMIT.main)))
+    kind = LIMITS[name]
+    fields = {key.removeprefix("field_"): v for key, v in vars(options).items() if key.startswith("field_")}
+    for field in fields:
+        if field not in options_of(kind):
+            able = _listed(flag(k.name) for k in _fields()[field])
+            raise OptionError(
+                f"{flag(field)} goes with {able}, not with {flag(name) if given else 'the default limit'}"
+            )
+    if kind is UnderNoise:
+        value = calibrate(value, **_shape(options))
+    return kind(**{kind.main: value}, **fields)
+
+
+def add_settings(command: ArgumentParser) -> None:
+    """What all limits have in common."""
+    command.add_argument("--noise", type=_number_or_name, metavar="FILE|NAME|λ", help="noise model, device, or λ")
+    command.add_argument("--layout", type=_qubits, metavar="Q,Q,…", help="physical qubits; needs a device as --noise")
+    command.add_argument("--beta", type=float, help="strength β of the deformation (default 1); needs --noise")
+    command.add_argument("--gamma", type=float, help="γ in ε² = ε₀² + γr (default 1); needs --noise")
+    command.add_argument("--representatives", choices=KINDS, default="identity", help="what may stand in for a gate")
+    command.add_argument(
+        "--resynthesis", action="store_true", help="at last fewer CX in runs on two qubits; fixes their weights"
+    )
+    add_common(command)
+
+
+def add_common(command: ArgumentParser) -> None:
+    """What `prune` and `frontier` have in common."""
+    command.add_argument("--strategy", choices=tuple(STRATEGIES), default="q-iprune", help="who orders the gates")
+    command.add_argument("--costs", metavar="JSON", help="cost by gate name, such as '{\"cx\": 20}'")
+    command.add_argument("--prune-encoding", action="store_true", help="gates that an input enters may go too")
+    command.add_argument("--holdout", type=float, default=0.0, help="fraction of samples that selection never sees")
+    command.add_argument("--seed", type=int, default=0, help="seed of the hold-out and of whatever draws")
+    command.add_argument(
+        "--simulator", choices=tuple(SIMULATORS), default=Statevector.name, help="how circuits are simulated"
+    )
+    command.add_argument("--threads", type=int, default=1, help="threads for statevectors (default 1)")
+    command.add_argument("--workers", type=int, default=1, help="processes that share the samples (default 1)")
+
+
+def simulator_from(options: Namespace) -> Simulator:
+    """The simulator that the flags ask for.
+
+    Raises:
+        OptionError: Threads are asked for where there are none.
+    """
+    if options.simulator == Statevector.name:
+        return Statevector(options.threads)
+    if options.threads != 1:
+        raise OptionError(f"--threads goes with --simulator {Statevector.name}")
+    return SIMULATORS[options.simulator]()
+
+
+def noise_from(options: Namespace) -> NoiseCalibration | None:
+    """The noise that the flags ask for, besides that of --under-noise.
+
+    Raises:
+        OptionError: It is shaped without being given, given twice, or out of range.
+    """
+    if options.noise is not None and options.limit_under_noise is not None:
+        raise OptionError("--under-noise names the noise already; leave --noise out")
+    if options.noise is None:
+        if _shape(options) and options.limit_under_noise is None:
+            raise OptionError("--beta, --gamma and --layout shape what --noise or --under-noise gives; add one of them")
+        return None
+    return calibrate(options.noise, **_shape(options))
+
+
+def _shape(options: Namespace) -> dict[str, Any]:
+    shape = {name: getattr(options, name) for name in ("beta", "gamma", "layout")}
+    return {name: value for name, value in shape.items() if value is not None}
+
+
+def costs_from(options: Namespace) -> Costs:
+    """The costs that the flags ask for.
+
+    Raises:
+        OptionError: They are no JSON object.
+    """
+    if options.costs is None:
+        return None
+    try:
+        costs = json.loads(options.costs)
+    except (ValueError, RecursionError) as error:
+        raise OptionError(f'--costs must be a JSON object such as {{"cx": 20}}: {error}') from error
+    if not isinstance(costs, dict):
+        raise OptionError(f'--costs must be a JSON object such as {{"cx": 20}}, got {options.costs}')
+    return costs
+
+
+def add_bundle(command: ArgumentParser) -> None:
+    """The bundle to read and the folder to write."""
+    command.add_argument("bundle", type=Path, help="folder with circuit.qasm or circuit.qpy, task.json, inputs.csv")
+    command.add_argument("--force", action="store_true", help="replace an earlier result in --out")
+
+
+def _fields() -> dict[str, list[type[Limit]]]:
+    """Every further field of any limit, with the limits that have it."""
+    found: dict[str, list[type[Limit]]] = {}
+    for kind in LIMITS.values():
+        for name in options_of(kind):
+            found.setdefault(name, []).append(kind)
+    return found
+
+
+def _listed(names: Iterable[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def _number_or_name(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _qubits(text: str) -> list[int]:
+    if not all(q.isdecimal() for q in text.split(",")):
+        raise argparse.ArgumentTypeError(f"must be physical qubits such as 0,1,2, got {text!r}")
+    return [int(q) for q in text.split(",")]
+
+
+def _window(text: str) -> int | str:
+    if text != "auto" and not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"must be auto or a number of qubits, 0 for none, got {text!r}")
+    return text if text == "auto" else int(text)

@@ -1,0 +1,89 @@
+"""A limit in the unit that classifiers are judged by: how far accuracy may fall."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from qprune._checks import is_number, plain
+from qprune.errors import OptionError
+from qprune.limits.base import Limit, Rewritten, checked_refit, checked_window, option, set_checked
+from qprune.limits.measuring import check_removal, compressor_of, deviation_of, judged, removed
+from qprune.limits.prepared import Comparison, Prepared
+from qprune.limits.removal import Reduced
+from qprune.limits.settings import Settings
+from qprune.task.task import Task
+
+SHARES = np.geomspace(1e-3, 1, 10)  # deviations fitted to, in shares of the largest that observables allow
+SHARE_ROUNDING = 1e-9  # of a share of samples: far below one sample, far above what adding them up rounds
+
+
+@dataclass(frozen=True)
+class Accuracy(Limit):
+    """Accuracy on the labels of the selected samples falls by no more than a given share.
+
+    Outputs may change by as much as that leaves room for; `certificate.measured` says by how much they do. The
+    accuracy on the hold-out, which selection never sees, is reported beside.
+
+    Args:
+        loss: Largest fall of the accuracy, in [0, 1]: 0.01 is one percentage point.
+        refit: Move the surviving weights so that the outputs stay near the original's, at rising deviations.
+        window: Qubits of a window of the bound that is reported beside, as in `Threshold`.
+
+    Raises:
+        OptionError: A value is out of its range, or the task has no labels.
+
+    Example:
+        >>> Accuracy(0.01)
+        Accuracy(loss=0.01, refit=False, window='auto')
+    """
+
+    loss: float
+    refit: bool = option(False, "move surviving weights to make up for what goes")
+    window: int | str = option("auto", "qubits per window of the bound, 0 for none, or auto")
+    name: ClassVar[str] = "accuracy"
+    main: ClassVar[str] = "loss"
+
+    def __post_init__(self) -> None:
+        loss = plain(self.loss)
+        if not is_number(loss) or not 0 <= loss <= 1:
+            raise OptionError(f"loss must be a share in [0, 1], 0.01 for one percentage point, got {self.loss!r}")
+        set_checked(self, loss=float(loss), refit=checked_refit(self.refit), window=checked_window(self.window))
+
+    @property
+    def comparison(self) -> Comparison:
+        return Comparison(window=self.window)
+
+    def check(self, task: Task, settings: Settings) -> None:
+        check_removal("Accuracy", settings, self.refit)
+        if task.labels is None:
+            raise OptionError("Accuracy needs labels: give the task labels=…, one class per sample, or use Measured")
+
+    def choose(self, prepared: Prepared) -> Rewritten:
+        smaller = self._with_refit(prepared) if self.refit else self._without(prepared)
+        return judged(prepared, smaller, deviation_of(prepared, smaller))
+
+    def _without(self, prepared: Prepared) -> Reduced:
+        return removed(prepared, self.loss + SHARE_ROUNDING, lambda smaller: _fall(prepared, smaller))
+
+    def _with_refit(self, prepared: Prepared) -> Reduced:
+        """The last circuit, on the way to ever larger deviations, whose accuracy is still there."""
+        compressor = compressor_of(prepared)
+        largest = max(s.high - s.low for s in prepared.task.spectra)
+        best = current = compressor.original
+        for budget in (SHARES * largest).tolist():
+            current = compressor.compress(budget, current, prepared.settings.progress)
+            if _fall(prepared, current) > self.loss + SHARE_ROUNDING:
+                break
+            best = current
+        return best
+
+
+def _fall(prepared: Prepared, smaller: Reduced) -> float:
+    """By how much accuracy on the selected samples falls, negative where it rises."""
+    task = prepared.task
+    after = prepared.runner.outputs(smaller.task, smaller.sites, task.selected)
+    before = task.accuracy(prepared.prefix.outputs.means, task.selected)
+    return (before or 0.0) - (task.accuracy(after.means, task.selected) or 0.0)

@@ -1,0 +1,94 @@
+"""From the circuit that a limit allowed to a certified result: measure, claim, gather."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qprune.gates.sites import Site, circuit_of
+from qprune.limits.base import Limit, Rewritten
+from qprune.limits.claims import Basis, Measurements, accuracy, make_certificate, plan_of
+from qprune.limits.finished import Finished, finished, forecast_of, predicted
+from qprune.limits.prepared import Prepared
+from qprune.limits.proof import angle_of
+from qprune.results.certificate import NoiseRecord
+from qprune.results.result import PruneResult
+from qprune.simulators.values import Outputs
+from qprune.task.task import Task
+
+
+def certify(prepared: Prepared, limit: Limit, rewritten: Rewritten) -> PruneResult:
+    """Measure the circuit that a limit allowed, and state what is proven and measured of it.
+
+    Args:
+        prepared: The simplified original.
+        limit: What was asked for.
+        rewritten: The smaller circuit, and what it replaces.
+
+    Source: THEORY T2, T4, T5.
+    """
+    task, chosen = prepared.task, rewritten.chosen
+    simplified = circuit_of(task, prepared.sites)
+    end = finished(prepared, rewritten.reduced)
+    before = Measurements(prepared.prefix.outputs, _outputs(prepared, task, prepared.sites, task.heldout))
+    selected = prepared.runner.outputs(end.task, end.sites, task.selected, prepared.settings.progress)
+    after = Measurements(selected, _outputs(prepared, end.task, end.sites, task.heldout))
+    basis = Basis(
+        task=task,
+        sites=prepared.sites,
+        simplified=simplified,
+        comparison=prepared.comparison,
+        tolerances=prepared.tolerances,
+        noise=prepared.noise,
+        options=_options(prepared, limit, rewritten),
+        record=_noise_record(prepared, end, selected, rewritten.tried),
+    )
+    changes = rewritten.reduced.changes + end.changes
+    return PruneResult(
+        original=task,
+        flat=circuit_of(task, prepared.original),
+        simplified=simplified,
+        task=end.task,
+        plan=plan_of(basis, prepared.original, prepared.exact, changes, rewritten.compared, chosen),
+        certificate=make_certificate(basis, end.task, chosen, angle_of(prepared, chosen), before, after),
+        accuracy=accuracy(task, before, after),
+    )
+
+
+def _options(prepared: Prepared, limit: Limit, rewritten: Rewritten) -> dict[str, Any]:
+    """What was asked for, with what stood open: the window that was used, the budget that came out."""
+    asked = limit.record()
+    if "window" in asked:
+        asked["window"] = prepared.window
+    if rewritten.budget is not None:
+        asked["budget"] = rewritten.budget
+    return {"limit": asked, **prepared.settings.record()}
+
+
+def _noise_record(
+    prepared: Prepared, end: Finished, outputs: Outputs, tried: tuple[tuple[float, float], ...]
+) -> NoiseRecord | None:
+    calibration, noise = prepared.calibration, prepared.noise
+    if calibration.coherence == 1:
+        return None
+    forecast = forecast_of(prepared)
+    before = predicted(prepared, forecast, prepared.task, prepared.sites, prepared.prefix.outputs)
+    after = predicted(prepared, forecast, end.task, end.sites, outputs)
+    return NoiseRecord(
+        source=calibration.source,
+        layout=calibration.layout,
+        noiseless=calibration.noiseless,
+        coherence=tuple(noise.coherence.tolist()),
+        infidelity=tuple(noise.infidelity.tolist()),
+        accumulated=tuple(noise.accumulated.tolist()),
+        totals=(calibration.of(prepared.original).total, noise.total, calibration.of(end.sites).total),
+        predicted=None if before is None or after is None else (before, after),
+        tried=tried,
+    )
+
+
+def _outputs(prepared: Prepared, task: Task, sites: Sequence[Site], samples: NDArray[np.intp]) -> Outputs | None:
+    return prepared.runner.outputs(task, sites, samples) if len(samples) else None
