@@ -34,14 +34,14 @@ class Request:
     """What pruning is asked to do.
 
     Attributes:
-        limit: "threshold", "proven", "measured" or "under noise".
+        limit: "threshold", "proven", "measured", "accuracy" or "under noise".
         tolerance: ε₀; with "proven" beside the budget.
-        budget: In the observable's unit.
+        budget: In the observable's unit; of "accuracy" its largest fall.
         refit: Whether surviving weights move.
         window: Qubits of a window, or "auto".
         noise: (λ, β, γ), the name of a noise model, or None.
-        others: strategy, representatives, aggregate, costs, prune_encoding, resynthesis, seed, simulator, delta,
-            threads, executor, as qprune has them.
+        others: strategy, representatives, aggregate, costs, prune_encoding, resynthesis, seed, simulator, executor, as
+            qprune has them.
     """
 
     limit: str
@@ -55,10 +55,9 @@ class Request:
     @property
     def mode(self) -> str:
         """For the counts."""
-        names = [self.limit if self.limit != "measured" or not self.refit else "measured, refit"]
         if self.limit == "proven" and self.tolerance is not None:
-            names.append("with a threshold")
-        return " ".join(names)
+            return "proven, threshold"
+        return f"{self.limit}, refit" if self.refit else self.limit
 
     @property
     def extras(self) -> tuple[str, ...]:
@@ -123,25 +122,34 @@ def make_task(arguments: dict[str, Any]) -> Any:
     return qprune.Task(**arguments)
 
 
-def options_of(request: Request) -> dict[str, Any]:
-    """The request in qprune's own words."""
-    options: dict[str, Any] = {"tolerance": request.tolerance, "budget": request.budget, **request.others}
-    if request.limit in ("measured", "under noise"):
-        options |= {"certify": "verified", "refit": request.refit}
-    if request.limit == "under noise":
-        options["budget"] = "noise"
-    if request.window != "auto":
-        options["window"] = request.window
+def limit_of(request: Request) -> Any:
+    """The limit in qprune's own words."""
+    window = {"window": request.window}
+    compared = {**window, "aggregate": request.others.get("aggregate", "rms")}
+    if request.limit == "threshold":
+        return qprune.Threshold(request.tolerance, **compared)
+    if request.limit == "proven":
+        return qprune.Proven(request.budget, tolerance=request.tolerance, **compared)
+    if request.limit == "measured":
+        return qprune.Measured(request.budget, refit=request.refit, **window)
+    if request.limit == "accuracy":
+        return qprune.Accuracy(request.budget, refit=request.refit, **window)
+    return qprune.UnderNoise(request.noise, refit=request.refit, **window)
+
+
+def settings_of(request: Request) -> dict[str, Any]:
+    """What stands beside the limit, in qprune's own words."""
+    settings = {name: value for name, value in request.others.items() if name != "aggregate"}
     if isinstance(request.noise, tuple):
         coherence, beta, gamma = request.noise
-        options["noise"] = qprune.calibrate(coherence, beta=beta, gamma=gamma)
-    elif request.noise is not None:
-        options["noise"] = request.noise
-    return options
+        settings["noise"] = qprune.calibrate(coherence, beta=beta, gamma=gamma)
+    elif request.noise is not None and request.limit != "under noise":
+        settings["noise"] = request.noise
+    return settings
 
 
 def prune(task: Any, request: Request) -> Outcome:
-    return outcome_of(qprune.prune(task, **options_of(request)))
+    return outcome_of(qprune.prune(task, limit_of(request), **settings_of(request)))
 
 
 def outcome_of(result: Any) -> Outcome:
@@ -215,7 +223,8 @@ def forged(outcome: Outcome, changes: dict[str, Any]) -> Outcome:
     if "error" in made:
         made["expectations"] = replace(certificate.expectations, error=made.pop("error"))
     if "simulator" in made:
-        made["options"] = {**certificate.options, "simulator": made.pop("simulator")}
+        named = {**certificate.options["simulator"], "name": made.pop("simulator")}
+        made["options"] = {**certificate.options, "simulator": named}
     return replace(outcome, result=replace(outcome.result, certificate=replace(certificate, **made)))
 
 
@@ -224,9 +233,18 @@ def is_informative(what: str) -> bool:
     return what.startswith(INFORMATIVE)
 
 
-def prune_plainly(task: Any, options: dict[str, Any]) -> None:
-    """`prune` with options as given, for those that are none."""
-    qprune.prune(task, **options)
+LIMITS = {  # and the arguments of each, for those that are none
+    "Threshold": ("tolerance", "aggregate", "window"),
+    "Proven": ("budget", "tolerance", "aggregate", "window"),
+    "Measured": ("budget", "refit", "window"),
+    "Accuracy": ("loss", "refit", "window"),
+    "UnderNoise": ("device", "refit", "window"),
+}
+
+
+def prune_under(task: Any, limit: str, arguments: dict[str, Any], options: dict[str, Any]) -> None:
+    """`prune` with arguments of a limit and options as given."""
+    qprune.prune(task, getattr(qprune, limit)(**arguments), **options)
 
 
 def load_task(folder: Path) -> Any:
@@ -238,7 +256,7 @@ def load_task(folder: Path) -> Any:
 
 def in_pass_manager(manager: Any, stage: str, task: Any, request: Request) -> tuple[QuantumCircuit, Any]:
     """Run a staged pass manager on the task's circuit with pruning at the end of a stage."""
-    step = PassManager([PruneGates(task, **options_of(request))])
+    step = PassManager([PruneGates(task, limit_of(request), **settings_of(request))])
     before = getattr(manager, stage)
     setattr(manager, stage, step if before is None else before + step)
     circuit = manager.run(task.circuit)
@@ -267,12 +285,10 @@ def trade_off(outcome: Outcome) -> None:
 
 def flags_of(request: Request) -> list[str]:
     """The request as arguments of the command."""
-    flags = ["--window", str(request.window)]
-    for name in ("tolerance", "budget"):
-        if getattr(request, name) is not None:
-            flags += [f"--{name}", repr(getattr(request, name))]
-    if request.limit == "measured":
-        flags += ["--certify", "verified"] + ["--refit"] * request.refit
+    main = request.tolerance if request.limit == "threshold" else request.budget
+    flags = [f"--{request.limit}", repr(main), "--window", str(request.window)] + ["--refit"] * request.refit
+    if request.limit == "proven" and request.tolerance is not None:
+        flags += ["--tolerance", repr(request.tolerance)]
     if isinstance(request.noise, tuple):
         flags += [word for pair in zip(_NOISE_FLAGS, request.noise, strict=True) for word in map(str, pair)]
     for name, value in request.others.items():
@@ -282,7 +298,9 @@ def flags_of(request: Request) -> list[str]:
 
 
 def prune_qnode(node: Any, inputs: Any, weights: Any, request: Request) -> Any:
-    return pennylane.prune(node, inputs=inputs, weights=weights, **options_of(request))
+    return pennylane.prune(
+        node, limit_of(request), inputs=inputs, weights=weights, **settings_of(request)
+    )
 
 
 def load_qnode(folder: Path, node: Any) -> Any:

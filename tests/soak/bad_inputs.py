@@ -31,8 +31,8 @@ JUNK: tuple[Any, ...] = (
 
 _TASK = ("circuit", "observables", "inputs", "input_params", "weights", "weight_params", "probabilities", "holdout")
 _TASK += ("seed", "labels")
-_PRUNE = ("tolerance", "budget", "certify", "refit", "window", "noise", "aggregate", "representatives", "strategy")
-_PRUNE += ("costs", "prune_encoding", "resynthesis", "seed", "simulator", "delta", "threads", "executor")
+_OPTIONS = ("strategy", "noise", "representatives", "costs", "prune_encoding", "resynthesis", "simulator", "executor")
+_OPTIONS += ("seed", "progress")
 _JUNK_TEXT = (
     "",
     "nan",
@@ -53,24 +53,35 @@ _JUNK_TEXT = (
 )
 NEVER_READ = ("inputs.csv twice", "inputs.csv wide", "inputs.csv narrow")
 READ_AS_IT_WAS = ("inputs.csv bom",)
-_FLAGS = ("--tolerance", "--budget", "--window", "--noise", "--layout", "--beta", "--gamma", "--costs", "--holdout")
+_FLAGS = ("--threshold", "--proven", "--measured", "--accuracy", "--under-noise", "--tolerance", "--window", "--noise")
+_FLAGS += ("--layout", "--beta", "--gamma", "--costs", "--holdout")
 _FLAGS += ("--seed", "--threads", "--tradeoff", "--workers", "--simulator", "--strategy", "--aggregate", "--out")
 
 
 def bad_argument(rng: np.random.Generator, tally: Tally) -> None:
-    """One argument of `Task` or `prune` is something else."""
+    """One argument of `Task`, of a limit or of `prune` is something else."""
     situation, arguments = _task(rng, tally)
-    if rng.random() < 0.5:
-        name, junk = str(rng.choice(_TASK)), _junk(rng)
+    share, junk = rng.random(), _junk(rng)
+    if share < 0.5:
+        name = str(rng.choice(_TASK))
         tally.tags = (f"Task({name})",)
-        _usable(lambda: adapter.make_task({**arguments, name: junk}), f"Task({name})", _short(junk))
+        _usable(lambda: adapter.make_task({**arguments, name: junk}), tally.tags[0], _short(junk))
         return
-    name, junk = str(rng.choice(_PRUNE)), _junk(rng)
-    tally.tags = (f"prune({name})",)
     task = adapter.make_task(arguments)
-    other = {} if rng.random() < 0.5 else {"budget": 0.1 * situation.scale}
-    other = {**other, "certify": "verified"} if other and rng.random() < 0.5 else other
-    _usable(lambda: adapter.prune_plainly(task, {**other, name: junk}), f"prune({name})", f"{_short(junk)}, {other}")
+    limit = str(rng.choice(["Threshold", "Proven", "Measured"]))
+    main = {adapter.LIMITS[limit][0]: 0.1 * (1 if limit == "Threshold" else situation.scale)}
+    if share < 0.75:
+        limit = str(rng.choice(list(adapter.LIMITS)))
+        name = str(rng.choice(adapter.LIMITS[limit]))
+        first = {} if limit == "UnderNoise" else {adapter.LIMITS[limit][0]: 0.1}
+        tally.tags = (f"{limit}({name})",)
+        _usable(lambda: adapter.prune_under(task, limit, {**first, name: junk}, {}), tally.tags[0], _short(junk))
+        return
+    name = str(rng.choice(_OPTIONS))
+    if name == "costs" and callable(junk):  # is called, and what it raises is the user's
+        return
+    tally.tags = (f"prune({name})",)
+    _usable(lambda: adapter.prune_under(task, limit, main, {name: junk}), tally.tags[0], f"{_short(junk)}, {limit}")
 
 
 def bad_bundle(rng: np.random.Generator, tally: Tally) -> None:

@@ -33,9 +33,12 @@ class Tally:
         self.notes = {"situation": situation, "request": request}
 
 
-def _pruned(rng, tally: Tally, draw: Callable[..., Request], **sizes) -> tuple[Situation, Request, Outcome]:
+def _pruned(
+    rng: np.random.Generator, tally: Tally, draw: Callable[..., Request], by_accuracy: float = 0.0, **sizes: int
+) -> tuple[Situation, Request, Outcome]:
     situation = draw_situation(rng, **sizes)
-    request = draw(rng, situation.scale)
+    by_labels = "labels" in situation.extras and rng.random() < by_accuracy
+    request = requests.draw_accuracy(rng) if by_labels else draw(rng, situation.scale)
     tally.of(situation, request)
     task = adapter.make_task(situation.task_arguments())
     outcome = adapter.prune(task, request)
@@ -45,7 +48,7 @@ def _pruned(rng, tally: Tally, draw: Callable[..., Request], **sizes) -> tuple[S
 
 def prune(rng: np.random.Generator, tally: Tally) -> None:
     """Any limit; the honest result verifies; once in a while the same twice."""
-    _, request, outcome = _pruned(rng, tally, requests.draw_request)
+    _, request, outcome = _pruned(rng, tally, requests.draw_request, by_accuracy=0.5)
     adapter.verify(outcome)
     if rng.random() < 0.05:
         again = adapter.prune(outcome.result.original, request)

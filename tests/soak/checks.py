@@ -101,13 +101,37 @@ def check_bounds(truth: Truth, request: Request) -> None:
     known = slack + 2 * min(outcome.error, 0.1) * truth.units[:, None]
     _at_most("bound (T2)", real, outcome.bound, slack)
     _at_most("measured deviation", np.abs(real - outcome.measured), 0 * real, known)
-    if request.budget is not None:
+    if request.limit == "accuracy":
+        check_accuracy(truth, request)
+    elif request.budget is not None:
         within = outcome.bound if request.limit == "proven" else outcome.measured
         _at_most("budget", within, np.full_like(within, request.budget), slack)
-    if request.limit != "measured" and not outcome.replaced:
+    if not request.refit and not outcome.replaced:
         _at_most("exact where nothing is replaced", real, 0 * real, slack)
     if not request.noise and request.others.get("simulator") is None:
         require(outcome.error < 1e-11, "error of the expectation values", f"claimed {outcome.error}")
+
+
+def check_accuracy(truth: Truth, request: Request) -> None:
+    """On the labels of the selected samples it falls by no more than was allowed; ties within rounding may go either way."""
+    situation, samples = truth.situation, list(truth.outcome.samples)
+    labels = np.array(situation.extras["labels"])[samples]
+    means = [
+        np.array([[oracle.expectation(terms, states[i]) for i in samples] for terms in situation.observables or ()])
+        for states in (truth.before, truth.after)
+    ]
+    near = truth.rounding.max() + PER_GATE * max(abs(c) for terms in situation.observables or () for _, c in terms)
+    before, after = (_right(found, labels, sign * near) for found, sign in zip(means, (-1, 1), strict=True))
+    require(after >= before - request.budget - 1e-9, "accuracy", f"{before} to {after}, allowed {request.budget}")
+
+
+def _right(means: NDArray[np.float64], labels: NDArray[np.int64], room: float) -> float:
+    """Share of right predictions, each with that much room to be right (negative: to spare)."""
+    if len(means) == 1 or np.any(labels < 0):
+        return float(np.mean(means[0] * np.where(labels > 0, 1, -1) > -room))
+    own = means[labels, np.arange(len(labels))]
+    others = np.where(np.arange(len(means))[:, None] == labels, -np.inf, means).max(axis=0)
+    return float(np.mean(own - others > -2 * room))
 
 
 def _at_most(claim: str, found: NDArray[np.float64], limit: NDArray[np.float64], slack: NDArray[np.float64]) -> None:

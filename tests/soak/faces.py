@@ -95,7 +95,7 @@ def curve(rng: np.random.Generator, tally: Tally) -> None:
     task = adapter.make_task(situation.task_arguments())
     budgets = sorted(float(b) * situation.scale for b in rng.uniform(0, 1, 3))
     for outcome in adapter.front(task, budgets):
-        check_outcome(situation, adapter.Request("measured", budget=None), outcome, rng)
+        check_outcome(situation, adapter.Request("measured"), outcome, rng)
         adapter.verify(outcome)
     adapter.trade_off(adapter.prune(task, request))
 

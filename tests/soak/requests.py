@@ -32,6 +32,12 @@ def draw_request(rng: np.random.Generator, scale: float, limit: str | None = Non
     return Request(limit, tolerance, budget, window=window, noise=noise, others=others)
 
 
+def draw_accuracy(rng: np.random.Generator) -> Request:
+    """For a task with labels."""
+    loss = float(rng.choice([0.0, 0.01, rng.uniform(0, 0.6)]))
+    return Request("accuracy", budget=loss, refit=bool(rng.random() < 0.1), others=_others(rng, "accuracy"))
+
+
 def draw_refit(rng: np.random.Generator, scale: float) -> Request:
     others = {"strategy": str(rng.choice(["q-iprune", "magnitude", "random"])), "seed": int(rng.integers(100))}
     budget = _some(rng, (1e-3, 0.3), (0.3, 1.0)) * scale
@@ -55,7 +61,7 @@ def draw_mps(rng: np.random.Generator, scale: float) -> Request:
 
 def _others(rng: np.random.Generator, limit: str) -> dict[str, Any]:
     others: dict[str, Any] = {}
-    if rng.random() < 0.5:
+    if limit in ("threshold", "proven") and rng.random() < 0.5:
         others["aggregate"] = "max"
     if rng.random() < 0.25:
         others["prune_encoding"] = True
@@ -63,7 +69,7 @@ def _others(rng: np.random.Generator, limit: str) -> dict[str, Any]:
         others["resynthesis"] = True
     if rng.random() < 0.15:
         others["costs"] = {"cx": float(rng.uniform(0, 30)), "rz": float(rng.choice([0, 1e-9, 5]))}
-    if limit != "measured" and rng.random() < 0.5:
+    if limit in ("threshold", "proven") and rng.random() < 0.5:
         others["representatives"] = str(rng.choice(["clifford", "class", "local"], p=[0.42, 0.42, 0.16]))
     if limit != "threshold" and rng.random() < 0.4:
         others |= {"strategy": str(rng.choice(["magnitude", "random"])), "seed": int(rng.integers(100))}
