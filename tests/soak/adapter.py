@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from qiskit import QuantumCircuit
+from qiskit.primitives import StatevectorEstimator
 from qiskit.transpiler import PassManager
 
 import qprune
@@ -58,6 +59,11 @@ class Request:
         if self.limit == "proven" and self.tolerance is not None:
             return "proven, threshold"
         return f"{self.limit}, refit" if self.refit else self.limit
+
+    @property
+    def measures(self) -> bool:
+        """Whether expectation values are measured rather than computed."""
+        return isinstance(self.others.get("simulator"), qprune.OnDevice)
 
     @property
     def extras(self) -> tuple[str, ...]:
@@ -116,6 +122,11 @@ class Outcome:
     error: float
     holdout: Any
     heldout: tuple[int, ...]
+
+
+def on_device(precision: float, seed: int, delta: float) -> Any:
+    """A simulator that measures, as on a device."""
+    return qprune.OnDevice(StatevectorEstimator(default_precision=precision, seed=seed), delta=delta)
 
 
 def make_task(arguments: dict[str, Any]) -> Any:
@@ -298,9 +309,7 @@ def flags_of(request: Request) -> list[str]:
 
 
 def prune_qnode(node: Any, inputs: Any, weights: Any, request: Request) -> Any:
-    return pennylane.prune(
-        node, limit_of(request), inputs=inputs, weights=weights, **settings_of(request)
-    )
+    return pennylane.prune(node, limit_of(request), inputs=inputs, weights=weights, **settings_of(request))
 
 
 def load_qnode(folder: Path, node: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -39,11 +39,14 @@ def _pruned(
     situation = draw_situation(rng, **sizes)
     by_labels = "labels" in situation.extras and rng.random() < by_accuracy
     request = requests.draw_accuracy(rng) if by_labels else draw(rng, situation.scale)
+    return situation, request, _checked(rng, tally, situation, request)
+
+
+def _checked(rng: np.random.Generator, tally: Tally, situation: Situation, request: Request) -> Outcome:
     tally.of(situation, request)
-    task = adapter.make_task(situation.task_arguments())
-    outcome = adapter.prune(task, request)
+    outcome = adapter.prune(adapter.make_task(situation.task_arguments()), request)
     check_outcome(situation, request, outcome, rng)
-    return situation, request, outcome
+    return outcome
 
 
 def prune(rng: np.random.Generator, tally: Tally) -> None:
@@ -71,6 +74,15 @@ def mps(rng: np.random.Generator, tally: Tally) -> None:
     """Matrix product states (T7)."""
     *_, outcome = _pruned(rng, tally, requests.draw_mps, most_gates=7)
     adapter.verify(outcome)
+
+
+def measurements(rng: np.random.Generator, tally: Tally) -> None:
+    """On a device that measures (T8): what is known is known to a radius."""
+    drawn = draw_situation(rng, most_qubits=3, most_gates=6)
+    extras = {name: value for name, value in drawn.extras.items() if name != "holdout"}  # which is refused, as it says
+    z = ((("Z" * drawn.num_qubits, 1.0),),)
+    situation = replace(drawn, observables=drawn.observables or z, extras=extras)
+    adapter.verify(_checked(rng, tally, situation, requests.draw_measured(rng, situation.scale)))
 
 
 def round_trip(rng: np.random.Generator, tally: Tally) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .adapter import Request
+from .adapter import Request, on_device
 
 MODELS = ("depolarizing-1e-2", "depolarizing-1e-3", "relaxation-falcon", "over-rotation", "readout", "combined")
 
@@ -57,6 +57,14 @@ def draw_mps(rng: np.random.Generator, scale: float) -> Request:
     request = draw_request(rng, scale)
     others = {**request.others, "simulator": "matrix_product_state"}
     return Request(request.limit, request.tolerance, request.budget, noise=request.noise, others=others)
+
+
+def draw_measured(rng: np.random.Generator, scale: float) -> Request:
+    """Expectation values by measurement (T8), with a chance to fail that no soak will meet."""
+    request = draw_request(rng, scale, str(rng.choice(["threshold", "proven"])))
+    device = on_device(float(10.0 ** rng.uniform(-4, -2)), int(rng.integers(100)), 1e-12)
+    others = {**request.others, "simulator": device}
+    return Request(request.limit, request.tolerance, request.budget, window=0, noise=request.noise, others=others)
 
 
 def _others(rng: np.random.Generator, limit: str) -> dict[str, Any]:

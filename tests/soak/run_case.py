@@ -27,7 +27,7 @@ def _qnode(rng: np.random.Generator, tally: Tally) -> None:
 
 # kind: share in a run over all kinds (cases out of 1000), and what it does
 KINDS: dict[str, tuple[float, Check]] = {
-    "prune": (480, cases.prune),
+    "prune": (470, cases.prune),
     "round trip": (110, cases.round_trip),
     "forged file": (110, forgeries.forged_file),
     "forged claim": (50, forgeries.forged_claim),
@@ -36,6 +36,7 @@ KINDS: dict[str, tuple[float, Check]] = {
     "bad command": (20, bad_inputs.bad_command),
     "matrix product states": (25, cases.mps),
     "refit": (20, cases.refit),
+    "measurements": (10, cases.measurements),
     "noise": (15, cases.noise),
     "pass manager": (15, faces.pass_manager),
     "neural network": (10, faces.neural_network),
