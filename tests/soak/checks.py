@@ -116,7 +116,7 @@ def check_bounds(truth: Truth, request: Request) -> None:
 
 
 def check_accuracy(truth: Truth, request: Request) -> None:
-    """On the labels of the selected samples it falls by no more than was allowed; ties within rounding may go either way."""
+    """On the selected samples it falls by no more than was allowed; ties within rounding may go either way."""
     situation, samples = truth.situation, list(truth.outcome.samples)
     labels = np.array(situation.extras["labels"])[samples]
     means = [
