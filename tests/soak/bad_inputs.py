@@ -117,7 +117,7 @@ def bad_command(rng: np.random.Generator, tally: Tally) -> None:
             line += [str(rng.choice(_FLAGS)), str(rng.choice(_JUNK_TEXT))]
         if "--out" in line and line[-1] != "--out":
             place = line.index("--out") + 1
-            line[place] = str(folder / "circuit.qpy" / "x") if rng.random() < 0.5 else f"{parent}/{'a' * 300}"
+            line[place] = str(folder / "task.json" / "x") if rng.random() < 0.5 else f"{parent}/{'a' * 300}"
         tally.tags = (f"{action} {' '.join(a for a in line if a.startswith('--'))}",)
         _check_command(line)
 
