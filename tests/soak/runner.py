@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -128,7 +129,11 @@ def run_chunk(chunk: list[Case]) -> list[dict[str, Any]]:
 
 def _pool(jobs: int) -> ProcessPoolExecutor:
     context = multiprocessing.get_context("spawn")  # a fork copies Aer's locks as they are
-    return ProcessPoolExecutor(jobs, mp_context=context, max_tasks_per_child=CHUNKS_OF_A_PROCESS)
+    return ProcessPoolExecutor(jobs, context, _quiet, max_tasks_per_child=CHUNKS_OF_A_PROCESS)
+
+
+def _quiet() -> None:
+    warnings.simplefilter("ignore")
 
 
 def _pooled(cases: Iterator[Case], jobs: int, ends: float, lost: list[list[Case]]) -> Iterator[dict[str, Any]]:
@@ -151,10 +156,14 @@ def _pooled(cases: Iterator[Case], jobs: int, ends: float, lost: list[list[Case]
 
 
 def _one_by_one(chunk: list[Case]) -> Iterator[dict[str, Any]]:
-    for case in chunk:
+    """Each case a task of its own, so that the one that kills its process is known."""
+    left = list(chunk)
+    while left:
         with _pool(1) as pool:
             try:
-                yield from pool.submit(run_chunk, [case]).result()
+                while left:
+                    yield from pool.submit(run_chunk, left[:1]).result()
+                    left.pop(0)
             except BrokenProcessPool:
-                seed, kind = case
+                seed, kind = left.pop(0)
                 yield {"seed": seed, "kind": kind, "claim": "the process died", "message": "killed or crashed"}
