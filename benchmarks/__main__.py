@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import accuracy, plots, readme, scaling, tables, training, wide
+from benchmarks import accuracy, plots, readme, refit, scaling, tables, training, wide
 from benchmarks.noise import run as noise
 from benchmarks.peers import run as peers
 from benchmarks.peers.chains import CHAINS
@@ -59,6 +59,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             samples=options.samples,
         )
         print(f"rows added to {options.out}; now `python -m benchmarks tables` and `python -m benchmarks plots`")
+        return 0
+    if options.command == "refit":
+        refit.run(
+            options.out,
+            quick=options.quick,
+            again=options.again,
+            networks=options.networks,
+            seeds=options.seeds,
+            against=options.against,
+            python=options.python,
+        )
+        print(f"rows added to {options.out}")
         return 0
     if options.command == "training":
         training.run(options.out, quick=options.quick)
@@ -125,6 +137,15 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--models", nargs="+", default=(), metavar="NAME", help="noise models and device snapshots")
     command.add_argument("--pruners", nargs="+", default=(), choices=noise.PRUNERS, metavar="NAME", help="see noise.md")
     command.add_argument("--samples", type=_positive, default=noise.SAMPLES, help="test inputs in each row")
+
+    command = commands.add_parser("refit", help="Jacobians beside other tools', searches beside another checkout's")
+    command.add_argument("--out", type=Path, default=RESULTS / "refit.jsonl", help="file to which rows are added")
+    command.add_argument("--quick", action="store_true", help="one small network and seed")
+    command.add_argument("--again", action="store_true", help="measure anew what the file holds already")
+    command.add_argument("--networks", nargs="+", default=(), choices=refit.NETWORKS, metavar="NAME", help="only these")
+    command.add_argument("--seeds", nargs="+", type=int, default=(), metavar="N", help="only these (default 0 to 4)")
+    command.add_argument("--against", type=Path, metavar="CHECKOUT", help="also measure another checkout")
+    command.add_argument("--python", default=sys.executable, help="the interpreter for it")
 
     command = commands.add_parser("training", help="a training step on the pruned tape over the original's")
     command.add_argument("--out", type=Path, default=RESULTS / "training.jsonl", help="file to which rows are added")

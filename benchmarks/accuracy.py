@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,13 @@ from tqdm import tqdm
 import qprune
 from benchmarks.finetuning import fine_tuned
 from benchmarks.records import ROOT, Row, append, provenance, read, timed
+from qprune import Limit, Measured, Proven, Threshold
 from qprune.gates.sites import sites_of
-from qprune.simulators.passes import final_outputs
+from qprune.simulators.choices import final_outputs
 
 NAME = "accuracy"
 BUDGETS = (0.01, 0.03, 0.05, 0.1)
-REFIT: dict[str, Any] = {"certify": "verified", "refit": True}
+REFIT = partial(Measured, refit=True)
 SEED = 0
 HALVINGS = 12  # of the interval in which the threshold of a tool without a budget is sought
 
@@ -33,9 +35,9 @@ class Smaller:
     proven: float | None = None
 
 
-def _pruned(**options: Any) -> Callable[[qprune.Task, float], Smaller]:
+def _pruned(limit: Callable[[float], Limit], **options: Any) -> Callable[[qprune.Task, float], Smaller]:
     def prune(task: qprune.Task, budget: float) -> Smaller:
-        result = qprune.prune(task, budget=budget, seed=SEED, **options)
+        result = qprune.prune(task, limit(budget), seed=SEED, **options)
         return Smaller(result.task, result.certificate.largest_bound)
 
     return prune
@@ -46,7 +48,7 @@ def _one_shot(task: qprune.Task, budget: float) -> Smaller:
     results = {}
 
     def deviation(tolerance: float) -> float:
-        results[tolerance] = qprune.prune(task, tolerance=tolerance, window=0)
+        results[tolerance] = qprune.prune(task, Threshold(tolerance, window=0))
         return results[tolerance].certificate.largest_measured
 
     best = results[_largest_that_fits(deviation, budget, np.sqrt(2))]
@@ -55,7 +57,7 @@ def _one_shot(task: qprune.Task, budget: float) -> Smaller:
 
 def _identity_equivalents(task: qprune.Task, budget: float) -> Smaller:
     """Exact simplification, then Qiskit's RemoveIdentityEquivalent at the largest threshold that fits."""
-    exact = qprune.prune(task, budget=0.0).task
+    exact = qprune.prune(task, Proven(0.0)).task
     bound = exact.circuit.assign_parameters(dict(zip(exact.weight_params, exact.weights, strict=True)))
     found: dict[float, qprune.Task] = {}
 
@@ -78,11 +80,11 @@ def _largest_that_fits(deviation: Callable[[float], float], budget: float, top: 
 
 
 MODES: dict[str, Callable[[qprune.Task, float], Smaller]] = {
-    "proven bound": _pruned(),
-    "verified": _pruned(certify="verified"),
-    "verified, refit": _pruned(**REFIT),
-    "random, refit": _pruned(strategy="random", **REFIT),
-    "magnitude, refit": _pruned(strategy="magnitude", **REFIT),
+    "proven bound": _pruned(Proven),
+    "verified": _pruned(Measured),
+    "verified, refit": _pruned(REFIT),
+    "random, refit": _pruned(REFIT, strategy="random"),
+    "magnitude, refit": _pruned(REFIT, strategy="magnitude"),
     "one-shot": _one_shot,
     "RemoveIdentityEquivalent": _identity_equivalents,
 }
@@ -130,7 +132,7 @@ def _measure(config: dict[str, Any]) -> Row:
     found: list[Smaller] = []
     seconds = timed(lambda: found.append(MODES[config["mode"]](task, config["budget"])))
     smaller = found[0]
-    exact = qprune.prune(task, budget=0.0)
+    exact = qprune.prune(task, Proven(0.0))
     counts = [exact.flat, exact.simplified, smaller.task.circuit]
     return {
         "benchmark": NAME,

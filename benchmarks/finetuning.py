@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 import qprune
 from qprune.gates.sites import sites_of
-from qprune.simulators.adjoint import AdjointNetwork
+from qprune.simulators.engine import Network
 
 STEPS, STEP = 50, 0.01
 DECAY = (0.9, 0.999)
@@ -23,13 +23,14 @@ def fine_tuned(task: qprune.Task, smaller: qprune.Task) -> FloatArray:
         task: The original, for its labels.
         smaller: The pruned circuit with its weights.
     """
-    network = AdjointNetwork(smaller, sites_of(smaller), smaller.selected)
+    network = Network(smaller, sites_of(smaller), smaller.selected)
     labels = np.asarray(task.labels)[smaller.selected]
     weights = smaller.weights.copy()
     mean, square = np.zeros_like(weights), np.zeros_like(weights)
     for step in range(1, STEPS + 1):
         values, jacobian = network.jacobian(weights)
-        slope = np.einsum("rm,rmp->p", _loss_slope(values, labels), jacobian)
+        slope = np.zeros_like(weights)
+        slope[network.free] = np.einsum("rm,rmp->p", _loss_slope(values, labels), jacobian)
         mean = DECAY[0] * mean + (1 - DECAY[0]) * slope
         square = DECAY[1] * square + (1 - DECAY[1]) * slope**2
         corrected = mean / (1 - DECAY[0] ** step), square / (1 - DECAY[1] ** step)

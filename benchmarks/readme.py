@@ -1,4 +1,4 @@
-"""The tables of README.md, made from the demo and the result files; nothing is typed."""
+"""The tables of README.md and docs/numbers.md, made from the demo and the result files; nothing is typed."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from examples import classification
 HEADLINE = r"\| (proven bound|verified|verified, refit) \| 0\.05 \|"
 
 
-def run(path: Path = ROOT / "README.md") -> None:
+def run(readme: Path = ROOT / "README.md", numbers: Path = ROOT / "docs" / "numbers.md") -> None:
     """Rewrite what stands between the markers."""
     out = ROOT / "out" / "demo"
     classification.main(out=out)
-    text = path.read_text(encoding="utf-8")
-    text = _between(text, "demo", (out / "table.md").read_text(encoding="utf-8"))
+    demo = (out / "table.md").read_text(encoding="utf-8")
+    readme.write_text(_between(readme.read_text(encoding="utf-8"), "demo", demo), encoding="utf-8")
+    text = numbers.read_text(encoding="utf-8")
     text = _between(text, "accuracy", _table_of(RESULTS / "accuracy.md", keep=HEADLINE))
     text = _between(text, "peers", _table_of(RESULTS / "peers.md", after=ALL_CIRCUITS))
     text = _between(text, "scaling", _table_of(RESULTS / "scaling.md"))
     text = _between(text, "noise", _table_of(RESULTS / "noise.md", after="weights at last re-fitted"))
     text = _between(text, "wide", _table_of(RESULTS / "wide.md"))
-    path.write_text(text, encoding="utf-8")
+    numbers.write_text(text, encoding="utf-8")
 
 
 def _table_of(path: Path, keep: str = "", after: str = "") -> str:

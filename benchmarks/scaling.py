@@ -5,7 +5,6 @@ Both are measured in the same process, alternating, so that a ratio compares nei
 
 from __future__ import annotations
 
-from qprune import Statevector
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -25,8 +24,8 @@ from tqdm import tqdm
 
 import qprune
 from benchmarks.records import Row, Spread, append, can_measure_memory, peak_memory, provenance, ratio, timed
+from qprune import Statevector
 from qprune.selection.windows import Windows
-from qprune.simulators import runner
 
 NAME = "scaling"
 AIM = 2  # pruning time over one plain pass, with 100 samples on 4 to 10 qubits and with one on 16 to 24
@@ -197,7 +196,7 @@ def _parts() -> Iterator[dict[str, float]]:
         def call(*arguments: Any, **options: Any) -> Any:
             start = time.perf_counter()
             returned = function(*arguments, **options)
-            part = name or ("prefix" if any(arguments[2]) else "final")  # the words wanted of a pass
+            part = name or ("prefix" if any(arguments[3]) else "final")  # the words wanted of a pass
             seen[part] += time.perf_counter() - start
             if part == "prefix":
                 seen["expectations"] += returned.num_expectations
@@ -206,7 +205,7 @@ def _parts() -> Iterator[dict[str, float]]:
         return call
 
     with ExitStack() as patches:
-        patches.enter_context(patch.object(runner, "forward_pass", watched(runner.forward_pass)))
+        patches.enter_context(patch.object(Statevector, "run", watched(Statevector.run)))
         for method in ("__init__", "angles"):
             patches.enter_context(patch.object(Windows, method, watched(getattr(Windows, method), "windows")))
         yield seen

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from qprune import Proven, Threshold
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from benchmarks.noise.run import NAME as NOISE
 from benchmarks.peers import report as peers
 from benchmarks.peers.run import FAIR, SIDES
 from benchmarks.records import Row, read
+from qprune import Proven, Threshold
 
 ALL_CIRCUITS = "### all circuits"  # the heading of the table that README.md shows
 

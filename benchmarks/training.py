@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from qprune import Threshold
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from tqdm import tqdm
 
 import qprune.pennylane as qpp
 from benchmarks.records import Row, append, provenance, ratio, timed
+from qprune import Threshold
 
 NAME = "training"
 CASES = (("default.qubit", "backprop", 6, 4), ("default.qubit", "backprop", 8, 6), ("lightning.qubit", "adjoint", 6, 4))

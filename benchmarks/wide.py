@@ -6,7 +6,6 @@ only compute the outputs.
 
 from __future__ import annotations
 
-from qprune import Proven
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
@@ -22,6 +21,7 @@ from qiskit_aer import AerSimulator
 
 import qprune
 from benchmarks.records import Row, Spread, append, can_measure_memory, peak_memory, provenance, timed
+from qprune import Proven
 
 NAME = "wide"
 SIMULATOR = "matrix_product_state"

@@ -24,6 +24,7 @@ from sklearn.preprocessing import MinMaxScaler
 import qprune
 import qprune.pennylane as qpp
 from examples.common import markdown, train
+from qprune import Measured, Proven
 
 BUNDLE = Path(__file__).parent.parent / "circuits" / "digits-6q"
 QUBITS, LAYERS, SEED = 6, 5, 7
@@ -90,13 +91,12 @@ def main(short: bool = False, *, anew: bool = False, out: Path = OUT) -> list[tu
         "labels": np.concatenate([data.train_labels, data.test_labels]),
         "holdout": np.arange(seen, seen + len(data.test_inputs)),
         "seed": SEED,
-        "budget": BUDGET,
         "progress": True,
     }
     print(f"{seen} images to train, {len(data.test_inputs)} to test, {QUBITS} qubits, {LAYERS} layers\n")
 
     # 1. Every gate that goes is paid for out of the budget: the bound is proven before anything is simulated again.
-    pruned = qpp.prune(network, weights=weights, **common)
+    pruned = qpp.prune(network, Proven(BUDGET), weights=weights, **common)
     print(pruned.report(), f"\nverified independently: {conclusion(pruned.verify())}\n")
 
     # 2. Training goes on with fewer gates.
@@ -108,7 +108,7 @@ def main(short: bool = False, *, anew: bool = False, out: Path = OUT) -> list[tu
 
     # 3. Pruned again: now the change of every training image is measured, and the weights that stay make up for what
     #    went, which admits far more.
-    again = qpp.prune(tuned.pruned, weights=tuned.weights, certify="verified", refit=not short, **common)
+    again = qpp.prune(tuned.pruned, Measured(BUDGET, refit=not short), weights=tuned.weights, **common)
     print(again.report(), f"\nverified independently: {conclusion(again.verify())}\n")
 
     # 4. And trained on.

@@ -5,7 +5,6 @@ python -m examples.generative [--short]
 
 from __future__ import annotations
 
-from qprune import Proven
 import argparse
 from itertools import product
 from typing import Any
@@ -16,6 +15,7 @@ from pennylane import numpy as pnp
 from tqdm import tqdm
 
 import qprune.pennylane as qpp
+from qprune import Proven
 
 BUDGET = 0.05  # total variation that pruning may cost, proven
 SIZES = {"2x2": (2, 2), "2x3": (2, 3)}

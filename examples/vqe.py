@@ -7,7 +7,6 @@ python -m examples.vqe [--short]
 
 from __future__ import annotations
 
-from qprune import Measured
 import argparse
 from typing import Any
 
@@ -17,6 +16,7 @@ from pennylane import numpy as pnp
 from tqdm import tqdm
 
 import qprune.pennylane as qpp
+from qprune import Measured
 
 CHEMICAL_ACCURACY = 1.6  # mHa
 BUDGET = 1e-3  # hartree that the energy may change

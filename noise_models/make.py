@@ -23,7 +23,7 @@ from qprune.noise.devices import Device, TargetDevice
 from qprune.noise.models import FORMAT, SNAPSHOTS, names, snapshots
 
 HERE = Path(__file__).parent
-GOLDEN = HERE.parent / "tests" / "calibration.json"
+GOLDEN = HERE.parent / "tests" / "noise" / "calibration.json"
 COMMAND = "python -m noise_models.make"
 WRITTEN = "2026-11-21"  # date of the synthetic numbers
 STRENGTHS = {"1e-3": 0.001, "3e-3": 0.003, "1e-2": 0.01, "3e-2": 0.03, "1e-1": 0.1}

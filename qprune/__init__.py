@@ -1,11 +1,11 @@
 """qprune: certified one-shot structured pruning of quantum neural networks (arXiv:2512.24019)."""
 
-from importlib.metadata import version
-
+from qprune._version import __version__
 from qprune.errors import (
     BundleError,
     CertificateError,
     CertificateViolation,
+    MissingExtraError,
     OptionError,
     QpruneError,
     TaskError,
@@ -20,6 +20,7 @@ from qprune.limits.threshold import Threshold
 from qprune.limits.tradeoff import trade_off
 from qprune.limits.under_noise import UnderNoise
 from qprune.noise.calibration import NoiseCalibration, calibrate
+from qprune.noise.models import names as noise_model_names
 from qprune.noise.models import noise_model
 from qprune.report.plots import draw, plot
 from qprune.report.store import load, report, save
@@ -27,10 +28,9 @@ from qprune.results.certificate import Certificate
 from qprune.results.result import PruneResult
 from qprune.selection import strategies
 from qprune.simulators.choices import MatrixProductState, OnDevice, Statevector
+from qprune.task.reference import load_network, network_names
 from qprune.task.task import Task
 from qprune.verify.check import verify
-
-__version__ = version("qprune")
 
 __all__ = [
     "Accuracy",
@@ -42,6 +42,7 @@ __all__ = [
     "Limit",
     "MatrixProductState",
     "Measured",
+    "MissingExtraError",
     "NoiseCalibration",
     "OnDevice",
     "OptionError",
@@ -53,11 +54,15 @@ __all__ = [
     "TaskError",
     "Threshold",
     "UnderNoise",
+    "__version__",
     "calibrate",
     "draw",
     "frontier",
     "load",
+    "load_network",
+    "network_names",
     "noise_model",
+    "noise_model_names",
     "plot",
     "prune",
     "report",

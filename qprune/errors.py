@@ -15,6 +15,10 @@ class OptionError(QpruneError, ValueError):
     """An option of a public function is out of its range."""
 
 
+class MissingExtraError(QpruneError, ModuleNotFoundError):
+    """A library that this work needs is not installed; the message names the extra that brings it."""
+
+
 class BundleError(QpruneError, ValueError):
     """A task bundle, a certificate or another file cannot be read or written."""
 

@@ -17,3 +17,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_report_header(config: pytest.Config) -> str:
     return f"soak: {SOAK_SEED}={os.environ[SOAK_SEED]}"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Long property runs are deselected unless `make soak` says how many cases (QPRUNE_SOAK)."""
+    if os.environ.get("QPRUNE_SOAK"):
+        return
+    long = [item for item in items if item.get_closest_marker("soak")]
+    if long:
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if not item.get_closest_marker("soak")]

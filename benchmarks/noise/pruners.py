@@ -13,20 +13,21 @@ from qiskit.transpiler.passes import RemoveIdentityEquivalent
 
 import qprune
 from benchmarks.noise.regimes import Regime
+from qprune import Limit, Measured, Threshold, UnderNoise
 from qprune._arrays import FloatArray
 from qprune.exact.simplify import light_cones
 from qprune.gates.costs import default_cost
 from qprune.gates.sites import circuit_of, sites_of
-from qprune.limits.options import Options
-from qprune.limits.prepared import Stage
-from qprune.limits.under_noise import _fitted_for_noise
+from qprune.limits.finished import finished, forecast_of
+from qprune.limits.measuring import compressor_of
+from qprune.limits.prepared import prepare
+from qprune.limits.settings import Settings
+from qprune.limits.under_noise import fitted_for_noise
 
 Setting = Mapping[str, Any]
 """`{"budget": …}` or `{"tolerance": …}`; {} where nothing can be set."""
 
 HALVINGS = 30  # of the interval in which Qiskit's threshold is sought
-VERIFIED: Setting = {"certify": "verified"}
-REFIT: Setting = {"certify": "verified", "refit": True}
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def _light_cone(task: qprune.Task, *_: Any) -> Pruned:
 
 def _identity_equivalents(task: qprune.Task, setting: Setting, seed: int, regime: None) -> Pruned:
     """Qiskit's pass after the light cone, its threshold such that as many gates are left as q-iPrune leaves."""
-    size = _pruned(task, setting, seed, regime, **VERIFIED).circuit.size()
+    size = _pruned(task, setting, seed, regime).circuit.size()
     start = _light_cone(task).circuit
     keeps_too_many, removes_enough = 0.0, 1.0
     for _ in range(HALVINGS):
@@ -90,10 +91,11 @@ def _refitted_to_the_noise(task: qprune.Task, setting: Setting, seed: int, regim
     if regime is None:
         raise ValueError("to be refitted to a noise")
     noise = regime.calibration(1.0, 1.0)
-    stage = Stage(task, Options(**VERIFIED, budget="noise", refit="noise", noise=noise, seed=seed))
-    compressor = stage.compressor()
-    fitted, _, _ = stage.ended(_fitted_for_noise(stage, compressor, compressor.original))
-    return Pruned(_bound(fitted.circuit, fitted))
+    limit = UnderNoise(noise, refit="noise")
+    prepared = prepare(task, Settings(noise=noise, seed=seed), limit.comparison)
+    compressor = compressor_of(prepared)
+    fitted = finished(prepared, fitted_for_noise(prepared, forecast_of(prepared), compressor, compressor.original))
+    return Pruned(_bound(fitted.task.circuit, fitted.task))
 
 
 def _pruned(
@@ -102,20 +104,27 @@ def _pruned(
     seed: int,
     regime: Regime | None,
     *,
+    refit: bool | str = False,
     beta: float = 1.0,
     gamma: float = 1.0,
     **options: Any,
 ) -> Pruned:
     """`prune`, with λ calibrated where the noise is given, else λ = 1."""
     noise = None if regime is None else regime.calibration(beta, gamma)
-    result = qprune.prune(task, seed=seed, noise=noise, **setting, **options)
+    result = qprune.prune(task, _limit(setting, refit), seed=seed, noise=noise, **options)
     certificate = result.certificate
-    limit = certificate.measured if "budget" in setting else certificate.bound
-    return Pruned(_bound(result.circuit, result.task), np.array(limit))
+    kept = certificate.bound if certificate.limited_by_proof else certificate.measured
+    return Pruned(_bound(result.circuit, result.task), np.array(kept))
+
+
+def _limit(setting: Setting, refit: bool | str) -> Limit:
+    if "budget" not in setting:
+        return Threshold(**setting)
+    return UnderNoise(refit=refit) if setting["budget"] == "noise" else Measured(setting["budget"], refit=refit)
 
 
 def _bound(circuit: QuantumCircuit, task: qprune.Task) -> QuantumCircuit:
-    weights = dict(zip((p.name for p in task.weight_params), task.weights.tolist(), strict=True))
+    weights = task.named_weights
     return circuit.assign_parameters({p: weights[p.name] for p in circuit.parameters if p.name in weights})
 
 
@@ -137,21 +146,21 @@ PRUNERS: Mapping[str, Pruner] = {
     "light cone": Pruner(_light_cone, ({},)),
     "exact": _q_iprune(_budgets(0.0)),
     "RemoveIdentityEquivalent": Pruner(_identity_equivalents, BUDGETS),
-    "magnitude": _q_iprune(BUDGETS, strategy="magnitude", **VERIFIED),
-    "random": _q_iprune(BUDGETS, seeds=10, strategy="random", **VERIFIED),
-    "random, refit": _q_iprune(REFIT_BUDGETS, seeds=3, strategy="random", **REFIT),
-    "q-iPrune": _q_iprune(BUDGETS, **VERIFIED),
-    "q-iPrune, λ": _q_iprune(BUDGETS, calibrated=True, **VERIFIED),
-    "q-iPrune, refit": _q_iprune(REFIT_BUDGETS, **REFIT),
-    "q-iPrune, λ, refit": _q_iprune((*REFIT_BUDGETS, *_budgets("noise")), calibrated=True, **REFIT),
+    "magnitude": _q_iprune(BUDGETS, strategy="magnitude"),
+    "random": _q_iprune(BUDGETS, seeds=10, strategy="random"),
+    "random, refit": _q_iprune(REFIT_BUDGETS, seeds=3, strategy="random", refit=True),
+    "q-iPrune": _q_iprune(BUDGETS),
+    "q-iPrune, λ": _q_iprune(BUDGETS, calibrated=True),
+    "q-iPrune, refit": _q_iprune(REFIT_BUDGETS, refit=True),
+    "q-iPrune, λ, refit": _q_iprune((*REFIT_BUDGETS, *_budgets("noise")), calibrated=True, refit=True),
     "none, refit to the noise": Pruner(_refitted_to_the_noise, ({},), calibrated=True),
     "random, λ, refit to the noise": _q_iprune(
-        _budgets("noise"), seeds=3, calibrated=True, strategy="random", **VERIFIED, refit="noise"
+        _budgets("noise"), seeds=3, calibrated=True, strategy="random", refit="noise"
     ),
-    "q-iPrune, λ, refit to the noise": _q_iprune(_budgets("noise"), calibrated=True, **VERIFIED, refit="noise"),
+    "q-iPrune, λ, refit to the noise": _q_iprune(_budgets("noise"), calibrated=True, refit="noise"),
     # what λ does to the geometry, and to tolerance and costs, apart
-    "q-iPrune, λ in geometry, refit": _q_iprune(_budgets(0.1), calibrated=True, **GEOMETRY, **REFIT),
-    "q-iPrune, λ in costs, refit": _q_iprune(_budgets(0.1), calibrated=True, **TOLERANCE, **REFIT),
+    "q-iPrune, λ in geometry, refit": _q_iprune(_budgets(0.1), calibrated=True, **GEOMETRY, refit=True),
+    "q-iPrune, λ in costs, refit": _q_iprune(_budgets(0.1), calibrated=True, **TOLERANCE, refit=True),
     "one-shot": _q_iprune(TOLERANCES),
     "one-shot, λ": _q_iprune(TOLERANCES, calibrated=True),
     "one-shot, λ in geometry": _q_iprune(TOLERANCES, calibrated=True, **GEOMETRY),

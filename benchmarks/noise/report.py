@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from qprune import UnderNoise
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from scipy.stats import t as student
 
 from benchmarks.noise.run import MODELS
 from benchmarks.records import Row
+from qprune import UnderNoise
 
 OURS = "q-iPrune, λ, refit"
 TO_NOISE = "q-iPrune, λ, refit to the noise"

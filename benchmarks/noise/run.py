@@ -20,7 +20,7 @@ from benchmarks.records import ROOT, Row, append, provenance, read, timed
 from qprune._arrays import FloatArray
 from qprune.gates.sites import sites_of
 from qprune.noise.models import names
-from qprune.simulators.passes import final_outputs
+from qprune.simulators.choices import final_outputs
 
 NAME = "noise"
 BUNDLES = ("cancer-4q", "h2-vqe-4q", "iris-4q", "reupload-2q", "wine-6q")

@@ -6,17 +6,17 @@ its best point that keeps it, whatever setting that came from; the same holds fo
 
 from __future__ import annotations
 
-from qprune import Proven
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from math import log10
-from typing import Any
 
 import numpy as np
 
 import qprune
 from benchmarks.peers import tools
 from benchmarks.peers.measure import Compiled, cx_count, deviation, outputs
+from qprune import Limit, Measured, Proven
 
 BUDGETS = (1e-6, 1e-3, 1e-2, 3e-2, 1e-1)
 ORDER = (1e-2, 1e-1, 1e-3, 3e-2, 1e-6)  # in which slow tools take them: with the time up, the middle is there
@@ -161,15 +161,15 @@ def _pennylane(task: qprune.Task, judge: Callable[..., Point]) -> Points:
 # -- qprune -----------------------------------------------------------------------------------------------------------
 
 
-def _qprune(task: qprune.Task, judge: Callable[..., Point], **options: Any) -> Points:
+def _qprune(task: qprune.Task, judge: Callable[..., Point], limit: Callable[[float], Limit]) -> Points:
     for budget in ORDER:
-        result = qprune.prune(task, Proven(budget), **options)
+        result = qprune.prune(task, limit(budget))
         yield from _both(task, judge, result, budget)
 
 
 def _both(task: qprune.Task, judge: Callable[..., Point], result: qprune.PruneResult, budget: float) -> Points:
     """What qprune returns, and what Qiskit makes of it, its weights then bound."""
-    values = dict(zip((p.name for p in result.task.weight_params), result.weights.tolist(), strict=True))
+    values = result.task.named_weights
     mine = judge(Compiled.unmoved(result.circuit, values), budget)
     yield mine
     finished = _finished(task, tools.bound(result.task))
@@ -183,11 +183,9 @@ CHAINS: tuple[Chain, ...] = (
     Chain("RIE → LightCone → O3 → pytket", "pytket", _rie_pytket),
     Chain("BQSKit compile → LightCone → O3", "bqskit", _bqskit),
     Chain("RIE → LightCone → BQSKit compile → O3", "bqskit", _rie_bqskit),
-    Chain("qprune, proven", "qprune", lambda task, judge: _qprune(task, judge)),
-    Chain("qprune, verified", "qprune", lambda task, judge: _qprune(task, judge, certify="verified")),
-    Chain(
-        "qprune, verified, refit", "qprune", lambda task, judge: _qprune(task, judge, certify="verified", refit=True)
-    ),
+    Chain("qprune, proven", "qprune", lambda task, judge: _qprune(task, judge, Proven)),
+    Chain("qprune, verified", "qprune", lambda task, judge: _qprune(task, judge, Measured)),
+    Chain("qprune, verified, refit", "qprune", lambda task, judge: _qprune(task, judge, partial(Measured, refit=True))),
 )
 
 

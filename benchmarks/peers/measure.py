@@ -118,7 +118,7 @@ def _matrices(
     task: qprune.Task, compiled: Compiled, rows: NDArray[np.float64]
 ) -> Iterator[tuple[NDArray[np.complex128], list[int]]]:
     """Each gate's matrix, shape (d, d), or (M, d, d) where an input enters, and its qubits, first least significant."""
-    values = dict(zip((p.name for p in task.weight_params), task.weights.tolist(), strict=True)) | compiled.weights
+    values = task.named_weights | compiled.weights
     inputs = [p.name for p in task.input_params]
     for instruction in compiled.circuit.data:
         gate, qubits = instruction.operation, [compiled.circuit.find_bit(q).index for q in instruction.qubits]

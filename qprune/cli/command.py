@@ -10,8 +10,10 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 from shutil import rmtree
+from typing import Any
 
-from qprune import __version__
+from qprune._text import aligned
+from qprune._version import __version__
 from qprune.cli.options import (
     add_bundle,
     add_common,
@@ -27,7 +29,7 @@ from qprune.limits.base import Limit
 from qprune.limits.frontier import frontier
 from qprune.limits.pruning import prune
 from qprune.limits.tradeoff import trade_off
-from qprune.report.plots import plot, save_figure
+from qprune.report.plots import drawing_library, plot, save_figure
 from qprune.report.store import check_output_folder, load, save
 from qprune.results.result import plan_actions
 from qprune.task.task import Task
@@ -92,12 +94,15 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _prune(options: argparse.Namespace) -> int:
-    limit, noise, costs, simulator = (read(options) for read in (limit_from, noise_from, costs_from, simulator_from))
+    limit, noise = limit_from(options), noise_from(options)
+    costs, simulator = costs_from(options), simulator_from(options)
     if options.out is not None:
         check_output_folder(options.out, options.force)
+        drawing_library()
     task = Task.load(options.bundle, holdout=options.holdout, seed=options.seed)
     with _workers(options.workers) as executor:
-        again = {"costs": costs, "noise": noise, "simulator": simulator, "executor": executor, "progress": True}
+        again: dict[str, Any] = {"costs": costs, "noise": noise, "simulator": simulator, "executor": executor}
+        again["progress"] = True
         result = prune(
             task,
             limit,
@@ -127,6 +132,8 @@ def _curve(limit: Limit) -> int:
 def _frontier(options: argparse.Namespace) -> int:
     task = Task.load(options.bundle, holdout=options.holdout, seed=options.seed)
     names = [f"{k:02d}" for k in range(100)]
+    if options.out is not None:
+        drawing_library()
     for name in names if options.out is not None else ():
         check_output_folder(options.out / name, options.force)
     with _workers(options.workers) as executor:
@@ -196,9 +203,7 @@ def _show(options: argparse.Namespace) -> int:
         for entry in result.plan
         if options.all or entry.action != "keep"
     ]
-    widths = [max(len(row[j]) for row in (header, *rows)) for j in range(len(header))]
-    for row in (header, *rows):
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    print("\n".join(aligned([header, *rows])))
     print(", ".join(f"{count} {action}" for action, count in plan_actions(result.plan).items()))
     return SUCCESS
 

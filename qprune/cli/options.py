@@ -16,7 +16,7 @@ from qprune.limits.registry import LIMITS
 from qprune.limits.threshold import DEFAULT_LIMIT
 from qprune.limits.under_noise import UnderNoise
 from qprune.noise.calibration import NoiseCalibration, calibrate
-from qprune.selection.finder import KINDS
+from qprune.selection.prunable import KINDS
 from qprune.selection.strategies import STRATEGIES
 from qprune.simulators.choices import SIMULATORS, Statevector
 from qprune.simulators.simulator import Simulator
@@ -38,7 +38,7 @@ def flag(name: str) -> str:
 def add_limits(command: ArgumentParser) -> None:
     """One flag per limit, of which one may be given, and one per further field of any of them."""
     group = command.add_mutually_exclusive_group()
-    for name, kind in LIMITS.items():
+    for name in LIMITS:
         metavar, words = MEANS[name]
         value = str if name == "under_noise" else float
         group.add_argument(flag(name), dest=f"limit_{name}", type=value, metavar=metavar, help=words)

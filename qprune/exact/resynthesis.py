@@ -13,14 +13,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from qiskit import QiskitError, QuantumCircuit
+from qiskit import QiskitError
 from qiskit.circuit import ParameterExpression
 from qiskit.circuit.library import CXGate, CZGate
-from qiskit.quantum_info import Operator
 from qiskit.synthesis import OneQubitEulerDecomposer, TwoQubitBasisDecomposer, TwoQubitWeylDecomposition
 
 from qprune.exact.simplify import ExactChange, is_phase, simplify
-from qprune.gates.sites import Site, bound_operation, make_site
+from qprune.gates.matrices import unitary_of
+from qprune.gates.sites import Site, make_site
 from qprune.task.task import Task
 
 Matrix = NDArray[np.complex128]
@@ -48,7 +48,7 @@ def resynthesise(task: Task, sites: Sequence[Site]) -> tuple[tuple[Site, ...], t
     current = tuple(sites)
     changes: tuple[ExactChange, ...] = ()
     while True:
-        shorter, resynthesised = with_shorter_blocks(task, current)
+        shorter, resynthesised = with_shorter_runs(task, current)
         if not resynthesised:
             return current, changes
         merged, together = _merged(task, shorter)
@@ -57,17 +57,17 @@ def resynthesise(task: Task, sites: Sequence[Site]) -> tuple[tuple[Site, ...], t
         changes = together + simplified + resynthesised + changes
 
 
-def with_shorter_blocks(task: Task, sites: Sequence[Site]) -> tuple[tuple[Site, ...], tuple[ExactChange, ...]]:
+def with_shorter_runs(task: Task, sites: Sequence[Site]) -> tuple[tuple[Site, ...], tuple[ExactChange, ...]]:
     """One round of `resynthesise`: the circuit, and an exact change for every gate of a run that was replaced."""
     new: dict[int, list[Site]] = {}
     changes: list[ExactChange] = []
-    for whole in _blocks(sites):
-        block = _without_outer_weights(sites, whole)
-        run = [sites[k] for k in block]
+    for whole in _runs(sites):
+        places = _without_outer_weights(sites, whole)
+        run = [sites[k] for k in places]
         if (shorter := _shorter(task, run)) is None:
             continue
-        new |= {k: [] for k in block}
-        new[next(k for k in block if len(sites[k].qubits) == 2)] = shorter
+        new |= {k: [] for k in places}
+        new[next(k for k in places if len(sites[k].qubits) == 2)] = shorter
         changes += [ExactChange("resynthesised", site.origins, fixes=_weights_of(task, site)) for site in run]
     return tuple(s for k, site in enumerate(sites) for s in new.get(k, [site])), tuple(changes)
 
@@ -80,9 +80,9 @@ def _weights_of(task: Task, site: Site) -> tuple[str, ...]:
 # -- runs ----------------------------------------------------------------------------------------------------------
 
 
-def _blocks(sites: Sequence[Site]) -> list[list[int]]:
+def _runs(sites: Sequence[Site]) -> list[list[int]]:
     """The gates of every run on a pair of qubits, ascending; nothing else comes between on either qubit."""
-    blocks: list[list[int]] = []
+    runs: list[list[int]] = []
     shared: dict[int, list[int]] = {}  # the run that a qubit is in
     alone: dict[int, list[int]] = {}  # one-qubit gates that wait for one
     for k, site in enumerate(sites):
@@ -96,22 +96,22 @@ def _blocks(sites: Sequence[Site]) -> list[list[int]]:
             a, b = site.qubits
             if a not in shared or shared[a] is not shared.get(b):
                 shared[a] = shared[b] = alone.pop(a, []) + alone.pop(b, [])
-                blocks.append(shared[a])
+                runs.append(shared[a])
             shared[a].append(k)
-    return [sorted(block) for block in blocks]
+    return [sorted(run) for run in runs]
 
 
-def _without_outer_weights(sites: Sequence[Site], block: list[int]) -> list[int]:
+def _without_outer_weights(sites: Sequence[Site], places: list[int]) -> list[int]:
     """The run without its outermost one-qubit gates, on each qubit and at both ends up to the last with a weight."""
     for _ in range(2):
-        first = next(j for j, k in enumerate(block) if len(sites[k].qubits) == 2)
+        first = next(j for j, k in enumerate(places) if len(sites[k].qubits) == 2)
         stay: list[int] = []
         behind: set[int] = set()
-        for k in reversed(block[:first]):  # from the inside
+        for k in reversed(places[:first]):  # from the inside
             behind |= set(sites[k].qubits) if sites[k].role == "trainable" else set()
             stay += [] if behind & set(sites[k].qubits) else [k]
-        block = block[first:][::-1] + stay  # the other end first
-    return block
+        places = places[first:][::-1] + stay  # the other end first
+    return places
 
 
 # -- synthesis -----------------------------------------------------------------------------------------------------
@@ -146,15 +146,22 @@ def _shorter(task: Task, run: Sequence[Site]) -> list[Site] | None:
 
 def _matrix(task: Task, run: Sequence[Site], qubits: tuple[int, ...]) -> Matrix:
     """Of gates on some of the qubits at the weights' values, the first qubit least significant."""
-    circuit = QuantumCircuit(len(qubits))
-    for site in run:
-        circuit.append(bound_operation(task, site.operation), [qubits.index(q) for q in site.qubits])
-    return np.asarray(Operator(circuit).data)
+    return unitary_of([(task.bound_operation(site.operation), site.qubits) for site in run], qubits)
 
 
 @cache
 def _decomposer(name: str) -> Any:
     return TwoQubitBasisDecomposer({"cx": CXGate, "cz": CZGate}[name]())
+
+
+@cache
+def _takes_inner() -> bool:
+    """Whether `decomp0` and the like take what a `TwoQubitWeylDecomposition` wraps, as before Qiskit 2.6."""
+    try:
+        TwoQubitBasisDecomposer.decomp0(TwoQubitWeylDecomposition(np.eye(4)))
+    except TypeError:
+        return True
+    return False
 
 
 def _locals(unitary: Matrix, name: str, most: int) -> list[tuple[Matrix, Matrix]] | None:
@@ -165,9 +172,11 @@ def _locals(unitary: Matrix, name: str, most: int) -> list[tuple[Matrix, Matrix]
     decomposition that does not, and a comparison that tells how many gates are needed.
     """
     try:
-        target = TwoQubitWeylDecomposition(unitary, fidelity=None)._inner_decomposition
+        target: Any = TwoQubitWeylDecomposition(unitary, fidelity=None)
     except QiskitError:  # from a user's matrix that is unitary to single precision
         return None
+    if _takes_inner():
+        target = target._inner_decomposition
     made = _decomposer(name)
     gate = np.asarray(made.gate.to_matrix())
     ways = (made.decomp0, made.decomp1, made.decomp2_supercontrolled, made.decomp3_supercontrolled)

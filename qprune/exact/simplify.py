@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from qiskit.circuit import ParameterExpression
 from qiskit.circuit.library import IGate
-from qiskit.quantum_info import Operator
 
+from qprune.gates.matrices import unitary_of
 from qprune.gates.sites import Angle, Replacement, Site, Word, make_site, with_origins, words_of
 from qprune.gates.subgroups import commute, commutes_with, subgroup_of
 from qprune.task.expressions import are_equal, slopes_of, sum_of
@@ -239,7 +239,7 @@ def _are_inverse(first: Site, second: Site) -> bool:
             and bool(inverse == after)
             and all(are_equal(*pair) for pair in zip(inverse.params, after.params, strict=True))
         )
-    return is_phase(Operator(after).data @ Operator(before).data)
+    return is_phase(unitary_of([(before, first.qubits), (after, first.qubits)], first.qubits))
 
 
 def is_phase(product: NDArray[np.complex128]) -> bool:

@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 
 import numpy as np
 from qiskit.circuit import Instruction
-from qiskit.circuit.library import (
-    HGate,
-    UnitaryGate,
-)
+from qiskit.circuit.library import HGate, UnitaryGate
 from qiskit.quantum_info import Operator
 
 from qprune._arrays import ComplexArray
 from qprune.gates.subgroups import ANGLE_ROUNDING
 
 
-def matrix_of(operation: Instruction, qubits: tuple[int, ...]) -> ComplexArray:
-    """Matrix of a bound gate on its qubits in ascending order, first qubit least significant."""
-    matrix, size = Operator(operation).data, len(qubits)
-    if tuple(sorted(qubits)) == qubits:
-        return matrix
-    axes = [size - 1 - j for j in np.argsort(qubits)[::-1]]  # the most significant qubit has the first axis
-    axes += [size + axis for axis in axes]
-    return matrix.reshape((2,) * (2 * size)).transpose(axes).reshape(matrix.shape)
+def unitary_of(gates: Iterable[tuple[Instruction, Sequence[int]]], qubits: Sequence[int]) -> ComplexArray:
+    """The unitary of gates one after the other, shape (2^n, 2^n).
+
+    Args:
+        gates: Instructions without free parameters, each with its qubits, in the order they act.
+        qubits: n qubits that hold all of them; the first is the least significant.
+    """
+    size = len(qubits)
+    axis = {q: size - 1 - j for j, q in enumerate(qubits)}  # the most significant qubit has the first axis
+    total: ComplexArray = np.eye(2**size, dtype=complex).reshape((2,) * size + (-1,))
+    for operation, where in gates:
+        axes, inputs = [axis[q] for q in reversed(where)], range(len(where), 2 * len(where))
+        gate = Operator(operation).data.reshape((2,) * 2 * len(where))
+        total = np.moveaxis(np.tensordot(gate, total, (inputs, axes)), range(len(where)), axes)
+    return total.reshape(2**size, 2**size)
 
 
 def is_product(matrix: ComplexArray) -> bool:
@@ -59,11 +63,11 @@ def unitary_instructions(
     if num_qubits == 1:
         factors = [matrix]
     else:
-        # matrix = high ⊗ low: read both factors off the largest block
-        blocks = matrix.reshape(2, 2, 2, 2).transpose(0, 2, 1, 3)
-        i, j = np.unravel_index(np.argmax(np.abs(blocks).sum(axis=(2, 3))), (2, 2))
-        low = blocks[i, j] / np.sqrt(abs(np.linalg.det(blocks[i, j])))
-        high = np.einsum("ijkl,kl->ij", blocks, low.conj()) / 2
+        # matrix = high ⊗ low: every quarter of it is a multiple of low
+        quarters = matrix.reshape(2, 2, 2, 2).transpose(0, 2, 1, 3)
+        i, j = np.unravel_index(np.argmax(np.abs(quarters).sum(axis=(2, 3))), (2, 2))
+        low = quarters[i, j] / np.sqrt(abs(np.linalg.det(quarters[i, j])))
+        high = np.einsum("ijkl,kl->ij", quarters, low.conj()) / 2
         factors = [low, high]
     return [
         (UnitaryGate(factor), (q,))

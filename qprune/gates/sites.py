@@ -253,18 +253,6 @@ def circuit_of(task: Task, sites: tuple[Site, ...]) -> QuantumCircuit:
     return circuit
 
 
-def bound_operation(task: Task, operation: Instruction, sample: int | None = None) -> Instruction:
-    """The instruction with its parameters as numbers; where inputs enter, those of one sample."""
-    if not any(isinstance(p, ParameterExpression) for p in operation.params):
-        return operation
-    rows = None if sample is None else np.array([sample])
-    bound = operation.to_mutable()
-    bound.params = [
-        float(task.values(p, rows).reshape(())) if isinstance(p, ParameterExpression) else p for p in operation.params
-    ]
-    return bound
-
-
 def with_origins(site: Site, origins: tuple[int, ...]) -> Site:
     """The same gate standing for other gates of the original."""
     return replace(site, origins=tuple(sorted(set(origins))))

@@ -12,7 +12,6 @@ from itertools import product
 from math import pi
 
 import numpy as np
-import sympy as sp
 from qiskit.circuit import Instruction
 from qiskit.circuit.library import (
     CCXGate,
@@ -311,28 +310,3 @@ def _sums_commute(first: tuple[tuple[Word, float], ...], second: tuple[tuple[Wor
 def _anticommute(first: Word, second: Word) -> bool:
     letters = dict(first)
     return sum(q in letters and letters[q] != p for q, p in second) % 2 == 1
-
-
-# -- SU(2) and SU(4) ------------------------------------------------------------------------------------------
-
-
-# -- symbolic check -------------------------------------------------------------------------------------------
-
-
-def symbolic_member(family: str, letters: str, t: sp.Expr) -> sp.Matrix:
-    """exp(−itA) in closed form with SymPy, Σ_j e^{−ita_j} Π_j, for the closure test of a catalogue row."""
-    matrices = {
-        "I": sp.eye(2),
-        "X": sp.Matrix([[0, 1], [1, 0]]),
-        "Y": sp.Matrix([[0, -sp.I], [sp.I, 0]]),
-        "Z": sp.Matrix([[1, 0], [0, -1]]),
-    }
-    size = 2 ** len(letters)
-    total = sp.zeros(size, size)
-    for a, projector in zip(_EIGENVALUES[family], _projectors(family, letters), strict=True):
-        matrix = sp.zeros(size, size)
-        for label, coefficient in projector.to_list():
-            exact = sp.nsimplify(float(coefficient.real), [sp.sqrt(2)], tolerance=1e-12)
-            matrix += exact * sp.kronecker_product(*(matrices[p] for p in label))
-        total += sp.exp(-sp.I * t * sp.nsimplify(a)) * matrix
-    return total

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from math import log, pi, sqrt
 
 import numpy as np
-from scipy.stats import beta as beta_distribution
+import scipy
+from numpy.typing import NDArray
 
 from qprune._arrays import FloatArray
 from qprune.errors import OptionError
@@ -130,7 +131,7 @@ def largest_distribution_angle(budget: float, samples: int) -> FloatArray:
 
 def predictions_certified(
     theta: FloatArray, mean: FloatArray, spectrum: Spectrum, rounding: float = EXPECTATION_ROUNDING
-) -> np.ndarray:
+) -> NDArray[np.bool_]:
     """Where sign⟨O⟩ of a ±1 observable cannot flip: Θ < |π/4 − α|, α = ½ arccos⟨O⟩ (T4)."""
     # |π/4 − ½ arccos m| = ½ arcsin|m|
     margin = np.maximum(np.abs(mean) - _slack(spectrum, rounding), 0)
@@ -216,4 +217,4 @@ def clopper_pearson(successes: int, trials: int, delta: float) -> float:
     """One-sided upper limit of a binomial rate at confidence 1 − δ (Clopper and Pearson 1934)."""
     if not 0 <= successes <= trials or trials < 1:
         raise OptionError(f"successes must be in 0 … {trials}, got {successes}")
-    return 1.0 if successes == trials else float(beta_distribution.ppf(1 - delta, successes + 1, trials - successes))
+    return 1.0 if successes == trials else float(scipy.special.betaincinv(successes + 1, trials - successes, 1 - delta))

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.linalg
+import scipy
 from qiskit.quantum_info import Pauli
 
 from qprune._arrays import ComplexArray, FloatArray

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -73,12 +73,13 @@ class Accuracy(Limit):
         compressor = compressor_of(prepared)
         largest = max(s.high - s.low for s in prepared.task.spectra)
         best = current = compressor.original
-        for budget in (SHARES * largest).tolist():
-            current = compressor.compress(budget, current, prepared.settings.progress)
-            if _fall(prepared, current) > self.loss + SHARE_ROUNDING:
-                break
-            best = current
-        return best
+        with compressor.watch as watch:
+            for budget in (SHARES * largest).tolist():
+                current = compressor.compress(budget, current)
+                if _fall(prepared, current) > self.loss + SHARE_ROUNDING:
+                    break
+                best = current
+        return replace(best, cut=watch.cut)
 
 
 def _fall(prepared: Prepared, smaller: Reduced) -> float:

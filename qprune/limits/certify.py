@@ -15,7 +15,7 @@ from qprune.limits.finished import Finished, finished, forecast_of, predicted
 from qprune.limits.prepared import Prepared
 from qprune.limits.proof import angle_of
 from qprune.results.certificate import NoiseRecord
-from qprune.results.result import PruneResult
+from qprune.results.result import PruneResult, recorded
 from qprune.simulators.values import Outputs
 from qprune.task.task import Task
 
@@ -34,7 +34,7 @@ def certify(prepared: Prepared, limit: Limit, rewritten: Rewritten) -> PruneResu
     simplified = circuit_of(task, prepared.sites)
     end = finished(prepared, rewritten.reduced)
     before = Measurements(prepared.prefix.outputs, _outputs(prepared, task, prepared.sites, task.heldout))
-    selected = prepared.runner.outputs(end.task, end.sites, task.selected, prepared.settings.progress)
+    selected = prepared.runner.outputs(end.task, end.sites, task.selected, bool(prepared.settings.progress))
     after = Measurements(selected, _outputs(prepared, end.task, end.sites, task.heldout))
     basis = Basis(
         task=task,
@@ -47,7 +47,7 @@ def certify(prepared: Prepared, limit: Limit, rewritten: Rewritten) -> PruneResu
         record=_noise_record(prepared, end, selected, rewritten.tried),
     )
     changes = rewritten.reduced.changes + end.changes
-    return PruneResult(
+    result = PruneResult(
         original=task,
         flat=circuit_of(task, prepared.original),
         simplified=simplified,
@@ -56,6 +56,7 @@ def certify(prepared: Prepared, limit: Limit, rewritten: Rewritten) -> PruneResu
         certificate=make_certificate(basis, end.task, chosen, angle_of(prepared, chosen), before, after),
         accuracy=accuracy(task, before, after),
     )
+    return recorded(result)
 
 
 def _options(prepared: Prepared, limit: Limit, rewritten: Rewritten) -> dict[str, Any]:

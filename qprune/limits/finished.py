@@ -34,7 +34,7 @@ def finished(prepared: Prepared, reduced: Reduced) -> Finished:
     """Shorten CX networks, and, if asked for, resynthesise runs on two qubits."""
     sites, changes = shorten_networks(prepared.task, reduced.sites)
     circuit = circuit_of(prepared.task, sites) if changes else reduced.task.circuit
-    task = prepared.task.with_circuit(circuit, reduced.weights)
+    task = prepared.task.with_circuit(circuit, reduced.task.named_weights)
     if prepared.settings.resynthesis:
         sites, resynthesised = resynthesise(task, sites)
         task = task.with_circuit(circuit_of(task, sites)) if resynthesised else task

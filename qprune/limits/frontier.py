@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from qprune._text import aligned
 from qprune.errors import OptionError
 from qprune.gates.costs import Costs
 from qprune.limits.certify import certify
 from qprune.limits.measured import Measured
 from qprune.limits.measuring import compressor_of, judged
 from qprune.limits.prepared import prepare
+from qprune.limits.removal import Reduced
 from qprune.limits.settings import Settings
 from qprune.results.result import PruneResult, two_qubit_gates
 from qprune.selection.strategies import Strategy
@@ -59,8 +61,7 @@ class Frontier:
             accuracy = "" if r.accuracy is None else f"{r.accuracy[1]:.4f}"
             sizes = (r.circuit.size(), two_qubit_gates(r.circuit), r.circuit.depth(), len(r.weights))
             rows.append((*map(str, sizes), f"{r.certificate.largest_measured:.4g}", accuracy))
-        widths = [max(len(row[j]) for row in rows) for j in range(len(rows[0]))]
-        return "\n".join("  ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) for row in rows)
+        return "\n".join(aligned(rows, numbers=range(len(rows[0]))))
 
 
 def frontier(
@@ -127,12 +128,13 @@ def frontier(
     prepared = prepare(task, settings, nothing.comparison)
     start = replace(nothing, refit=False)
     found = [certify(prepared, start, start.choose(prepared))]
-    compressor, reduced = (compressor_of(prepared), None) if refit else (None, None)
+    compressor = compressor_of(prepared) if refit else None
+    reduced: Reduced | None = None
     for limit in limits:
         if compressor is None:
             chosen = limit.choose(prepared)
         else:
-            reduced = compressor.compress(limit.budget, reduced, progress)
+            reduced = compressor.compress(limit.budget, reduced)
             chosen = judged(prepared, reduced)
         found.append(certify(prepared, limit, chosen))
     return Frontier(_undominated(found))

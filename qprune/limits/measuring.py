@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
 from qprune.errors import OptionError
+from qprune.gates.costs import cost_of
 from qprune.gates.sites import circuit_of
 from qprune.limits.base import Rewritten
-from qprune.limits.claims import deviations, doubt
+from qprune.limits.claims import deviations_at_most
 from qprune.limits.compressor import Compressor
 from qprune.limits.prepared import Prepared
-from qprune.limits.removal import Measure, Reduced, remove_verified
+from qprune.limits.progress import Watch
+from qprune.limits.removal import Forecast, Measure, Reduced, remove_verified
 from qprune.limits.settings import Settings
 from qprune.selection.candidate import Candidate
+from qprune.selection.representatives import identities, identity, refitted
+from qprune.simulators.engine import Network
+from qprune.simulators.readout import LARGEST_DISTRIBUTION
+
+ENGINE_QUBITS = 14  # beyond, Aer is as fast
+GROWING = (12, 20)  # steps of the fits by which gates are compared that might be added, one search each
 
 
 def check_removal(name: str, settings: Settings, refit: bool) -> None:
@@ -43,24 +57,31 @@ def start_of(prepared: Prepared) -> Reduced:
     return Reduced(task=circuit, sites=prepared.sites, deviation=0.0)
 
 
-def identities(prepared: Prepared, reduced: Reduced) -> list[Candidate]:
+def removals(prepared: Prepared, reduced: Reduced) -> list[Candidate]:
     """Every prunable gate of a smaller circuit against the identity, on that circuit's own prefix states."""
-    finder = prepared.compared(reduced.task, reduced.sites)
-    return finder.identities([k for k, site in enumerate(reduced.sites) if prepared.is_prunable(site)])
+    places = [k for k, site in enumerate(reduced.sites) if prepared.is_prunable(site)]
+    return identities(prepared.offers_for(reduced.task, reduced.sites), places)
 
 
 def deviation_of(prepared: Prepared, reduced: Reduced) -> float:
     """Largest measured change of any output on any selected sample, and what an approximate simulator may hide."""
     task, before = prepared.task, prepared.prefix.outputs
     after = prepared.runner.outputs(reduced.task, reduced.sites, task.selected)
-    found = deviations(before, after)
-    if prepared.settings.simulated.approximates:
-        found = found + doubt(task, before, after)
-    return float(found.max())
+    return float(deviations_at_most(task, before, after, not prepared.settings.simulated.approximates).max())
 
 
-def compressor_of(prepared: Prepared) -> Compressor:
-    """Removal with refit, from a prepared circuit."""
+def watch_of(prepared: Prepared) -> Watch[Reduced]:
+    """Watches a search: the least total cost is best, then the least deviation."""
+    settings, costs = prepared.settings, prepared.costs
+    return Watch(
+        lambda reduced: (sum(cost_of(site, costs) for site in reduced.sites), reduced.deviation),
+        settings.time_limit,
+        settings.progress,
+    )
+
+
+def compressor_of(prepared: Prepared, watch: Watch[Reduced] | None = None) -> Compressor:
+    """Removal with refit, from a prepared circuit, under its own watch unless given."""
     settings = prepared.settings
     return Compressor(
         prepared.task,
@@ -69,44 +90,82 @@ def compressor_of(prepared: Prepared) -> Compressor:
         prepared.costs,
         settings.seed,
         settings.ordering.seeded(settings.seed),
-        lambda reduced: identities(prepared, reduced),
+        lambda reduced: removals(prepared, reduced),
+        watch_of(prepared) if watch is None else watch,
     )
 
 
-def removed(prepared: Prepared, budget: float, measure: Measure, start: Reduced | None = None) -> Reduced:
-    """As many gates removed as a measure keeps within the budget, weights where they are."""
+def removed(
+    prepared: Prepared,
+    budget: float,
+    measure: Measure,
+    start: Reduced | None = None,
+    watch: Watch[Reduced] | None = None,
+    forecast: Forecast | None = None,
+) -> Reduced:
+    """As many gates removed as a measure keeps within the budget, weights where they are.
+
+    Under its own watch unless given one, whose end is then the caller's to see to.
+    """
+    start = start_of(prepared) if start is None else start
+    if watch is None:
+        with watch_of(prepared) as watch:
+            return removed(prepared, budget, measure, start, watch, forecast)
+        return replace(watch.best or start, cut=watch.cut)
     settings = prepared.settings
-    return remove_verified(
-        start_of(prepared) if start is None else start,
-        budget,
-        lambda reduced: identities(prepared, reduced),
-        measure,
-        settings.ordering.seeded(settings.seed),
-        settings.progress,
-    )
+    order = settings.ordering.seeded(settings.seed)
+    offers = partial(removals, prepared)
+    return remove_verified(start, budget, offers, measure, order, watch, forecast)
+
+
+def forecast_of(prepared: Prepared) -> Forecast | None:
+    """Deviations by the compiled engine; None where states do not fit it, or outputs are too many for it."""
+    task, simulator = prepared.task, prepared.settings.simulated
+    measured = len(task.measured_qubits) if task.observables is None else 0
+    if not simulator.holds_states or task.num_qubits > ENGINE_QUBITS or measured > LARGEST_DISTRIBUTION:
+        return None
+    target = Network(task, prepared.sites).values(task.weights)
+
+    def forecast(reduced: Reduced) -> Callable[[Sequence[int]], float]:
+        network = Network(reduced.task, reduced.sites, task.selected)
+
+        def deviation(gone: Sequence[int]) -> float:
+            change = np.abs(network.without(gone).values(reduced.task.weights) - target)
+            return float(change.sum(axis=0).max() / 2 if measured else change.max())
+
+        return deviation
+
+    return forecast
 
 
 def compressed(prepared: Prepared, budget: float) -> Reduced:
-    """Gates removed and weights moved, such that no output of any selected sample changes by more than the budget."""
-    plain = removed(prepared, budget, lambda reduced: deviation_of(prepared, reduced))
-    # Several starts, as each may get stuck: the whole circuit, twice as proposals are drawn, and what goes without refit.
-    compressor = compressor_of(prepared)
-    searching = compressor.strategy.order([], []) is None
-    starts = (None, None, compressor.adopt(plain)) if searching else (None, compressor.adopt(plain))
-    ends = [compressor.compress(budget, start, progress=prepared.settings.progress) for start in starts]
-    return min(ends, key=lambda reduced: (compressor.total_cost(reduced), reduced.deviation))
+    """Gates removed and weights moved, such that no output of any selected sample changes by more than the budget.
+
+    The best of several searches, the cheapest first, as each may get stuck: what goes without refit, circuits grown
+    from nothing, and the whole circuit.
+    """
+    start = start_of(prepared)
+    with watch_of(prepared) as watch:
+        plain = removed(prepared, budget, partial(deviation_of, prepared), start, watch, forecast_of(prepared))
+        compressor = compressor_of(prepared, watch)
+        if compressor.searches:
+            grown = [found for steps in GROWING if (found := compressor.grown(budget, steps)) is not None]
+            starts = [None, None, *sorted(grown, key=watch.rank)[:1]]
+        else:
+            starts = [compressor.adopt(plain), None]
+        for begin in reversed(starts):
+            compressor.compress(budget, begin)
+    return replace(watch.best or start, cut=watch.cut)
 
 
 def replacements(prepared: Prepared, reduced: Reduced) -> list[Candidate]:
     """What a smaller circuit replaced, in terms of the simplified original: gates gone, and weights moved."""
-    task = prepared.task
-    weights = {p.name: v for p, v in zip(task.weight_params, task.weights.tolist(), strict=True)}
-    moved = task.with_circuit(task.circuit, weights | reduced.weights)
+    moved = prepared.task.with_weights(prepared.task.named_weights | reduced.task.named_weights)
     found = []
     for k, site in enumerate(prepared.sites):
         if set(site.origins) <= reduced.gone:
-            found.append(prepared.finder.identity(k))
-        elif site.role == "trainable" and (candidate := prepared.finder.moved(k, moved)) is not None:
+            found.append(identity(prepared.offers, k))
+        elif site.role == "trainable" and (candidate := refitted(prepared.offers, k, moved)) is not None:
             found.append(candidate)
     return found
 
@@ -118,5 +177,5 @@ def judged(
     tried: tuple[tuple[float, float], ...] = (),
 ) -> Rewritten:
     """A smaller circuit as what a limit allowed; every gate was compared with the identity."""
-    compared = prepared.finder.identities(prepared.prunable)
+    compared = identities(prepared.offers, prepared.prunable)
     return Rewritten(reduced, replacements(prepared, reduced), compared, budget, tried)

@@ -15,8 +15,10 @@ from qprune.gates.costs import Costs
 from qprune.gates.sites import Site, sites_of
 from qprune.limits.settings import Settings
 from qprune.noise.calibration import CircuitNoise, NoiseCalibration
-from qprune.selection.finder import CandidateFinder, is_prunable, words_for
-from qprune.selection.windows import Windows, window_size
+from qprune.selection.gate_distances import GateDistances
+from qprune.selection.offers import Offers
+from qprune.selection.prunable import is_prunable, words_for
+from qprune.selection.windows import Windows, window_ends, window_size
 from qprune.simulators.runner import Runner
 from qprune.simulators.values import Prefix
 from qprune.task.task import Task
@@ -53,7 +55,7 @@ class Prepared:
         noise: λ_k, r_k, Λ_k and η_k of every gate of `sites`.
         costs: What gates cost, by the user or by the noise.
         prefix: Expectation values before the gates, and the outputs.
-        finder: Compares gates with candidates.
+        offers: Makes candidates for the gates.
         tolerances: ε_k by site; infinite where only a budget limits.
         window: Qubits per window that are used; 0 for none.
         windows: Measures angles of several gates at once; None without windows.
@@ -70,7 +72,7 @@ class Prepared:
     noise: CircuitNoise
     costs: Costs
     prefix: Prefix
-    finder: CandidateFinder
+    offers: Offers
     tolerances: FloatArray
     window: int
     windows: Windows | None
@@ -84,10 +86,11 @@ class Prepared:
         """Places of the gates that may be replaced."""
         return [k for k, site in enumerate(self.sites) if self.is_prunable(site)]
 
-    def compared(self, task: Task, sites: Sequence[Site], progress: bool = False) -> CandidateFinder:
-        """Compares the gates of another circuit with their candidates, on that circuit's own prefix states."""
+    def offers_for(self, task: Task, sites: Sequence[Site], progress: bool = False) -> Offers:
+        """Makes candidates for the gates of another circuit, on that circuit's own prefix states."""
         prefix = _looked_at(self.runner, self.settings, task, sites, progress)
-        return CandidateFinder(task, sites, prefix, self.calibration.of(sites), self.comparison.aggregate, self.costs)
+        noise, aggregate = self.calibration.of(sites), self.comparison.aggregate
+        return Offers(GateDistances(task, sites, prefix, noise, aggregate), self.costs)
 
 
 def prepare(task: Task, settings: Settings, comparison: Comparison) -> Prepared:
@@ -112,7 +115,7 @@ def prepare(task: Task, settings: Settings, comparison: Comparison) -> Prepared:
     sites, networks = shorten_networks(task, simpler)
     noise = calibration.of(sites)
     costs = calibration.costs(sites) if settings.costs is None else settings.costs
-    prefix = _looked_at(runner, settings, task, sites, settings.progress)
+    prefix = _looked_at(runner, settings, task, sites, bool(settings.progress))
     window = window_size(task, sites, comparison.window) if simulator.holds_states else 0
     return Prepared(
         task=task,
@@ -126,10 +129,10 @@ def prepare(task: Task, settings: Settings, comparison: Comparison) -> Prepared:
         noise=noise,
         costs=costs,
         prefix=prefix,
-        finder=CandidateFinder(task, sites, prefix, noise, comparison.aggregate, costs),
+        offers=Offers(GateDistances(task, sites, prefix, noise, comparison.aggregate), costs),
         tolerances=_tolerances(calibration, comparison.tolerance, noise),
         window=window,
-        windows=Windows(task, sites, window) if window else None,
+        windows=Windows(task, sites, window_ends(sites, window)) if window else None,
     )
 
 

@@ -27,7 +27,7 @@ def angle_of(prepared: Prepared, chosen: Sequence[Candidate]) -> FloatArray:
     Source: THEORY T2, T6.
     """
     task = prepared.task
-    cone = light_cones(task, prepared.sites, {c.site for c in chosen if c.separates})
+    cone = light_cones(task, prepared.sites, {c.place for c in chosen if c.separates})
     total = angles_used(chosen, cone, (len(task.output_supports), len(task.selected)))
     theta = np.minimum(total, np.pi / 2)
     return theta if prepared.windows is None else np.minimum(theta, prepared.windows.angles(chosen, cone))

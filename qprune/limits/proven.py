@@ -76,7 +76,7 @@ class Proven(Limit):
 
     def choose(self, prepared: Prepared) -> Rewritten:
         compared = candidates_of(prepared)
-        admissible = [c for c in compared if c.distance <= prepared.tolerances[c.site]]
+        admissible = [c for c in compared if c.distance <= prepared.tolerances[c.place]]
         removals = [c for c in admissible if c.removes]
         # More to choose from is no promise of a better choice where a search is greedy: removals alone, too.
         choices = [removals] if len(removals) == len(admissible) else [admissible, removals]
@@ -86,7 +86,7 @@ class Proven(Limit):
 
 
 def _within(prepared: Prepared, candidates: Sequence[Candidate], budget: float) -> list[Candidate]:
-    task, sites, pairs = prepared.task, prepared.sites, prepared.finder.pairs
+    task, sites, pairs = prepared.task, prepared.sites, prepared.offers.pairs
     order = prepared.settings.ordering.seeded(prepared.settings.seed)
     taken = within_budget(
         candidates,
@@ -117,5 +117,5 @@ def _largest_angles(prepared: Prepared, budget: float) -> FloatArray:
 
 
 def _cost_left(prepared: Prepared, chosen: Sequence[Candidate]) -> float:
-    left, _ = simplify(prepared.task, apply(prepared.task, prepared.sites, {c.site: c.by for c in chosen}))
+    left, _ = simplify(prepared.task, apply(prepared.task, prepared.sites, {c.place: c.by for c in chosen}))
     return sum(cost_of(site, prepared.costs) for site in left)

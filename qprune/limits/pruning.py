@@ -33,7 +33,8 @@ def prune(
     simulator: str | Simulator | BaseEstimatorV2 = "statevector",
     executor: Executor | None = None,
     seed: int = 0,
-    progress: bool = False,
+    time_limit: float | None = None,
+    progress: bool | None = None,
 ) -> PruneResult:
     """Prune a trained circuit once, as far as a limit allows.
 
@@ -66,7 +67,9 @@ def prune(
             `MPIPoolExecutor`, …. The result is that of the same call without it, to the last bit, and a worker that
             dies costs time only. What refit and windows do stays in this process.
         seed: For strategies that draw, and for the inputs that refit mixes from the ensemble, ≥ 0.
-        progress: Show progress bars on stderr, where that is a terminal.
+        time_limit: Seconds after which the search for gates to remove ends, > 0; the best circuit so far is measured
+            and certified as any other. Default: no limit. An interrupt (Ctrl-C) during the search does the same.
+        progress: Show how far a search is; default: where a person watches, once it has taken seconds.
 
     Returns:
         The pruned circuit with its plan and certificate.
@@ -79,6 +82,7 @@ def prune(
 
     Example:
         >>> from qiskit import QuantumCircuit
+        >>> from qprune import Proven
         >>> circuit = QuantumCircuit(2)
         >>> _ = circuit.ry(0.01, 0), circuit.h(1), circuit.cx(1, 0)
         >>> prune(Task(circuit, "IZ"), Proven(0.05)).circuit.size()
@@ -94,6 +98,7 @@ def prune(
         simulator=simulator,
         executor=executor,
         seed=seed,
+        time_limit=time_limit,
         progress=progress,
     )
     return pruned_under(checked_limit(limit), checked_task(task), settings)

@@ -10,22 +10,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.optimize import minimize
+import scipy
 
 from qprune._arrays import FloatArray
 from qprune.gates.sites import Site
 from qprune.gates.subgroups import subgroup_of
-from qprune.simulators.adjoint import AdjointNetwork
+from qprune.simulators.engine import Network
 
 DAMPING = 1e-3  # first damping of Levenberg-Marquardt, relative to the diagonal of the Gauss-Newton matrix
 RESIDUALS_PER_WEIGHT = 2  # from which on the Gauss-Newton matrix is trusted
 SMALLEST = 1e-12  # residual below which nothing is left to fit
+TREND = 4  # steps by whose fall of the residuals those to come are judged
 FARTHEST = 1e4  # largest move of a weight in a step: beyond, along what rounding takes for a slope, angles lose digits
 FLOOR = 1e-9  # damping of directions that no output sees, relative to the mean of that diagonal
 
 
 def fit(
-    network: AdjointNetwork,
+    network: Network,
     weights: FloatArray,
     target: FloatArray,
     *,
@@ -33,6 +34,7 @@ def fit(
     power: int = 2,
     gain: float = 1e-4,
     enough: float = 0.0,
+    reach: float = np.inf,
 ) -> tuple[FloatArray, float]:
     """Minimise Σ |outputs − target|^p over the movable weights by Levenberg-Marquardt.
 
@@ -48,44 +50,78 @@ def fit(
         power: p, even, at least 2.
         gain: Stop when an iteration lowers the sum by less than this share.
         enough: Stop when no residual is larger.
+        reach: Stop when, by the trend of the last steps, the largest residual will still exceed this after the last.
 
     Returns:
         The weights and the sum of squares.
     """
-    free = network.movable
-    if target.size < RESIDUALS_PER_WEIGHT * free.sum():
+    free = network.free
+    if target.size < RESIDUALS_PER_WEIGHT * len(free):
         return _quasi_newton(network, weights, target, steps, power)
-    damping = DAMPING
+    damping, growth = DAMPING, 2.0
     residual, matrix = _linearised(network, weights, target)
-    for _ in range(steps if free.any() else 0):
+    norms = list[float]()
+    for left in range(steps if len(free) else 0, 0, -1):
         largest = np.abs(residual).max()
-        if largest <= enough:
+        norms.append(float(np.linalg.norm(residual)))
+        if largest <= enough or _is_hopeless(norms, largest, left, reach):
             break
-        relative = residual / largest
-        share = relative ** (power - 2)
-        before = float(np.sum(relative**power))
-        normal, slope = (power - 1) * (matrix.T * share) @ matrix, matrix.T @ (share * residual)
-        scale = np.diag(normal) + FLOOR * max(np.trace(normal) / max(len(normal), 1), 1e-300)
+        before, normal, slope = _quadratic(residual / largest, residual, matrix, power)
+        diagonal = np.diagonal(normal)
+        scale = diagonal + FLOOR * max(diagonal.mean(), 1e-300)
         for _ in range(8):
+            step = _solved(normal, damping * scale, slope)
+            promised = power * float(step @ (slope + damping * scale * step)) / (2 * largest**2)
+            if promised < gain * before:
+                return weights, float(residual @ residual)
             moved = weights.copy()
-            moved[free] -= np.linalg.solve(normal + damping * np.diag(scale) + 1e-300 * np.eye(len(scale)), slope)
-            after = float(np.sum(((network.values(moved) - target) / largest) ** power))
+            moved[free] -= step
+            after = float(np.sum(((network.values(moved) - target).ravel() / largest) ** power))
             if after < before and np.abs(moved - weights).max() <= FARTHEST:
                 break
-            damping *= 4
+            damping, growth = damping * growth, 2 * growth
         else:
             break
-        weights, damping = moved, max(damping / 6, 1e-9)
+        # By how much of what the quadratic model promised came true.
+        weights, growth = moved, 2.0
+        damping = max(damping * max(1 / 6, 1 - (2 * (before - after) / promised - 1) ** 3), 1e-9)
         residual, matrix = _linearised(network, weights, target)
         if before - after < gain * before:
             break
     return weights, float(residual @ residual)
 
 
+def _is_hopeless(norms: Sequence[float], largest: float, left: int, reach: float) -> bool:
+    """Whether residuals that go on falling as in the last steps will still be too large at the end."""
+    if len(norms) <= TREND or largest <= reach:
+        return False
+    return bool(largest * (norms[-1] / norms[-1 - TREND]) ** (left / TREND) > reach)
+
+
+def _quadratic(
+    relative: FloatArray, residual: FloatArray, matrix: FloatArray, power: int
+) -> tuple[float, FloatArray, FloatArray]:
+    """Σ|r|^p, and the Gauss-Newton matrix and slope of that sum's share p, all relative to the largest residual."""
+    root = np.asarray(np.abs(relative) ** (power / 2 - 1), dtype=float)  # ones for the mean square
+    half = root[:, None] * matrix
+    normal = np.asarray((power - 1) * (half.T @ half), dtype=float)
+    return float(np.sum(relative**power)), normal, (root * residual) @ half
+
+
+def _solved(normal: FloatArray, added: FloatArray, slope: FloatArray) -> FloatArray:
+    """Solution of (normal + diag(added)) z = slope, a positive definite matrix."""
+    if not len(slope):
+        return slope
+    damped = normal.copy()
+    np.einsum("ii->i", damped)[...] += added + 1e-300
+    _, solution, failed = scipy.linalg.lapack.dposv(damped, slope, overwrite_a=True)
+    return np.linalg.lstsq(damped, slope, rcond=None)[0] if failed else solution
+
+
 def _quasi_newton(
-    network: AdjointNetwork, weights: FloatArray, target: FloatArray, steps: int, power: int
+    network: Network, weights: FloatArray, target: FloatArray, steps: int, power: int
 ) -> tuple[FloatArray, float]:
-    free, moved = network.movable, weights.copy()
+    free, moved = network.free, weights.copy()
     scale = max(float(np.abs(network.values(weights) - target).max()), SMALLEST)
 
     def cost(point: FloatArray) -> tuple[float, FloatArray]:
@@ -94,20 +130,20 @@ def _quasi_newton(
         relative = residual / scale
         return float(np.sum(relative**power)), power / scale * (relative ** (power - 1)) @ matrix
 
-    moved[free] = minimize(cost, weights[free], jac=True, method="BFGS", options={"maxiter": steps}).x
+    moved[free] = scipy.optimize.minimize(cost, weights[free], jac=True, method="BFGS", options={"maxiter": steps}).x
     return moved, float(np.sum((network.values(moved) - target) ** 2))
 
 
-def predicted_square(network: AdjointNetwork, weights: FloatArray, target: FloatArray, damping: float = 1e-2) -> float:
+def predicted_square(network: Network, weights: FloatArray, target: FloatArray, damping: float = 1e-2) -> float:
     """Σ (outputs − target)² after one damped Gauss-Newton step, to first order: a look ahead for one Jacobian."""
     residual, matrix = _linearised(network, weights, target)
     normal = matrix.T @ matrix
     scale = damping * np.diag(normal) + 1e-4 * damping * np.trace(normal) / max(len(normal), 1) + 1e-300
-    step = np.linalg.solve(normal + np.diag(scale), matrix.T @ residual)
+    step = _solved(normal, scale, residual @ matrix)
     return float(np.sum((residual - matrix @ step) ** 2))
 
 
-def saliencies(network: AdjointNetwork, weights: FloatArray, sites: Sequence[Site]) -> dict[int, float]:
+def saliencies(network: Network, weights: FloatArray, sites: Sequence[Site]) -> dict[int, float]:
     """Second-order cost of driving each movable gate to the identity, the others compensating.
 
     With H the Gauss-Newton matrix and c_k the gate's coordinate as a linear form in the weights, the
@@ -115,25 +151,21 @@ def saliencies(network: AdjointNetwork, weights: FloatArray, sites: Sequence[Sit
     indices of sites.
     """
     values, jacobian = network.jacobian(weights)
-    free = np.flatnonzero(network.movable)
-    matrix = jacobian.reshape(values.size, len(weights))[:, free]
+    matrix = jacobian.reshape(values.size, -1)
     normal = matrix.T @ matrix
     normal += 1e-6 * max(np.trace(normal) / max(len(normal), 1), 1e-12) * np.eye(len(normal))
     inverse = np.linalg.inv(normal)
-    column = {int(p): j for j, p in enumerate(free)}
+    forms, coordinates = network.slopes[:, network.free], network.coordinates(weights)
     found = {}
-    for k, (gate, site) in enumerate(zip(network.gates, sites, strict=True)):
-        group = subgroup_of(site)
-        if not gate.slopes or group is None:
-            continue
-        form = np.zeros(len(free))
-        for p, factor in gate.slopes:
-            form[column[p]] = float(np.mean(factor))
-        turn = (float(np.mean(gate.angle(weights))) + group.period / 2) % group.period - group.period / 2
-        found[k] = turn**2 / max(float(form @ inverse @ form), 1e-300)
+    for k in np.flatnonzero(forms.any(axis=1)).tolist():
+        group = subgroup_of(sites[k])
+        if group is not None:
+            turn = (float(coordinates[k]) + group.period / 2) % group.period - group.period / 2
+            found[k] = turn**2 / max(float(forms[k] @ inverse @ forms[k]), 1e-300)
     return found
 
 
-def _linearised(network: AdjointNetwork, weights: FloatArray, target: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _linearised(network: Network, weights: FloatArray, target: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Residual (R·M,) and its derivatives in the weights that move the circuit (R·M, F)."""
     values, jacobian = network.jacobian(weights)
-    return (values - target).ravel(), jacobian.reshape(values.size, len(weights))[:, network.movable]
+    return (values - target).ravel(), jacobian.reshape(values.size, -1)

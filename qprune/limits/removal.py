@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
-from tqdm import tqdm
 
 from qprune.exact.simplify import ExactChange, apply, simplify
 from qprune.gates.sites import Site, circuit_of
+from qprune.limits.progress import Watch
 from qprune.selection.candidate import Candidate
 from qprune.selection.select import longest_prefix
 from qprune.selection.strategies.base import Order
@@ -21,6 +22,8 @@ from qprune.task.task import Task
 
 LEAST_COST = 1e-9
 Measure: TypeAlias = "Callable[[Reduced], float]"  # how far a smaller circuit is from the original
+# For a circuit: how far it is from the original without some of its gates. Not simplified, so cheaper than a `Measure`.
+Forecast: TypeAlias = "Callable[[Reduced], Callable[[Sequence[int]], float]]"
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class Reduced:
         deviation: Largest |Δ| of any output on any selected sample; infinite while it is not known.
         gone: Original gates that were removed approximately.
         changes: Exact simplifications on the way.
+        cut: Why the search for it ended early: "time limit", "interrupted", or None.
     """
 
     task: Task
@@ -40,10 +44,7 @@ class Reduced:
     deviation: float = np.inf
     gone: frozenset[int] = frozenset()
     changes: tuple[ExactChange, ...] = ()
-
-    @property
-    def weights(self) -> dict[str, float]:
-        return dict(zip((p.name for p in self.task.weight_params), self.task.weights.tolist(), strict=True))
+    cut: str | None = None
 
     def without(self, gone: Sequence[int]) -> Reduced:
         """The circuit with some of its gates removed, simplified; its deviation is not known yet."""
@@ -59,7 +60,8 @@ def remove_verified(
     candidates: Callable[[Reduced], list[Candidate]],
     deviation: Measure,
     strategy: Order,
-    progress: bool,
+    watch: Watch[Reduced],
+    forecast: Forecast | None = None,
 ) -> Reduced:
     """Remove gates while the measured deviation stays within the budget.
 
@@ -72,42 +74,61 @@ def remove_verified(
         candidates: Compares the gates of a circuit with the identity.
         deviation: Measures a circuit against the original.
         strategy: Gives the order, or leaves it to the distance per gain.
-        progress: Show a progress bar.
+        watch: Told of every circuit that keeps the budget, and asked whether to go on.
+        forecast: Compares; then only what it lets pass is measured.
+
+    Raises:
+        OutOfTime: The watch's time is up; it has the best circuit so far.
     """
+
     current = start
-    with tqdm(desc="pruning", unit="gate", disable=None if progress else True) as bar:
-        while True:
-            found = candidates(current)
-            order = strategy.order(found, current.sites)
-            ranked = by_distance(found) if order is None else [found[j].site for j in order]
-            smaller = _most_that_fit(current, ranked, budget, deviation) or _first_that_fits(
-                current, ranked, budget, deviation
-            )
-            if smaller is None:
-                return current
-            bar.update(len(current.sites) - len(smaller.sites))
-            current = smaller
+    while True:
+        watch.look(current)
+        trials = _Trials(current, budget, deviation, watch, None if forecast is None else forecast(current))
+        found = candidates(current)
+        order = strategy.order(found, current.sites)
+        ranked = by_distance(found) if order is None else [found[j].place for j in order]
+        most = longest_prefix(len(ranked), partial(trials.fit_first, ranked))
+        for gone in (ranked[:most], *([k] for k in ranked)):
+            if gone and trials.fits(gone) and (smaller := trials.measured(gone)).deviation <= budget:
+                current = smaller
+                break
+        else:
+            return current
+
+
+class _Trials:
+    """A circuit without some of its gates, measured."""
+
+    def __init__(
+        self,
+        current: Reduced,
+        budget: float,
+        deviation: Measure,
+        watch: Watch[Reduced],
+        forecast: Callable[[Sequence[int]], float] | None,
+    ) -> None:
+        self.current, self.budget, self.deviation, self.watch = current, budget, deviation, watch
+        self.forecast = forecast
+        self._known: dict[tuple[int, ...], Reduced] = {}
+
+    def fits(self, gone: Sequence[int]) -> bool:
+        """Whether the budget is kept, by forecast where there is one."""
+        self.watch.check()
+        found = self.measured(gone).deviation if self.forecast is None else self.forecast(gone)
+        return found <= self.budget
+
+    def fit_first(self, ranked: Sequence[int], count: int) -> bool:
+        return self.fits(ranked[:count])
+
+    def measured(self, gone: Sequence[int]) -> Reduced:
+        key = tuple(gone)
+        if key not in self._known:
+            smaller = self.current.without(gone)
+            self._known[key] = replace(smaller, deviation=self.deviation(smaller))
+        return self._known[key]
 
 
 def by_distance(candidates: Sequence[Candidate]) -> list[int]:
     """Sites by squared distance per gain, least first."""
-    return [c.site for c in sorted(candidates, key=lambda c: (c.distance**2 / max(c.gain, LEAST_COST), c.site))]
-
-
-def _most_that_fit(current: Reduced, ranked: list[int], budget: float, deviation: Measure) -> Reduced | None:
-    tried: dict[int, Reduced] = {}
-
-    def fits(count: int) -> bool:
-        smaller = current.without(ranked[:count])
-        tried[count] = replace(smaller, deviation=deviation(smaller))
-        return tried[count].deviation <= budget
-
-    return tried.get(longest_prefix(len(ranked), fits))
-
-
-def _first_that_fits(current: Reduced, ranked: list[int], budget: float, deviation: Measure) -> Reduced | None:
-    for k in ranked:
-        smaller = current.without([k])
-        if (measured := deviation(smaller)) <= budget:
-            return replace(smaller, deviation=measured)
-    return None
+    return [c.place for c in sorted(candidates, key=lambda c: (c.distance**2 / max(c.gain, LEAST_COST), c.place))]

@@ -14,12 +14,12 @@ from qprune.errors import OptionError
 from qprune.gates.costs import Costs
 from qprune.gates.sites import NAMES
 from qprune.noise.calibration import Noise, NoiseCalibration, calibrate
-from qprune.selection.finder import KINDS
+from qprune.selection.prunable import KINDS
 from qprune.selection.strategies import QIPrune, Strategy, strategy_of
 from qprune.simulators.choices import Statevector, simulator_of
 from qprune.simulators.simulator import Simulator
 
-UNRECORDED = ("noise", "executor", "progress")  # λ, β and γ stand for the noise; the others shape nothing
+UNRECORDED = ("noise", "executor", "time_limit", "progress")  # λ, β and γ stand for the noise; the others shape nothing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,8 @@ class Settings:
     simulator: str | Simulator | BaseEstimatorV2 = Statevector.name
     executor: Executor | None = None
     seed: int = 0
-    progress: bool = False
+    time_limit: float | None = None
+    progress: bool | None = None
 
     def __post_init__(self) -> None:
         converted = {
@@ -49,9 +50,15 @@ class Settings:
             "simulator": simulator_of(self.simulator),
             "seed": checked_integer(self.seed, "seed", 0),
         }
-        converted |= {
-            name: checked_flag(getattr(self, name), name) for name in ("prune_encoding", "resynthesis", "progress")
-        }
+        converted |= {name: checked_flag(getattr(self, name), name) for name in ("prune_encoding", "resynthesis")}
+        if self.progress is not None:
+            converted["progress"] = checked_flag(self.progress, "progress")
+        if self.time_limit is not None:
+            if not is_number(plain(self.time_limit)) or not plain(self.time_limit) > 0:
+                raise OptionError(
+                    f"time_limit must be a number of seconds > 0, got {self.time_limit!r}; leave it out for no limit"
+                )
+            converted["time_limit"] = float(self.time_limit)
         checked_choice(self.representatives, "representatives", KINDS)
         for name, value in converted.items():
             object.__setattr__(self, name, value)

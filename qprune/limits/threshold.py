@@ -65,7 +65,7 @@ class Threshold(Limit):
 
     def choose(self, prepared: Prepared) -> Rewritten:
         compared = candidates_of(prepared)
-        return rewritten(prepared, within_tolerance(compared, prepared.tolerances, prepared.finder.pairs), compared)
+        return rewritten(prepared, within_tolerance(compared, prepared.tolerances, prepared.offers.pairs), compared)
 
 
 DEFAULT_LIMIT = Threshold()

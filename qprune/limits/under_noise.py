@@ -6,22 +6,30 @@ A rule, no bound: a prediction chooses the circuit, and what is claimed of it is
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, ClassVar
 
 from qprune._checks import plain
 from qprune.errors import OptionError
 from qprune.limits.base import Limit, Rewritten, checked_window, option, set_checked
-from qprune.limits.claims import deviations
-from qprune.limits.compressor import FIT_STEPS, Compressor
+from qprune.limits.claims import deviations_at_most
+from qprune.limits.compressor import Compressor
 from qprune.limits.finished import finished, forecast_of, predicted
-from qprune.limits.measuring import check_removal, compressor_of, deviation_of, judged, removed, start_of
+from qprune.limits.measuring import (
+    check_removal,
+    compressor_of,
+    deviation_of,
+    judged,
+    removed,
+    start_of,
+    watch_of,
+)
 from qprune.limits.prepared import Comparison, Prepared
-from qprune.limits.refit import fit
 from qprune.limits.removal import Reduced
 from qprune.limits.settings import Settings
+from qprune.limits.trial import FIT_STEPS
 from qprune.noise.calibration import Noise, calibrate
 from qprune.noise.forecast import Forecast
-from qprune.simulators.adjoint import AdjointNetwork
 from qprune.task.task import Task
 
 # Budgets tried, in units of the mean deviation that noise is predicted to cause in the original.
@@ -129,19 +137,21 @@ class _Search:
         current = start_of(prepared) if compressor is None else compressor.original
         self.look_at(current, 0.0)
         idle, scale = 0, self.predicted
-        for budget in (share * scale for share in SHARES):
-            if compressor is None:
-                current = removed(prepared, budget, lambda smaller: deviation_of(prepared, smaller), current)
-            else:
-                # From the whole circuit: rotations that a smaller budget removed cannot make up for entangling gates.
-                current = compressor.compress(budget, progress=prepared.settings.progress)
-            better = self.look_at(current, budget)
-            if compressor is not None and refit == "noise":
-                better |= self.look_at(self._fitted_for_noise(compressor, current), budget)
-            idle = 0 if better else idle + 1
-            if idle == PATIENCE:
-                break
-        return self.reduced or current
+        with watch_of(prepared) if compressor is None else compressor.watch as watch:
+            for budget in (share * scale for share in SHARES):
+                if compressor is None:
+                    measure = partial(deviation_of, prepared)
+                    current = removed(prepared, budget, measure, current, watch)
+                else:
+                    # From the whole circuit: rotations that a smaller budget removed cannot make up for entanglers.
+                    current = compressor.compress(budget)
+                better = self.look_at(current, budget)
+                if compressor is not None and refit == "noise":
+                    better |= self.look_at(fitted_for_noise(prepared, self.forecast, compressor, current), budget)
+                idle = 0 if better else idle + 1
+                if idle == PATIENCE:
+                    break
+        return replace(self.reduced or current, cut=watch.cut)
 
     def look_at(self, reduced: Reduced, budget: float) -> bool:
         """Measure a circuit, predict it under noise, and keep it if it is better than the best."""
@@ -151,20 +161,29 @@ class _Search:
         found = predicted(prepared, self.forecast, end.task, end.sites, outputs)
         if found is None:
             raise OptionError("UnderNoise needs a circuit that compiles to fewer qubits to predict; use Measured")
-        needed = max(budget, float(deviations(prepared.prefix.outputs, outputs).max()))
+        exact = not prepared.settings.simulated.approximates
+        most = deviations_at_most(prepared.task, prepared.prefix.outputs, outputs, exact)
+        needed = max(budget, float(most.max()))
         self.tried.append((needed, found))
         if not found < self.predicted:
             return False
         self.reduced, self.budget, self.predicted = reduced, needed, found
         return True
 
-    def _fitted_for_noise(self, compressor: Compressor, reduced: Reduced) -> Reduced:
-        """Weights moved so that what noise leaves of the outputs is what the original gives without noise."""
-        if self.forecast is None:
-            return reduced
-        end = finished(self.prepared, reduced)
-        target = self.forecast.needed(end.task, end.sites, compressor.target)
-        network = AdjointNetwork(reduced.task, reduced.sites, compressor.samples)
-        task = reduced.task.with_circuit(reduced.task.circuit)
-        task.weights, _ = fit(network, reduced.task.weights, target, steps=FIT_STEPS)
-        return replace(reduced, task=task)
+
+def fitted_for_noise(
+    prepared: Prepared, forecast: Forecast | None, compressor: Compressor, reduced: Reduced
+) -> Reduced:
+    """Weights moved so that what noise leaves of the outputs is what the original gives without noise.
+
+    Args:
+        prepared: The original.
+        forecast: Predicts outputs; without it nothing moves.
+        compressor: Holds the outputs to reproduce, and the samples they are for.
+        reduced: The circuit.
+    """
+    if forecast is None:
+        return reduced
+    end, fitter = finished(prepared, reduced), compressor.fitter
+    target = forecast.needed(end.task, end.sites, fitter.target)
+    return fitter.fitted(fitter.start(reduced), FIT_STEPS, target=target).reduced

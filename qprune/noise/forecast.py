@@ -17,7 +17,7 @@ from qiskit.quantum_info import PTM, Operator, SparsePauliOp
 
 from qprune._arrays import FloatArray
 from qprune.errors import OptionError
-from qprune.gates.sites import Site, bound_operation, circuit_of
+from qprune.gates.sites import Site, circuit_of
 from qprune.noise.calibration import NoiseCalibration
 from qprune.noise.channels import noise_of
 from qprune.noise.devices import Qubits
@@ -149,14 +149,14 @@ class Forecast:
         some = task.selected[np.unique(np.linspace(0, len(task.selected) - 1, SAMPLES).astype(int))]
         # only words of I and Z have a mean in |0…0⟩, one letter in three
         start = np.array([1.0, 0, 0, 1] if base == 4 else [1.0, 1 / 3])
-        first = reduce(np.multiply.outer, [start] * len(used))
+        first = reduce(np.multiply.outer, [start] * len(used), np.ones(()))
         noisy, quiet = np.zeros_like(first), np.zeros_like(first)
         for sample in some.tolist():
             both = np.stack([first, first], axis=-1)
             for (gate, qubits), coherence, waiting in zip(gates, kept, waits, strict=True):
                 both = _applied(self._transfer(task, gate, sample, base), both, [places[q] for q in qubits], coherence)
-                for q, left in waiting:
-                    both = _applied(np.eye(base), both, [places[q]], left)
+                for q, share in waiting:
+                    both = _applied(np.eye(base), both, [places[q]], share)
             noisy, quiet = noisy + both[..., 0], quiet + both[..., 1]
         for q in ends.values():
             read = np.stack([noisy, quiet], axis=-1)
@@ -182,7 +182,7 @@ class Forecast:
 
     def _transfer(self, task: Task, gate: Instruction, sample: int, base: int) -> FloatArray:
         """R_PQ² of a native gate on one input; of base 2, summed over Q and averaged over P of the same qubits."""
-        bound = bound_operation(task, gate, sample)
+        bound = task.bound_operation(gate, task.inputs[sample])
         key = bound.name, tuple(float(p) for p in bound.params), base
         if key not in self._transfers:
             square = PTM(Operator(bound)).data.real ** 2

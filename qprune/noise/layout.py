@@ -7,9 +7,9 @@ from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
 from qiskit import QuantumCircuit
-from scipy.sparse.csgraph import shortest_path
 
 from qprune._arrays import FloatArray
 from qprune.errors import OptionError
@@ -43,7 +43,7 @@ class Router:
     def _paths(self) -> tuple[FloatArray, NDArray[np.int32]]:
         """Total swap infidelity from qubit to qubit, and the last stop before the end."""
         weights = np.where(np.isfinite(self._edges), SWAP * self._edges, 0)
-        return shortest_path(weights, directed=False, return_predecessors=True)
+        return scipy.sparse.csgraph.shortest_path(weights, directed=False, return_predecessors=True)
 
     @cached_property
     def _distance(self) -> FloatArray:

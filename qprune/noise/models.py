@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
-from difflib import get_close_matches
 from math import inf
 from numbers import Real
 from pathlib import Path
@@ -24,10 +22,11 @@ from qiskit_aer.noise import (
     thermal_relaxation_error,
 )
 
+from qprune._optional import require
+from qprune._resources import did_you_mean, shipped_folder
 from qprune.errors import BundleError, OptionError
 from qprune.task.bundle import read_json
 
-FOLDER = Path(__file__).parents[2] / "noise_models"
 FORMAT, SNAPSHOTS = "qprune-noise/1", "qprune-snapshots/1"
 SNAPSHOT_MODULE = "qiskit_ibm_runtime.fake_provider"
 SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
@@ -46,11 +45,18 @@ _OVERDONE = {"sx": (RXGate, np.pi / 2), "x": (RXGate, np.pi), "cx": (RZXGate, np
 def noise_model(name: str | Path) -> NoiseModel:
     """The Aer noise model of a file in noise_models/ or of a device snapshot.
 
+    Every number of such a file has a source and a unit (noise_models/README.md); `names` lists what there is.
+
     Args:
         name: Path of a file, a file's name in noise_models/ without ".json", or a snapshot's, such as "FakeTorino".
 
+    Example:
+        >>> sorted(noise_model("depolarizing-1e-2").noise_instructions)
+        ['cx', 'sx', 'x']
+
     Raises:
-        OptionError: There is no such file or snapshot.
+        OptionError: There is no such file or snapshot; says which names are near.
+        MissingExtraError: It is a snapshot, and qiskit-ibm-runtime, which holds it, is not installed.
         BundleError: The file cannot be read, or a number in it is out of range or has no source; says which.
     """
     found = resolve(name)
@@ -58,18 +64,14 @@ def noise_model(name: str | Path) -> NoiseModel:
 
 
 def names() -> tuple[str, ...]:
-    """Every name that `noise_model` and `calibrate` know: files first, then device snapshots.
-
-    Raises:
-        OptionError: The folder noise_models/ is not there.
-    """
-    files = sorted(path.stem for path in _folder().glob("*.json"))
+    """Every name that `noise_model` and `calibrate` know: files first, then device snapshots."""
+    files = sorted(path.stem for path in shipped_folder("noise_models").glob("*.json"))
     return (*(name for name in files if name != "snapshots"), *snapshots())
 
 
 def snapshots() -> dict[str, dict[str, Any]]:
     """The device snapshots listed in noise_models/snapshots.json, by name, each with its date and size."""
-    path = _folder() / "snapshots.json"
+    path = shipped_folder("noise_models") / "snapshots.json"
     return dict(_entry(path, _object(path, SNAPSHOTS), "snapshots", dict))
 
 
@@ -78,27 +80,20 @@ def resolve(name: str | Path) -> Path | BackendV2:
     path = Path(name)
     if path.is_file():
         return path
-    if path.parent == Path(".") and (FOLDER / f"{path.stem}.json").is_file() and path.suffix in ("", ".json"):
-        return FOLDER / f"{path.stem}.json"
-    provider = importlib.import_module(SNAPSHOT_MODULE)  # takes a quarter of a second: only when asked for
-    backend = getattr(provider, str(name), None)
-    if isinstance(backend, type) and issubclass(backend, BackendV2):
-        return backend()
-    known = f"{FOLDER}, whose names it would know, is absent"
-    if FOLDER.is_dir():
-        close = get_close_matches(str(name), names(), n=5)
-        guess = f"did you mean {' or '.join(close)}? " if close else ""
-        known = f"{guess}qprune.noise_models.names() lists all"
-    raise OptionError(f"noise must be λ in [0, 1], a file or a name of noise_models/, got {str(name)!r}; {known}")
-
-
-def _folder() -> Path:
-    if not FOLDER.is_dir():
-        raise OptionError(
-            f"noise models by name are in {FOLDER}, which is not there; give the path of a file, or of a clone of "
-            "the repository"
-        )
-    return FOLDER
+    shipped = shipped_folder("noise_models") / f"{path.stem}.json"
+    if path.parent == Path(".") and path.suffix in ("", ".json") and shipped.is_file():
+        return shipped
+    if path.name.startswith("Fake"):
+        provider = require(SNAPSHOT_MODULE, "devices", f"the device snapshot {name}")
+        backend = getattr(provider, str(name), None)
+        if isinstance(backend, type) and issubclass(backend, BackendV2):
+            return backend()
+        if name in snapshots():
+            raise OptionError(f"noise={str(name)!r} needs a newer qiskit-ibm-runtime than is installed: upgrade it")
+    raise OptionError(
+        f"noise must be λ in [0, 1], a file or a name of noise_models/, got {str(name)!r}; "
+        f"{did_you_mean(str(name), names())}qprune.noise_model_names() lists all"
+    )
 
 
 # -- files ------------------------------------------------------------------------------------------------------

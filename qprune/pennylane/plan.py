@@ -1,11 +1,8 @@
-"""What a tape measures as a task's outputs, and a pruned circuit as a program on live tapes.
-
-The middle of `qprune.pennylane`.
-"""
+"""A pruned circuit as a program on live tapes. Part of `qprune.pennylane`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import pairwise
@@ -15,153 +12,13 @@ import numpy as np
 import pennylane as qml
 from numpy.typing import NDArray
 from qiskit.circuit import ParameterExpression
-from qiskit.quantum_info import SparsePauliOp
 
 from qprune._arrays import FloatArray
 from qprune.errors import TaskError
-from qprune.geometry import bounds
 from qprune.pennylane.network import Signature
 from qprune.pennylane.roles import Roles
 from qprune.pennylane.tape import BACK, WHOLE, expand, number, slot_count, slots_of
-from qprune.results.certificate import Certificate
 from qprune.results.result import PruneResult
-from qprune.simulators.values import Outputs
-from qprune.task.task import Task
-
-PROJECTED_WIRES = 4  # probabilities beside other measurements become 2^m projectors, up to this m
-DENSE_WIRES = 8  # wires up to which an observable is read from its matrix
-
-# -- measurements ---------------------------------------------------------------------------------------------------
-
-
-def wire_order(tape: Any, device_wires: Any) -> list[Any]:
-    """The wires in the order of the qubits, which is PennyLane's own order for `probs()` of all wires."""
-    if any(mp.obs is None and not mp.wires for mp in tape.measurements) and device_wires is not None:
-        return list(device_wires)
-    gates = list(qml.wires.Wires.all_wires([op.wires for op in tape.operations]))
-    rest = [w for w in tape.wires if w not in gates]
-    standard = set(gates) == set(range(len(gates))) and set(rest) == set(range(len(gates), len(gates + rest)))
-    return sorted(gates + rest) if standard else gates + rest
-
-
-class Reading(NamedTuple):
-    """One measurement of the QNode in terms of the task's outputs.
-
-    Attributes:
-        kind: "expval", "var" or "probs" (rows are projectors) or "distribution" (the task's own probabilities).
-        rows: Observables of the task: O; O and, unless it is a multiple of 1, O²; the projectors.
-        square: The number O² for var with a single row.
-        name: The measurement in PennyLane's words.
-    """
-
-    kind: str
-    rows: tuple[int, ...]
-    square: float
-    name: str
-
-    def values(self, outputs: Outputs) -> FloatArray:
-        """What the QNode returns, samples last: shape (M,) or (2^m, M)."""
-        if outputs.distribution is not None:
-            return outputs.distribution.T
-        if self.kind == "probs":
-            return outputs.means[list(self.rows)]
-        mean = outputs.means[self.rows[0]]
-        if self.kind == "expval":
-            return mean
-        return (outputs.means[self.rows[1]] if len(self.rows) > 1 else self.square) - mean**2
-
-    def deviation(self, before: Outputs, after: Outputs) -> FloatArray:
-        """|Δ|, or total variation, by sample, shape (M,)."""
-        change = np.abs(self.values(after) - self.values(before))
-        return change if change.ndim == 1 else change.sum(axis=0) / 2
-
-    def bound(self, certificate: Certificate, before: Outputs, task: Task) -> FloatArray:
-        """Proven limit of `deviation` on the selected samples, shape (M,)."""
-        proven, rows = np.array(certificate.bound), list(self.rows)
-        if self.kind in ("expval", "distribution"):
-            return proven[rows[0] if rows else 0]
-        if self.kind == "probs":
-            return bounds.outcomes_bound(np.array(certificate.angle)[rows].max(axis=0), proven[rows])
-        of_mean, of_square = proven[rows[0]], proven[rows[1:]].sum(axis=0)  # no second row where O² is a number
-        return bounds.variance_bound(of_mean, of_square, before.means[rows[0]], task.spectra[rows[0]])
-
-    def ceiling(self, task: Task) -> float:
-        """The largest deviation there can be."""
-        if self.kind in ("probs", "distribution"):
-            return 1.0
-        spectrum = task.spectra[self.rows[0]]
-        return spectrum.high - spectrum.low if self.kind == "expval" else bounds.largest_variance(spectrum)
-
-
-def readings_of(
-    measurements: Sequence[Any], order: Sequence[Any]
-) -> tuple[list[SparsePauliOp] | None, list[int], list[Reading]]:
-    """Observables of the task (None: probabilities), its measured qubits, and how to read each measurement."""
-    qubit = {wire: q for q, wire in enumerate(order)}
-    observables: list[SparsePauliOp] = []
-    readings = []
-    for mp in measurements:
-        kind = {"ExpectationMP": "expval", "VarianceMP": "var", "ProbabilityMP": "probs"}.get(type(mp).__name__)
-        if kind is None or getattr(mp, "mv", None) is not None or (mp.obs is None) != (kind == "probs"):
-            raise TaskError(
-                f"the QNode returns {mp!r}; qprune certifies qml.expval and qml.var of observables and qml.probs of "
-                "wires: prune with one of those, or change the basis with gates before qml.probs(wires=…)"
-            )
-        first, square = len(observables), 0.0
-        if kind == "probs":
-            wires = [qubit[w] for w in (mp.wires or order)]
-            if len(measurements) == 1:
-                return None, wires[::-1], [Reading("distribution", (), 0.0, repr(mp))]
-            observables += _projectors(wires, len(order), mp)
-        else:
-            observable = _observable(mp.obs, qubit)
-            observables.append(observable)
-            if kind == "var":
-                squared = (observable @ observable).simplify(atol=0)
-                if np.any(squared.paulis.x | squared.paulis.z):
-                    observables.append(squared)
-                else:
-                    square = float(squared.coeffs.sum().real)
-        readings.append(Reading(kind, tuple(range(first, len(observables))), square, repr(mp)))
-    return observables, [], readings
-
-
-def _observable(obs: Any, qubit: Mapping[Any, int]) -> SparsePauliOp:
-    terms: list[tuple[str, list[int], complex]]
-    if obs.pauli_rep is not None:
-        terms = [
-            ("".join(word.values()), [qubit[w] for w in word], complex(number(c))) for word, c in obs.pauli_rep.items()
-        ]
-    else:
-        if len(obs.wires) > DENSE_WIRES:
-            raise TaskError(
-                f"observable {obs!r} acts on {len(obs.wires)} wires and has no Pauli form; give it as a sum of Pauli "
-                f"words (more than {DENSE_WIRES} wires are not read from a matrix)"
-            )
-        matrix = np.asarray(number(qml.matrix(obs, wire_order=obs.wires)), dtype=complex)
-        dense = SparsePauliOp.from_operator(matrix)  # the first letter is the first wire, the most significant
-        terms = [(label, [qubit[w] for w in obs.wires], c) for label, c in dense.to_list()]
-    return SparsePauliOp.from_sparse_list(terms or [("", [], 0.0)], num_qubits=len(qubit))
-
-
-def _projectors(wires: list[int], num_qubits: int, mp: Any) -> list[SparsePauliOp]:
-    """|b⟩⟨b| for every outcome b, the first wire most significant."""
-    if len(wires) > PROJECTED_WIRES:
-        raise TaskError(
-            f"{mp!r} beside other measurements would need {2 ** len(wires)} projectors; at most {PROJECTED_WIRES} "
-            "wires work there: let the QNode return the probabilities alone, or of fewer wires"
-        )
-    found = []
-    for outcome in range(2 ** len(wires)):
-        signs = [1 - 2 * (outcome >> j & 1) for j in reversed(range(len(wires)))]
-        terms: list[tuple[list[int], float]] = [([], 1.0)]
-        for q, sign in zip(wires, signs, strict=True):
-            terms = [(chosen, c / 2) for chosen, c in terms] + [([*chosen, q], sign * c / 2) for chosen, c in terms]
-        found.append(SparsePauliOp.from_sparse_list([("Z" * len(ws), ws, c) for ws, c in terms], num_qubits=num_qubits))
-    return found
-
-
-# -- the plan ---------------------------------------------------------------------------------------------------------
 
 
 class Angle(NamedTuple):

@@ -1,9 +1,4 @@
-"""PennyLane: prune a QNode, call the smaller one in the same way, go on training it.
-
-The user's tape is expanded to gates of the catalogue; every angle that inputs or weights move becomes a Parameter of a
-`Task`, which `qprune.prune` prunes. The plan is then applied to the live tape of each call by a `qml.transform`, so
-that angles stay the user's own differentiable functions of inputs and weights.
-"""
+"""A pruned QNode: called like the one it came from, saved and loaded. Part of `qprune.pennylane`."""
 
 from __future__ import annotations
 
@@ -11,162 +6,40 @@ import functools
 import inspect
 import json
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor
+from copy import copy
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pennylane as qml
-from numpy.typing import ArrayLike
-from qiskit import ClassicalRegister
-from qiskit.primitives import BaseEstimatorV2
+from numpy.typing import NDArray
 
 from qprune._arrays import FloatArray
-from qprune.errors import BundleError, CertificateError, QpruneError, TaskError
-from qprune.gates.costs import Costs
+from qprune.errors import BundleError, CertificateError, TaskError
 from qprune.gates.sites import sites_of
-from qprune.limits.base import Limit
-from qprune.limits.pruning import checked_limit, pruned_under
-from qprune.limits.settings import Settings
-from qprune.limits.threshold import DEFAULT_LIMIT
-from qprune.noise.calibration import Noise
-from qprune.pennylane.network import Network, Signature, as_interface, flat, network_of
-from qprune.pennylane.plan import Plan, apply_plan, readings_of, wire_order
-from qprune.pennylane.roles import Roles, find_roles, refitted
-from qprune.pennylane.tape import WHOLE, circuit_of, expand, number, slot_count
-from qprune.pennylane.training import (
-    FineTuned,
-    Recertification,
-    TrainingStep,
-    check_refit,
-    finetune,
-    outputs_of,
-    recertify,
-)
+from qprune.pennylane.measurements import readings_of, wire_order
+from qprune.pennylane.network import Network, as_interface, flat
+from qprune.pennylane.plan import Plan, apply_plan
+from qprune.pennylane.roles import Roles, refitted
+from qprune.pennylane.stored import FREE, arrays_of, check_refitted, check_tied
+from qprune.pennylane.tape import circuit_of, expand, number, slot_count
 from qprune.report.store import load as load_result
 from qprune.report.store import save
-from qprune.results.certificate import Certificate, circuit_hash
+from qprune.results.certificate import Certificate
+from qprune.results.hashes import circuit_hash
+from qprune.results.manifest import seal
 from qprune.results.result import PruneResult
 from qprune.results.tradeoff import TradeOffPoint
-from qprune.selection.strategies import Strategy
 from qprune.simulators.choices import final_outputs
-from qprune.simulators.simulator import Simulator
 from qprune.simulators.values import Outputs
 from qprune.task.bundle import read_json
 from qprune.task.task import Task
-from qprune.verify.check import VerificationReport, verify
-
-__all__ = ["FineTuned", "PrunedQNode", "Recertification", "TrainingStep", "finetune", "load", "prune", "recertify"]
+from qprune.verify.check import verify
+from qprune.verify.checks import VerificationReport
 
 CHECKED_SAMPLES = 3  # samples on which the conversion is checked against PennyLane's own simulator
 FORMAT, FILE, ARRAYS = "qprune-pennylane/2", "pennylane.json", "pennylane.npz"
-
-
-def prune(
-    qnode: Any,
-    limit: Limit = DEFAULT_LIMIT,
-    *,
-    inputs: Any = None,
-    weights: Any = None,
-    input_name: str | None = None,
-    kwargs: Mapping[str, Any] | None = None,
-    probabilities: ArrayLike | None = None,
-    holdout: float | ArrayLike = 0.0,
-    labels: ArrayLike | None = None,
-    strategy: str | Strategy = "q-iprune",
-    noise: Noise = None,
-    representatives: str = "identity",
-    costs: Costs = None,
-    prune_encoding: bool = False,
-    resynthesis: bool = False,
-    simulator: str | Simulator | BaseEstimatorV2 = "statevector",
-    executor: Executor | None = None,
-    seed: int = 0,
-    progress: bool = False,
-) -> PrunedQNode:
-    """Prune a trained QNode under a proven error bound: |Δ⟨O⟩| ≤ what Θ ≤ Σ_k θ_k allows, on every sample.
-
-    Args:
-        qnode: A QNode that returns expval, var and probs, or what this function returned before.
-        limit: How far, as in `qprune.prune`. A budget limits each ⟨O⟩; of a var it limits ⟨O⟩ and ⟨O²⟩, and beside
-            other measurements each single probability: `bounds` says what that makes of var and probs. With refit the
-            weights themselves move: call the result with its own `weights`. A weight that moves several gates moves
-            them together; gates whose angle no weights can set alone, such as w·x or sin(w), are kept or removed. In
-            single precision the certificate speaks of the weights before they were rounded to it.
-        inputs: Samples with a leading axis, shape (M, …); `inputs[i]` is what one call takes. A mapping from argument
-            name to such an array for several arguments. None for circuits without input.
-        weights: Trained values as the QNode takes them; a mapping from argument name for several arguments.
-        input_name: Which argument carries the inputs, where its name does not tell (`inputs`, `x`, `features`, …).
-        kwargs: Values of all other arguments; the circuit's structure may depend on them.
-        probabilities: p_i of every sample, shape (M,); default 1/M.
-        holdout: Samples that selection never sees (T5): a fraction in [0, 1), or an array of indices.
-        labels: Classes of the samples, for the accuracy in the report, as in `qprune.Task`.
-        strategy: As in `qprune.prune`.
-        noise: As in `qprune.prune`.
-        representatives: As in `qprune.prune`.
-        costs: As in `qprune.prune`.
-        prune_encoding: As in `qprune.prune`.
-        resynthesis: As in `qprune.prune`.
-        simulator: As in `qprune.prune`.
-        executor: As in `qprune.prune`.
-        seed: Of the hold-out split and of strategies that draw.
-        progress: Show progress bars on stderr, where that is a terminal.
-
-    Raises:
-        TaskError: The QNode, its arguments or its measurements cannot be used.
-        OptionError: An option is unknown or out of its range.
-
-    Source: THEORY T1, T2, T5.
-    """
-    settings = Settings(
-        strategy=strategy,
-        noise=noise,
-        representatives=representatives,
-        costs=costs,
-        prune_encoding=prune_encoding,
-        resynthesis=resynthesis,
-        simulator=simulator,
-        executor=executor,
-        seed=seed,
-        progress=progress,
-    )
-    limit = checked_limit(limit)
-    network, single = network_of(_checked_qnode(qnode), inputs, weights, input_name, dict(kwargs or {}))
-    tape = _first_tape(network)
-    names: set[str] = set()
-    operations = expand(tape.operations, names)
-    signature = Signature.of(operations, tape.measurements)
-    order = wire_order(tape, network.qnode.device.wires)
-    observables, measured, readings = readings_of(tape.measurements, order)
-    if labels is not None and any(reading.kind != "expval" for reading in readings):
-        raise TaskError("labels need a QNode that returns only expval; leave them out, or measure the var apart")
-    scalar = np.array([op.name not in WHOLE for op in operations for _ in range(slot_count(op))], dtype=bool)
-    roles = find_roles(network, signature, scalar, progress)
-    _check_moved(network, roles)
-    circuit = circuit_of(operations, roles.parameters(), order)
-    params = {p.name: p for p in circuit.parameters}
-    columns = [name for name in params if name[0] == "x"]
-    if observables is None:
-        circuit.add_register(ClassicalRegister(len(measured)))
-        circuit.measure(measured, range(len(measured)))
-    task = Task(
-        circuit,
-        observables,
-        inputs=roles.values[:, [int(name[1:]) for name in columns]] if network.inputs else None,
-        input_params=columns,
-        weights={name: roles.values[0, int(name[1:])] for name in params if name[0] == "w"},
-        probabilities=probabilities,
-        holdout=holdout,
-        seed=seed,
-        labels=labels,
-    )
-    task.holds = roles.holds()
-    result = pruned_under(limit, task, settings)
-    pruned = PrunedQNode(network, single, roles, result, tape)
-    check_refit(pruned)
-    _check_conversion(pruned)
-    return pruned
 
 
 class PrunedQNode:
@@ -194,12 +67,12 @@ class PrunedQNode:
 
     @property
     def weights(self) -> Any:
-        """With which to call it."""
+        """Weights to call this QNode with, in the caller's form."""
         return self._packed(self.network.weights)
 
     @property
     def original_weights(self) -> Any:
-        """With which to call the original."""
+        """Weights to call the original QNode with, in the caller's form."""
         return self._packed(self.weights_before)
 
     @property
@@ -232,6 +105,11 @@ class PrunedQNode:
             )
         return self.result.certificate
 
+    @property
+    def certified_arrays(self) -> dict[str, NDArray[Any]]:
+        """What the certificate's hash ties to it: weights before and after, inputs, what moves which angle."""
+        return arrays_of(self.weights_before, self.certified_weights, self.network.inputs, self.roles)
+
     @functools.cached_property
     def bounds(self) -> tuple[FloatArray, ...]:
         """Proven limit of the change of each measurement on each selected sample (T2), each of shape (M,).
@@ -248,8 +126,7 @@ class PrunedQNode:
 
     def with_weights(self, weights: Any) -> PrunedQNode:
         """The same smaller circuit with other weights, in the form of `weights`; the certificate does not follow."""
-        new = object.__new__(PrunedQNode)
-        new.__dict__.update({name: value for name, value in vars(self).items() if name != "bounds"})
+        new = copy(self)
         arrays = {next(iter(self.network.weights)): weights} if self.single else dict(weights)
         for name, old in self.network.weights.items():
             if np.shape(number(arrays.get(name, ()))) != np.shape(number(old)):
@@ -300,14 +177,12 @@ class PrunedQNode:
         save(self.result, folder, drawings=drawings, overwrite=overwrite, tradeoff=tradeoff)
         like = {name: qml.math.get_interface(array) for name, array in self.network.weights.items()}
         about = {"format": FORMAT, "weights": like, "inputs": list(self.network.inputs), "single": self.single}
-        arrays = {f"weights {name}": number(array) for name, array in self.network.weights.items()}
-        arrays |= {f"original {name}": number(array) for name, array in self.weights_before.items()}
-        arrays |= {f"certified {name}": number(array) for name, array in self.certified_weights.items()}
-        arrays |= {f"inputs {name}": number(array) for name, array in self.network.inputs.items()}
-        arrays |= vars(self.roles)
+        arrays: dict[str, Any] = {f"{FREE}{name}": number(array) for name, array in self.network.weights.items()}
+        arrays |= self.certified_arrays
         try:
             (folder / FILE).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
-            np.savez_compressed(folder / ARRAYS, **arrays)  # type: ignore[arg-type]
+            np.savez_compressed(folder / ARRAYS, **arrays)
+            seal(folder, self.result.certificate)
         except OSError as error:
             raise BundleError(f"cannot write to {folder}: {error.strerror or error}") from error
 
@@ -318,6 +193,10 @@ class PrunedQNode:
 def load(folder: str | Path, qnode: Any, *, kwargs: Mapping[str, Any] | None = None) -> PrunedQNode:
     """Read what `PrunedQNode.save` wrote and apply it to the QNode it was made for.
 
+    The stored arrays must be those that were certified, and the QNode with them must measure on a few samples what the
+    certified circuits do, before and after. Weights that were trained further are loaded as they are; the certificate
+    is then void, as before saving.
+
     Args:
         folder: Where `save` wrote.
         qnode: The original QNode; wires may have other labels, the circuit must be the same.
@@ -325,7 +204,7 @@ def load(folder: str | Path, qnode: Any, *, kwargs: Mapping[str, Any] | None = N
 
     Raises:
         BundleError: A file is missing or damaged.
-        CertificateError: The QNode is not the one that was pruned.
+        CertificateError: The QNode is not the one that was pruned, or the stored arrays are not those certified.
         TaskError: Neither does its structure fit.
     """
     folder = Path(folder)
@@ -345,7 +224,8 @@ def load(folder: str | Path, qnode: Any, *, kwargs: Mapping[str, Any] | None = N
         single = bool(about["single"])
     except Exception as error:  # zip, NumPy and JSON raise many unrelated types
         raise BundleError(f"{folder / ARRAYS} or {FILE} is missing or damaged: {error!r}") from error
-    network = Network(_checked_qnode(qnode), inputs, original, dict(kwargs or {}))
+    check_tied(result, arrays)
+    network = Network(checked_qnode(qnode), inputs, original, dict(kwargs or {}))
     try:
         tape = network.tape(network.sample(0), original)
     except Exception as error:  # whatever the user's function raises on arguments it was not made for
@@ -364,48 +244,17 @@ def load(folder: str | Path, qnode: Any, *, kwargs: Mapping[str, Any] | None = N
     if not same:
         raise CertificateError(f"the QNode is not the one that was pruned into {folder}: give that one to load")
     pruned = PrunedQNode(network, single, roles, result, tape)
-    pruned.network, pruned.certified_weights = replace(network, weights=weights), certified
-    pruned.plan.rewrite(tape)  # checks constants and ties
+    check_refitted(certified, pruned.certified_weights, network.rounding)
+    pruned.network, pruned.certified_weights = replace(network, weights=certified), certified
+    try:
+        check_conversion(pruned)
+    except TaskError as error:
+        raise CertificateError(f"the QNode with the stored arrays is not what was certified: {error}") from error
+    pruned.network = replace(network, weights=weights)
     return pruned
 
 
-# -- arguments --------------------------------------------------------------------------------------------------------
-
-
-def _checked_qnode(qnode: Any) -> Any:
-    if isinstance(qnode, PrunedQNode):
-        return qnode.qnode
-    if not isinstance(qnode, qml.QNode):
-        raise TaskError(
-            f"qnode must be a PennyLane QNode, got {type(qnode).__name__}; wrap the function with qml.qnode"
-        )
-    return qnode
-
-
-def _first_tape(network: Network) -> Any:
-    try:
-        return network.tape(network.sample(0), network.weights)
-    except QpruneError:
-        raise
-    except (IndexError, TypeError, ValueError) as error:  # what templates make of arrays of another shape
-        given = {**network.sample(0), **network.weights}
-        shapes = ", ".join(f"{name} of shape {qml.math.shape(array)}" for name, array in given.items())
-        raise TaskError(
-            f"the QNode cannot be called on one sample, with {shapes}: {' '.join(str(error).split())}; inputs need one "
-            "leading axis of samples more than a call takes, weights have the shape of a call"
-        ) from error
-
-
-def _check_moved(network: Network, roles: Roles) -> None:
-    if network.inputs and not roles.encoding.any():
-        raise TaskError(
-            f"inputs ({', '.join(network.inputs)}) move no gate of the QNode; leave them out or name others"
-        )
-    if network.weights and not roles.depends.any():
-        raise TaskError(f"weights ({', '.join(network.weights)}) move no gate of the QNode; name others")
-
-
-def _check_conversion(pruned: PrunedQNode) -> None:
+def check_conversion(pruned: PrunedQNode) -> None:
     """The task and both tapes must agree on a few samples, by PennyLane's own simulator."""
     network, result = pruned.network, pruned.result
     picked = np.unique(np.linspace(0, network.num_samples - 1, CHECKED_SAMPLES).astype(int))
@@ -430,3 +279,37 @@ def _check_conversion(pruned: PrunedQNode) -> None:
                         f"the {what} circuit gives another {reading.name} than its conversion on sample {picked[k]}: "
                         f"they differ by {gap:.3g}; no certificate can be given for this QNode, please report it"
                     )
+
+
+# -- arguments --------------------------------------------------------------------------------------------------------
+
+
+def checked_qnode(qnode: Any) -> Any:
+    if isinstance(qnode, PrunedQNode):
+        return qnode.qnode
+    if not isinstance(qnode, qml.QNode):
+        raise TaskError(
+            f"qnode must be a PennyLane QNode, got {type(qnode).__name__}; wrap the function with qml.qnode"
+        )
+    return qnode
+
+
+def task_of(pruned: PrunedQNode) -> Task:
+    """The pruned task with the numbers that the QNode's present weights give."""
+    task, values = pruned.result.task, pruned.network.table(pruned.network.weights, pruned.plan.signature)
+    weights = {p.name: values[0, int(p.name[1:])] for p in task.weight_params}
+    moved = task.with_weights(weights)
+    if not task.input_params:
+        return moved
+    inputs = values[:, [int(p.name[1:]) for p in task.input_params]]
+    return moved.with_inputs(
+        inputs, probabilities=task.probabilities, labels=task.labels, holdout=task.holdout, seed=task.seed
+    )
+
+
+def outputs_of(task: Task) -> tuple[Outputs, Outputs | None]:
+    """Exact outputs on the selected and on the held-out samples."""
+    sites = sites_of(task)
+    return final_outputs(task, sites, task.selected), (
+        final_outputs(task, sites, task.heldout) if len(task.heldout) else None
+    )

@@ -69,51 +69,50 @@ class Roles:
     def holds(self) -> dict[str, frozenset[str]]:
         """What refit must leave as it is, see `Task.holds`: it can move a weight only as weight entries move it.
 
-        Entries that enter one affine number are in a block. If the slopes of the block's numbers are independent, the
-        entries can give these any values; else, or while an entry also moves a number in another way, they stay.
+        Entries that enter one affine number are linked. If the slopes of a linked component's numbers are independent,
+        its entries can give these any values; else, or while an entry also moves a number in another way, they stay.
         """
-        blocks, inside = self._blocks(), defaultdict(list)
+        components, inside = self._components(), defaultdict(list)
         own = [s for s in np.flatnonzero(self.moving).tolist() if self.ties[0, s] == s]
         for s in own:
-            for block in set(blocks[self.slopes[s] != 0].tolist()):
-                inside[block].append(s)
-        stuck = {block for block, numbers in inside.items() if not _independent(self.slopes[numbers])}
+            for component in set(components[self.slopes[s] != 0].tolist()):
+                inside[component].append(s)
+        stuck = {component for component, numbers in inside.items() if not _independent(self.slopes[numbers])}
         held = {}
         for s in own:
-            touched = set(blocks[self.depends[s]].tolist())
+            touched = set(components[self.depends[s]].tolist())
             if touched and (touched & stuck or not self.slopes[s].any()):
-                held[self.name(s)] = frozenset(self.name(r) for r in [s, *(r for b in touched for r in inside[b])])
+                held[self.name(s)] = frozenset(self.name(r) for r in [s, *(r for g in touched for r in inside[g])])
         return held
 
     def entries_moved(self, by: Mapping[int, float]) -> FloatArray:
         """How far weight entries go, at the least, to move affine numbers `by` so much, shape (P,)."""
-        blocks, moves = self._blocks(), np.zeros(self.slopes.shape[1])
-        block_of = {s: blocks[np.argmax(self.slopes[s] != 0)] for s in by if self.slopes[s].any()}
-        for block in {block_of[s] for s, distance in by.items() if distance}:
-            numbers, entries = [s for s in block_of if block_of[s] == block], blocks == block
+        components, moves = self._components(), np.zeros(self.slopes.shape[1])
+        component_of = {s: components[np.argmax(self.slopes[s] != 0)] for s in by if self.slopes[s].any()}
+        for component in {component_of[s] for s, distance in by.items() if distance}:
+            numbers, entries = [s for s in component_of if component_of[s] == component], components == component
             distances = np.array([by[s] for s in numbers])
             moves[entries] = np.linalg.lstsq(self.slopes[numbers][:, entries], distances, rcond=None)[0]
         return moves
 
-    def _blocks(self) -> NDArray[np.int32]:
-        """The block of each weight entry, shape (P,)."""
+    def _components(self) -> NDArray[np.int32]:
+        """Which component of linked entries each weight entry is in, shape (P,)."""
         linked = (self.slopes != 0).astype(np.float32)
-        blocks: NDArray[np.int32] = connected_components(linked.T @ linked, directed=False)[1]
-        return blocks
+        components: NDArray[np.int32] = connected_components(linked.T @ linked, directed=False)[1]
+        return components
 
 
 def refitted(weights: dict[str, Any], roles: Roles, result: PruneResult) -> dict[str, Any]:
     """The caller's weights that give the task's surviving weights the values they have after pruning."""
-    then = dict(zip((p.name for p in result.original.weight_params), result.original.weights.tolist(), strict=True))
-    now = zip((p.name for p in result.task.weight_params), result.weights.tolist(), strict=True)
-    moved = {int(name[1:]): value - then[name] for name, value in now}
+    then, now = result.original.named_weights, result.task.named_weights
+    moved = {int(name[1:]): value - then[name] for name, value in now.items()}
     return refilled(weights, flat(weights) + roles.entries_moved(moved)) if any(moved.values()) else weights
 
 
 def find_roles(network: Network, signature: Signature, scalar: NDArray[np.bool_], progress: bool) -> Roles:
     """Find by probing at generic points what every number depends on.
 
-    Entries are told apart by group testing: entry p is moved in the tests that the bits of p name, so a number that
+    Entries are told apart by component testing: entry p is moved in the tests that the bits of p name, so a number that
     depends on one entry spells it in 2 log₂ P calls; numbers that depend on several are probed entry by entry. Slopes
     and ties are read off the same points.
     """

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
 
 from qprune._arrays import FloatArray
 from qprune.errors import OptionError, TaskError
-from qprune.gates.sites import sites_of
 from qprune.geometry import bounds
 from qprune.limits.claims import HOLDOUT_DELTA
 from qprune.pennylane.network import as_interface
+from qprune.pennylane.qnode import PrunedQNode, outputs_of, task_of
 from qprune.pennylane.tape import number
-from qprune.simulators.choices import final_outputs
 from qprune.simulators.values import Outputs
 from qprune.task.task import Task
-
-if TYPE_CHECKING:
-    from qprune.pennylane.qnode import PrunedQNode
 
 
 @dataclass(frozen=True)
@@ -177,42 +173,10 @@ def recertify(pruned: PrunedQNode, weights: Any = None) -> Recertification:
 
 
 def _check_pruned(given: Any) -> None:
-    if not hasattr(given, "certificate_valid"):
+    if not isinstance(given, PrunedQNode):
         raise TaskError(
             f"pruned must be what qprune.pennylane.prune returned, got {type(given).__name__}; prune the QNode first"
         )
-
-
-def task_of(pruned: PrunedQNode) -> Task:
-    """The pruned task with the numbers that the QNode's present weights give."""
-    task, values = pruned.result.task, pruned.network.table(pruned.network.weights, pruned.plan.signature)
-    weights = {p.name: values[0, int(p.name[1:])] for p in task.weight_params}
-    moved = task.with_circuit(task.circuit, weights)
-    if task.input_params:
-        moved.inputs = values[:, [int(p.name[1:]) for p in task.input_params]]
-    return moved
-
-
-def check_refit(pruned: PrunedQNode) -> None:
-    """Raise TaskError unless the weights that refit moved give the pruned circuit's numbers on all samples."""
-    if pruned.network.weights is pruned.weights_before:
-        return
-    task, now = pruned.result.task, task_of(pruned)
-    present = [j for j, p in enumerate(task.input_params) if task.circuit.has_parameter(p)]
-    for there, here in ((task.weights, now.weights), (task.inputs[:, present], now.inputs[:, present])):
-        if np.any(np.abs(here - there) > pruned.network.rounding * np.maximum(1, np.abs(there))):
-            raise TaskError(
-                "the QNode's angles do not follow the weights that refit moved as they did at pruning; is an angle "
-                "bounded or periodic in a weight, or multiplied with an input that is often 0? Prune with refit=False"
-            )
-
-
-def outputs_of(task: Task) -> tuple[Outputs, Outputs | None]:
-    """Exact outputs on the selected and on the held-out samples."""
-    sites = sites_of(task)
-    return final_outputs(task, sites, task.selected), (
-        final_outputs(task, sites, task.heldout) if len(task.heldout) else None
-    )
 
 
 def _all_means(task: Task, sides: tuple[Outputs, Outputs | None]) -> FloatArray:

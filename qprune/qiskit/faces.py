@@ -54,7 +54,8 @@ APPROXIMATING: Mapping[str, float] = {
     "SolovayKitaev": 1e-1,
 }
 """Passes of Qiskit that approximate, with the angle in radians that one gate or block was seen to lose at their default
-settings in Qiskit 2.3 (tests/test_qiskit.py measures it again); more with `approximation_degree` below 1 or None.
+settings in Qiskit 2.3 (tests/qiskit/test_qiskit.py measures it again); more with `approximation_degree` below 1 or
+None.
 
 `Optimize1qGatesDecomposition` and `InverseCancellation` stay below 10⁻¹² and are not among them."""
 
@@ -156,7 +157,7 @@ class PruneGates(TransformationPass):
         result = pruned_under(self.limit, self._received_task(dag, received), self.settings)
         self.property_set[RESULT] = result
         self.property_set[CERTIFICATE] = result.certificate
-        self.property_set[WEIGHTS] = _weights_of(result.task)
+        self.property_set[WEIGHTS] = result.task.named_weights
         self.property_set[TASK] = self.task
         return circuit_to_dag(_with_measurements(result.circuit, received))
 
@@ -204,7 +205,7 @@ class PruneGates(TransformationPass):
             )
 
 
-class _Watch(set):
+class _Watch(set[Any]):
     """Qiskit's set of finished passes; warns when the first pass that approximates joins it."""
 
     def __init__(self, finished: Iterable[Any], unitaries: bool) -> None:
@@ -257,7 +258,7 @@ def check_certificate(circuit: QuantumCircuit, property_set: Mapping[str, Any]) 
         raise TaskError("property_set holds no qprune_result; give PassManager.property_set after PruneGates ran in it")
     layout = circuit.layout
     places = list(range(task.num_qubits)) if layout is None else layout.final_index_layout()
-    now, original = _moved(task, circuit, places, _weights_of(result.task)), result.original
+    now, original = _moved(task, circuit, places, result.task.named_weights), result.original
     before = final_outputs(original, sites_of(original), original.selected)
     measured = deviations(before, final_outputs(now, sites_of(now), original.selected))
     ranges = [1.0] if task.observables is None else [max(1.0, s.high - s.low) for s in task.spectra]
@@ -342,10 +343,6 @@ def _same_outputs(first: Task, second: Task) -> bool:
     return first.measured_qubits == second.measured_qubits and all(a.equiv(b) for a, b in pairs)
 
 
-def _weights_of(task: Task) -> dict[str, float]:
-    return {p.name: value for p, value in zip(task.weight_params, task.weights.tolist(), strict=True)}
-
-
 def _moved(
     task: Task, circuit: QuantumCircuit, places: list[int], new_weights: Mapping[str, float] | None = None
 ) -> Task:
@@ -364,7 +361,7 @@ def _moved(
         )
     # Passes may have dropped gates, and with them parameters; inputs keep the columns that are left.
     columns = [j for j, p in enumerate(task.input_params) if p.name in here]
-    values = _weights_of(task) | dict(new_weights or {})
+    values = task.named_weights | dict(new_weights or {})
     weights = {p.name: values[p.name] for p in task.weight_params if p.name in here}
     observables, width = None, circuit.num_qubits
     if task.observables is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from html import escape
 from pathlib import Path
@@ -192,7 +193,7 @@ def _request(result: PruneResult) -> str:
     parts = [f"limit {asked.pop('name').replace('_', ' ')}"]
     parts += [
         name if value is True else f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
-        for name, value in asked.items()
+        for name, value in sorted(asked.items())
         if value is not None and value is not False
     ]
     parts += [f"strategy {options['strategy']['name']}", _count(len(result.certificate.samples), "sample")]
@@ -334,7 +335,8 @@ def _gate_row(entry: PlanEntry) -> str:
 
 
 def _certificate(result: PruneResult) -> str:
-    text = f"<pre>{escape(result.certificate.to_json())}</pre>"
+    certificate = replace(result.certificate, files={})  # this page is one of the files
+    text = f"<pre>{escape(certificate.to_json())}</pre>"
     return f"<details><summary>Certificate (JSON)</summary>{_box('Certificate', text, 'tall')}</details>"
 
 

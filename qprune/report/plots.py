@@ -15,6 +15,7 @@ import numpy as np
 from qiskit import QuantumCircuit
 from qiskit.circuit import Gate
 
+from qprune._optional import require
 from qprune.errors import BundleError
 from qprune.limits.frontier import Frontier
 from qprune.results.result import PruneResult, deviation_name, two_qubit_gates
@@ -41,8 +42,7 @@ def save_drawings(result: PruneResult, folder: Path) -> None:
     Raises:
         BundleError: The folder cannot be written.
     """
-    from matplotlib import pyplot
-
+    pyplot = drawing_library()
     for name, figure in zip(("before.png", "after.png"), draw(result), strict=True):
         try:
             figure.savefig(folder / name, dpi=DPI, bbox_inches="tight")
@@ -60,6 +60,7 @@ def _figure(circuit: QuantumCircuit) -> Any:
             "exact": (EXACT, "#ffffff"),
         }
     }
+    drawing_library()
     return circuit.draw("mpl", style=style, fold=FOLD, idle_wires=True)
 
 
@@ -73,6 +74,16 @@ def _marked(result: PruneResult) -> QuantumCircuit:
             operation = Gate(kinds[entry.action], operation.num_qubits, [], label=operation.name)
         marked.append(operation, item.qubits)
     return marked
+
+
+def drawing_library(module: str = "matplotlib.pyplot") -> Any:
+    """A module of matplotlib, once everything that drawings need is known to be installed.
+
+    Raises:
+        MissingExtraError: The extra "report" is not installed.
+    """
+    require("pylatexenc", "report", "drawing circuits")  # by Qiskit
+    return require(module, "report", "drawing")
 
 
 # -- plots ----------------------------------------------------------------------------------------------------------
@@ -129,8 +140,7 @@ def save_figure(ax: Any, path: Path) -> None:
     Raises:
         BundleError: The file cannot be written.
     """
-    from matplotlib import pyplot
-
+    pyplot = drawing_library()
     try:
         ax.figure.savefig(path, dpi=DPI, bbox_inches="tight")
     except OSError as error:
@@ -204,15 +214,13 @@ def inline_svg(draw_on: Callable[[Any], Any], name: str, width: float = 5.0, hei
         width: Inches.
         height: Inches.
     """
-    import matplotlib
-    from matplotlib.figure import Figure
-
+    matplotlib, figures = drawing_library("matplotlib"), drawing_library("matplotlib.figure")
     ink = ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color", "grid.color")
     settings: dict[str, Any] = dict.fromkeys(ink, INK)
     settings |= {"svg.fonttype": "none", "svg.hashsalt": name, "font.size": 11, "axes.spines.top": False}
     settings |= {"axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.18, "legend.framealpha": 0}
     with matplotlib.rc_context(settings):
-        figure = Figure(figsize=(width, height), layout="constrained")
+        figure = figures.Figure(figsize=(width, height), layout="constrained")
         draw_on(figure.subplots())
         stream = StringIO()
         figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
@@ -242,6 +250,4 @@ def _legend(ax: Any) -> None:
 def _axes(ax: Any) -> Any:
     if ax is not None:
         return ax
-    from matplotlib import pyplot
-
-    return pyplot.subplots(figsize=(6, 4), layout="constrained")[1]
+    return drawing_library().subplots(figsize=(6, 4), layout="constrained")[1]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 from qiskit import QuantumCircuit
 
 from qprune._arrays import FloatArray
+from qprune._text import aligned
 from qprune.results.certificate import Certificate
+from qprune.results.hashes import circuit_hash, record_hash, task_hash
 from qprune.simulators.choices import MatrixProductState
 from qprune.task.task import Task
 
@@ -66,6 +69,7 @@ class PruneResult:
         plan: One entry per gate of `flat`.
         certificate: What is proven and measured.
         accuracy: Accuracy before and after on the task's labels, None without labels.
+        files: Of a result that was read: SHA-256 of every file of its folder by path, but for the certificate's own.
     """
 
     original: Task
@@ -75,6 +79,7 @@ class PruneResult:
     plan: tuple[PlanEntry, ...]
     certificate: Certificate
     accuracy: tuple[float, float] | None
+    files: Mapping[str, str] | None = None
 
     @property
     def circuit(self) -> QuantumCircuit:
@@ -108,6 +113,22 @@ class PruneResult:
         )
 
 
+def recorded(result: PruneResult) -> PruneResult:
+    """The result with the hashes of its records in the certificate."""
+    return replace(result, certificate=replace(result.certificate, records=records_of(result)))
+
+
+def records_of(result: PruneResult) -> dict[str, str]:
+    """SHA-256 of what a result holds besides what the certificate says, by name (`Certificate.records`)."""
+    told = {name: record_hash(record) for name, record in told_of(result).items()}
+    return {**told, "flat": circuit_hash(result.flat), "pruned": task_hash(result.task)}
+
+
+def told_of(result: PruneResult) -> dict[str, Any]:
+    """Accuracy and plan as JSON holds them."""
+    return {"accuracy": result.accuracy, "plan": [asdict(entry) for entry in result.plan]}
+
+
 def plan_actions(plan: Sequence[PlanEntry]) -> dict[str, int]:
     """How many gates each action took."""
     counts = dict.fromkeys(("keep", "remove", "replace", "simplify"), 0)
@@ -136,14 +157,7 @@ def table_rows(result: PruneResult) -> list[tuple[str, ...]]:
 
 def table(result: PruneResult) -> str:
     """Before/after table with the proven bound beside the measured deviation."""
-    rows = table_rows(result)
-    widths = [max(len(row[j]) for row in rows) for j in range(4)]
-    lines = [
-        "  ".join(c.ljust(w) if j == 0 else c.rjust(w) for j, (c, w) in enumerate(zip(r, widths, strict=True)))
-        for r in rows
-    ]
-    lines.insert(1, "  ".join("-" * w for w in widths))
-    return "\n".join([*lines, "", *claims(result)])
+    return "\n".join([*aligned(table_rows(result), numbers=(1, 2, 3), rule=True), "", *claims(result)])
 
 
 def claims(result: PruneResult) -> list[str]:

@@ -13,7 +13,7 @@ class Candidate:
     """One way to replace one gate.
 
     Attributes:
-        site: Index of the gate.
+        place: Index of the gate in the circuit.
         by: What stands in its place; () is the identity: the gate disappears.
         label: The representative in words.
         distance: d_q aggregated over the ensemble; from measured expectations its upper limit.
@@ -26,7 +26,7 @@ class Candidate:
         distance_low: Lower limit of d_q, from measured expectations.
     """
 
-    site: int
+    place: int
     by: Replacement
     label: str
     distance: float
@@ -49,4 +49,4 @@ class Candidate:
     @property
     def takes(self) -> frozenset[int]:
         """The gates it speaks for: its own, and those it frees."""
-        return self.frees | {self.site}
+        return self.frees | {self.place}

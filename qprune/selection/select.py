@@ -9,13 +9,14 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.optimize import Bounds, LinearConstraint, milp
 
 from qprune._arrays import FloatArray
 from qprune.exact.cancellation import InversePair, freed, needed
 from qprune.gates.sites import Site
 from qprune.selection.candidate import Candidate
+from qprune.selection.integer_program import solved
 from qprune.selection.strategies.base import Order
 
 TRIED_ALONE = 8  # candidates that a sharper bound is asked about one by one when no run of them fits
@@ -36,10 +37,10 @@ def within_tolerance(
     """
     best: dict[int, Candidate] = {}
     for candidate in candidates:
-        if candidate.distance <= tolerances[candidate.site]:
-            rival = best.get(candidate.site)
+        if candidate.distance <= tolerances[candidate.place]:
+            rival = best.get(candidate.place)
             if rival is None or _preference(candidate) < _preference(rival):
-                best[candidate.site] = candidate
+                best[candidate.place] = candidate
     return settled(list(best.values()), pairs)
 
 
@@ -59,7 +60,7 @@ def settled(
         pairs: Gates that cancel once others are gone.
         fits: Whether a smaller choice keeps to the budget: a gate put back may widen a light cone.
     """
-    by_site = {c.site: c for c in chosen}
+    by_site = {c.place: c for c in chosen}
     left = needed(pairs, *_removed_and_changed(chosen), lambda rest: fits([by_site[k] for k in sorted(rest)]))
     return [by_site[k] for k in sorted(left)]
 
@@ -92,7 +93,7 @@ def within_budget(
     """
 
     def left(chosen: Sequence[Candidate]) -> tuple[FloatArray, NDArray[np.bool_]]:
-        cone = cone_of({c.site for c in chosen if c.separates})
+        cone = cone_of({c.place for c in chosen if c.separates})
         return largest_angles - angles_used(chosen, cone, largest_angles.shape), cone
 
     order = strategy.order(candidates, sites)
@@ -100,7 +101,8 @@ def within_budget(
     while True:
         gone = gone_with(taken, pairs)
         ordered = candidates if order is None else [candidates[j] for j in order]
-        more = (_largest_gain if order is None else _in_order)([c for c in ordered if c.site not in gone], *left(taken))
+        present = [c for c in ordered if c.place not in gone]
+        more = (_largest_gain if order is None else _in_order)(present, *left(taken))
         if not more:
             return taken
         taken = settled([*taken, *more], pairs, lambda chosen: bool(np.all(left(chosen)[0] >= 0)))
@@ -130,15 +132,15 @@ def extended(
     given = strategy.order(candidates, sites)
     ranked = [c for c in candidates if c.gain > 0] if given is None else [candidates[j] for j in given]
     if given is None:
-        ranked.sort(key=lambda c: (np.sqrt(np.mean(c.angles**2)) / c.gain, c.site))
+        ranked.sort(key=lambda c: (np.sqrt(np.mean(c.angles**2)) / c.gain, c.place))
     while True:
         gone = gone_with(current, pairs)
-        order = [c for c in ranked if c.site not in gone]
-        firsts = list({c.site: c for c in reversed(order)}.values())[::-1]
+        order = [c for c in ranked if c.place not in gone]
+        firsts = list({c.place: c for c in reversed(order)}.values())[::-1]
         count = longest_prefix(len(firsts), lambda m: fits([*current, *firsts[:m]]))  # noqa: B023
         more = firsts[:count] or next(([c] for c in firsts[:TRIED_ALONE] if fits([*current, c])), [])
         if not more:
-            return sorted(current, key=lambda c: c.site)
+            return sorted(current, key=lambda c: c.place)
         current = settled([*current, *more], pairs, fits)
 
 
@@ -149,7 +151,7 @@ def gone_with(chosen: Sequence[Candidate], pairs: Sequence[InversePair]) -> set[
 
 
 def _removed_and_changed(chosen: Sequence[Candidate]) -> tuple[set[int], set[int]]:
-    return {c.site for c in chosen if c.removes}, {c.site for c in chosen if not c.removes}
+    return {c.place for c in chosen if c.removes}, {c.place for c in chosen if not c.removes}
 
 
 def longest_prefix(size: int, fits: Callable[[int], bool]) -> int:
@@ -165,7 +167,7 @@ def angles_used(chosen: Sequence[Candidate], cone: NDArray[np.bool_], shape: tup
     """Σ_k θ_{k,i} over the chosen gates inside each output's light cone, shape (R, M)."""
     total = np.zeros(shape)
     for candidate in chosen:
-        total += cone[:, candidate.site, None] * candidate.angles
+        total += cone[:, candidate.place, None] * candidate.angles
     return total
 
 
@@ -174,7 +176,7 @@ def _in_order(candidates: Sequence[Candidate], left: FloatArray, cone: NDArray[n
     gone: set[int] = set()
     used = np.zeros_like(left)
     for candidate in candidates:
-        after = used + cone[:, candidate.site, None] * candidate.angles
+        after = used + cone[:, candidate.place, None] * candidate.angles
         if gone.isdisjoint(candidate.takes) and np.all(after <= left):
             taken.append(candidate)
             gone |= candidate.takes
@@ -184,7 +186,7 @@ def _in_order(candidates: Sequence[Candidate], left: FloatArray, cone: NDArray[n
 
 def _largest_gain(candidates: Sequence[Candidate], left: FloatArray, cone: NDArray[np.bool_]) -> list[Candidate]:
     """Maximise the total gain under the angle constraints; each gate goes but once, replaced or freed."""
-    needs = np.array([cone[:, c.site, None] * c.angles for c in candidates]).reshape(len(candidates), left.size)
+    needs = np.array([cone[:, c.place, None] * c.angles for c in candidates]).reshape(len(candidates), left.size)
     limits = left.reshape(-1)
     usable = [j for j in range(len(candidates)) if candidates[j].gain > 0 and np.all(needs[j] <= limits)]
     if not usable:
@@ -193,22 +195,22 @@ def _largest_gain(candidates: Sequence[Candidate], left: FloatArray, cone: NDArr
     needs, gains = needs[usable], np.array([c.gain for c in chosen_from])
     # Only rows that could bind; scaled to one, where the solver's own tolerance is meant.
     rows = (needs.sum(axis=0) > limits) & (limits > 0)
-    greedy = _in_order(sorted(chosen_from, key=lambda c: (np.max(c.angles) / c.gain, c.site)), left, cone)
+    greedy = _in_order(sorted(chosen_from, key=lambda c: (np.max(c.angles) / c.gain, c.place)), left, cone)
     if not rows.any():
-        by_gain = sorted(chosen_from, key=lambda c: (-c.gain, c.distance, c.site))
+        by_gain = sorted(chosen_from, key=lambda c: (-c.gain, c.distance, c.place))
         return _in_order(by_gain, left, cone)
-    constraints = [LinearConstraint(np.unique((needs[:, rows] / limits[rows]).T, axis=0), -np.inf, 1.0)]
+    constraints = [scipy.optimize.LinearConstraint(np.unique((needs[:, rows] / limits[rows]).T, axis=0), -np.inf, 1.0)]
     takers = Counter(site for c in chosen_from for site in c.takes)
     if shared := sorted(site for site, count in takers.items() if count > 1):
         one_each = np.array([[site in c.takes for c in chosen_from] for site in shared], dtype=float)
-        constraints.append(LinearConstraint(one_each, -np.inf, 1.0))
+        constraints.append(scipy.optimize.LinearConstraint(one_each, -np.inf, 1.0))
     # A sliver of gain per small angle makes the optimum unique where costs tie.
     worst = needs[:, rows].max(axis=1)
     objective = -(gains - 1e-6 * gains.min() * worst / max(worst.max(), 1e-300))
-    solution = milp(
+    solution = solved(
         objective,
         integrality=np.ones(len(chosen_from)),
-        bounds=Bounds(0, 1),
+        bounds=scipy.optimize.Bounds(0, 1),
         constraints=constraints,
         options={"node_limit": EXACT_SEARCH_NODES, "mip_rel_gap": 1e-7},
     )
@@ -216,7 +218,7 @@ def _largest_gain(candidates: Sequence[Candidate], left: FloatArray, cone: NDArr
         return greedy
     picked = [c for c, x in zip(chosen_from, solution.x, strict=True) if x > 0.5]
     # The solver's feasibility tolerance is not ours: what does not fit exactly is left out again, cheapest first.
-    exact = _in_order(sorted(picked, key=lambda c: (-c.gain, c.site)), left, cone)
+    exact = _in_order(sorted(picked, key=lambda c: (-c.gain, c.place)), left, cone)
     exact += _in_order(
         [c for c in chosen_from if not any(c.takes & t.takes for t in exact)],
         left - angles_used(exact, cone, left.shape),

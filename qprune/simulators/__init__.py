@@ -1,0 +1,1 @@
+"""Simulators: what a circuit gives on many samples."""

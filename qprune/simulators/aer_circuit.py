@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 from qiskit.circuit import ControlledGate, Gate, Instruction, Parameter
 from qiskit.circuit.library import UnitaryGate
-from qiskit.quantum_info import Operator, SparsePauliOp
+from qiskit.quantum_info import SparsePauliOp
 from qiskit_aer import AerSimulator
 from qiskit_aer.library import SaveExpectationValue
 from tqdm import tqdm
 
+from qprune.gates.matrices import unitary_of
 from qprune.gates.sites import Site, Word, pauli_label
 from qprune.simulators.values import Readings
 from qprune.task.observables import restricted
@@ -46,7 +48,8 @@ class CircuitPass:
             for item in definition.data:
                 self.append(item.operation, [qubits[definition.find_bit(q).index] for q in item.qubits])
         else:
-            self.circuit.append(UnitaryGate(Operator(operation)), [self.place[q] for q in qubits])
+            gate = UnitaryGate(unitary_of([(operation, qubits)], qubits))
+            self.circuit.append(gate, [self.place[q] for q in qubits])
 
     def _numeric(self, operation: Instruction) -> Instruction:
         symbolic = [self.task.has_inputs(p) or self.task.has_weights(p) for p in operation.params]
@@ -105,15 +108,15 @@ class CircuitPass:
                 means[r] = saved
         return Readings(values, means, variances, None)
 
-    def run(self, threads: int, progress: bool) -> list[dict]:
-        # Fusion gains nothing across saves, and with it Aer 0.17.2 crashes on many saves from 16 qubits on.
-        # Truncation would drop qubits behind our back; what is outside the light cone is dropped before, and counted.
+    def run(self, threads: int, progress: bool) -> list[dict[str, Any]]:
+        # Fusion gains nothing across saves. Truncation gives wrong means of observables on some of the qubits, and
+        # drops qubits behind our back; what is outside the light cone is dropped before, and counted.
         simulator = AerSimulator(
             method="statevector", fusion_enable=False, enable_truncation=False, max_parallel_threads=threads
         )
         total = len(self.samples)
         chunk = max(1, min(256, 2**22 >> self.circuit.num_qubits)) if self.binds else 1
-        rows: list[dict] = []
+        rows: list[dict[str, Any]] = []
         with tqdm(total=total, desc="simulating", unit="sample", disable=None if progress else True) as bar:
             for start in range(0, total if self.binds else 1, chunk):
                 binds = {p: v[start : start + chunk] for p, v in self.binds.items()}
@@ -153,5 +156,5 @@ def _is_native(operation: Instruction) -> bool:
 _AER_GATES = frozenset(AerSimulator(method="statevector").operation_names)
 
 
-# Of the others with angles (crx, cp, cu3, …) Aer 0.17.2 ignores bound parameters without a word.
+# Of the others with angles (crx, cp, cu3, …) Aer up to 0.18 ignores bound parameters without a word.
 _BINDABLE = frozenset({"p", "r", "rx", "rxx", "ry", "ryy", "rz", "rzx", "rzz", "u", "u1", "u2", "u3"})

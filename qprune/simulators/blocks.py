@@ -20,8 +20,8 @@ from qiskit.quantum_info import Pauli
 
 from qprune._arrays import ComplexArray
 from qprune.errors import TaskError
-from qprune.gates.matrices import matrix_of
-from qprune.gates.sites import Angle, Site, Word, bound_operation, make_site, pauli_label
+from qprune.gates.matrices import unitary_of
+from qprune.gates.sites import Angle, Site, Word, make_site, pauli_label
 from qprune.gates.subgroups import subgroup_of
 from qprune.task.task import Task
 
@@ -154,7 +154,7 @@ class Blocks:
                 )
             self._append_parts(parts, site.qubits)
         else:
-            self._apply(matrix_of(bound_operation(self.task, operation), site.qubits), qubits)
+            self._apply(unitary_of([(self.task.bound_operation(operation), site.qubits)], qubits), qubits)
 
     def _apply(self, matrix: ComplexArray, qubits: Positions) -> None:
         if len(qubits) > self.largest:

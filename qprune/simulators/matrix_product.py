@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import scipy.linalg
+import scipy
 from numpy.typing import NDArray
 from qiskit.quantum_info import SparsePauliOp
 from tqdm import tqdm
@@ -61,7 +61,7 @@ class MatrixProductState:
     @property
     def error(self) -> float:
         """Limit of ‖ψ − exact‖, rounding included (T7)."""
-        return self.truncation + STEP_ROUNDING * self.steps
+        return float(self.truncation + STEP_ROUNDING * self.steps)
 
     def apply(self, matrix: ComplexArray, first: int) -> None:
         """A gate on adjacent sites, the first least significant."""

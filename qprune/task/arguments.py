@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
@@ -34,6 +35,52 @@ def checked_parameters(
     if len(set(found)) < len(found):
         raise TaskError(f"{argument} names a parameter twice: {', '.join(p.name for p in found)}")
     return found
+
+
+def checked_roles(
+    parameters: Sequence[Parameter], inputs: Any, weights: Any
+) -> tuple[tuple[Parameter, ...], tuple[Parameter, ...]]:
+    """The parameters that carry inputs and those that are weights: each of the circuit's is one or the other."""
+    known = {p.name: p for p in parameters}
+    columns = checked_parameters(inputs, known, "input_params", ())
+    trained = checked_parameters(weights, known, "weight_params", [p for p in parameters if p not in set(columns)])
+    if both := set(columns) & set(trained):
+        names = ", ".join(sorted(p.name for p in both))
+        raise TaskError(
+            f"parameter {names} is named as input and as weight; a parameter is one or the other: "
+            "take it out of input_params or weight_params"
+        )
+    if left := set(parameters) - set(columns) - set(trained):
+        names = ", ".join(sorted(p.name for p in left))
+        raise TaskError(
+            f"circuit parameter {names} is neither in input_params nor in weight_params; "
+            "name it in one of them or bind it with circuit.assign_parameters"
+        )
+    return columns, trained
+
+
+def kept_weights(
+    left: Mapping[str, Parameter],
+    inputs: Sequence[Parameter],
+    weights: Sequence[Parameter],
+    values: Mapping[str, float],
+) -> tuple[Parameter, ...]:
+    """The weights that a circuit derived from a task's still has; no parameter of it may be without role or value."""
+    kept = tuple(left[p.name] for p in weights if p.name in left and p.name in values)
+    if new := set(left) - {p.name for p in (*inputs, *kept)}:
+        raise TaskError(
+            f"circuit parameter {', '.join(sorted(new))} is no input of the task and no weight with a value; "
+            "bind it with circuit.assign_parameters, or make a new Task"
+        )
+    return kept
+
+
+def checked_holds(given: Mapping[str, Iterable[str]] | None) -> dict[str, frozenset[str]]:
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping) or any(isinstance(names, str) for names in given.values()):
+        raise TaskError(f"holds must map a parameter's name to a collection of weights' names, got {given!r}")
+    return {str(name): frozenset(names) for name, names in given.items()}
 
 
 def _finite(values: Any, argument: str, form: str) -> FloatArray:
@@ -145,3 +192,34 @@ def checked_split(holdout: Any, samples: int, seed: int) -> tuple[NDArray[np.int
             )
     apart = np.isin(np.arange(samples), held)
     return np.flatnonzero(~apart), np.flatnonzero(apart)
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """The samples that a network is judged on, as `Task` has them."""
+
+    inputs: FloatArray
+    probabilities: FloatArray
+    labels: NDArray[np.int64] | None
+    selected: NDArray[np.intp]
+    heldout: NDArray[np.intp]
+    holdout: float | tuple[int, ...]
+    seed: int
+
+
+def checked_ensemble(
+    rows: FloatArray,
+    observables: tuple[SparsePauliOp, ...] | None,
+    probabilities: Any,
+    labels: Any,
+    holdout: Any,
+    seed: Any,
+) -> Ensemble:
+    """Checked inputs with what belongs to them; arguments as in `Task`."""
+    likely = checked_probabilities(probabilities, len(rows))
+    classes = None if labels is None else checked_labels(labels, len(rows), observables)
+    selected, heldout = checked_split(holdout, len(rows), seed)
+    if not likely[selected].sum() > 0:
+        raise TaskError("the hold-out leaves selection only samples of probability zero; use another seed or indices")
+    share = float(holdout) if isinstance(holdout, Real) else tuple(heldout.tolist())
+    return Ensemble(rows, likely, classes, selected, heldout, share, int(seed))

@@ -6,20 +6,33 @@ import csv
 import json
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 from qiskit import QuantumCircuit, qasm3, qpy
-from qiskit.circuit import ClassicalRegister
+from qiskit.circuit import ClassicalRegister, Parameter
 from qiskit.exceptions import QiskitError
 from qiskit.quantum_info import SparsePauliOp
 
+from qprune._arrays import FloatArray
 from qprune.errors import BundleError
 
-if TYPE_CHECKING:
-    from qprune.task.task import Task
-
 BUNDLE_FORMAT = "qprune-task/1"
+
+
+class Bundled(Protocol):
+    """What is written of a task; its attributes say what they are."""
+
+    circuit: QuantumCircuit
+    measured_qubits: tuple[int, ...]
+    observables: tuple[SparsePauliOp, ...] | None
+    input_params: tuple[Parameter, ...]
+    weight_params: tuple[Parameter, ...]
+    weights: FloatArray
+    inputs: FloatArray
+    probabilities: FloatArray
+    labels: NDArray[np.int64] | None
 
 
 def read_task(folder: Path, split: str | None) -> dict[str, Any]:
@@ -65,7 +78,7 @@ def read_task(folder: Path, split: str | None) -> dict[str, Any]:
         raise BundleError(f"{folder}: task.json or inputs.csv is not as docs/bundles.md says: {error!r}") from error
 
 
-def write_task(task: Task, folder: Path) -> None:
+def write_task(task: Bundled, folder: Path) -> None:
     """Write a task as a bundle, all its samples included.
 
     Raises:
@@ -82,7 +95,7 @@ def write_task(task: Task, folder: Path) -> None:
         "weights": task.weights.tolist(),
     }
     circuit = task.circuit
-    if task.observables is None and task.measured_qubits != tuple(range(task.num_qubits)):
+    if task.observables is None and task.measured_qubits != tuple(range(task.circuit.num_qubits)):
         circuit = task.circuit.copy()
         circuit.add_register(ClassicalRegister(len(task.measured_qubits), "meas"))
         circuit.measure(task.measured_qubits, range(len(task.measured_qubits)))

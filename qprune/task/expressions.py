@@ -1,8 +1,8 @@
 """Gate angles as expressions in parameters: their sums, slopes and values.
 
-Qiskit's symbols cannot be taken at their word: in Qiskit 2.3 (w + 1) + (w − 1) is 0, the derivative of (w + 1)(w − 1)
-is 0, w equals 0.5 (1 − w), and (a + x) + (b + x) with first a = 1, then b = −1 is 0. So what is made of an expression
-is compared with numbers before anything rests on it.
+Qiskit's symbols cannot be taken at their word: before Qiskit 2.5 (w + 1) + (w − 1) is 0, the derivative of
+(w + 1)(w − 1) is 0, w equals 0.5 (1 − w), and (a + x) + (b + x) with first a = 1, then b = −1 is 0. So what is made of
+an expression is compared with numbers before anything rests on it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 from qiskit import QuantumCircuit
 from qiskit.circuit import CircuitError, ControlledGate, Gate, Instruction, Parameter, ParameterExpression
 
+from qprune._arrays import FloatArray
 from qprune.errors import TaskError
 
 COMPOSITES = (Instruction, Gate, ControlledGate)  # made of a circuit, not of a class of their own
@@ -111,10 +112,47 @@ def number_at(angle: ParameterExpression, values: Mapping[Parameter, float]) -> 
     return number.real
 
 
+def values_of(
+    angle: float | ParameterExpression,
+    weights: Mapping[Parameter, float],
+    columns: Mapping[Parameter, int],
+    rows: FloatArray,
+) -> FloatArray:
+    """The value of an angle on each row of inputs, shape (number of rows,); shape () where no input enters.
+
+    Args:
+        angle: A number or an expression.
+        weights: Values of the parameters that are not inputs.
+        columns: The column of each input parameter.
+        rows: Inputs, one sample a row.
+
+    Raises:
+        TaskError: It has no finite real value on some row.
+    """
+    if not isinstance(angle, ParameterExpression):
+        return np.asarray(float(angle))
+    if isinstance(angle, Parameter) and angle in weights:  # not every expression has a hash
+        return np.asarray(weights[angle])
+    known = {p: weights[p] for p in angle.parameters if p in weights}
+    if len(known) == len(angle.parameters):
+        return np.asarray(number_at(angle, known))
+    bound = bound_in_part(angle, known) if known else angle
+    slopes = None if bound is None else slopes_of(bound)
+    if bound is not None and slopes is not None:  # affine: no loop needed
+        values = np.full(len(rows), number_at(bound, dict.fromkeys(slopes, 0.0)))
+        # One input after the other: a product of matrices may round by a row's place.
+        for p in sorted(slopes, key=lambda p: columns[p]):
+            values += slopes[p] * rows[:, columns[p]]
+        return values
+    free = [p for p in angle.parameters if p not in known]
+    each = rows[:, [columns[p] for p in free]].tolist()
+    return np.array([number_at(angle, known | dict(zip(free, row, strict=True))) for row in each])
+
+
 def with_numbers(circuit: QuantumCircuit, values: Mapping[Parameter, float]) -> QuantumCircuit:
     """A circuit with its parameters bound, each angle at once: Qiskit binds one parameter after the other."""
     bound = QuantumCircuit.from_instructions(
-        [item.replace(operation=_operation_with_numbers(item.operation, values)) for item in circuit.data],
+        [item.replace(operation=operation_with_numbers(item.operation, values)) for item in circuit.data],
         qubits=circuit.qubits,
         clbits=circuit.clbits,
         name=circuit.name,
@@ -125,7 +163,8 @@ def with_numbers(circuit: QuantumCircuit, values: Mapping[Parameter, float]) -> 
     return bound
 
 
-def _operation_with_numbers(operation: Instruction, values: Mapping[Parameter, float]) -> Instruction:
+def operation_with_numbers(operation: Instruction, values: Mapping[Parameter, float]) -> Instruction:
+    """An instruction with its parameters bound; one without is returned as it is."""
     if not any(isinstance(p, ParameterExpression) for p in operation.params):
         return operation
     if operation.base_class in COMPOSITES:  # its parameters stand in the definition
@@ -143,4 +182,11 @@ def _number(angle: Any, values: Mapping[Parameter, float]) -> Any:
     """An angle's value; what is no expression stays."""
     if not isinstance(angle, ParameterExpression):
         return angle
-    return number_at(angle, {p: values[p] for p in angle.parameters})
+    try:
+        known = {p: values[p] for p in angle.parameters}
+    except KeyError as error:
+        name = error.args[0].name
+        raise TaskError(
+            f"gate angle {angle} has no value without one of {name}; give the inputs of a sample"
+        ) from error
+    return known[angle] if isinstance(angle, Parameter) else number_at(angle, known)

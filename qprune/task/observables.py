@@ -17,7 +17,9 @@ DENSE_QUBITS = 8  # observables on at most this many qubits are diagonalised
 
 @dataclass(frozen=True)
 class Spectrum:
-    """Where an observable's eigenvalues lie.
+    """Where an observable's eigenvalues lie, in the observable's unit.
+
+    Bounds on ⟨O⟩ rest on these numbers alone: they need no state.
 
     Attributes:
         low: A lower limit of the smallest eigenvalue, in the observable's unit.
@@ -37,6 +39,23 @@ class Spectrum:
 
 
 def as_observables(given: Any, num_qubits: int) -> tuple[SparsePauliOp, ...] | None:
+    """What a user gave as observables, as Hermitian Pauli sums with real coefficients and each word once.
+
+    Args:
+        given: One or a list of `SparsePauliOp`, `SparseObservable`, `Pauli`, Pauli label (the last letter is qubit 0)
+            or matrix of shape (2^n, 2^n); None for probabilities, which stays None.
+        num_qubits: n, the qubits each must act on.
+
+    Raises:
+        TaskError: There is none in the list, or one is no observable, not Hermitian, not finite, has free parameters or
+            acts on another number of qubits.
+
+    Example:
+        >>> as_observables("ZI", 2)[0].to_list()
+        [('ZI', (1+0j))]
+        >>> as_observables([SparsePauliOp(["ZI", "IX", "ZI"], [0.5, 2.0, 0.25])], 2)[0].to_list()
+        [('ZI', (0.75+0j)), ('IX', (2+0j))]
+    """
     if given is None:
         return None
     items = list(given) if isinstance(given, (list, tuple)) else [given]
@@ -84,12 +103,24 @@ def _observable(item: Any, num_qubits: int) -> SparsePauliOp:
 
 
 def name_of(observable: SparsePauliOp) -> str:
+    """A short name: the label of a single Pauli word, else the first three terms.
+
+    Example:
+        >>> name_of(SparsePauliOp(["ZI", "IX"], [0.5, 2.0]))
+        '+0.5·ZI +2·IX'
+    """
     terms = observable.to_list()
     shown = " ".join(f"{c.real:+.4g}·{p}" for p, c in terms[:3]) if len(terms) > 1 or terms[0][1] != 1 else terms[0][0]
     return shown + (f" … ({len(terms)} terms)" if len(terms) > 3 else "")
 
 
 def support_of(observable: SparsePauliOp) -> tuple[int, ...]:
+    """The qubits on which some term is not the identity, ascending.
+
+    Example:
+        >>> support_of(SparsePauliOp(["IZII", "XIII"]))
+        (2, 3)
+    """
     letters = np.any(observable.paulis.x | observable.paulis.z, axis=0)
     return tuple(int(q) for q in np.flatnonzero(letters))
 
@@ -102,6 +133,16 @@ def restricted(observable: SparsePauliOp, qubits: Sequence[int]) -> SparsePauliO
 
 
 def spectrum_of(observable: SparsePauliOp) -> Spectrum:
+    """Where the eigenvalues of an observable with real coefficients lie.
+
+    Found exactly for products of Pauli words and for observables on at most 8 qubits; else limited by
+    c − Σ|c_P| ≤ O ≤ c + Σ|c_P|, with c the coefficient of the identity and the sums over all other words P.
+
+    Example:
+        >>> spectrum = spectrum_of(SparsePauliOp(["ZI", "IX"], [0.5, 2.0]))
+        >>> round(spectrum.low, 6), round(spectrum.high, 6), spectrum.is_involution, spectrum.exact
+        (-2.5, 2.5, False, True)
+    """
     square = (observable @ observable).simplify() if len(observable) <= 64 else None
     is_involution = (
         square is not None and len(square) == 1 and not support_of(square) and abs(square.coeffs[0] - 1) < 1e-12

@@ -6,29 +6,31 @@ The only place where parameters are bound to values.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import FrozenInstanceError
 from functools import cached_property
-from numbers import Real
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from qiskit import QuantumCircuit
-from qiskit.circuit import Parameter, ParameterExpression
+from qiskit.circuit import Instruction, Parameter, ParameterExpression
+from qiskit.quantum_info import SparsePauliOp
 
 from qprune._arrays import FloatArray
 from qprune.errors import TaskError
 from qprune.task.arguments import (
+    Ensemble,
+    checked_ensemble,
+    checked_holds,
     checked_inputs,
-    checked_labels,
-    checked_parameters,
-    checked_probabilities,
-    checked_split,
+    checked_roles,
     checked_weights,
+    kept_weights,
 )
 from qprune.task.bundle import read_task, write_task
-from qprune.task.expressions import bound_in_part, number_at, slopes_of, with_numbers
+from qprune.task.domain import Domain, checked_domain
+from qprune.task.expressions import operation_with_numbers, values_of, with_numbers
 from qprune.task.observables import Spectrum, as_observables, name_of, spectrum_of, support_of
 from qprune.task.unitary_part import unitary_part
 
@@ -36,36 +38,85 @@ __all__ = ["FloatArray", "Task", "checked_task"]
 
 
 class Task:
-    """A trained circuit with its observables and the ensemble it is judged on (THEORY section 1).
+    """A trained circuit, what is measured of it, and the ensemble of inputs it is judged on (THEORY section 1).
+
+    On sample i, which has probability p_i, the circuit U(x_i, w) acts on |0…0⟩; what counts is ⟨O_r⟩ of each observable
+    r, or the distribution of the measured qubits. `qprune.prune` returns a smaller circuit whose outputs stay near.
+
+    A task cannot be changed: `with_weights`, `with_inputs`, `with_circuit` and `with_holds` return new ones, and its
+    arrays are read-only. (Qiskit's circuits and observables cannot be protected; leave them as they are, too.)
 
     Args:
         circuit: Any `QuantumCircuit` of unitary gates; final measurements are taken off, barriers ignored. A
             `PauliEvolutionGate` of several terms means its product formula, as on a device, not the exact exponential.
-        observables: One or a list of Hermitian `SparsePauliOp`, Pauli label (Qiskit's little-endian order) or
-            matrix on all qubits; None means the probabilities of the measured qubits (all, if none is measured).
-        inputs: Array (M, number of input parameters), radians or whatever the circuit expects; a single input
-            parameter also takes shape (M,). None for circuits without input.
+        observables: One or a list of Hermitian `SparsePauliOp`, Pauli label (Qiskit's little-endian order: the last
+            letter is qubit 0) or matrix on all qubits, in any unit; None means the probabilities of the measured qubits
+            (all, if none is measured).
+        inputs: Shape (M, number of input parameters), radians or whatever the circuit expects; a single input
+            parameter also takes shape (M,). None for circuits without input, which have M = 1.
         input_params: Parameters (or their names) that carry inputs, in the order of the columns.
-        weights: Trained values in the order of `weight_params`, or a mapping from parameter to value.
+        weights: Trained values, shape (P,) in the order of `weight_params`, or a mapping from parameter to value.
         weight_params: Parameters (or names) of the weights; default: all that are not inputs, as in
             `circuit.parameters`.
-        probabilities: p_i of every sample, non-negative, summing to one; default 1/M.
+        probabilities: p_i ≥ 0 of every sample, shape (M,), summing to one; default 1/M.
         holdout: Samples that selection never sees (THEORY T5): a fraction in [0, 1), drawn at random, or an array of
-            indices, such as those of test data appended to the inputs. They speak for unseen inputs only if training
-            did not see them either.
-        seed: Seed of the hold-out that is drawn.
-        labels: Optional class of every sample, used only to report accuracy: ±1 (prediction: sign of the first
-            observable), or 0 … R−1 with R > 1 observables (prediction: the largest).
-
-    Attributes:
+            indices in [0, M), such as those of test data appended to the inputs. They speak for unseen inputs only if
+            training did not see them either.
+        seed: Seed ≥ 0 of the hold-out that is drawn.
+        labels: Optional class of every sample, shape (M,), used only to report accuracy: ±1 (prediction: sign of the
+            first observable), or 0 … R−1 with R > 1 observables (prediction: the largest).
+        domain: The inputs that claims for every input speak of (THEORY T9): "data", the smallest box that holds the
+            inputs, or `Domain.box(low, high)`, `Domain.ellipsoid(quantile)`, `Domain.around(radius)`.
         holds: What the circuit does not show of where its angles come from: by a parameter's name the names of the
             weights that refit must leave as they are while the circuit has that parameter. `qprune.pennylane` fills it.
 
+    Attributes:
+        circuit: The unitary part of the circuit given, with its free parameters.
+        measured_qubits: The qubits whose probabilities count without observables; outcome bit j is that of the j-th.
+        observables: As Pauli sums with real coefficients, or None for probabilities.
+        spectra: The spectrum of each observable; empty for probabilities.
+        output_supports: The qubits that each output is read from.
+        input_params, weight_params: Parameters in the order of the columns of `inputs` and of `weights`.
+        inputs, weights, probabilities, labels: As given, as read-only arrays.
+        selected, heldout: Indices of the samples that selection sees, and of those it does not; both ascending.
+        holdout, seed, domain, holds: As given, indices as a tuple.
+
     Raises:
         TaskError: Anything above does not hold; nothing is guessed.
+
+    Example:
+        >>> from qiskit import QuantumCircuit
+        >>> from qiskit.circuit import Parameter
+        >>> x, w = Parameter("x"), Parameter("w")
+        >>> circuit = QuantumCircuit(2)
+        >>> _ = circuit.ry(x, 0), circuit.cx(0, 1), circuit.rx(w, 1)
+        >>> task = Task(circuit, ["IZ", "ZI"], inputs=[[0.1], [0.7]], input_params=[x], weights={w: 0.2})
+        >>> task
+        Task(2 qubits, 2 samples, 1 weights, measures IZ, ZI)
+        >>> task.with_weights([0.3]).weights
+        array([0.3])
+        >>> task.weights = [0.3]
+        Traceback (most recent call last):
+        dataclasses.FrozenInstanceError: weights of a Task cannot be set: task.with_weights(…) returns a new one
     """
 
-    holds: Mapping[str, frozenset[str]] = MappingProxyType({})
+    circuit: QuantumCircuit
+    measured_qubits: tuple[int, ...]
+    observables: tuple[SparsePauliOp, ...] | None
+    spectra: tuple[Spectrum, ...]
+    output_supports: tuple[tuple[int, ...], ...]
+    input_params: tuple[Parameter, ...]
+    weight_params: tuple[Parameter, ...]
+    weights: FloatArray
+    inputs: FloatArray
+    probabilities: FloatArray
+    labels: NDArray[np.int64] | None
+    selected: NDArray[np.intp]
+    heldout: NDArray[np.intp]
+    holdout: float | tuple[int, ...]
+    seed: int
+    domain: Domain
+    holds: Mapping[str, frozenset[str]]
 
     def __init__(
         self,
@@ -80,46 +131,145 @@ class Task:
         holdout: float | ArrayLike = 0.0,
         seed: int = 0,
         labels: ArrayLike | None = None,
+        domain: Domain | str = "data",
+        holds: Mapping[str, Iterable[str]] | None = None,
     ) -> None:
         if not isinstance(circuit, QuantumCircuit):
             raise TaskError(f"circuit must be a qiskit QuantumCircuit, got {type(circuit).__name__}")
-        self.circuit, self.measured_qubits = unitary_part(circuit)
-        known = {p.name: p for p in self.circuit.parameters}
-        self.input_params = checked_parameters(input_params, known, "input_params", ())
-        others = [p for p in self.circuit.parameters if p not in set(self.input_params)]
+        bare, measured = unitary_part(circuit)
         if weight_params is None and isinstance(weights, Mapping):
             weight_params = list(weights)
-        self.weight_params = checked_parameters(weight_params, known, "weight_params", others)
-        self._check_parameter_roles()
+        columns, trained = checked_roles(tuple(bare.parameters), input_params, weight_params)
+        rows, values = checked_inputs(inputs, columns), checked_weights(weights, trained)
+        outputs = as_observables(observables, bare.num_qubits)
+        self._set(
+            circuit=bare,
+            measured_qubits=measured,
+            observables=outputs,
+            spectra=tuple(map(spectrum_of, outputs or ())),
+            output_supports=(measured,) if outputs is None else tuple(map(support_of, outputs)),
+            input_params=columns,
+            weight_params=trained,
+            weights=values,
+            domain=checked_domain(domain),
+            holds=checked_holds(holds),
+            **vars(checked_ensemble(rows, outputs, probabilities, labels, holdout, seed)),
+        )
 
-        self.inputs = checked_inputs(inputs, self.input_params)
-        self.weights = checked_weights(weights, self.weight_params)
-        self.observables = as_observables(observables, self.circuit.num_qubits)
-        self.probabilities = checked_probabilities(probabilities, len(self.inputs))
-        self.labels = None if labels is None else checked_labels(labels, len(self.inputs), self.observables)
-        self.selected, self.heldout = checked_split(holdout, len(self.inputs), seed)
-        self.holdout = float(holdout) if isinstance(holdout, Real) else tuple(self.heldout.tolist())
-        self.seed = int(seed)
-        if not self.probabilities[self.selected].sum() > 0:
-            raise TaskError(
-                "the hold-out leaves selection only samples of probability zero; use another seed or indices"
-            )
+    # -- frozen ----------------------------------------------------------------------------------------
 
-    def _check_parameter_roles(self) -> None:
-        both = set(self.input_params) & set(self.weight_params)
-        if both:
-            names = ", ".join(sorted(p.name for p in both))
-            raise TaskError(
-                f"parameter {names} is named as input and as weight; a parameter is one or the other: "
-                "take it out of input_params or weight_params"
-            )
-        left = set(self.circuit.parameters) - set(self.input_params) - set(self.weight_params)
-        if left:
-            names = ", ".join(sorted(p.name for p in left))
-            raise TaskError(
-                f"circuit parameter {names} is neither in input_params nor in weight_params; "
-                "name it in one of them or bind it with circuit.assign_parameters"
-            )
+    def _set(self, **fields: Any) -> None:
+        for value in fields.values():
+            if isinstance(value, np.ndarray):
+                value.setflags(write=False)
+        vars(self).update(fields)
+
+    def _but(self, **changes: Any) -> Task:
+        """The same task but for some fields; what was worked out from the others is left behind."""
+        new = object.__new__(Task)
+        new._set(**{**self.__getstate__(), **changes})
+        return new
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: vars(self)[name] for name in Task.__annotations__}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._set(**state)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        change = "with_inputs" if name in Ensemble.__annotations__ else f"with_{name}"
+        way_out = f"task.{change}(…) returns a new one" if hasattr(Task, change) else "make a new Task with it"
+        raise FrozenInstanceError(f"{name} of a Task cannot be set: {way_out}")
+
+    def __delattr__(self, name: str) -> None:
+        raise FrozenInstanceError(f"{name} of a Task cannot be deleted")
+
+    # -- other tasks made from it ----------------------------------------------------------------------
+
+    def with_weights(self, weights: ArrayLike | Mapping[Parameter | str, float]) -> Task:
+        """The same task with other weights.
+
+        Args:
+            weights: Shape (P,) in the order of `weight_params`, or a mapping from every parameter (or name) to a value.
+
+        Raises:
+            TaskError: They have another shape, or a value is missing or not finite.
+        """
+        return self._but(weights=checked_weights(weights, self.weight_params))
+
+    def with_inputs(
+        self,
+        inputs: ArrayLike,
+        *,
+        probabilities: ArrayLike | None = None,
+        labels: ArrayLike | None = None,
+        holdout: float | ArrayLike = 0.0,
+        seed: int = 0,
+    ) -> Task:
+        """The same network on another ensemble, of which nothing is taken from this one.
+
+        Args:
+            inputs: Shape (M, number of input parameters).
+            probabilities, labels, holdout, seed: As in `Task`, of these samples.
+
+        Raises:
+            TaskError: As in `Task`.
+        """
+        rows = checked_inputs(inputs, self.input_params)
+        ensemble = checked_ensemble(rows, self.observables, probabilities, labels, holdout, seed)
+        return self._but(**vars(ensemble))
+
+    def with_circuit(self, circuit: QuantumCircuit, weights: Mapping[str, float] | None = None) -> Task:
+        """The same task for a circuit derived from this one: same ensemble, observables and split.
+
+        Parameters are matched by name. Weights that no longer occur are left out; inputs keep their columns, so that
+        the same data fit.
+
+        Args:
+            circuit: The derived circuit, on the same qubits, without measurements.
+            weights: New values by name; default: the old ones.
+
+        Raises:
+            TaskError: The circuit has other qubits or parameters than this one, or a weight has no value.
+        """
+        left = {p.name: p for p in circuit.parameters}
+        values = self.named_weights if weights is None else weights
+        if circuit.num_qubits != self.num_qubits:
+            raise TaskError(f"circuit must have the task's {self.num_qubits} qubits, got {circuit.num_qubits}")
+        kept = kept_weights(left, self.input_params, self.weight_params, values)
+        return self._but(
+            circuit=circuit,
+            input_params=tuple(left.get(p.name, p) for p in self.input_params),
+            weight_params=kept,
+            weights=np.array([values[p.name] for p in kept], dtype=np.float64),
+        )
+
+    def with_domain(self, domain: Domain | str) -> Task:
+        """The same task with claims for every input about another domain; `domain` as in `Task`."""
+        return self._but(domain=checked_domain(domain))
+
+    def with_holds(self, holds: Mapping[str, Iterable[str]]) -> Task:
+        """The same task with other weights held when refitting; `holds` as in `Task`."""
+        return self._but(holds=checked_holds(holds))
+
+    def only(self, samples: NDArray[np.intp]) -> Task:
+        """The task with these samples alone, all of them selected and equally likely; without labels."""
+        return self.with_inputs(self.inputs[samples])
+
+    def with_mixtures(self, count: int, seed: int) -> Task:
+        """The selected samples followed by `count` random mixtures of pairs of them, all equally likely.
+
+        Outputs are compared with the original's own, so inputs without labels serve as well as measured ones.
+
+        Args:
+            count: Number of mixtures, ≥ 0.
+            seed: Of the pairs and of their shares.
+        """
+        rng = np.random.default_rng(seed)
+        rows = self.inputs[self.selected]
+        pairs = rng.integers(len(rows), size=(2, count))
+        share = rng.uniform(0.7, 1, size=(count, 1))  # near the data, where the network was trained
+        return self.with_inputs(np.concatenate([rows, share * rows[pairs[0]] + (1 - share) * rows[pairs[1]]]))
 
     # -- what follows from the arguments ---------------------------------------------------------------
 
@@ -129,26 +279,18 @@ class Task:
 
     @property
     def num_samples(self) -> int:
+        """M, hold-out included."""
         return len(self.inputs)
+
+    @property
+    def named_weights(self) -> dict[str, float]:
+        """The weights by their parameters' names."""
+        return {p.name: value for p, value in self._weight_values.items()}
 
     @property
     def output_names(self) -> tuple[str, ...]:
         """One name per measured number or distribution: the rows of every bound."""
-        if self.observables is None:
-            return ("probabilities",)
-        return tuple(name_of(observable) for observable in self.observables)
-
-    @cached_property
-    def spectra(self) -> tuple[Spectrum, ...]:
-        """The spectrum of each observable; empty for probabilities."""
-        return tuple(spectrum_of(observable) for observable in self.observables or ())
-
-    @cached_property
-    def output_supports(self) -> tuple[tuple[int, ...], ...]:
-        """The qubits each output is read from."""
-        if self.observables is None:
-            return (self.measured_qubits,)
-        return tuple(support_of(observable) for observable in self.observables)
+        return ("probabilities",) if self.observables is None else tuple(map(name_of, self.observables))
 
     def selection_weights(self) -> FloatArray:
         """p_i of the samples that selection sees, normalised to one."""
@@ -180,26 +322,15 @@ class Task:
         Args:
             angle: A number or an expression in the circuit's parameters.
             samples: Indices of samples; default all.
+
+        Raises:
+            TaskError: It has no finite real value at some sample.
         """
-        if not isinstance(angle, ParameterExpression):
-            return np.asarray(float(angle))
-        if isinstance(angle, Parameter) and angle in self._weight_values:  # not every expression has a hash
-            return np.asarray(self._weight_values[angle])
-        known = {p: self._weight_values[p] for p in angle.parameters if p in self._weight_values}
-        if len(known) == len(angle.parameters):
-            return np.asarray(number_at(angle, known))
-        rows = self.inputs if samples is None else self.inputs[samples]
-        bound = bound_in_part(angle, known) if known else angle
-        slopes = None if bound is None else slopes_of(bound)
-        if bound is not None and slopes is not None:  # affine: no loop needed
-            values = np.full(len(rows), number_at(bound, dict.fromkeys(slopes, 0.0)))
-            # One input after the other: a product of matrices may round by a row's place.
-            for p in sorted(slopes, key=lambda p: self._input_index[p]):
-                values += slopes[p] * rows[:, self._input_index[p]]
-            return values
-        free = [p for p in angle.parameters if p not in known]
-        columns = rows[:, [self._input_index[p] for p in free]]
-        return np.array([number_at(angle, known | dict(zip(free, row, strict=True))) for row in columns.tolist()])
+        return self.values_at(angle, self.inputs if samples is None else self.inputs[samples])
+
+    def values_at(self, angle: float | ParameterExpression, rows: FloatArray) -> FloatArray:
+        """The same on any inputs, one sample a row: shape () where none enters, else (number of rows,)."""
+        return values_of(angle, self._weight_values, self._input_index, rows)
 
     def has_inputs(self, angle: object) -> bool:
         """Whether an input parameter enters this gate parameter."""
@@ -209,10 +340,23 @@ class Task:
         """Whether a weight enters this gate parameter."""
         return isinstance(angle, ParameterExpression) and any(p in self._weight_values for p in angle.parameters)
 
+    def bound_operation(self, operation: Instruction, inputs: FloatArray | None = None) -> Instruction:
+        """An instruction with numbers for its parameters.
+
+        Args:
+            operation: One of the circuit's, or made of its parameters.
+            inputs: A row of `inputs`, for an instruction that inputs enter.
+        """
+        return operation_with_numbers(operation, self._numbers(inputs))
+
     def bound_circuit(self, sample: int) -> QuantumCircuit:
         """The circuit of one sample with every parameter bound."""
-        inputs = dict(zip(self.input_params, self.inputs[sample].tolist(), strict=True))
-        return with_numbers(self.circuit, self._weight_values | inputs)
+        return with_numbers(self.circuit, self._numbers(self.inputs[sample]))
+
+    def _numbers(self, inputs: FloatArray | None) -> Mapping[Parameter, float]:
+        if inputs is None:
+            return self._weight_values
+        return self._weight_values | dict(zip(self.input_params, inputs.tolist(), strict=True))
 
     @cached_property
     def _weight_values(self) -> dict[Parameter, float]:
@@ -221,53 +365,6 @@ class Task:
     @cached_property
     def _input_index(self) -> dict[Parameter, int]:
         return {p: j for j, p in enumerate(self.input_params)}
-
-    def with_circuit(self, circuit: QuantumCircuit, weights: Mapping[str, float] | None = None) -> Task:
-        """The same task for a circuit derived from this one: same ensemble, observables and split.
-
-        Parameters are matched by name. Weights that no longer occur are left out; inputs keep their columns, so that
-        the same data fit.
-
-        Args:
-            circuit: The derived circuit, without measurements.
-            weights: New values by name; default: the old ones.
-        """
-        left = {p.name: p for p in circuit.parameters}
-        values = {p.name: v for p, v in self._weight_values.items()} if weights is None else weights
-        new = object.__new__(Task)
-        new.__dict__.update(
-            {name: v for name, v in vars(self).items() if name not in ("_weight_values", "_input_index")}
-        )
-        new.circuit = circuit
-        new.input_params = tuple(left.get(p.name, p) for p in self.input_params)
-        new.weight_params = tuple(left[p.name] for p in self.weight_params if p.name in left)
-        new.weights = np.array([values[p.name] for p in new.weight_params], dtype=np.float64)
-        return new
-
-    def only(self, samples: NDArray[np.intp]) -> Task:
-        """The task with these samples alone, all of them selected and equally likely; without labels."""
-        new = self.with_circuit(self.circuit)
-        new.inputs = self.inputs[samples]
-        new.probabilities = np.full(len(samples), 1 / len(samples))
-        new.selected, new.heldout = np.arange(len(samples)), np.arange(0)
-        new.labels = None
-        return new
-
-    def with_mixtures(self, count: int, seed: int) -> Task:
-        """The selected samples followed by `count` random mixtures of pairs of them, all equally likely.
-
-        Outputs are compared with the original's own, so inputs without labels serve as well as measured ones.
-        """
-        rng = np.random.default_rng(seed)
-        rows = self.inputs[self.selected]
-        pairs = rng.integers(len(rows), size=(2, count))
-        share = rng.uniform(0.7, 1, size=(count, 1))  # near the data, where the network was trained
-        new = self.with_circuit(self.circuit)
-        new.inputs = np.concatenate([rows, share * rows[pairs[0]] + (1 - share) * rows[pairs[1]]])
-        new.probabilities = np.full(len(new.inputs), 1 / len(new.inputs))
-        new.selected, new.heldout = np.arange(len(new.inputs)), np.arange(0)
-        new.labels = None
-        return new
 
     # -- bundles ---------------------------------------------------------------------------------------
 

@@ -90,7 +90,7 @@ def _append(circuit: QuantumCircuit, pieces: Pieces) -> None:
 
 
 def _run(circuit: QuantumCircuit) -> dict[str, Any]:
-    # With `enable_truncation`, its default, Aer 0.17.2 gives wrong means here, by as much as 1.
+    # With `enable_truncation`, its default, Aer up to 0.18 gives wrong means here, by as much as 1.
     simulator = AerSimulator(
         method="matrix_product_state",
         mps_lapack=True,

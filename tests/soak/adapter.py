@@ -19,7 +19,7 @@ from qiskit.transpiler import PassManager
 
 import qprune
 from qprune import pennylane
-from qprune.cli import main as command
+from qprune.cli.command import main as command
 from qprune.errors import QpruneError
 from qprune.qiskit import PruneGates, from_qnn
 from qprune.qiskit import check_certificate as check
@@ -214,7 +214,8 @@ def pickled(outcome: Outcome) -> Outcome:
 
 
 def certificate_text(outcome: Outcome) -> str:
-    return outcome.result.certificate.to_json()
+    """The certificate, without the list of files that it gets when it is written."""
+    return replace(outcome.result.certificate, files={}).to_json()
 
 
 def original_of(outcome: Outcome) -> tuple[QuantumCircuit, dict[str, float]]:

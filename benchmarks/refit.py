@@ -1,0 +1,208 @@
+"""What refit costs: the Jacobian beside other tools' on the same circuits, searches beside another checkout's.
+
+Every row is a measurement in a process of its own with one thread; a file that holds a configuration already is left
+as it is, so that a run can be cut short and resumed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from benchmarks.records import ROOT, Row, append, provenance, rows_of
+
+NETWORKS = ("iris-4q", "cancer-4q", "wine-6q", "digits-6q", "digits4-8q", "digits-10q")
+SEEDS = range(5)
+BUDGET = 0.05
+SIDES = ("qprune", "other checkout", "lightning", "jax")
+
+_LOAD = """
+import json, sys, time
+import numpy as np
+import qprune
+task = qprune.Task.load(sys.argv[1])
+"""
+
+# Works in checkouts before and after limits became objects.
+_SEARCH = (
+    _LOAD
+    + """
+seed, budget = int(sys.argv[2]), float(sys.argv[3])
+if hasattr(qprune, "Measured"):
+    def search(budget):
+        return qprune.prune(task, qprune.Measured(budget, refit=True), seed=seed)
+else:
+    def search(budget):
+        return qprune.prune(task, budget=budget, certify="verified", refit=True, seed=seed)
+small = qprune.Task.load(sys.argv[4])
+task, kept = small, task
+search(0.5)  # what the first use compiles or loads
+task = kept
+begun, wall = time.process_time(), time.perf_counter()
+result = search(budget)
+seconds, wall = time.process_time() - begun, time.perf_counter() - wall
+gates = [item for item in result.circuit.data]
+print(json.dumps({
+    "processor_seconds": seconds, "seconds": wall, "gates": len(gates),
+    "two_qubit_gates": sum(len(item.qubits) > 1 for item in gates),
+    "measured": float(result.certificate.largest_measured),
+}))
+"""
+)
+
+_TIMED = """
+run()
+times = []
+for _ in range(int(sys.argv[2])):
+    begun = time.process_time()
+    run()
+    times.append(time.process_time() - begun)
+print(json.dumps({"processor_seconds": sorted(times), "samples": len(task.selected)}))
+"""
+
+_JACOBIAN = (
+    _LOAD
+    + """
+try:
+    from qprune.gates.sites import sites_of
+    from qprune.simulators.engine import Network
+    network = Network(task, sites_of(task))
+except ImportError:
+    from qprune.adjoint import AdjointNetwork
+    from qprune.gates import sites_of
+    network = AdjointNetwork(task, sites_of(task), task.selected)
+def run():
+    network.jacobian(task.weights)
+"""
+    + _TIMED
+)
+
+_QNODE = (
+    _LOAD
+    + """
+import pennylane as qml
+NAMES = {"rx": qml.RX, "ry": qml.RY, "rz": qml.RZ, "cx": qml.CNOT, "cz": qml.CZ, "h": qml.Hadamard, "rzz": qml.IsingZZ}
+where = {p: ("w", j) for j, p in enumerate(task.weight_params)} | {p: ("x", j) for j, p in enumerate(task.input_params)}
+gates = []
+for item in task.circuit.data:
+    wires = [task.circuit.find_bit(q).index for q in item.qubits]
+    slopes = []
+    for angle in item.operation.params:
+        names = getattr(angle, "parameters", ())
+        zero = float(angle.bind({p: 0 for p in names})) if names else float(angle)
+        slopes.append((zero, [(*where[p], float(angle.gradient(p))) for p in names]))
+    gates.append((NAMES[item.operation.name], wires, slopes))
+def words(observable):
+    terms = [
+        (c.real, [(q, l) for q, l in enumerate(reversed(label)) if l != "I"]) for label, c in observable.to_list()
+    ]
+    factors = {"X": qml.X, "Y": qml.Y, "Z": qml.Z}
+    products = [(c, qml.prod(*(factors[l](q) for q, l in word)) if word else qml.I(0)) for c, word in terms]
+    return qml.sum(*(qml.s_prod(c, factor) for c, factor in products))
+observables = [words(o) for o in task.observables]
+def circuit(x, w):
+    given = {"x": x, "w": w}
+    for gate, wires, slopes in gates:
+        gate(*(zero + sum(s * given[kind][j] for kind, j, s in terms) for zero, terms in slopes), wires=wires)
+    return [qml.expval(o) for o in observables]
+rows = task.inputs[task.selected]
+"""
+)
+
+_LIGHTNING = (
+    _QNODE
+    + """
+from pennylane import numpy as pnp
+node = qml.QNode(circuit, qml.device("lightning.qubit", wires=task.num_qubits), diff_method="adjoint")
+slope = qml.jacobian(lambda w, x: pnp.stack(node(x, w)), argnums=0)
+weights = pnp.array(task.weights, requires_grad=True)
+def run():
+    for row in rows:
+        slope(weights, pnp.array(row, requires_grad=False))
+"""
+    + _TIMED
+)
+
+_JAX = (
+    _QNODE
+    + """
+import jax
+jax.config.update("jax_enable_x64", True)
+node = qml.QNode(circuit, qml.device("default.qubit", wires=task.num_qubits), interface="jax", diff_method="backprop")
+slope = jax.jit(jax.vmap(jax.jacrev(lambda w, x: jax.numpy.stack(node(x, w))), in_axes=(None, 0)))
+def run():
+    slope(task.weights, rows).block_until_ready()
+"""
+    + _TIMED
+)
+
+
+def run(
+    out: Path,
+    *,
+    quick: bool = False,
+    again: bool = False,
+    networks: Sequence[str] = (),
+    seeds: Sequence[int] = (),
+    against: Path | None = None,
+    python: str = sys.executable,
+    step: Callable[[str], None] = print,
+) -> None:
+    """Measure what the file does not hold yet, one row after the other.
+
+    Args:
+        out: File to which rows are added.
+        quick: One small network and seed, to see that it works.
+        again: Measure anew what the file holds.
+        networks: Bundles; default all.
+        seeds: Seeds of the searches; default five.
+        against: Another checkout, whose searches and Jacobian are measured too.
+        python: The interpreter for it.
+        step: Told what is being measured.
+    """
+    chosen = networks or (NETWORKS[:1] if quick else NETWORKS)
+    known = [] if again else [json.dumps(row["config"], sort_keys=True) for row in rows_of(out)]
+    for config, code, arguments, checkout, interpreter in _work(chosen, seeds or SEEDS, quick, against, python):
+        if json.dumps(config, sort_keys=True) in known:
+            continue
+        step(", ".join(map(str, config.values())))
+        found = _measured(code, arguments, checkout, interpreter)
+        append(out, {"benchmark": "refit", "config": config, **found, **provenance(config.get("seed", 0))})
+
+
+def _work(
+    networks: Sequence[str], seeds: Sequence[int], quick: bool, against: Path | None, python: str
+) -> Iterator[tuple[Row, str, list[str], Path, str]]:
+    sides = {"qprune": (ROOT, sys.executable)}
+    if against is not None:
+        sides["other checkout"] = (against.resolve(), python)
+    repeats = "3" if quick else "7"
+    for name in networks:
+        folder = str(ROOT / "circuits" / name)
+        jacobians = [(side, _JACOBIAN, *place) for side, place in sides.items()]
+        jacobians += [(side, code, *sides["qprune"]) for side, code in (("lightning", _LIGHTNING), ("jax", _JAX))]
+        for side, code, checkout, interpreter in jacobians:
+            yield {"what": "jacobian", "network": name, "side": side}, code, [folder, repeats], checkout, interpreter
+        for seed in list(seeds)[:1] if quick else seeds:
+            for side, place in sides.items():
+                config = {"what": "search", "network": name, "budget": BUDGET, "seed": seed, "side": side}
+                small = str(ROOT / "circuits" / "planted-5q")
+                yield config, _SEARCH, [folder, str(seed), str(BUDGET), small], *place
+
+
+def _measured(code: str, arguments: Sequence[str], checkout: Path, python: str) -> Row:
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    done = subprocess.run(
+        [python, "-W", "ignore", "-c", code, *arguments],
+        cwd=checkout,
+        env=os.environ | threads | {"PYTHONPATH": str(checkout), "JAX_PLATFORMS": "cpu"},
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        return {"failed": done.stderr.strip().splitlines()[-1] if done.stderr.strip() else str(done.returncode)}
+    return json.loads(done.stdout.strip().splitlines()[-1])

@@ -1,0 +1,300 @@
+"""What is proven of two circuits for every input of a domain.
+
+Source: THEORY T9.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from time import monotonic
+
+import numpy as np
+
+from qprune._arrays import FloatArray
+from qprune.errors import OptionError
+from qprune.gates.sites import Site
+from qprune.geometry.ascent import Climber
+from qprune.geometry.phases import PhaseMap
+from qprune.geometry.regions import Ellipsoid, Region
+from qprune.geometry.supremum import GAP, Supremum, supremum
+from qprune.geometry.trigonometric import coefficients, norm_of
+from qprune.limits.grid_runs import GridValues, Known, differences
+from qprune.limits.on_inputs import outputs_at
+from qprune.limits.phases import MOST_RUNS, check_runs, encoded, phases_of
+from qprune.task.domain import Domain, Resolved, checked_domain, resolved
+from qprune.task.task import Task
+
+DRAWN = 2000  # inputs of the domain from which the share of its volume is estimated
+
+
+@dataclass(frozen=True)
+class OutputEverywhere:
+    """What is proven of one output.
+
+    Attributes:
+        name: Of the output.
+        lower: |Δ| at `worst`, in the observable's unit (total variation for probabilities), less rounding.
+        upper: No input of the domain changes the output by more.
+        worst: The input at which `lower` is attained.
+        before: The original's output there; its outcome probabilities, where those are measured.
+        after: The smaller circuit's.
+        runs: Runs of each circuit that the proof rests on.
+        cells: Cells of the domain that the search looked at.
+        method: "branch and bound", or "sum of amplitudes" where that gave the smaller limit.
+        rounding: What rounding may have hidden, counted in `upper`.
+        certain_share: Estimated share of the domain's volume with |⟨O⟩| > upper, whose prediction cannot change; None
+            for outputs that predict nothing.
+        certain_data: The same of the task's own samples that lie in the domain, counted.
+    """
+
+    name: str
+    lower: float
+    upper: float
+    worst: tuple[float, ...]
+    before: tuple[float, ...]
+    after: tuple[float, ...]
+    runs: int
+    cells: int
+    method: str
+    rounding: float
+    certain_share: float | None
+    certain_data: float | None
+
+    @property
+    def gap(self) -> float:
+        """(upper − lower)/upper."""
+        return (self.upper - self.lower) / self.upper if self.upper > 0 else 0.0
+
+
+@dataclass(frozen=True)
+class EveryInput:
+    """A limit of the deviation of a smaller circuit for every input of a domain (THEORY T9).
+
+    Attributes:
+        domain: The domain.
+        outputs: One record per output.
+        seconds: Time it took.
+    """
+
+    domain: Domain
+    outputs: tuple[OutputEverywhere, ...]
+    seconds: float
+
+    @property
+    def lower(self) -> float:
+        """Largest deviation that some input of the domain is known to cause."""
+        return max(output.lower for output in self.outputs)
+
+    @property
+    def upper(self) -> float:
+        """No input of the domain changes any output by more."""
+        return max(output.upper for output in self.outputs)
+
+    @property
+    def worst(self) -> tuple[float, ...]:
+        """The input that changes an output by `lower`."""
+        return max(self.outputs, key=lambda output: output.lower).worst
+
+
+def every_input(
+    original: Task,
+    original_sites: Sequence[Site],
+    pruned: Task,
+    pruned_sites: Sequence[Site],
+    domain: Domain | str = "data",
+    *,
+    gap: float = GAP,
+    time_limit: float = np.inf,
+    most_runs: int = MOST_RUNS,
+    starts: FloatArray | None = None,
+    seed: int = 0,
+) -> EveryInput:
+    """Enclose the largest deviation over all inputs of a domain.
+
+    The difference of an output is a trigonometric polynomial in the phases that inputs make. ∏(2d_j+1) runs of each
+    circuit give all of it, and branch and bound its largest absolute value over the domain, between two limits.
+
+    Args:
+        original: The original task; its samples define a domain of data.
+        original_sites: Its gates.
+        pruned: The smaller circuit, on the same inputs and outputs, with its own weights.
+        pruned_sites: Its gates.
+        domain: A `Domain`, or "data" for the box of the task's samples.
+        gap: Relative distance of the limits at which the search stops, in (0, 1).
+        time_limit: Seconds for the searches, shared by the outputs; the limits hold whenever they stop.
+        most_runs: Refuse what takes more runs of each circuit.
+        starts: Inputs to look at first, shape (P, n).
+        seed: Of the inputs that are drawn.
+
+    Raises:
+        OptionError: Too many runs, or an option out of its range.
+        TaskError: An angle cannot be read as a function of the inputs, or the domain does not fit.
+
+    Source: THEORY T9.
+    """
+    comparison = EveryInputComparison(original, original_sites, domain, most_runs=most_runs, seed=seed)
+    return comparison.claim(pruned, pruned_sites, gap=gap, time_limit=time_limit, starts=starts)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The change of one output, known for every input."""
+
+    map: PhaseMap
+    grid: GridValues
+    region: Region
+    seed: int
+
+    def enclosed(self, gap: float, limit: float | None, time_limit: float, starts: FloatArray) -> Supremum:
+        """Its largest absolute value, as `supremum` encloses it."""
+        return supremum(
+            self.grid.values,
+            self.map,
+            self.region,
+            error=self.grid.error,
+            gap=gap,
+            limit=limit,
+            time_limit=time_limit,
+            starts=starts,
+            seed=self.seed,
+        )
+
+    def maxima(self, starts: FloatArray, climbs: int) -> list[tuple[FloatArray, float]]:
+        """Local maxima from the best of some inputs and of many drawn ones, the largest first."""
+        climber = Climber(coefficients(self.grid.values), self.map, self.region)
+        drawn = self.region.drawn(DRAWN, np.random.default_rng(self.seed))
+        return climber.best_of(np.concatenate([starts, drawn]), climbs)
+
+
+class EveryInputComparison:
+    """Compares smaller circuits with one original on every input of a domain; runs of the original are made once.
+
+    Args:
+        original: The original task; its samples define a domain of data.
+        sites: Its gates.
+        domain: A `Domain`, or "data".
+        most_runs: Refuse what takes more runs of each circuit.
+        seed: Of the inputs that are drawn.
+
+    Raises:
+        TaskError: The domain does not fit.
+    """
+
+    def __init__(
+        self,
+        original: Task,
+        sites: Sequence[Site],
+        domain: Domain | str = "data",
+        *,
+        most_runs: int = MOST_RUNS,
+        seed: int = 0,
+    ) -> None:
+        self.original, self.sites, self.domain = original, tuple(sites), checked_domain(domain)
+        self.region = region_of(resolved(self.domain, original.inputs))
+        self.most_runs, self.seed = most_runs, seed
+        self._encoded, self._known = encoded(original, self.sites), Known()
+
+    def differences(self, pruned: Task, sites: Sequence[Site]) -> list[Difference]:
+        """The change of every output by a smaller circuit.
+
+        Raises:
+            OptionError: Too many runs.
+            TaskError: An angle cannot be read as a function of the inputs.
+        """
+        phases = phases_of(self._encoded, encoded(pruned, sites))
+        check_runs(phases, self.most_runs)
+        found = differences(phases, self._known)
+        maps = [PhaseMap(tuple(phases.map.phases[j] for j in values.phases)) for values in found]
+        return [Difference(each, values, self.region, self.seed) for each, values in zip(maps, found, strict=True)]
+
+    def upper(self, pruned: Task, sites: Sequence[Site], limit: float, starts: FloatArray) -> tuple[float, FloatArray]:
+        """A limit for every input, as sharp as it takes to know whether it is within another, and the worst inputs.
+
+        Args:
+            pruned: The smaller circuit.
+            sites: Its gates.
+            limit: To be kept.
+            starts: Inputs to look at first, shape (P, n).
+        """
+        upper, worst = 0.0, list[tuple[float, ...]]()
+        for difference in self.differences(pruned, sites):
+            found = difference.enclosed(GAP, limit, np.inf, starts)
+            upper = max(upper, found.upper)
+            worst.append(found.at)
+            if upper > limit:
+                break
+        return upper, np.array(worst)
+
+    def claim(
+        self,
+        pruned: Task,
+        sites: Sequence[Site],
+        *,
+        gap: float = GAP,
+        time_limit: float = np.inf,
+        starts: FloatArray | None = None,
+    ) -> EveryInput:
+        """As `every_input`."""
+        if not 0 < gap < 1:
+            raise OptionError(f"gap must lie in (0, 1), got {gap!r}; 0.02 is a limit within 2 %")
+        began = monotonic()
+        found = self.differences(pruned, sites)
+        looked_at = self.original.inputs if starts is None else np.concatenate([self.original.inputs, starts])
+        suprema = []
+        for r, difference in enumerate(found):
+            left = max(0.0, time_limit - (monotonic() - began)) / (len(found) - r)
+            suprema.append(difference.enclosed(gap, None, left, looked_at))
+        outputs = self._records(pruned, tuple(sites), found, suprema)
+        return EveryInput(self.domain, outputs, monotonic() - began)
+
+    def _records(
+        self, pruned: Task, sites: tuple[Site, ...], differences: list[Difference], suprema: list[Supremum]
+    ) -> tuple[OutputEverywhere, ...]:
+        task = self.original
+        worst = np.array([each.at for each in suprema]).reshape(len(suprema), -1)
+        there = [outputs_at(*circuit, worst) for circuit in ((task, self.sites), (pruned, sites))]
+        rounding = there[0][1] + there[1][1]
+        strengths = self._strengths()
+        records = []
+        for r, (name, difference, found) in enumerate(zip(task.output_names, differences, suprema, strict=True)):
+            rows = slice(None) if task.observables is None else slice(r, r + 1)
+            before, after = (outputs[rows, r] for outputs, _ in there)
+            change = np.abs(after - before)
+            seen = float(norm_of(change) - rounding * norm_of(np.ones(len(change))))
+            shares = [None if each is None else float(np.mean(each[r] > found.upper)) for each in strengths]
+            if task.observables is None or not task.spectra[r].is_involution:
+                shares = [None, None]
+            records.append(
+                OutputEverywhere(
+                    name=name,
+                    lower=min(found.upper, max(0.0, seen)),
+                    upper=found.upper,
+                    worst=found.at,
+                    before=tuple(before.tolist()),
+                    after=tuple(after.tolist()),
+                    runs=difference.grid.runs,
+                    cells=found.cells,
+                    method=found.method,
+                    rounding=found.rounding,
+                    certain_share=shares[0],
+                    certain_data=shares[1],
+                )
+            )
+        return tuple(records)
+
+    def _strengths(self) -> tuple[FloatArray | None, FloatArray | None]:
+        """|⟨O⟩| of the original on inputs drawn from the domain and on the data in it, where signs are predictions."""
+        task = self.original
+        if task.observables is None or not any(s.is_involution for s in task.spectra):
+            return None, None
+        drawn = self.region.drawn(DRAWN, np.random.default_rng(self.seed))
+        found = [rows[self.region.contains(rows)] for rows in (drawn, task.inputs)]
+        values = [np.abs(outputs_at(task, self.sites, rows)[0]) if len(rows) else None for rows in found]
+        return values[0], values[1]
+
+
+def region_of(domain: Resolved) -> Region:
+    if domain.matrix is None or domain.centre is None:
+        return Region(domain.low, domain.high)
+    return Region(domain.low, domain.high, Ellipsoid(domain.matrix, domain.centre, domain.radius))

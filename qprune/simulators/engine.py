@@ -1,0 +1,262 @@
+"""The compiled engine: a circuit's outputs, their derivatives and its states on many samples.
+
+Angles and gates become flat arrays once (`program`); compiled functions that know no circuit (`kernels`) then run them
+on eight samples at a time. Samples are shared out to threads, and every number is made by one thread in a fixed order,
+so that results are the same to the last bit for any number of threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qprune._arrays import ComplexArray, FloatArray
+from qprune.gates.sites import Site
+from qprune.simulators.program import Program, kernels, movable_weights, symbols_of
+from qprune.simulators.readout import Readout
+from qprune.task.task import Task
+
+KEPT_BYTES = 2**28  # of states before the first gate that moves, up to which they are kept between calls
+CHUNK_BYTES = 2**27  # of angles, matrices and outputs of the samples that `outputs_at` runs at a time
+PER_THREAD = 2**15  # amplitudes times operations from which on another thread is worth its start
+
+
+class Network:
+    """A circuit on an ensemble: outputs (R, M) at any weights, their derivatives, states.
+
+    Gates are removed and turned down without being built again.
+
+    Args:
+        task: Binds parameters; its weights are the starting point.
+        sites: The gates.
+        samples: Indices of the samples; default: those that selection sees.
+        threads: Most threads.
+        rows: Inputs of the samples, shape (M, number of inputs), in place of the task's own.
+        register: Qubits to hold besides those of the gates and the outputs.
+
+    Raises:
+        OptionError: Probabilities of more qubits than can be fitted one by one.
+
+    Examples:
+        >>> network = Network(task, sites_of(task))  # doctest: +SKIP
+        >>> values, derivative = network.jacobian(task.weights)  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        sites: Sequence[Site],
+        samples: NDArray[np.intp] | None = None,
+        *,
+        threads: int = 1,
+        rows: FloatArray | None = None,
+        register: Sequence[int] = (),
+    ) -> None:
+        chosen = task.inputs[task.selected if samples is None else samples] if rows is None else rows
+        seen = {q for s in sites for q in s.qubits} | {q for s in task.output_supports for q in s} | set(register)
+        qubits = sorted(seen) or [0]
+        self.task, self.threads, self.num_sites = task, threads, len(sites)
+        self.place = {q: j for j, q in enumerate(qubits)}
+        self.movable = movable_weights(task, sites)
+        symbols, self.site_of = symbols_of(task, sites, self.place, chosen, self.movable)
+        self.program = Program.of(symbols)
+        self._with_coordinate = [s.coordinate is not None for s in sites]
+        self._begun: FloatArray | None = None
+        self._readout: list[Readout] = []  # made once for all that are edited from this one, and not unless asked for
+
+    # -- editing -----------------------------------------------------------------------------------------------
+
+    def without(self, gone: Sequence[int]) -> Network:
+        """The same without some gates, by their index."""
+        return self._edited(self.program.without(np.isin(self.site_of, list(gone))))
+
+    def turned_down(self, turns: Mapping[int, tuple[float, float]]) -> Network:
+        """The same with the coordinate t of gate k at scale · t + shift: on the way from the gate to the identity.
+
+        Args:
+            turns: scale and shift by the index of the gate.
+        """
+        program = self.program
+        for k, (scale, shift) in turns.items():
+            program = program.turned(np.flatnonzero(self.site_of == k), scale, shift)
+        return self._edited(program)
+
+    def _edited(self, program: Program) -> Network:
+        new = object.__new__(Network)
+        new.__dict__.update({name: v for name, v in vars(self).items() if name not in _CACHED})
+        new.program, new._begun = program, None
+        return new
+
+    # -- what it is --------------------------------------------------------------------------------------------
+
+    @property
+    def num_samples(self) -> int:
+        return self.program.symbols.num_samples
+
+    @property
+    def free(self) -> NDArray[np.intp]:
+        """Indices of the weights that move this circuit: the columns of its Jacobian."""
+        return self.program.free
+
+    @cached_property
+    def slopes(self) -> FloatArray:
+        """Derivative of every gate's coordinate in the weights, shape (sites, P); 0 where no weight may move it."""
+        program, found = self.program, np.zeros((self.num_sites, len(self.task.weights)))
+        np.add.at(found, self.site_of, program.symbols.slopes * program.moves[:, None])
+        return found
+
+    def coordinates(self, weights: FloatArray) -> FloatArray:
+        """Coordinate of every gate that a weight may move, radians, shape (sites,); 0 for the others."""
+        program, found = self.program, np.zeros(self.num_sites)
+        np.add.at(found, self.site_of, program.angles(weights) * program.moves)
+        return found
+
+    def has_coordinate(self, k: int) -> bool:
+        """Whether gate k lies in a one-parameter subgroup, so that it can be turned down to the identity."""
+        return bool(self._with_coordinate[k])
+
+    @property
+    def readout(self) -> Readout:
+        if not self._readout:
+            self._readout.append(Readout(self.task, list(self.place)))
+        return self._readout[0]
+
+    # -- running it --------------------------------------------------------------------------------------------
+
+    def values(self, weights: FloatArray) -> FloatArray:
+        """Outputs ⟨O_r⟩, or outcome probabilities, shape (R, M)."""
+        tape, (members, _) = self.program.tape, self._members(weights)
+        out = np.empty((self.readout.size, self._blocks * kernels().LANES))
+        self._share(kernels().values, tape, members, *self._from_start(members), *self._observed, out)
+        return out[:, : self.num_samples]
+
+    def jacobian(self, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Outputs (R, M) and their derivatives in the weights `free`, shape (R, M, F)."""
+        tape, (members, generators) = self.program.tape, self._members(weights)
+        out = np.empty((self.readout.size, self._blocks * kernels().LANES))
+        derivative = np.empty((self.readout.size, self.num_samples, len(self.free)))
+        first, begun = self._from_start(members)
+        self._share(
+            kernels().jacobian,
+            tape, members, generators, first, begun, *self._observed, *self._columns, out, derivative,
+        )  # fmt: skip
+        return out[:, : self.num_samples], derivative
+
+    def states(self, weights: FloatArray, start: ComplexArray | None = None) -> ComplexArray:
+        """Final states, basis states of the register by samples, shape (2^n, M).
+
+        Args:
+            weights: At which.
+            start: States to start from, likewise; default |0…0⟩.
+        """
+        k, size = kernels(), 2 ** len(self.place)
+        blocks = np.zeros((self._blocks, size * k.ROW))
+        view = blocks.reshape(self._blocks, size, 2, k.LANES)
+        if start is None:
+            view[:, 0, 0] = 1
+        else:
+            padded = np.pad(start, ((0, 0), (0, self._blocks * k.LANES - self.num_samples)), mode="edge")
+            parts = padded.reshape(size, self._blocks, k.LANES).swapaxes(0, 1)
+            view[:, :, 0], view[:, :, 1] = parts.real, parts.imag
+        tape, (members, _) = self.program.tape, self._members(weights)
+        self._share(k.advance, tape, members, 0, len(tape.operations), blocks)
+        ordered = view[:, tape.permutation]
+        together = (ordered[:, :, 0] + 1j * ordered[:, :, 1]).swapaxes(0, 1)
+        return np.ascontiguousarray(together.reshape(size, -1)[:, : self.num_samples])
+
+    # -- how -----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _blocks(self) -> int:
+        return -(-self.num_samples // int(kernels().LANES))
+
+    @cached_property
+    def _observed(self) -> tuple[Any, ...]:
+        return self.readout.arranged(self.program.tape.permutation)
+
+    @cached_property
+    def _columns(self) -> tuple[Any, ...]:
+        """Where derivatives go: columns and factors of every place in the tape's order, one after the other."""
+        program, tape = self.program, self.program.tape
+        column = np.full(len(self.task.weights), -1, dtype=np.int64)
+        column[self.free] = np.arange(len(self.free))
+        slopes = program.symbols.slopes * (program.moves * program.scales)[:, None]
+        places, weights = np.nonzero(slopes[tape.order])
+        starts = np.searchsorted(places, np.arange(len(tape.order) + 1)).astype(np.int64)
+        return starts, column[weights], slopes[tape.order[places], weights]
+
+    @cached_property
+    def _first(self) -> int:
+        """The first operation that a weight moves."""
+        tape, k = self.program.tape, kernels()
+        moved = np.flatnonzero(self.program.moves[tape.order])
+        if not len(moved):
+            return len(tape.operations)
+        return int(np.searchsorted(tape.operations[:, k.FIRST], moved[0], side="right")) - 1
+
+    def _members(self, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+        program, k = self.program, kernels()
+        symbols, tape = program.symbols, program.tape
+        members, generators = np.empty(len(tape.operations) * k.MEMBER), np.empty((len(tape.order), 4))
+        angles = program.angles(np.asarray(weights, dtype=float))
+        k.shared_members(tape, angles, symbols.centres, symbols.halves, symbols.axes, members, generators)
+        return members, generators
+
+    def _from_start(self, members: FloatArray) -> tuple[int, FloatArray]:
+        """The operation to begin with, and the states before it where they are worth keeping."""
+        k, size = kernels(), 2 ** len(self.place)
+        first = self._first
+        if not first or self._blocks * size * k.ROW * 8 > KEPT_BYTES:
+            return 0, np.empty((0, size * k.ROW))
+        if self._begun is None:
+            self._begun = np.zeros((self._blocks, size * k.ROW))
+            self._begun[:, : k.LANES] = 1
+            self._share(k.advance, self.program.tape, members, 0, first, self._begun)
+        return first, self._begun
+
+    def _share(self, kernel: Callable[..., None], *arguments: Any) -> None:
+        """Run a kernel on all blocks, shared out evenly to threads."""
+        blocks = self._blocks
+        threads = 1
+        if self.threads > 1:
+            work = self.num_samples * 2 ** len(self.place) * (1 + len(self.program.tape.operations))
+            threads = max(1, min(self.threads, blocks, work // PER_THREAD))
+        if threads == 1:
+            kernel(*arguments, 0, blocks)
+            return
+        cuts = [blocks * j // threads for j in range(threads + 1)]
+        list(_pool(threads).map(lambda j: kernel(*arguments, cuts[j], cuts[j + 1]), range(threads)))
+
+
+_CACHED = {name for name, member in vars(Network).items() if isinstance(member, cached_property)}
+
+
+@lru_cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, thread_name_prefix="qprune")
+
+
+def outputs_at(task: Task, sites: Sequence[Site], inputs: FloatArray, *, threads: int = 1) -> FloatArray:
+    """Outputs of a circuit at the task's weights, on any inputs.
+
+    Args:
+        task: Binds the parameters; its own inputs do not enter.
+        sites: The gates.
+        inputs: One sample a row, shape (M, number of input parameters), in the unit that the circuit expects.
+        threads: Most threads; the result is the same to the last bit for any number.
+
+    Returns:
+        ⟨O_r⟩, or outcome probabilities, shape (R, M).
+    """
+    rows = np.asarray(inputs, dtype=float)
+    each = 8 * (64 + 8 * sum(site.role == "encoding" for site in sites))
+    step = max(8, CHUNK_BYTES // each // 8 * 8)
+    pieces = [rows[first : first + step] for first in range(0, len(rows), step)]
+    return np.concatenate(
+        [Network(task, sites, rows=piece, threads=threads).values(task.weights) for piece in pieces], axis=1
+    )

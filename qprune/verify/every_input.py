@@ -1,0 +1,285 @@
+"""Recompute what is claimed for every input: the worst input by simulation, the limit by Bernstein polynomials.
+
+With u = tan((t − m)/2) a trigonometric polynomial of degree d around m is P(u)/(1+u²)^d, P a polynomial of degree 2d.
+Over a box in u, P's Bernstein coefficients divided by those of ∏(1+u_j²)^d_j bound it. Cells are halved until that is
+within the claimed limit everywhere; nothing is searched for, as the limit is given.
+
+Source: THEORY T9; S. Bernstein, Commun. Soc. Math. Kharkov 13, 1 (1912).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import comb, pi, prod
+from typing import Protocol, TypeAlias
+
+import numpy as np
+
+from qprune._arrays import ComplexArray, FloatArray
+from qprune.errors import CertificateViolation, TaskError
+from qprune.task.domain import Domain, Resolved, resolved
+from qprune.task.expressions import with_numbers
+from qprune.task.task import Task
+from qprune.verify.phases import Found, Turn, outputs_of, read, values_on_grid
+from qprune.verify.states import gates_on, run_gates, used_qubits
+
+EPS = float(np.finfo(float).eps)
+LARGEST_HALF = pi / 4  # of a phase's interval in a cell
+MOST_RUNS = 2**18
+MOST_CELLS = 10**6
+SWEEPS = 10  # towards a cell's point nearest to the middle of an ellipsoid; fewer drop fewer cells
+TOGETHER = 2**17  # coefficients of the cells that are looked at together
+ROUNDING = 256.0  # units in the last place of an output after a few hundred gates, per unit of its observable's weight
+
+
+Box: TypeAlias = tuple[FloatArray, FloatArray]
+
+
+class Output(Protocol):
+    """What is read of one output's claim."""
+
+    @property
+    def lower(self) -> float: ...
+    @property
+    def upper(self) -> float: ...
+    @property
+    def worst(self) -> tuple[float, ...]: ...
+    @property
+    def before(self) -> tuple[float, ...]: ...
+    @property
+    def after(self) -> tuple[float, ...]: ...
+
+
+class Claim(Protocol):
+    """What is read of a claim for every input; `qprune.limits.claim_everywhere.EveryInput` has it."""
+
+    @property
+    def domain(self) -> Domain: ...
+    @property
+    def outputs(self) -> Sequence[Output]: ...
+
+
+@dataclass(frozen=True)
+class Confirmed:
+    """What was found for one output.
+
+    Attributes:
+        margin: Least room that cells left below the claimed upper limit, in the output's unit.
+        attained: The deviation at the worst input.
+        cells: Cells that were looked at.
+    """
+
+    margin: float
+    attained: float
+    cells: int
+
+
+def confirm(original: Task, pruned: Task, claim: Claim) -> tuple[Confirmed, ...]:
+    """Check a claim for every input against the two circuits.
+
+    Args:
+        original: The original task; its inputs define a domain of data.
+        pruned: The smaller circuit with its weights.
+        claim: What is claimed.
+
+    Raises:
+        CertificateViolation: A worst input lies outside the domain or does not cause what is claimed, or some input of
+            the domain may change an output by more than claimed.
+        TaskError: The circuits depend on their inputs in a way that is not known here, or would take too many runs.
+
+    Source: THEORY T9.
+    """
+    domain, found = resolved(claim.domain, original.inputs), read(original, pruned)
+    if len(claim.outputs) != len(original.output_names):
+        raise CertificateViolation(
+            f"claimed are {len(claim.outputs)} outputs, the task has {len(original.output_names)}"
+        )
+    weights = [1.0] if original.observables is None else [float(np.abs(o.coeffs).sum()) for o in original.observables]
+    confirmed = []
+    for r, (output, weight) in enumerate(zip(claim.outputs, weights, strict=True)):
+        name, rounding = original.output_names[r], weight * ROUNDING * EPS
+        attained = _attained(original, pruned, output, domain, r, rounding, name)
+        change, error = _change(original, pruned, found.seen_from(original.output_supports[r]), r, rounding)
+        cells = _Cells(change, found.turns, domain, output.upper, error)
+        margin = cells.margin(name)
+        confirmed.append(Confirmed(margin, attained, cells.count))
+    return tuple(confirmed)
+
+
+def _attained(
+    original: Task, pruned: Task, output: Output, domain: Resolved, r: int, rounding: float, name: str
+) -> float:
+    """The deviation at the worst input, which must be what is claimed."""
+    worst = np.array(output.worst)
+    inside = np.any(np.all((worst >= domain.low) & (worst <= domain.high), axis=1))
+    if domain.matrix is not None and domain.centre is not None:
+        inside = inside and np.linalg.norm(domain.matrix @ (worst - domain.centre)) <= domain.radius
+    if not inside:
+        raise CertificateViolation(f"{name}: the worst input {list(output.worst)} lies outside the domain")
+    seen = [_outputs(task, worst, r) for task in (original, pruned)]
+    room = rounding + EPS * float(np.abs(worst).max(initial=0.0)) * max(1.0, rounding / EPS)
+    for what, claimed, value in (("before", output.before, seen[0]), ("after", output.after, seen[1])):
+        if len(claimed) != len(value) or np.abs(np.array(claimed) - value).max() > room:
+            raise CertificateViolation(f"{name} {what} pruning at its worst input is {value.tolist()}, not {claimed}")
+    change = float(np.abs(seen[1] - seen[0]).sum()) / (1 if len(seen[0]) == 1 else 2)
+    if output.lower > change + len(seen[0]) * room:
+        raise CertificateViolation(f"{name} changes by {change:.6g} at its worst input, claimed are {output.lower:.6g}")
+    return change
+
+
+def _outputs(task: Task, row: FloatArray, r: int) -> FloatArray:
+    """One output at one input, shape (1,), or the probabilities."""
+    numbers = dict(zip((*task.weight_params, *task.input_params), [*task.weights.tolist(), *row.tolist()], strict=True))
+    used = used_qubits(task)
+    state = np.zeros(2 ** len(used), dtype=complex)
+    state[0] = 1
+    present = {p: numbers[p] for p in task.circuit.parameters}
+    for gate, _ in gates_on(with_numbers(task.circuit, present), used):
+        state = run_gates(gate, state)
+    values = outputs_of(task, state[:, None], used)[:, 0]
+    return values if task.observables is None else values[r : r + 1]
+
+
+def _change(original: Task, pruned: Task, found: Found, r: int, rounding: float) -> tuple[ComplexArray, float]:
+    """Coefficients in exp(ikt) of one output's change, shape (2d_1+1, …, V), and a limit of their sum's error."""
+    runs = prod(2 * d + 1 for d in found.degrees)
+    if runs > MOST_RUNS:
+        raise TaskError(f"verifying a limit for every input takes {runs:,} runs, more than {MOST_RUNS:,}")
+    both = [values_on_grid(task, found, which) for which, task in enumerate((original, pruned))]
+    values = both[1] - both[0]
+    if original.observables is not None:
+        values = values[..., r : r + 1]
+    size = float(np.abs(values).max(initial=0.0))
+    axes = tuple(range(values.ndim - 1))
+    return np.fft.fftn(values, axes=axes) / max(1, prod(values.shape[:-1])), 2 * rounding + EPS * values.ndim * 8 * size
+
+
+class _Cells:
+    """Cells of the domain, halved until Bernstein coefficients keep the limit on each."""
+
+    def __init__(
+        self, coefficients: ComplexArray, turns: tuple[Turn, ...], domain: Resolved, limit: float, error: float
+    ) -> None:
+        self.kept = [j for j, size in enumerate(coefficients.shape[:-1]) if size > 1]
+        shape = [coefficients.shape[j] for j in self.kept]
+        self.coefficients = coefficients.reshape(*shape, coefficients.shape[-1])
+        self.turns = [turns[j] for j in self.kept]
+        self.domain, self.limit, self.error, self.count = domain, limit, error, 0
+
+    def margin(self, name: str) -> float:
+        """Least room below the limit.
+
+        Raises:
+            CertificateViolation: Some value may exceed the limit.
+        """
+        norms = np.abs(self.coefficients).reshape(-1, self.coefficients.shape[-1]).sum(axis=0)
+        whole = float(norms.sum()) / (1 if len(norms) == 1 else 2)  # by the triangle inequality, for all phases
+        if whole <= self.limit:
+            return self.limit - whole
+        least = np.inf
+        waiting = [(low, high) for low, high in zip(self.domain.low, self.domain.high, strict=True)]
+        together = max(1, TOGETHER // self.coefficients.size)
+        while waiting:
+            cells = [waiting.pop() for _ in range(min(together, len(waiting)))]
+            cells = [cell for cell in cells if not self._is_outside(*cell)]
+            if not cells:
+                continue
+            self.count += len(cells)
+            if self.count > MOST_CELLS:
+                raise CertificateViolation(f"{name}: the limit {self.limit:.6g} could not be confirmed")
+            ends = np.array([[turn.interval(*cell) for turn in self.turns] for cell in cells]).reshape(
+                len(cells), -1, 2
+            )
+            ready = np.all(ends[:, :, 1] - ends[:, :, 0] <= 2 * LARGEST_HALF * (1 + 1e-9), axis=1)
+            for k in np.flatnonzero(~ready):
+                waiting += _halves(cells[k], self._widest(cells[k], ends[k]))
+            rows = np.flatnonzero(ready)
+            if not len(rows):
+                continue
+            bounds, growth = self._bounds(ends[rows])
+            for k, bound in zip(rows.tolist(), bounds.tolist(), strict=True):
+                room = self.limit - bound
+                if room >= -growth * self.error:
+                    least = min(least, room)
+                else:
+                    self._check_middle(cells[k], growth, name)
+                    waiting += _halves(cells[k], self._widest(cells[k], ends[k]))
+        return float(least)
+
+    def _bounds(self, ends: FloatArray) -> tuple[FloatArray, float]:
+        """Largest quotient of Bernstein coefficients on every cell, and by how much errors grow in it."""
+        points = np.repeat(self.coefficients[None], len(ends), axis=0)
+        growth = 1.0
+        for axis, size in enumerate(self.coefficients.shape[:-1]):
+            matrices = [_bernstein(size // 2, low, high) for low, high in ends[:, axis]]
+            growth *= max((float(np.abs(m).sum(axis=1).max()) for m in matrices), default=1.0)
+            stacked = np.array(matrices).reshape(-1, size, size)
+            rest = points.reshape(len(ends), int(np.prod(points.shape[1 : axis + 1])), size, -1)
+            points = np.matmul(stacked[:, None], rest).reshape(points.shape)
+        real = np.abs(points.real).reshape(len(ends), -1, points.shape[-1])
+        norms = real[..., 0] if real.shape[-1] == 1 else real.sum(axis=-1) / 2
+        return norms.max(axis=1, initial=0.0), growth * (1 if real.shape[-1] == 1 else real.shape[-1] / 2)
+
+    def _check_middle(self, cell: Box, growth: float, name: str) -> None:
+        middle = (cell[0] + cell[1]) / 2
+        if self.domain.matrix is not None and self._is_outside(middle, middle):
+            return
+        values = self.coefficients
+        for turn in self.turns:
+            low, high = turn.interval(middle, middle)
+            size = values.shape[0]
+            values = np.tensordot(np.exp(1j * np.fft.fftfreq(size, 1 / size) * (low + high) / 2), values, 1)
+        value = float(np.abs(values.real).sum()) / (1 if len(values) == 1 else 2)
+        if value > self.limit + growth * self.error:
+            raise CertificateViolation(
+                f"{name} changes by {value:.6g} at the input {middle.tolist()}, claimed are at most {self.limit:.6g}"
+            )
+
+    def _widest(self, cell: Box, ends: FloatArray) -> int:
+        """The input whose halving shortens the longest interval of a phase most."""
+        turn = self.turns[int((ends[:, 1] - ends[:, 0]).argmax())]
+        return int(((cell[1] - cell[0]) * turn.uses).argmax())
+
+    def _is_outside(self, low: FloatArray, high: FloatArray) -> bool:
+        """Whether a cell has no point of the ellipsoid: by a plane through its point nearest the centre."""
+        matrix, centre = self.domain.matrix, self.domain.centre
+        if matrix is None or centre is None:
+            return False
+        nearest = np.clip(centre, low, high)
+        for step in range(SWEEPS * len(centre)):  # one input after the other to its best value
+            column = matrix[:, step % len(centre)]
+            moved = nearest[step % len(centre)] - column @ (matrix @ (nearest - centre)) / (column @ column)
+            nearest[step % len(centre)] = np.clip(moved, low[step % len(centre)], high[step % len(centre)])
+        normal, length = matrix.T @ (matrix @ (nearest - centre)), np.linalg.norm(matrix @ (nearest - centre))
+        least = np.where(normal > 0, normal * (low - centre), normal * (high - centre)).sum()
+        return bool(least > self.domain.radius * length * (1 + 1e-9))
+
+
+def _halves(cell: Box, axis: int) -> list[Box]:
+    low, high = cell
+    left, right, middle = high.copy(), low.copy(), (low[axis] + high[axis]) / 2
+    left[axis] = right[axis] = middle
+    return [(low, left), (right, high)]
+
+
+def _bernstein(degree: int, low: float, high: float) -> FloatArray:
+    """Takes coefficients in exp(ikt), in the order of the FFT, to quotients of Bernstein coefficients, (2d+1, 2d+1)."""
+    size, middle = 2 * degree + 1, (low + high) / 2
+    tau = np.tan((high - low) / 4)
+    powers = np.zeros((size, size), dtype=complex)  # of P for each frequency, in powers of u
+    for column, k in enumerate(np.fft.fftfreq(size, 1 / size).round().astype(int).tolist()):
+        plus, minus = np.array([1, 1j]), np.array([1, -1j])  # exp(ik(t−m)) = (1+iu)^(d+k) (1−iu)^(d−k) / (1+u²)^d
+        polynomial = np.array([1.0 + 0j])
+        for factor in [plus] * (degree + k) + [minus] * (degree - k):
+            polynomial = np.convolve(polynomial, factor)
+        powers[:, column] = polynomial * np.exp(1j * k * middle)
+    shifted = np.zeros((size, size))  # u = τ(2y − 1) in powers of y
+    for i in range(size):
+        line = np.array([1.0])
+        for _ in range(i):
+            line = np.convolve(line, [-tau, 2 * tau])
+        shifted[: i + 1, i] = line
+    bernstein = np.array([[comb(j, i) / comb(size - 1, i) for i in range(size)] for j in range(size)])
+    to_bernstein = bernstein @ shifted
+    return (to_bernstein @ powers) / (to_bernstein @ powers[:, 0])[:, None].real

@@ -1,0 +1,316 @@
+"""How inputs enter two circuits, read anew for verification: phases, frequencies, and outputs on a grid of phases.
+
+A gate's frequencies come from its matrices at equispaced angles, not from a catalogue; ranges of phases that are not
+linear from `ranges`, light cones and states from the code below. Nothing is shared with what made the claim, beyond the
+task.
+
+Source: THEORY T9.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import cache, cached_property
+from math import gcd, lcm, pi
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from qiskit import QuantumCircuit
+from qiskit.circuit import Instruction, Parameter, ParameterExpression
+
+from qprune._arrays import ComplexArray, FloatArray
+from qprune.errors import TaskError
+from qprune.task.expressions import bound_in_part, number_at, slopes_of
+from qprune.task.observables import restricted
+from qprune.task.task import Task
+from qprune.verify.ranges import Range, range_of
+from qprune.verify.states import indices
+
+ANGLES = 64  # at which a gate's matrix is looked at, over two turns: frequencies up to 15 in halves
+LARGEST_DENOMINATOR = 12
+LIBRARY = "qiskit.circuit.library"
+DIGITS = 1e-14  # relative difference of two factors that rounding explains
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A phase: a function of the inputs, and the unit in which every frequency is whole.
+
+    Attributes:
+        factors: Of a linear function; else 1 for the inputs that enter.
+        text: Of another function, in x_0, x_1, …; "" for a linear one.
+        unit: The phase is unit times the function.
+    """
+
+    factors: tuple[float, ...]
+    text: str
+    unit: float = 1.0
+
+    def interval(self, low: FloatArray, high: FloatArray) -> tuple[float, float]:
+        """Limits over a box."""
+        if self.text:
+            boxes = {f"x_{i}": Range(float(a), float(b)) for i, (a, b) in enumerate(zip(low, high, strict=True))}
+            found = self.unit * range_of(self.text, boxes)
+            return found.low, found.high
+        factors = self.unit * np.array(self.factors)
+        ends = np.stack([factors * low, factors * high])
+        room = 1e-15 * np.abs(ends).sum()
+        return float(ends.min(axis=0).sum() - room), float(ends.max(axis=0).sum() + room)
+
+    @cached_property
+    def uses(self) -> NDArray[np.bool_]:
+        """Which inputs enter."""
+        return np.array(self.factors) != 0
+
+    def ratio(self, other: Turn) -> float | None:
+        """c where this function is c times another, to rounding."""
+        if self.text or other.text:
+            return 1.0 if self.text == other.text else None
+        mine, its = np.array(self.factors), np.array(other.factors)
+        ratio = float(mine @ its / (its @ its))
+        return ratio if ratio and np.abs(mine - ratio * its).max() <= DIGITS * np.abs(mine).max() else None
+
+
+@dataclass(frozen=True)
+class Placed:
+    """An elementary gate, its qubits, and per parameter a number or (phase, factor, constant, highest frequency)."""
+
+    operation: Instruction
+    qubits: tuple[int, ...]
+    angles: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Found:
+    """Two circuits in terms of phases.
+
+    Attributes:
+        turns: The phases.
+        circuits: Their gates.
+    """
+
+    turns: tuple[Turn, ...]
+    circuits: tuple[tuple[Placed, ...], tuple[Placed, ...]]
+
+    def seen_from(self, support: tuple[int, ...]) -> Found:
+        """Without the gates that an output on some qubits does not see, last gates first."""
+        return Found(self.turns, (_seen(self.circuits[0], support), _seen(self.circuits[1], support)))
+
+    @property
+    def degrees(self) -> tuple[int, ...]:
+        """Highest frequency of every phase in the outputs, over both circuits."""
+        sums = np.zeros((2, len(self.turns)))
+        for c, gates in enumerate(self.circuits):
+            for j, _, _, highest in (a for gate in gates for a in gate.angles if isinstance(a, tuple)):
+                sums[c, j] += highest
+        return tuple(round(d) for d in sums.max(axis=0, initial=0))
+
+
+def _seen(gates: tuple[Placed, ...], support: tuple[int, ...]) -> tuple[Placed, ...]:
+    inside, kept = set(support), []
+    for gate in reversed(gates):
+        if not inside.isdisjoint(gate.qubits):
+            inside.update(gate.qubits)
+            kept.append(gate)
+    return tuple(reversed(kept))
+
+
+def read(original: Task, pruned: Task) -> Found:
+    """Find the phases of two circuits on the same inputs.
+
+    Raises:
+        TaskError: A gate depends on its parameter in a way that is not known.
+    """
+    forms: list[tuple[Turn, list[Fraction], float]] = []  # function, ratios of frequency steps, first step
+    circuits = []
+    for task in (original, pruned):
+        gates = []
+        for operation, qubits in _elementary(task.circuit, tuple(range(task.num_qubits)), task):
+            angles = tuple(_angle(task, operation, k, forms) for k in range(len(operation.params)))
+            gates.append(Placed(operation, qubits, angles))
+        circuits.append(gates)
+    units = [_unit(fractions, step) for _, fractions, step in forms]
+    turns = tuple(replace(form, unit=unit) for unit, (form, _, _) in zip(units, forms, strict=True))
+    first, second = (tuple(_in_units(gate, units) for gate in gates) for gates in circuits)
+    return Found(turns, (first, second))
+
+
+def _angle(task: Task, operation: Instruction, k: int, forms: list[tuple[Turn, list[Fraction], float]]) -> Any:
+    """A parameter of a gate as a number, or as (phase, ratio to its function, constant, highest frequency)."""
+    parameter = operation.params[k]
+    if not isinstance(parameter, ParameterExpression):
+        return parameter
+    if not task.has_inputs(parameter):
+        return float(task.values(parameter))
+    form, constant = _form(task, parameter)
+    step, highest = _frequencies(operation.base_class, k, len(operation.params))
+    j, ratio = _place(forms, form, step)
+    return j, ratio, constant, highest
+
+
+def _in_units(gate: Placed, units: list[float]) -> Placed:
+    angles = tuple(
+        (a[0], a[1] / units[a[0]], a[2], abs(a[1]) * a[3] / units[a[0]]) if isinstance(a, tuple) else a
+        for a in gate.angles
+    )
+    return Placed(gate.operation, gate.qubits, angles)
+
+
+def _elementary(circuit: QuantumCircuit, qubits: tuple[int, ...], task: Task) -> Any:
+    """Gates with their qubits; a gate with inputs that is no library gate of few qubits through its definition."""
+    for item in circuit.data:
+        here = tuple(qubits[q] for q in indices(circuit, item))
+        operation = item.operation
+        has_inputs = any(isinstance(p, ParameterExpression) and task.has_inputs(p) for p in operation.params)
+        if operation.name == "barrier":
+            continue
+        is_known = hasattr(operation, "__array__") and operation.base_class.__module__.startswith(LIBRARY)
+        if not has_inputs or (is_known and not _is_special(operation)):
+            yield operation, here
+        elif operation.definition is None:
+            raise TaskError(
+                f"verify cannot tell how gate {operation.name} depends on its inputs; write it in rotations"
+            )
+        else:
+            yield from _elementary(operation.definition, here, task)
+
+
+def _is_special(operation: Instruction) -> bool:
+    """Gates that are taken apart: those of several parameters, but for u, whose every parameter turns by itself."""
+    return len(operation.params) > 1 and operation.name != "u"
+
+
+def _form(task: Task, parameter: ParameterExpression) -> tuple[Turn, float]:
+    """An angle as a function of the inputs, and the constant beside a linear one."""
+    weights = dict(zip(task.weight_params, task.weights.tolist(), strict=True))
+    known = {p: weights[p] for p in parameter.parameters if p in weights}
+    bound = bound_in_part(parameter, known) if known else parameter
+    if bound is None:
+        raise TaskError(f"verify cannot bind the weights of the angle {parameter}; write it in a simpler form")
+    slopes = slopes_of(bound)
+    if slopes is not None:
+        factors = tuple(slopes.get(p, 0.0) for p in task.input_params)
+        return Turn(factors, ""), number_at(bound, dict.fromkeys(slopes, 0.0))
+    names = {p: Parameter(f"x_{i}") for i, p in enumerate(task.input_params) if p in bound.parameters}
+    return Turn(tuple(float(p in names) for p in task.input_params), str(bound.subs(names))), 0.0
+
+
+@cache
+def _frequencies(gate: Any, index: int, count: int) -> tuple[float, float]:
+    """Least step and highest frequency of a gate's action as one of its parameters turns, from its matrices."""
+    maps = []
+    for t in np.arange(ANGLES) * (4 * pi / ANGLES):
+        matrix = np.asarray(gate(*[t if k == index else 0.37 + 0.21 * k for k in range(count)]).to_matrix())
+        maps.append(np.kron(matrix, matrix.conj()).reshape(-1))
+    series = np.abs(np.fft.fft(np.array(maps), axis=0)).max(axis=1) / ANGLES
+    halves = np.array([min(k, ANGLES - k) for k in range(ANGLES)])[series > 1e-9]
+    if halves.max(initial=0) > ANGLES // 4:
+        raise TaskError(f"verify cannot resolve the frequencies of gate {gate.__name__}")
+    step = gcd(*halves.tolist()) or 2
+    return step / 2, float(halves.max()) / 2
+
+
+def _place(forms: list[tuple[Turn, list[Fraction], float]], form: Turn, step: float) -> tuple[int, float]:
+    """The phase of a function, a new one if need be, and its ratio to that."""
+    for j, (other, fractions, first) in enumerate(forms):
+        ratio = form.ratio(other)
+        if ratio is None:
+            continue
+        exact = ratio * step / first
+        fraction = Fraction(exact).limit_denominator(LARGEST_DENOMINATOR)
+        if fraction and abs(float(fraction) - exact) <= DIGITS * abs(exact):
+            fractions.append(fraction)
+            return j, ratio
+    forms.append((form, [Fraction(1)], step))
+    return len(forms) - 1, 1.0
+
+
+def _unit(fractions: list[Fraction], step: float) -> float:
+    bottom = lcm(*(f.denominator for f in fractions))
+    return step * gcd(*(abs(int(f * bottom)) for f in fractions)) / bottom
+
+
+# -- outputs on the grid ------------------------------------------------------------------------------------------
+
+
+def values_on_grid(task: Task, found: Found, which: int) -> FloatArray:
+    """Outputs of one circuit on 2d+1 equispaced values of every phase, shape (2d_1+1, …, R or outcomes).
+
+    A phase becomes an axis of the states when it is met first, so that what comes before is simulated once.
+    """
+    used = _used(task, found.circuits[which])
+    place = {q: k for k, q in enumerate(used)}
+    sizes = [2 * d + 1 for d in found.degrees]
+    met: list[int] = []
+    state: NDArray[Any] = np.zeros(2 ** len(used), dtype=complex)
+    state[0] = 1
+    for gate in found.circuits[which]:
+        places = tuple(place[q] for q in gate.qubits)
+        own = sorted({a[0] for a in gate.angles if isinstance(a, tuple)})
+        for j in own:
+            if j not in met:
+                state = np.repeat(state[..., None], sizes[j], axis=-1)
+                met.append(j)
+        state = _applied(state, gate, places, own, [1 + met.index(j) for j in own], sizes)
+    outputs = outputs_of(task, state.reshape(2 ** len(used), -1), used)
+    shaped = outputs.reshape(len(outputs), *(sizes[j] for j in met)).transpose(0, *np.argsort(met) + 1)
+    for j in range(len(sizes)):
+        if j not in met:
+            shaped = np.repeat(np.expand_dims(shaped, 1 + j), sizes[j], axis=1 + j)
+    return np.moveaxis(shaped, 0, -1)
+
+
+def _used(task: Task, gates: tuple[Placed, ...]) -> list[int]:
+    return sorted({q for gate in gates for q in gate.qubits} | {q for s in task.output_supports for q in s}) or [0]
+
+
+def _applied(
+    state: ComplexArray, gate: Placed, places: tuple[int, ...], own: list[int], axes: list[int], sizes: list[int]
+) -> ComplexArray:
+    out = np.empty_like(state)
+    for index in np.ndindex(*(sizes[j] for j in own)):
+        at = {j: 2 * pi * k / sizes[j] for j, k in zip(own, index, strict=True)}
+        numbers = [a[1] * at[a[0]] + a[2] if isinstance(a, tuple) else a for a in gate.angles]
+        bound = gate.operation.to_mutable() if gate.angles else gate.operation
+        if gate.angles:
+            bound.params = numbers
+        where: list[Any] = [slice(None)] * state.ndim
+        for axis, k in zip(axes, index, strict=True):
+            where[axis] = k
+        part = np.ascontiguousarray(state[tuple(where)])
+        columns = part.reshape(len(part), -1)
+        out[tuple(where)] = _on_columns(np.asarray(bound.to_matrix(), dtype=complex), places, columns).reshape(
+            part.shape
+        )
+    return out
+
+
+def _on_columns(matrix: ComplexArray, places: tuple[int, ...], states: ComplexArray) -> ComplexArray:
+    """A matrix on many states side by side: the samples are further qubits' worth of amplitudes behind each."""
+    num_qubits, count = len(states).bit_length() - 1, states.shape[1]
+    front = [num_qubits - 1 - q for q in reversed(places)]
+    axes = front + [axis for axis in range(num_qubits) if axis not in front]
+    tensor = states.reshape(*(2,) * num_qubits, count).transpose(*axes, num_qubits)
+    moved = matrix @ tensor.reshape(len(matrix), -1)
+    return moved.reshape(*(2,) * num_qubits, count).transpose(*np.argsort(axes), num_qubits).reshape(-1, count)
+
+
+def outputs_of(task: Task, states: ComplexArray, used: list[int]) -> FloatArray:
+    """Outputs, or probabilities, of states side by side, shape (2^n, M)."""
+    if task.observables is None:
+        chances = np.abs(states.reshape(*(2,) * len(used), -1)) ** 2
+        keep = [len(used) - 1 - used.index(q) for q in reversed(task.measured_qubits)]
+        others = tuple(axis for axis in range(len(used)) if axis not in keep)
+        left = [axis for axis in range(len(used)) if axis in keep]
+        summed = chances.sum(axis=others)
+        return summed.transpose(*(left.index(axis) for axis in keep), len(keep)).reshape(2 ** len(keep), -1)
+    found = []
+    for observable in task.observables:
+        local = restricted(observable, used)
+        image = sum(
+            c * (word.to_matrix(sparse=True) @ states) for word, c in zip(local.paulis, local.coeffs, strict=True)
+        )
+        found.append(np.einsum("sm,sm->m", states.conj(), image).real)
+    return np.array(found)

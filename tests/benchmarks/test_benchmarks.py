@@ -1,0 +1,98 @@
+"""The benchmark commands run, their rows say where they come from, and tables and plots follow from the rows."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from qiskit.quantum_info import Statevector
+
+from benchmarks.__main__ import main
+from benchmarks.records import append, can_measure_memory, peak_memory, read
+from benchmarks.scaling import Config, network, plain_pass
+
+pytestmark = pytest.mark.xdist_group("benchmarks")  # one worker, so that the rows are measured once
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with the rows of one quick run."""
+    target = tmp_path_factory.mktemp("results")
+    assert main(["scaling", "--quick", "--out", str(target / "scaling.jsonl")]) == 0
+    return target
+
+
+def rows_in(folder):
+    return [json.loads(line) for line in (folder / "scaling.jsonl").read_text().splitlines()]
+
+
+def test_a_row_has_ratios_parts_and_provenance(folder):
+    (row,) = rows_in(folder)
+    assert row["benchmark"] == "scaling"
+    assert set(row["config"]) == {"qubits", "samples", "layers", "threads"}
+    assert row["repeat"] % 2 == 0
+    for part in ("prune", "prefix", "windows", "final", "rest"):
+        spread = row["over_plain"][part]
+        assert 0 < spread["low"] <= spread["median"] <= spread["high"]
+    for part in ("plain", "prune", "prefix", "final"):
+        assert row["seconds"][part]["low"] > 0
+    assert row["seconds"]["prune"]["low"] > row["seconds"]["prefix"]["low"]
+    assert row["gates"] >= row["gates_simplified"] >= row["gates_left"] > 0
+    assert row["expectations"] > 0
+    assert set(row["machine"]) == {"cpu", "cores", "memory_gib", "system"}
+    assert {"python", "qprune", "qiskit", "qiskit-aer", "numpy"} <= set(row["versions"])
+    assert all(key in row for key in ("seed", "commit", "date", "load_1min"))
+
+
+def test_sizes_can_be_chosen(tmp_path):
+    out = tmp_path / "scaling.jsonl"
+    assert main(["scaling", "--qubits", "2", "--samples", "3", "--repeat", "1", "--out", str(out)]) == 0
+    (row,) = map(json.loads, out.read_text().splitlines())
+    assert (row["config"]["qubits"], row["config"]["samples"]) == (2, 3)
+
+
+def test_tables_and_plots_are_made_from_the_rows(folder):
+    assert main(["tables", "--results", str(folder)]) == 0
+    (row,) = rows_in(folder)
+    table = (folder / "scaling.md").read_text()
+    assert f"**{row['over_plain']['prune']['median']:.3g}**" in table
+    assert row["machine"]["cpu"] in table
+    assert main(["plots", "--results", str(folder)]) == 0
+    assert (folder / "scaling.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_wide_circuits_have_rows_and_a_table_of_their_own(folder):
+    row = json.loads((folder / "wide.jsonl").read_text())
+    assert row["measured"] <= row["bound"] <= 0.05
+    assert row["gates_left"] < row["gates"]
+    assert main(["tables", "--results", str(folder)]) == 0
+    assert f"{row['seconds']['prune']['median']:.3g} s" in (folder / "wide.md").read_text()
+
+
+def test_the_latest_row_of_a_size_counts(folder, tmp_path):
+    (row,) = rows_in(folder)
+    for year, repeat in (("2031", 4), ("2030", 3)):
+        append(tmp_path / "scaling.jsonl", {**row, "date": year + row["date"][4:], "repeat": repeat})
+    assert [r["repeat"] for r in read(tmp_path, "scaling")] == [4]
+
+
+def test_without_rows_nothing_is_made(tmp_path, capsys):
+    assert main(["tables", "--results", str(tmp_path)]) == 2
+    assert "no rows" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("samples", [1, 3])
+def test_the_plain_pass_gives_the_outputs(samples):
+    """The yardstick computes what it should: compared with dense state vectors."""
+    task = network(Config(qubits=4, samples=samples, layers=2, threads=1))
+    expected = [Statevector(task.bound_circuit(i)).expectation_value(task.observables[0]).real for i in range(samples)]
+    found = [row["0"] for row in plain_pass(task, 1)]
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+def test_memory_of_a_call_is_seen():
+    if not can_measure_memory():
+        pytest.skip("needs Linux")
+    peak = peak_memory(lambda: np.ones(2**23).sum())  # 64 MiB, gone again when the call is over
+    assert 60 < peak < 200

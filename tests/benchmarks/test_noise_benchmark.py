@@ -1,0 +1,281 @@
+"""The noise benchmark: outputs under noise against dense channels, pruners' sizes, rows that resume, verdicts."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from qiskit import QuantumCircuit
+from qiskit.circuit import Parameter
+from qiskit.quantum_info import DensityMatrix, Operator, SparsePauliOp
+from qiskit_aer.noise import NoiseModel, ReadoutError, depolarizing_error, thermal_relaxation_error
+from qiskit_aer.noise.device import basic_device_gate_errors
+from qiskit_ibm_runtime.fake_provider import FakeManilaV2
+
+import qprune
+from benchmarks.__main__ import main
+from benchmarks.noise import report
+from benchmarks.noise.outputs import exact_outputs, noisy_outputs
+from benchmarks.noise.pruners import PRUNERS
+from benchmarks.noise.regimes import Regime, regime_of
+from benchmarks.noise.run import _check_certificate
+from qprune import Proven, UnderNoise
+from qprune.errors import CertificateViolation
+
+OBSERVABLE = SparsePauliOp(["IXZ", "YII", "III"], [0.7, -0.4, 0.2])  # no two qubits alike
+
+
+TO_Z = {
+    "X": np.array([[1, 1], [1, -1]]) / np.sqrt(2),
+    "Y": np.array([[1, -1j], [1, 1j]]) / np.sqrt(2),
+    "Z": np.eye(2),
+}
+
+
+@pytest.fixture(scope="module")
+def task():
+    """Three qubits, the first and the last entangled, so that a device must route."""
+    x = [Parameter(f"x{j}") for j in range(2)]
+    circuit = QuantumCircuit(3)
+    circuit.ry(x[0] + 0.3, 0)
+    circuit.rx(1.1, 2)
+    circuit.cx(0, 2)
+    circuit.ry(2 * x[1], 1)
+    circuit.cx(1, 2)
+    circuit.rz(0.4, 1)
+    circuit.cx(0, 1)
+    circuit.ry(-0.6, 0)
+    return qprune.Task(circuit, OBSERVABLE, inputs=[[0.1, 0.9], [-1.2, 0.4]], input_params=x)
+
+
+def dense_device_outputs(compiled, places, regime, task, sample):
+    """The compiled circuit gate by gate on a density matrix, each channel from the whole device's numbers."""
+    target = FakeManilaV2().target
+    errors = {(gate, tuple(qubits)): error for gate, qubits, error in basic_device_gate_errors(target=target)}
+    values = dict(zip([p.name for p in task.input_params], task.inputs[sample], strict=True))
+    state = DensityMatrix.from_label("0" * compiled.num_qubits)
+    for item in compiled.assign_parameters({p: values[p.name] for p in compiled.parameters}).data:
+        here = [compiled.find_bit(q).index for q in item.qubits]
+        physical = tuple(regime.qubits[q] for q in here)
+        if item.operation.name == "delay":
+            assert item.operation.unit == "dt"
+            qubit, time = target.qubit_properties[physical[0]], item.operation.duration * target.dt
+            state = state.evolve(thermal_relaxation_error(qubit.t1, min(qubit.t2, 2 * qubit.t1), time), here)
+            continue
+        state = state.evolve(item.operation, here)
+        if (item.operation.name, physical) in errors:
+            state = state.evolve(errors[item.operation.name, physical], here)
+    read = [np.eye(2)] * compiled.num_qubits
+    for q, physical in enumerate(regime.qubits):
+        wrong = target["measure"][physical,].error
+        read[q] = np.array([[1 - wrong, wrong], [wrong, 1 - wrong]])
+    return [mean_as_read(state, places, confusion) for confusion in ([np.eye(2)] * compiled.num_qubits, read)]
+
+
+def mean_as_read(state, places, confusion):
+    """⟨O⟩ from the distribution of bits after a change of basis, through each qubit's confusion matrix."""
+    total = 0.0
+    for label, coefficient in zip(OBSERVABLE.paulis.to_labels(), OBSERVABLE.coeffs.real, strict=True):
+        letters = {places[q]: letter for q, letter in enumerate(reversed(label)) if letter != "I"}
+        turned = state
+        for q, letter in letters.items():
+            turned = turned.evolve(Operator(TO_Z[letter]), [q])
+        probabilities = turned.probabilities(sorted(letters)) if letters else np.ones(1)
+        for bits, probability in enumerate(probabilities):
+            sign = 1.0
+            for j, q in enumerate(sorted(letters)):
+                sign *= confusion[q][bits >> j & 1] @ [1, -1]
+            total += coefficient * probability * sign
+    return total
+
+
+def test_outputs_on_a_device_are_those_of_dense_channels(task):
+    """Gates, waiting and readout, with the physical qubits' own numbers."""
+    regime = regime_of("FakeManilaV2", task.circuit)
+    compiled, places = regime.compiled(task.circuit, (0, 1, 2))
+    assert regime.form == "compiled"
+    assert "delay" in compiled.count_ops()
+    found = noisy_outputs(compiled, places, task, regime)
+    assert (found.method, found.half_width) == ("density matrix", 0.0)
+    for sample in range(2):
+        gates, read = dense_device_outputs(compiled, places, regime, task, sample)
+        assert found.gates[0, sample] == pytest.approx(gates, abs=1e-10)
+        assert found.read[0, sample] == pytest.approx(read, abs=1e-10)
+        assert abs(gates - read) > 1e-3
+
+
+def test_without_noise_the_compiled_circuit_is_the_original(task):
+    compiled, places = regime_of("FakeManilaV2", task.circuit).compiled(task.circuit, (0, 1, 2))
+    assert tuple(places) != (0, 1, 2)
+    found = exact_outputs(compiled, places, task)
+    expected = [DensityMatrix(task.bound_circuit(i)).expectation_value(OBSERVABLE).real for i in range(2)]
+    np.testing.assert_allclose(found[0], expected, atol=1e-10)
+
+
+def uniform(readout):
+    """Every native gate is noisy, and each qubit is read wrong in its own way."""
+    model = NoiseModel(basis_gates=["rz", "sx", "x", "cx"])
+    model.add_all_qubit_quantum_error(depolarizing_error(0.02, 2), ["cx"])
+    model.add_all_qubit_quantum_error(depolarizing_error(0.004, 1), ["sx", "x"])
+    for q, matrix in enumerate(readout):
+        model.add_readout_error(ReadoutError(matrix), [q])
+    return Regime("uniform", tuple(range(len(readout))), model, None)
+
+
+READOUT = [[[0.99, 0.01], [0.06, 0.94]], [[0.95, 0.05], [0.02, 0.98]], [[0.97, 0.03], [0.1, 0.9]]]
+
+
+def test_as_written_all_pairs_are_coupled_and_readout_is_lopsided(task):
+    regime = uniform(READOUT)
+    compiled, places = regime.compiled(task.circuit, (0, 1, 2))
+    assert compiled.num_nonlocal_gates() == task.circuit.num_nonlocal_gates()
+    found = noisy_outputs(compiled, places, task, regime)
+    bound = compiled.assign_parameters(
+        dict(zip(compiled.parameters, task.inputs[1][[int(p.name[1]) for p in compiled.parameters]], strict=True))
+    )
+    state = DensityMatrix.from_label("000")
+    errors = {"cx": depolarizing_error(0.02, 2), "sx": depolarizing_error(0.004, 1), "x": depolarizing_error(0.004, 1)}
+    for item in bound.data:
+        here = [bound.find_bit(q).index for q in item.qubits]
+        state = state.evolve(item.operation, here)
+        if item.operation.name in errors:
+            state = state.evolve(errors[item.operation.name], here)
+    assert found.gates[0, 1] == pytest.approx(mean_as_read(state, places, [np.eye(2)] * 3), abs=1e-10)
+    assert found.read[0, 1] == pytest.approx(mean_as_read(state, places, list(map(np.array, READOUT))), abs=1e-10)
+    # Depolarising p on two qubits has the average infidelity 3p/4, on one p/2.
+    assert regime.two_qubit_error == pytest.approx(0.75 * 0.02)
+    counts = compiled.count_ops()
+    expected = 0.75 * 0.02 * counts["cx"] + 0.5 * 0.004 * (counts["sx"] + counts.get("x", 0))
+    assert regime.infidelity(compiled) == pytest.approx(expected)
+
+
+def test_trajectories_agree_with_density_matrices(task):
+    regime = uniform(READOUT)
+    compiled, places = regime.compiled(task.circuit, (0, 1, 2))
+    exact, drawn = (noisy_outputs(compiled, places, task, regime, exact=kind) for kind in (True, False))
+    assert drawn.method == "trajectories"
+    assert 0 < drawn.half_width < 0.1
+    assert np.abs(drawn.read - exact.read).max() < 2 * drawn.half_width
+
+
+def test_a_device_that_is_too_small_is_left_out():
+    assert regime_of("FakeManilaV2", QuantumCircuit(6)) is None
+
+
+def test_light_cone_and_matched_identity_equivalents(task):
+    """The last gate on qubit 1 is read by nothing once Y is gone from the observable; then sizes are matched."""
+    circuit = task.circuit.copy()
+    circuit.rx(0.001, 0)
+    circuit.ry(0.002, 0)
+    circuit.h(1)
+    task = qprune.Task(circuit, "IIZ", inputs=task.inputs, input_params=task.input_params)
+    seen = PRUNERS["light cone"].prune(task, {}, 0, None).circuit
+    assert seen.size() == circuit.size() - 1
+    setting = {"limit": Proven(0.005)}
+    ours = PRUNERS["q-iPrune"].prune(task, setting, 0, None).circuit
+    theirs = PRUNERS["RemoveIdentityEquivalent"].prune(task, setting, 0, None).circuit
+    assert theirs.size() == ours.size() < seen.size()
+
+
+def test_a_voided_certificate_stops_the_benchmark():
+    change = np.array([[0.1, 0.2]])
+    _check_certificate({}, change, None)
+    _check_certificate({}, change, np.array([[0.1, 0.2]]))
+    with pytest.raises(CertificateViolation, match=r"0\.05 more than certified"):
+        _check_certificate({}, change, np.array([[0.1, 0.15]]))
+
+
+# -- the command ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with the rows of one quick run."""
+    target = tmp_path_factory.mktemp("noise")
+    assert main(["noise", "--quick", "--out", str(target / "noise.jsonl")]) == 0
+    return target
+
+
+def rows_in(folder):
+    return [json.loads(line) for line in (folder / "noise.jsonl").read_text().splitlines()]
+
+
+def test_rows_say_what_was_run_and_where(folder):
+    rows = rows_in(folder)
+    configs = [row["config"] for row in rows]
+    assert len({json.dumps(config, sort_keys=True) for config in configs}) == len(rows) == 8
+    assert {config["pruner"] for config in configs} == {"none", "random", "q-iPrune, λ"}
+    for row in rows:
+        assert row["certified"] == (row["config"]["pruner"] != "none")
+        assert row["noiseless"]["mean"] <= row["noiseless"]["rms"] <= row["noiseless"]["max"]
+        assert row["test_inputs"] == row["config"]["samples"]
+        assert all(key in row for key in ("machine", "versions", "seed", "commit", "date"))
+    unpruned = [row for row in rows if row["config"]["pruner"] == "none"]
+    assert all(row["noiseless"]["max"] < 1e-10 < row["noisy"]["mean"] for row in unpruned)
+
+
+def test_a_stopped_run_goes_on_where_it_was(folder, tmp_path):
+    lines = (folder / "noise.jsonl").read_text().splitlines()
+    (tmp_path / "noise.jsonl").write_text("\n".join(lines[:-1]) + "\n")
+    assert main(["noise", "--quick", "--out", str(tmp_path / "noise.jsonl")]) == 0
+    again = rows_in(tmp_path)
+    assert again[:-1] == [json.loads(line) for line in lines[:-1]]
+    for key in ("config", "compiled", "noisy"):
+        assert again[-1][key] == json.loads(lines[-1])[key]
+
+
+def test_tables_and_plots_follow_from_the_rows(folder):
+    assert main(["tables", "--results", str(folder)]) == 0
+    assert "q-iPrune, λ, refit" in (folder / "noise.md").read_text()
+    assert main(["plots", "--results", str(folder)]) == 0
+    assert (folder / "noise-reupload-2q.png").read_bytes().startswith(b"\x89PNG")
+
+
+# -- the verdicts, on rows with known answers ---------------------------------------------------------------------
+
+
+def made_row(pruner, setting, gates, deviation, accuracy=0.9, seed=0, error=0.01):
+    return {
+        "config": {"bundle": "b", "model": "m", "pruner": pruner, "setting": setting, "seed": seed},
+        "two_qubit_error": error,
+        "compiled": {"two_qubit_gates": gates},
+        "noisy": {"mean": deviation},
+        "noisy_and_read": {"mean": 2 * deviation},
+        "accuracy": {"noisy": accuracy},
+    }
+
+
+@pytest.mark.parametrize(
+    ("deviation", "accuracy", "error", "verdicts"),
+    [
+        (0.09, 0.9, 0.01, ("yes", "yes", "yes")),
+        (0.11, 0.9, 0.01, ("yes", "**no**", "yes")),
+        (0.11, 0.9, 0.005, ("yes", "", "yes")),
+        (0.21, 0.8, 0.005, ("**no**", "", "**no**")),
+    ],
+)
+def test_aims(deviation, accuracy, error, verdicts):
+    rows = [
+        made_row("none", {}, 20, 0.2, error=error),
+        made_row(report.OURS, {"limit": UnderNoise()}, 5, deviation, accuracy, error=error),
+        made_row(report.OURS, {"limit": Proven(0.1)}, 1, 0.0, error=error),
+    ]
+    _, (line, _) = report.against_unpruned(rows)
+    assert line[-3:] == verdicts
+
+
+def test_a_point_beats_another_at_no_more_gates():
+    rows = [made_row(report.OURS, {"limit": Proven(b)}, g, d) for b, g, d in ((0.1, 5, 0.1), (0.2, 3, 0.15))]
+    rows += [
+        made_row("magnitude", {"limit": Proven(b)}, g, d) for b, g, d in ((0.1, 4, 0.09), (0.2, 9, 0.3), (0.3, 2, 0.4))
+    ]
+    rows += [made_row("random", {"limit": Proven(0.1)}, 10, d, seed=s) for s, d in enumerate((0.02, 0.22))]  # mean 0.12
+    header, (line,) = report.against_others(rows)
+    cells = dict(zip(header, line, strict=True))
+    assert cells["magnitude"] == "1/3 : 1/2"  # (9, 0.3) is beaten; (5, 0.1) is beaten by (4, 0.09)
+    assert cells["random"] == "1/1 : 0/2"
+    (case,) = report.cases(rows)
+    (drawn,) = case.of("random")
+    assert drawn.deviation == pytest.approx(0.12)
+    assert drawn.half_widths[0] == pytest.approx(12.706 * 0.1414 / 2**0.5, rel=1e-3)  # Student's t, one degree

@@ -1,0 +1,76 @@
+"""T9: no input of a domain moves an output by more than `upper`, whatever searches for one."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+
+import numpy as np
+import pytest
+from every_input_cases import largest_found, random_case
+
+from qprune.gates.sites import sites_of
+from qprune.limits.claim_everywhere import every_input, region_of
+from qprune.task.domain import Domain, resolved
+
+ORACLE_ROUNDING = 1e-13  # of dense states of a few dozen gates, relative to the observable's weight
+
+
+def claimed(case, domain, inputs, **options):
+    original, pruned = case.task(case.original, inputs), case.task(case.pruned, inputs)
+    return every_input(original, sites_of(original), pruned, sites_of(pruned), domain, **options)
+
+
+def weight(case):
+    return max((sum(abs(c) for _, c in terms) for terms in case.observables or ()), default=1.0)
+
+
+def check(case, rng, kind="box", time_limit=20.0):
+    """The claim against a multi-start search on dense states; what was seen."""
+    inputs = rng.uniform(case.low, case.high, (6, case.num_inputs))
+    domain = {
+        "box": Domain.box(case.low, case.high),
+        "data": Domain.data(),
+        "ellipsoid": Domain.ellipsoid(),
+        "around": Domain.around(0.05),
+    }[kind]
+    found = claimed(case, domain, inputs, time_limit=time_limit)
+    region = region_of(resolved(domain, inputs))
+    slack = ORACLE_ROUNDING * weight(case)
+    starts = region.drawn(300, rng)
+    starts = np.concatenate([starts[region.contains(starts)], inputs[region.contains(inputs)]])
+    closed = True
+    for r, output in enumerate(found.outputs):
+        best, at = 0.0, None
+        for low, high in zip(region.low[:3], region.high[:3], strict=True):
+            own = starts[np.all((starts >= low) & (starts <= high), axis=1)]
+            if len(own):
+                value, point = largest_found(case, r, own, low, high, lambda x: bool(region.contains(x[None])[0]))
+                best, at = max((best, 0, at), (value, 1, point), key=lambda t: t[:2])[::2]
+        assert best <= output.upper + slack, f"{output} but {best} at {at}"
+        there = case.difference(np.array([output.worst]))[r, 0]
+        assert region.contains(np.array([output.worst]))[0]
+        assert abs(there - output.lower) <= slack + output.rounding + 1e-12 * weight(case), (there, output)
+        assert output.lower <= there + slack
+        closed &= output.upper - output.lower <= 0.02 * output.upper * (1 + 1e-9) + 4 * output.rounding + slack
+    return closed, found
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_no_search_exceeds_the_limit(seed):
+    rng = np.random.default_rng([2026, seed])
+    case = random_case(rng)
+    closed, found = check(case, rng, ("box", "box", "data", "ellipsoid", "around")[seed % 5], time_limit=4.0)
+    assert closed or case.kinds & {"lifted", "product", "probabilities"}, found
+
+
+@pytest.mark.soak
+def test_soak_no_search_exceeds_the_limit():
+    counts = Counter()
+    for seed in range(int(os.environ.get("QPRUNE_SOAK", "2000"))):
+        rng = np.random.default_rng([9, seed])
+        case = random_case(rng)
+        kind = ("box", "box", "data", "ellipsoid", "around")[seed % 5]
+        closed, _ = check(case, rng, kind)
+        counts.update([kind, *case.kinds, "closed" if closed else "open", f"{case.num_inputs} inputs"])
+    print(dict(counts))

@@ -1,0 +1,118 @@
+"""Searches under watch: the best is kept when the time is up or the user interrupts, and the budget holds."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+from helpers import WEIGHTS, deviation, state
+from qiskit import QuantumCircuit
+
+from qprune import Measured, OptionError, Task, prune
+from qprune.limits import measuring
+from qprune.limits.prepared import prepare
+from qprune.limits.progress import INTERRUPTED, OUT_OF_TIME, OutOfTime, Watch
+from qprune.limits.settings import Settings
+
+
+class Sized:
+    """A circuit of so many gates."""
+
+    def __init__(self, size):
+        self.sites = ()
+        self.size = size
+
+
+def watch(**options):
+    return Watch(lambda circuit: circuit.size, **options)
+
+
+def test_the_best_is_kept_however_the_search_ends():
+    for error, cut in ((None, None), (OutOfTime(), OUT_OF_TIME), (KeyboardInterrupt(), INTERRUPTED)):
+        with watch() as search:
+            for size in (5, 3, 4):
+                search.look(Sized(size))
+            if error is not None:
+                raise error
+        assert search.best.size == 3
+        assert search.cut == cut
+
+
+def test_nothing_found_is_no_result():
+    """An interrupt before the first circuit, and any other error, are the caller's."""
+    with pytest.raises(KeyboardInterrupt), watch():
+        raise KeyboardInterrupt
+    with pytest.raises(ZeroDivisionError), watch():
+        raise ZeroDivisionError
+
+
+def test_time_runs_out():
+    begun = time.monotonic()
+    with watch(time_limit=0.05) as search:
+        search.look(Sized(2))
+        while True:
+            search.check()
+    assert 0.05 <= time.monotonic() - begun < 5
+    assert (search.best.size, search.cut) == (2, OUT_OF_TIME)
+
+
+def test_a_line_is_shown_only_when_asked_for(capsys, monkeypatch):
+    monkeypatch.setattr("qprune.limits.progress.SILENT", 0.0)
+    monkeypatch.setattr("qprune.limits.progress.REFRESH", 0.0)
+    for progress in (False, None, True):
+        with watch(progress=progress) as search:
+            search.look(Sized(2))
+            search.check()
+        shown = capsys.readouterr().err
+        assert ("best so far" in shown) is (progress is True)
+
+
+def network():
+    circuit = QuantumCircuit(3)
+    for layer in range(2):
+        for q in range(3):
+            circuit.ry(WEIGHTS[(q + layer) % 4] + 0.1 * q, q)
+        circuit.cx(0, 1)
+        circuit.cx(1, 2)
+    return Task(circuit, ["ZII", "IIZ"], weights=[0.2, 0.05, 0.6, -0.1])
+
+
+@pytest.mark.parametrize("refit", [False, True])
+def test_an_interrupted_search_keeps_the_budget(refit, monkeypatch):
+    """Ctrl-C at the 1st, 2nd, … look of the search: a certified circuit each time, never worse than before."""
+    sizes, real, left = [], Watch.look, []
+
+    def interrupted(self, circuit):
+        real(self, circuit)
+        left.pop()
+        if not left:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Watch, "look", interrupted)
+    for count in range(1, 4):
+        left[:] = range(count)
+        task = network()
+        result = prune(task, Measured(0.3, refit=refit))
+        before, after = state(task.bound_circuit(0)), state(result.task.bound_circuit(0))
+        assert np.max(deviation(task, before, after)) <= 0.3 + 1e-12
+        sizes.append(result.circuit.size())
+    assert sizes == sorted(sizes, reverse=True)
+
+
+def test_why_a_search_was_cut_short_is_kept():
+    prepared = measuring_of(network(), time_limit=1e-9)
+    found = measuring.compressed(prepared, 0.3)
+    assert found.cut == OUT_OF_TIME
+    assert found.sites == prepared.sites
+    assert measuring.compressed(measuring_of(network()), 0.3).cut is None
+
+
+def measuring_of(task, **settings):
+    return prepare(task, Settings(**settings), Measured(0.3, refit=True).comparison)
+
+
+@pytest.mark.parametrize("limit", [0, -1, float("nan"), "soon"])
+def test_a_time_limit_is_a_number_of_seconds(limit):
+    with pytest.raises(OptionError, match="time_limit"):
+        prune(network(), Measured(0.3), time_limit=limit)

@@ -1,0 +1,327 @@
+"""Predicted noisy outputs against Aer's density matrices, and the stopping rule that rests on them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from qiskit import QuantumCircuit
+from qiskit.circuit import Parameter
+from qiskit.circuit.library import CXGate, RZGate, SXGate
+from qiskit.quantum_info import SparsePauliOp, StabilizerState, random_clifford
+from qiskit.transpiler import InstructionProperties, QubitProperties, Target
+from qiskit_aer import AerSimulator
+from qiskit_aer.noise import NoiseModel, ReadoutError, depolarizing_error
+from qiskit_ibm_runtime.fake_provider import FakeManilaV2
+
+from qprune import CertificateViolation, OptionError, Task, UnderNoise, calibrate, prune, verify
+from qprune.gates.sites import sites_of
+from qprune.noise import forecast
+from qprune.noise.channels import noise_of
+from qprune.noise.forecast import Forecast
+from qprune.simulators.choices import final_outputs
+
+
+def depolarising(p1=0.004, p2=0.03, readout=0.0):
+    model = NoiseModel(basis_gates=["rz", "sx", "x", "cx"])
+    model.add_all_qubit_quantum_error(depolarizing_error(p1, 1), ["sx", "x"])
+    model.add_all_qubit_quantum_error(depolarizing_error(p2, 2), ["cx"])
+    if readout:
+        model.add_all_qubit_readout_error(ReadoutError([[1 - readout, readout], [readout, 1 - readout]]))
+    return model
+
+
+def predictor(task, noise, layout=None):
+    calibration = calibrate(noise, layout=layout).placed(task.circuit)
+    return Forecast(calibration, task), calibration
+
+
+def exact(task, calibration, model):
+    """⟨O_r⟩ (R, M) or distributions (2^m, M) of the circuit as compiled, under Aer's own model, no readout error."""
+    gates, ends = calibration.noises.whole(task.circuit, calibration.layout)
+    circuit = QuantumCircuit(1 + max([q for _, qubits in gates for q in qubits] + list(ends)))
+    for gate, qubits in gates:
+        circuit.append(gate, qubits)
+    if task.observables is None:
+        circuit.save_probabilities([ends[q] for q in task.measured_qubits])
+    for r, observable in enumerate(task.observables or ()):
+        circuit.save_expectation_value(observable, ends, label=str(r))
+    simulator, columns = AerSimulator(method="density_matrix", noise_model=model), []
+    weights = dict(zip((p.name for p in task.weight_params), task.weights, strict=True))
+    for row in task.inputs:
+        values = weights | dict(zip((p.name for p in task.input_params), row, strict=True))
+        data = simulator.run(circuit.assign_parameters({p: values[p.name] for p in circuit.parameters})).result().data()
+        rows = [str(r) for r in range(len(task.observables or ()))]
+        columns.append(data["probabilities"] if task.observables is None else [data[r] for r in rows])
+    return np.array(columns).T
+
+
+def outputs_of(task):
+    return final_outputs(task, sites_of(task), task.selected)
+
+
+# -- the chain ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_exact_on_clifford_circuits(seed):
+    """One path per word: the damped mean is the noisy one, letter by letter, for any word and routed qubits alike."""
+    circuit = QuantumCircuit(4)
+    circuit.compose(random_clifford(3, seed=seed).to_circuit(), [2, 0, 3], inplace=True)
+    circuit.cx(1, 2)
+    circuit.sdg(1)
+    words = [label[1:] for label in StabilizerState(circuit).clifford.to_labels(mode="S")]  # means of ±1
+    task = Task(circuit, words)
+    found, calibration = predictor(task, depolarising())
+    survival = found.survival(task, sites_of(task))
+    ideal, noisy = outputs_of(task).means[:, 0], exact(task, calibration, depolarising())[:, 0]
+    left = np.array([survival.of(word) for word in words])
+    np.testing.assert_allclose(left * ideal, noisy, atol=1e-9)
+    np.testing.assert_allclose(np.abs(ideal), 1, atol=1e-9)
+    assert left.min() < 0.95
+
+
+def test_readout_error_damps_each_letter():
+    task = Task(QuantumCircuit(3), ["IIZ", "ZIZ", "III"])
+    found, _ = predictor(task, depolarising(readout=0.1))
+    survival = found.survival(task, ())
+    assert [survival.of(word) for word in ("IIZ", "ZIZ", "III")] == pytest.approx([0.8, 0.64, 1.0])
+
+
+def test_qubits_that_wait_relax():
+    """Qubit 0 waits for the 300 ns of the second cx: Z on it is left with λ of the first cx and of that relaxation."""
+    t1, t2 = 50e-6, 30e-6
+    target = Target(num_qubits=3, qubit_properties=[QubitProperties(t1=t1, t2=t2)] * 3)
+    pairs = {pair: InstructionProperties(duration=300e-9, error=0.01) for pair in ((0, 1), (1, 2))}
+    target.add_instruction(CXGate(), pairs)
+    target.add_instruction(RZGate(Parameter("t")), {(q,): InstructionProperties(duration=0.0) for q in range(3)})
+    target.add_instruction(SXGate(), {(q,): InstructionProperties(duration=50e-9) for q in range(3)})
+    circuit = QuantumCircuit(3)
+    circuit.cx(0, 1)
+    circuit.cx(1, 2)
+    task = Task(circuit, ["IIZ", "ZII"])
+    found, placed = predictor(task, target, [0, 1, 2])
+    survival = found.survival(task, sites_of(task))
+    gate = placed.noises.of(CXGate(), (0, 1)).coherence
+    kept = np.sqrt((2 * np.exp(-2 * 300e-9 / t2) + np.exp(-2 * 300e-9 / t1)) / 3)
+    assert survival.of("IIZ") == pytest.approx(gate * kept)
+    assert survival.of("IIZ") > survival.of("ZII")
+
+
+def test_words_by_their_qubits(monkeypatch):
+    """Beyond a few qubits letters count as random: cx keeps Z on its control alone one time in three, and so on."""
+    task = Task(QuantumCircuit(2), "ZZ")
+    found, _ = predictor(task, depolarising())
+    matrix = found._transfer(task, CXGate(), 0, 2)
+    np.testing.assert_allclose(matrix[1], [0, 1 / 3, 0, 2 / 3], atol=1e-12)  # control alone: Z stays, X and Y spread
+    np.testing.assert_allclose(matrix[2], [0, 0, 1 / 3, 2 / 3], atol=1e-12)
+    np.testing.assert_allclose(matrix[3], [0, 2 / 9, 2 / 9, 5 / 9], atol=1e-12)
+    for task in networks():
+        fine = predictor(task, depolarising())[0].deviation(task, sites_of(task), outputs_of(task), outputs_of(task))
+        monkeypatch.setattr(forecast, "LETTER_QUBITS", 1)
+        coarse = predictor(task, depolarising())[0].deviation(task, sites_of(task), outputs_of(task), outputs_of(task))
+        monkeypatch.undo()
+        assert fine != coarse
+        assert abs(fine - coarse) < 0.4 * fine
+
+
+def test_only_what_outputs_see_is_followed():
+    """Forty qubits of which two are measured; and thirty that all matter, which are too many."""
+    circuit = QuantumCircuit(40)
+    circuit.ry(0.3, range(40))
+    circuit.cx(3, 5)
+    task = Task(circuit, SparsePauliOp.from_sparse_list([("ZZ", [3, 5], 1.0)], 40))
+    found, _ = predictor(task, depolarising())
+    sites = [site for site in sites_of(task) if set(site.qubits) <= {3, 5}]
+    assert found.survival(task, sites).left.ndim == 2
+    ladder = QuantumCircuit(30)
+    for q in range(29):
+        ladder.cx(q, q + 1)
+    task = Task(ladder, "Z" * 30)
+    assert predictor(task, depolarising())[0].survival(task, sites_of(task)) is None
+
+
+# -- against density matrices -------------------------------------------------------------------------------------
+
+
+def networks():
+    """Trained-like circuits: inputs re-uploaded, rotations of all sizes, couplings not symmetric in the qubits."""
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        n = 3 + seed % 2
+        circuit, weights = QuantumCircuit(n), {}
+        x = [Parameter("x0"), Parameter("x1")]
+        for layer in range(3):
+            for q in range(n):
+                circuit.ry(x[(q + layer) % 2] * (1 + 0.3 * q), q)
+                for name in ("rz", "ry"):
+                    w = Parameter(f"w{layer}{q}{name}")
+                    weights[w] = rng.uniform(-2, 2)
+                    getattr(circuit, name)(w, q)
+            for q in range(n - 1):
+                circuit.cx(q, (q + 1 + layer) % n) if q != (q + 1 + layer) % n else circuit.cz(q, n - 1)
+        observables = ["I" * (n - 1) + "Z", SparsePauliOp(["Z" * n, "X" + "I" * (n - 1), "I" * n], [0.5, 0.8, 0.3])]
+        yield Task(circuit, observables, inputs=rng.uniform(-1.5, 1.5, (6, 2)), input_params=x, weights=weights)
+
+
+def true_deviation(task, calibration, model):
+    return np.abs(exact(task, calibration, model) - outputs_of(task).means).mean()
+
+
+def rivals(task, calibration):
+    """Mean deviation if nothing were damped, or each output by λ of every native gate, or of those it depends on."""
+    gates, ends = calibration.noises.whole(task.circuit, calibration.layout)
+    device, ideal = calibration.noises.device, outputs_of(task).means
+    centre = np.array([s.centre for s in task.spectra])[:, None]
+    kept = [1.0 if (c := device.channel(g.name, q)) is None else noise_of(c).coherence for g, q in gates]
+    products = {"nothing": 1.0, "every gate": float(np.prod(kept))}
+    cone, seen = 1.0, {ends[q] for support in task.output_supports for q in support}
+    for (_, qubits), coherence in reversed(list(zip(gates, kept, strict=True))):
+        if seen & set(qubits):
+            seen |= set(qubits)
+            cone *= coherence
+    return {name: np.abs((1 - a) * (ideal - centre)).mean() for name, a in (products | {"light cone": cone}).items()}
+
+
+@pytest.mark.parametrize("noise", ["depolarising", "FakeManilaV2"])
+def test_prediction_beats_trivial_ones(noise):
+    """Over several networks the forecast of the mean deviation is nearer to exact density matrices than its rivals."""
+    # readout error is not in the density matrix: the model is taken without
+    model = NoiseModel.from_backend(FakeManilaV2(), readout_error=False) if noise != "depolarising" else depolarising()
+    calibration, errors = calibrate(model), defaultdict(list)
+    for task in networks():
+        found, placed = predictor(task, calibration)
+        truth, outputs = true_deviation(task, placed, model), outputs_of(task)
+        guesses = rivals(task, placed) | {"forecast": found.deviation(task, sites_of(task), outputs, outputs)}
+        for name, guess in guesses.items():
+            errors[name].append(abs(guess - truth) / truth)
+    mean = {name: np.mean(values) for name, values in errors.items()}
+    assert mean["forecast"] < 0.6 * min(value for name, value in mean.items() if name != "forecast"), mean
+
+
+def test_distributions_are_damped_subset_by_subset():
+    """Outcome probabilities of qubits measured out of order, against the density matrix; a Clifford circuit exactly."""
+    circuit = QuantumCircuit(3, 2)
+    circuit.x(0)
+    circuit.h(1)
+    circuit.cx(1, 2)
+    circuit.cx(0, 2)
+    circuit.measure(2, 0)
+    circuit.measure(0, 1)
+    task = Task(circuit)
+    found, calibration = predictor(task, depolarising())
+    noisy = exact(task, calibration, depolarising())[:, 0]
+    survival = found.survival(task, sites_of(task))
+    ideal = outputs_of(task).distribution
+    np.testing.assert_allclose(found._damped(ideal.T, survival)[:, 0], noisy, atol=1e-9)
+    deviation = found.deviation(task, sites_of(task), outputs_of(task), outputs_of(task))
+    assert deviation == pytest.approx(np.abs(noisy - ideal[0]).sum() / 2)
+
+
+def test_what_is_needed_is_what_noise_makes_right():
+    for task in networks():
+        found, _ = predictor(task, depolarising())
+        sites, wanted = sites_of(task), outputs_of(task).means
+        survival = found.survival(task, sites)
+        needed = found.needed(task, sites, wanted)
+        inside = np.array([(n > s.low) & (n < s.high) for n, s in zip(needed, task.spectra, strict=True)])
+        assert inside.any()
+        with_it, without = (found._damped(outputs, survival) - wanted for outputs in (needed, wanted))
+        np.testing.assert_allclose(with_it[inside], 0, atol=1e-12)
+        assert np.all(np.abs(with_it) <= np.abs(without) + 1e-12)
+    circuit = QuantumCircuit(2)
+    circuit.ry(0.7, 0)
+    circuit.cx(0, 1)
+    task = Task(circuit)
+    found, _ = predictor(task, depolarising())
+    needed = found.needed(task, sites_of(task), outputs_of(task).distribution.T)
+    assert np.all(needed >= 0)
+    assert needed.sum() == pytest.approx(1)
+
+
+# -- stopping -----------------------------------------------------------------------------------------------------
+
+
+def redundant(seed=0):
+    """Three qubits; a block of two entangling gates that nearly cancel, and one that matters."""
+    rng = np.random.default_rng(seed)
+    circuit, weights, x = QuantumCircuit(3), {}, [Parameter("x0"), Parameter("x1")]
+
+    def turn(name, qubit, value):
+        w = Parameter(f"w{len(weights):02d}")
+        weights[w] = value
+        getattr(circuit, name)(w, qubit)
+
+    turn("ry", 0, 1.2)
+    circuit.ry(0.4 * x[0], 0)
+    circuit.ry(x[1], 2)
+    for _ in range(2):
+        circuit.cx(2, 1)
+        turn("ry", 1, 0.02)
+        circuit.cx(2, 1)
+        turn("rx", 0, rng.normal(0, 0.03))
+    circuit.cx(2, 0)
+    turn("ry", 0, 0.6)
+    turn("ry", 1, 0.1)
+    circuit.cx(1, 0)
+    return Task(circuit, "IIZ", inputs=rng.uniform(-1.2, 1.2, (8, 2)), input_params=x, weights=weights)
+
+
+@pytest.mark.parametrize("refit", [False, True, "noise"])
+def test_stops_where_noise_and_deviation_are_least_together(refit):
+    """On the device, as density matrices say, the pruned circuit is nearer to the original without noise."""
+    task, model = redundant(), depolarising()
+    calibration = calibrate(model)
+    result = prune(task, UnderNoise(refit=refit), noise=calibration)
+    noise, options = result.certificate.noise, result.certificate.options
+    assert noise.predicted[1] == min(predicted for _, predicted in noise.tried)
+    assert noise.predicted[0] == noise.tried[0][1]
+    assert (options["limit"]["budget"], noise.predicted[1]) in noise.tried
+    assert result.certificate.largest_measured <= options["limit"]["budget"] + 1e-9
+    assert options["limit"]["refit"] == refit
+    assert f"{noise.predicted[0]:.4g} → {noise.predicted[1]:.4g}" in str(result)
+    verify(task, result)
+    placed, ideal = calibration.placed(task.circuit), outputs_of(task).means
+    before, after = (np.abs(exact(t, placed, model) - ideal).mean() for t in (task, result.task))
+    assert after < 0.7 * before
+    assert noise.predicted == pytest.approx((before, after), rel=0.35)
+
+
+def test_fitting_for_the_noise_pays_on_the_device_and_costs_without():
+    task, noise = redundant(), depolarising(0.01, 0.1)
+    plain, fitted = (prune(task, UnderNoise(refit=refit), noise=noise) for refit in (True, "noise"))
+    assert fitted.certificate.noise.predicted[1] < plain.certificate.noise.predicted[1]
+    assert fitted.certificate.largest_measured > plain.certificate.largest_measured
+    assert verify(task, fitted).checks  # its budget is what was measured, if that is more
+
+
+def test_next_to_no_noise_stops_next_to_nothing():
+    """The weaker the noise, the less may be spent."""
+    task = redundant()
+    budgets = [prune(task, UnderNoise(), noise=depolarising(p / 10, p)).certificate.budget for p in (1e-6, 1e-3, 0.05)]
+    assert budgets == sorted(budgets)
+    assert budgets[0] < 1e-5 < budgets[2]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"limit": UnderNoise(), "noise": 0.9}, "λ = 0.9"),
+        ({"limit": UnderNoise()}, "a noise model or a device"),
+        ({"limit": UnderNoise("combined"), "noise": "over-rotation"}, "noise is given twice"),
+    ],
+)
+def test_options_that_do_not_go_together(options, words):
+    with pytest.raises(OptionError, match=words):
+        prune(redundant(), **options)
+
+
+def test_another_budget_than_the_best_is_caught():
+    task = redundant()
+    result = prune(task, UnderNoise(), noise=depolarising())
+    limit = result.certificate.options["limit"] | {"budget": result.certificate.budget + 0.1}
+    options = result.certificate.options | {"limit": limit}
+    with pytest.raises(CertificateViolation, match="least predicted"):
+        verify(task, replace(result, certificate=replace(result.certificate, options=options)))

@@ -1,0 +1,100 @@
+"""The house: rooms import downwards, verify shares nothing with what it checks, the import is light, files short."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+
+import pytest
+from helpers import ROOT
+
+PACKAGE = ROOT / "qprune"
+FILES = sorted(path for path in PACKAGE.rglob("*.py"))
+HEAVY = (
+    "sympy",
+    "scipy.stats",
+    "scipy.optimize",
+    "matplotlib",
+    "pennylane",
+    "numba",
+    "jinja2",
+    "tqdm.notebook",
+    "IPython",
+    "sklearn",
+    "jax",
+    "qiskit_ibm_runtime",
+    "dimod",
+    "networkx",
+    "dask",
+)
+RATIO = 2.0  # 1.3 on an idle machine; more is a library that should load when it is used, or a machine in trouble
+
+
+def module(path):
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+
+
+def test_imports_keep_the_contracts_of_pyproject():
+    """Layers, circles (those for type checkers too), verify's independence, and where libraries may appear."""
+    code = "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_cache=True))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("path", FILES, ids=module)
+def test_no_qprune_import_inside_a_function(path):
+    """They would hide a circle until the function runs."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for function in ast.walk(tree):
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            for node in ast.walk(function):
+                names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+                names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+                assert not any(name.split(".")[0] == "qprune" for name in names), f"line {node.lineno}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=module)
+def test_nothing_private_is_imported(path):
+    """A name or module with a leading underscore stays in its room; those of the package itself serve all rooms."""
+    room = path.relative_to(PACKAGE).parts[0]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("qprune"):
+            parts = node.module.split(".")
+            foreign = len(parts) > 1 and parts[1] != room
+            assert not (foreign and any(a.name.startswith("_") and a.name != "__version__" for a in node.names)), (
+                ast.unparse(node)
+            )
+            assert not (foreign and any(part.startswith("_") for part in parts[2:])), ast.unparse(node)
+
+
+@pytest.mark.parametrize("path", FILES, ids=module)
+def test_no_assert_in_the_package(path):
+    """`python -O` drops them."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert not [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Assert)]
+
+
+@pytest.mark.parametrize(("folder", "most"), [("qprune", 400), ("tests", 500)])
+def test_no_file_is_too_long_to_read(folder, most):
+    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in (ROOT / folder).rglob("*.py")}
+    assert not {str(path.relative_to(ROOT)): length for path, length in lengths.items() if length > most}
+
+
+def after_import(code):
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout.split()
+
+
+def test_importing_qprune_loads_nothing_heavy():
+    """Beyond what `import qiskit` loads by itself."""
+    loaded = f"print(*[m for m in {HEAVY} if m in sys.modules])"
+    by_qiskit = after_import(f"import sys, qiskit, qiskit_aer; {loaded}")
+    assert set(after_import(f"import sys, qprune; {loaded}")) <= set(by_qiskit)
+
+
+def test_importing_qprune_takes_little_longer_than_qiskit():
+    """Processor time in fresh processes, the least of several, so that a busy machine does not count."""
+    clock = "import time; a = time.process_time(); import {}; print(time.process_time() - a)"
+    times = {name: min(float(after_import(clock.format(name))[0]) for _ in range(3)) for name in ("qiskit", "qprune")}
+    assert times["qprune"] < RATIO * times["qiskit"], times

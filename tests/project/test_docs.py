@@ -1,0 +1,87 @@
+"""What the documentation shows is run."""
+
+import doctest
+import importlib
+import os
+import pkgutil
+import re
+import tomllib
+
+import pytest
+from helpers import ROOT
+
+import qprune
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/guide.md"])
+def test_examples_run_in_order(document, monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / document).read_text(encoding="utf-8"), re.DOTALL)
+    assert len(blocks) >= 3
+    namespace: dict = {}
+    for block in blocks:
+        exec(compile(block, document, "exec"), namespace)
+    certificate = namespace["result"].certificate
+    assert certificate.largest_measured <= certificate.largest_bound
+    assert "proven (T2)" in capsys.readouterr().out
+
+
+DOCUMENTS = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "docs/theory.md",
+    "docs/bundles.md",
+    "docs/design.md",
+    "docs/guide.md",
+    "docs/numbers.md",
+]
+
+
+@pytest.mark.parametrize("document", [*DOCUMENTS, "benchmarks/README.md", "circuits/README.md"])
+def test_files_that_are_named_are_there(document):
+    text = (ROOT / document).read_text(encoding="utf-8")
+    named = re.findall(r"`((?:qprune|tests|benchmarks|examples|tools)/[\w/.*-]*)(?:::\w+)?`", text)
+    assert not [name for name in named if not list(ROOT.glob(name.rstrip("/")))]
+
+
+def test_every_test_file_says_what_it_checks_against():
+    """In tests/README.md, which names no other."""
+    named = set(re.findall(r"`([a-z]+/test_\w+\.py)`", (ROOT / "tests" / "README.md").read_text(encoding="utf-8")))
+    assert named == {str(path.relative_to(ROOT / "tests")) for path in (ROOT / "tests").rglob("test_*.py")}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_links_lead_somewhere(document):
+    text = (ROOT / document).read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#]+?)\)", text):
+        if not target.startswith("http"):
+            assert ((ROOT / document).parent / target).exists(), target
+
+
+@pytest.mark.parametrize("name", [m.name for m in pkgutil.walk_packages(qprune.__path__, "qprune.")])
+def test_docstring_examples(name):
+    failed, _ = doctest.testmod(importlib.import_module(name))
+    assert failed == 0
+
+
+def test_no_machine_path_in_tracked_text():
+    """A path of whoever's machine has no place in the project."""
+    here = str(ROOT.parent) + os.sep
+    if here in ("/", "/tmp/"):
+        pytest.skip("the checkout lies at a path too short to search for")
+    for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "qprune").rglob("*.py")]:
+        assert here not in path.read_text(encoding="utf-8"), path
+
+
+def test_the_rooms_of_the_design_are_those_that_are_checked():
+    """In the order of the layers, lowest first, and each a folder or a file."""
+    rows = re.findall(r"^\| (`.*?) \|", (ROOT / "docs" / "design.md").read_text(encoding="utf-8"), re.MULTILINE)
+    shown = [{name.rstrip("/") for name in re.findall(r"`([^`]+)`", row)} for row in rows]
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    layers = [set(re.split(r"\s*[|:]\s*", layer)) for layer in contracts[0]["layers"]]
+    assert shown == layers[::-1]
+    for name in set().union(*shown):
+        assert (ROOT / "qprune" / name).is_dir() or (ROOT / "qprune" / f"{name}.py").is_file(), name

@@ -1,0 +1,464 @@
+"""What people look at: the page, the diagram, the plots, the drawings; the page also in a real browser."""
+
+import json
+import re
+import shutil
+import subprocess
+from functools import cache
+from html import escape, unescape
+from html.parser import HTMLParser
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from helpers import CIRCUITS
+from qiskit import QuantumCircuit
+from qiskit.circuit import Parameter, ParameterVector
+from qiskit.circuit.library import HGate, PauliEvolutionGate, UnitaryGate
+from qiskit.quantum_info import SparsePauliOp
+
+import qprune
+from qprune import BundleError, Measured, OptionError, Proven, Task, Threshold, prune
+from qprune.cli import command as cli
+from qprune.limits.tradeoff import trade_off, trade_off_point
+from qprune.report.diagram import FARTHEST, NEAREST, DrawnGate, circuit_svg, colour, columns, position
+from qprune.report.page import FATES
+from qprune.report.plots import plot_tradeoff
+from qprune.results.certificate import Certificate
+from qprune.results.result import deviation_name, table_rows
+
+mpl.use("Agg")
+VOID = {"meta", "link", "br", "hr", "img", "input"}
+HOSTILE = "</svg><script>alert('1')</script>&\""
+
+
+@cache
+def pruned(case):
+    """Results of several kinds, each made once."""
+    if case == "hostile":
+        return prune(hostile_task(), Threshold(0.3))
+    bundle, holdout, options = {
+        "planted": ("planted-5q", 0.2, {}),
+        "energy": ("h2-vqe-4q", 0.0, {"limit": Proven(0.01)}),
+        "class": ("iris-4q", 0.2, {"limit": Threshold(0.1), "representatives": "class"}),
+        "verified": ("h2-vqe-4q", 0.0, {"limit": Measured(0.2)}),
+        "nothing": ("reupload-2q", 0.0, {"limit": Threshold(0.0)}),
+    }[case]
+    return prune(Task.load(CIRCUITS / bundle, holdout=holdout), **options)
+
+
+def hostile_task():
+    """Names made to break out of HTML, gates of every shape, probabilities."""
+    circuit = QuantumCircuit(5, name=HOSTILE)
+    weight = Parameter(HOSTILE)
+    circuit.ry(Parameter("x<y"), 0)
+    circuit.rx(weight, 1)
+    for name in ("cx", "cz", "swap", "iswap", "ch"):
+        getattr(circuit, name)(0, 3)
+    circuit.rzz(0.4, 1, 2)
+    circuit.crx(0.7, 3, 1)
+    circuit.ccx(0, 1, 2)
+    circuit.append(UnitaryGate(np.eye(4)[::-1], label=HOSTILE), [2, 4])
+    circuit.append(PauliEvolutionGate(SparsePauliOp("XYZ"), 0.2), [0, 2, 3])
+    circuit.append(HGate().control(1, ctrl_state=0), [4, 1])
+    circuit.id(2)
+    circuit.sdg(0)
+    circuit.measure_all()
+    return Task(circuit, None, inputs=[0.3, 1.2, 2.0], input_params="x<y", weights=[0.01])
+
+
+CASES = ("planted", "energy", "class", "verified", "nothing", "hostile")
+
+
+class Page(HTMLParser):
+    """What a page holds: gates of its two diagrams, tables, texts, attributes, and whether its tags balance."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.diagrams, self.tables, self.attributes, self.tags = [], {}, [], []
+        self.title, self.texts, self.open, self._gate, self._cell = "", [], [], None, None
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        values = dict(attributes)
+        self.tags.append(tag)
+        self.attributes += [(tag, *pair) for pair in attributes]
+        if tag not in VOID:
+            self.open.append(tag)
+        if tag == "svg" and values.get("class") == "circuit":
+            self.diagrams.append([])
+        if tag == "g" and "data-gate" in values:
+            self._gate = {**values, "struck": False, "note": ""}
+            self.diagrams[-1].append(self._gate)
+        if tag == "path" and values.get("class") == "strike" and self._gate is not None:
+            self._gate["struck"] = True
+        if tag == "table":
+            self._rows = self.tables.setdefault(values["id"], [])
+        if tag == "tr":
+            self._rows.append([])
+        if tag in ("td", "th"):
+            self._cell = ""
+
+    def handle_startendtag(self, tag, attributes):
+        self.handle_starttag(tag, attributes)
+        if tag not in VOID:
+            self.handle_endtag(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open.pop() == tag
+        if tag == "g":
+            self._gate = None
+        if tag in ("td", "th"):
+            self._rows[-1].append(self._cell)
+            self._cell = None
+
+    def handle_data(self, data):
+        self.texts.append(data)
+        if self.open and self.open[-1] == "title":
+            if "svg" in self.open:
+                self._gate["note"] += data
+            else:
+                self.title += data
+        if self._cell is not None:
+            self._cell += data
+
+
+def read(result, tmp_path, **options):
+    qprune.report(result, tmp_path / "page.html", **options)
+    return Page((tmp_path / "page.html").read_text(encoding="utf-8"))
+
+
+# -- the page ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_page_shows_every_gate_and_strikes_those_that_went(case, tmp_path):
+    result = pruned(case)
+    page = read(result, tmp_path)
+    assert not page.open
+    before, after = page.diagrams
+    assert [int(g["data-gate"]) for g in before] == [entry.index for entry in result.plan]
+    for gate, entry in zip(before, result.plan, strict=True):
+        assert gate["struck"] == (entry.action in ("remove", "simplify"))
+        assert entry.action in gate["class"].split()
+        assert ("style" in gate) == (entry.distance is not None)
+        if entry.distance is not None:
+            assert f"--paint:{colour(entry.distance)};" in gate["style"]
+        assert gate["note"].startswith(f"gate {entry.index}: {entry.gate}")
+    assert len(after) == result.circuit.size()
+    assert not any(gate["struck"] or "style" in gate for gate in after)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_tables_say_what_the_result_says(case, tmp_path):
+    result = pruned(case)
+    page = read(result, tmp_path)
+    assert [tuple(row) for row in page.tables["summary"]] == table_rows(result)
+    header, *rows = page.tables["gates"]
+    assert header[0] == "gate"
+    assert len(rows) == len(result.plan)
+    for row, entry in zip(rows, result.plan, strict=True):
+        assert row[:6] == [
+            str(entry.index),
+            entry.gate,
+            ", ".join(map(str, entry.qubits)),
+            entry.role,
+            FATES[entry.action],
+            entry.detail,
+        ]
+        assert row[6] == ("" if entry.distance is None else f"{entry.distance:.3g}")
+    text = "".join(page.texts)
+    assert f"{result.certificate.largest_bound:.4g}" in text
+    assert f"{result.certificate.largest_measured:.4g}" in text
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_page_holds_the_whole_certificate(case, tmp_path):
+    result = pruned(case)
+    page = read(result, tmp_path)
+    held = next(text for text in page.texts if '"format": "qprune-certificate' in text)
+    assert Certificate.from_json(held) == result.certificate
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_page_fetches_nothing_and_runs_nothing(case, tmp_path):
+    page = read(pruned(case), tmp_path, tradeoff=trade_off(pruned("energy"), points=2))
+    assert not {"script", "link", "img", "iframe", "object", "embed", "base", "form"} & set(page.tags)
+    for tag, name, value in page.attributes:
+        assert not name.startswith("on")
+        if name in ("src", "href", "xlink:href", "action", "data"):
+            assert value.startswith("#"), (tag, name, value)
+        assert not re.search(r"url\((?!#)", value or ""), value
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "default-src 'none'" in text
+    assert "@import" not in text
+    assert not re.search(r"(?:src|href)\s*=\s*[\"']?(?:https?:)?//", text)
+
+
+def test_ids_are_unique_and_references_lead_to_them(tmp_path):
+    result = pruned("energy")
+    page = read(result, tmp_path, tradeoff=trade_off(result, points=2))
+    ids = [value for _, name, value in page.attributes if name == "id"]
+    assert len(ids) == len(set(ids))
+    for _, name, value in page.attributes:
+        for target in re.findall(r"url\(#([^)]*)\)", value or "") + (
+            [value[1:]] if name in ("href", "xlink:href") else []
+        ):
+            assert target in ids
+
+
+def test_names_cannot_break_out(tmp_path):
+    page = read(pruned("hostile"), tmp_path)
+    assert page.title.startswith(HOSTILE)
+    assert any(HOSTILE in gate["note"] for gate in page.diagrams[0])
+    titled = read(pruned("energy"), tmp_path, title=HOSTILE)
+    assert titled.title.startswith(HOSTILE)
+    assert "script" not in titled.tags
+
+
+def test_everything_drawn_has_a_text_for_those_who_do_not_see_it(tmp_path):
+    page = read(pruned("energy"), tmp_path, tradeoff=trade_off(pruned("energy"), points=2))
+    roles = [(tag, value) for tag, name, value in page.attributes if name == "role" and value == "img"]
+    labels = [value for tag, name, value in page.attributes if name == "aria-label" and tag in ("svg", "figure")]
+    assert len(roles) == len(labels) == 5  # two circuits, the scale, two plots
+    assert all(labels)
+    hidden = [tag for tag, name, value in page.attributes if (name, value) == ("aria-hidden", "true")]
+    assert page.tags.count("svg") == len(hidden) + 3
+    assert ("html", "lang", "en") in page.attributes
+
+
+def test_the_curve_is_there_only_when_given(tmp_path):
+    result = pruned("energy")
+    assert "Trade-off" not in "".join(read(result, tmp_path).texts)
+    assert "Trade-off" in "".join(read(result, tmp_path, tradeoff=trade_off(result, points=2)).texts)
+
+
+def test_the_same_result_gives_the_same_bytes(tmp_path):
+    for name in ("a.html", "b.html"):
+        qprune.report(pruned("class"), tmp_path / name)
+    assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
+
+
+@pytest.mark.parametrize("path", ["missing/page.html", "folder"])
+def test_a_page_that_cannot_be_written_leaves_nothing_behind(path, tmp_path):
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(BundleError, match="path must be a file that can be written"):
+        qprune.report(pruned("energy"), tmp_path / path)
+    assert [p.name for p in tmp_path.rglob("*")] == ["folder"]
+
+
+def test_a_failed_page_leaves_the_old_one(tmp_path, monkeypatch):
+    path = tmp_path / "page.html"
+    path.write_text("old")
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.replace", full)
+    with pytest.raises(BundleError, match="No space left"):
+        qprune.report(pruned("energy"), path)
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["page.html"]
+
+
+@pytest.mark.parametrize("case", ["planted", "hostile"])
+def test_saved_results_have_the_page_and_loaded_ones_make_the_same(case, tmp_path):
+    result = pruned(case)
+    qprune.save(result, tmp_path / "out")
+    qprune.report(qprune.load(tmp_path / "out"), tmp_path / "again.html")
+    assert (tmp_path / "again.html").read_bytes() == (tmp_path / "out" / "report.html").read_bytes()
+
+
+def test_the_command_writes_the_page_with_its_curve(tmp_path):
+    bundle = str(CIRCUITS / "h2-vqe-4q")
+    assert cli.main(["prune", bundle, "--proven", "0.01", "--out", str(tmp_path / "a"), "--tradeoff", "3"]) == 0
+    assert "3 settings of budget" in (tmp_path / "a" / "report.html").read_text(encoding="utf-8")
+    assert cli.main(["prune", bundle, "--proven", "0.01", "--out", str(tmp_path / "b"), "--tradeoff", "0"]) == 0
+    assert "Trade-off" not in (tmp_path / "b" / "report.html").read_text(encoding="utf-8")
+
+
+# -- in a browser -----------------------------------------------------------------------------------------------------
+
+PROBE = """<script>
+const root = document.documentElement, page = [root.scrollWidth, root.clientWidth, innerWidth];
+const low = [...document.querySelectorAll("svg.circuit .gate .shape")].filter(e => !e.getBoundingClientRect().width);
+const wide = [...document.querySelectorAll("main *")].filter(
+  e => !e.closest(".scroll") && e.getBoundingClientRect().right > root.clientWidth + 1).map(e => e.outerHTML);
+parent.document.title = JSON.stringify([...page, low.length, wide.length, wide[0] || ""]);
+</script>"""
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+@pytest.mark.parametrize("case", ["planted", "hostile"])
+def test_chromium_shows_it_without_scrolling_sideways(case, width, tmp_path):
+    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if browser is None:
+        pytest.skip("no chromium on this machine")
+    result = pruned(case)
+    qprune.report(result, tmp_path / "page.html", tradeoff=trade_off(result, points=2))
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    text = re.sub(r"<meta http-equiv=[^>]*>", "", text).replace("</main>", f"</main>{PROBE}")
+    text = escape(text.replace("<details>", "<details open>"))
+    # A frame, because a window cannot be narrower than 500 pixels.
+    frame = f'<iframe width="{width}" height="1000" style="border:0" srcdoc="{text}"></iframe>'
+    (tmp_path / "probe.html").write_text(f"<!DOCTYPE html><title></title>{frame}", encoding="utf-8")
+    options = "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking --hide-scrollbars"
+    options += " --disable-component-update --disable-sync --dump-dom"
+    done = subprocess.run(
+        [
+            browser,
+            *options.split(),
+            f"--user-data-dir={tmp_path / 'profile'}",
+            "--window-size=1400,1000",
+            (tmp_path / "probe.html").as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=True,
+    )
+    found = unescape(re.search(r"<title>(.*?)</title>", done.stdout, re.DOTALL).group(1))
+    scroll, client, inner, invisible, wide, first = json.loads(found)
+    assert inner == width
+    assert scroll <= client
+    assert wide == 0, first
+    assert invisible == 0
+
+
+# -- the diagram ------------------------------------------------------------------------------------------------------
+
+
+def gate(name, *qubits, distance=None, fate="keep"):
+    return DrawnGate(name, qubits, distance, fate, name)
+
+
+def test_gates_stand_as_early_as_their_span_allows():
+    gates = [gate("h", 0), gate("h", 2), gate("cx", 0, 2), gate("h", 1), gate("rz", 0), gate("cx", 2, 1)]
+    assert columns(gates) == [0, 0, 1, 2, 2, 3]
+
+
+def test_no_two_gates_of_a_column_touch():
+    rng = np.random.default_rng(1)
+    gates = [gate("g", *rng.permutation(6)[: rng.integers(1, 4)]) for _ in range(200)]
+    taken = set()
+    for g, column in zip(gates, columns(gates), strict=True):
+        cells = {(column, q) for q in range(min(g.qubits), max(g.qubits) + 1)}
+        assert taken.isdisjoint(cells)
+        taken |= cells
+
+
+def test_colours_run_from_light_to_dark_and_end_at_the_scale():
+    distances = np.geomspace(NEAREST, FARTHEST, 30)
+    brightness = [sum(int(colour(d)[k : k + 2], 16) for k in (1, 3, 5)) for d in distances]
+    assert brightness[0] > 2 * brightness[-1]
+    assert position(0) == position(NEAREST) == 0
+    assert position(FARTHEST) == position(2.0) == pytest.approx(1)
+    assert colour(0.0) == colour(NEAREST)
+    assert colour(2.0) == colour(FARTHEST)
+
+
+def test_only_wires_in_use_are_drawn():
+    svg = circuit_svg([gate("cx", 7, 3)], [20], "a few of many")
+    assert re.findall(r">q(\d+)<", svg) == ["3", "7", "20"]
+
+
+@pytest.mark.parametrize("gates", [[], [gate("global_phase")], [gate("averyveryverylongname", 0, 1, 2)]])
+def test_unusual_gates_can_be_drawn(gates):
+    svg = circuit_svg(gates, [0], "unusual")
+    assert svg.count("data-gate") == len(gates)
+    assert "averyveryverylongname:" not in svg
+
+
+# -- plots and drawings -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_plot_shows_measured_below_bound(case):
+    result = pruned(case)
+    ax = mpl.figure.Figure().subplots()
+    assert qprune.plot(result, ax) is ax
+    lines = {line.get_label(): line for line in ax.get_lines()}
+    bound, measured = (lines[name].get_ydata() for name in ("proven bound", "measured"))
+    assert len(measured) == np.size(result.certificate.measured)
+    assert np.all(np.diff(measured) >= 0)
+    assert np.all(measured <= bound + 1e-9)
+    assert max(measured) == result.certificate.largest_measured
+    assert ax.get_ylabel() == deviation_name(result)
+    assert ("budget" in lines) == (result.certificate.budget is not None)
+
+
+def test_a_plot_without_axes_makes_its_own():
+    from matplotlib import pyplot
+
+    ax = qprune.plot(pruned("energy"))
+    pyplot.close(ax.figure)
+    assert ax.get_lines()
+
+
+def test_the_drawings_mark_what_went():
+    from matplotlib import pyplot
+
+    figures = qprune.draw(pruned("planted"))
+    assert len(figures) == 2
+    for figure in figures:
+        pyplot.close(figure)
+
+
+# -- the trade-off ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("case", "setting"), [("energy", "budget"), ("class", "tolerance"), ("verified", "budget")])
+def test_the_trade_off_prunes_the_same_task_at_other_settings(case, setting):
+    result = pruned(case)
+    points = trade_off(result, points=3)
+    assert {p.setting for p in points} == {setting}
+    assert [p.value for p in points] == sorted(p.value for p in points)
+    for p in points:
+        assert p.measured <= p.bound + 1e-9
+        if setting == "budget":
+            assert (p.measured if case == "verified" else p.bound) <= p.value
+    assert points[-1].gates < points[0].gates
+    ax = plot_tradeoff(result, points, mpl.figure.Figure().subplots())
+    labels = [line.get_label() for line in ax.get_lines()]
+    assert {"proven bound", "measured", "this result"} <= set(labels)
+
+
+def test_the_trade_off_keeps_every_other_option():
+    task = Task.load(CIRCUITS / "iris-4q")
+    options = {
+        "representatives": "class",
+        "noise": 0.99,
+        "costs": {"cx": 3.0},
+        "strategy": "magnitude",
+    }
+    result = prune(task, Proven(0.3, aggregate="max"), **options)
+    last = trade_off(result, points=2)[-1]
+    assert last == trade_off_point(prune(task, Proven(2.0, aggregate="max"), **options))
+    assert last != trade_off_point(prune(task, Proven(2.0)))
+
+
+@pytest.mark.parametrize("refit", [False, True])
+def test_the_trade_off_stays_in_the_mode_of_the_result(refit):
+    x, w = ParameterVector("x", 2), ParameterVector("w", 4)
+    circuit = QuantumCircuit(2)
+    for k in range(2):
+        circuit.ry(x[0] + 0.3 * k, 0)
+        circuit.rx(w[2 * k], 0)
+        circuit.cx(k, 1 - k)
+        circuit.ry(w[2 * k + 1], 1)
+    inputs = np.random.default_rng(3).normal(size=(3, 1))
+    task = Task(circuit, "ZX", inputs=inputs, input_params=[x[0]], weights=[0.02, 0.4, -0.3, 0.05])
+    points = trade_off(prune(task, Measured(0.02, refit=refit), prune_encoding=True), points=3)
+    assert [p.value for p in points] == pytest.approx(2 * np.logspace(-3, 0, 3))
+    assert points == tuple(
+        trade_off_point(prune(task, Measured(p.value, refit=refit), prune_encoding=True)) for p in points
+    )
+    assert points != tuple(trade_off_point(prune(task, Proven(p.value), prune_encoding=True)) for p in points)
+
+
+@pytest.mark.parametrize("points", [1, True, 2.0])
+def test_a_curve_needs_two_ends(points):
+    with pytest.raises(OptionError, match="points must be an integer ≥ 2"):
+        trade_off(pruned("energy"), points=points)

@@ -1,0 +1,90 @@
+"""`verify` recomputes a claim for every input by other mathematics and catches what does not hold."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from every_input_cases import random_case
+from qiskit import QuantumCircuit
+from qiskit.circuit import Parameter
+
+from qprune import Task
+from qprune.errors import CertificateViolation
+from qprune.gates.sites import sites_of
+from qprune.limits.claim_everywhere import every_input
+from qprune.task.domain import Domain
+from qprune.verify.every_input import confirm
+
+X, Y = Parameter("x"), Parameter("y")
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_honest_claims_are_confirmed(seed):
+    rng = np.random.default_rng([7, seed])
+    case = random_case(rng)
+    inputs = rng.uniform(case.low, case.high, (6, case.num_inputs))
+    domain = (Domain.box(case.low, case.high), Domain.data(), Domain.ellipsoid(), Domain.around(0.05))[seed % 4]
+    tasks = [case.task(steps, inputs) for steps in (case.original, case.pruned)]
+    claim = every_input(tasks[0], sites_of(tasks[0]), tasks[1], sites_of(tasks[1]), domain, time_limit=4)
+    for found, output in zip(confirm(*tasks, claim), claim.outputs, strict=True):
+        assert found.attained == pytest.approx(output.lower, rel=1e-9, abs=4 * output.rounding)
+
+
+@pytest.fixture(scope="module")
+def pair():
+    tasks = []
+    for shift in (0.0, 0.2):
+        circuit = QuantumCircuit(2)
+        circuit.ry(X, 0)
+        circuit.cry(Y, 0, 1)
+        circuit.rx(0.4 + shift, 1)
+        circuit.cx(0, 1)
+        circuit.ry(2 * X, 1)
+        circuit.u(0.3, X, Y, 0)
+        rows = np.random.default_rng(1).uniform(0, 2, (9, 2))
+        tasks.append(Task(circuit, ["ZZ", "ZI"], inputs=rows, input_params=[X, Y]))
+    claim = every_input(tasks[0], sites_of(tasks[0]), tasks[1], sites_of(tasks[1]), gap=0.01)
+    confirm(*tasks, claim)
+    return *tasks, claim
+
+
+def changed(claim, which, **fields):
+    outputs = list(claim.outputs)
+    outputs[which] = replace(outputs[which], **fields)
+    return replace(claim, outputs=tuple(outputs))
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_claims_that_do_not_hold_are_caught(pair, which):
+    first, second, claim = pair
+    output = claim.outputs[which]
+    assert output.lower > 0.05
+    with pytest.raises(CertificateViolation, match="at most"):
+        confirm(first, second, changed(claim, which, upper=0.99 * output.lower, lower=0.5 * output.lower))
+    with pytest.raises(CertificateViolation, match="claimed are"):
+        confirm(first, second, changed(claim, which, lower=1.001 * output.lower))
+    with pytest.raises(CertificateViolation, match="outside the domain"):
+        confirm(first, second, changed(claim, which, worst=(9.0, 9.0)))
+    with pytest.raises(CertificateViolation, match="before pruning"):
+        confirm(first, second, changed(claim, which, before=(output.before[0] + 1e-9,)))
+    with pytest.raises(CertificateViolation, match="after pruning"):
+        confirm(first, second, changed(claim, which, after=(output.after[0] - 1e-9,)))
+    with pytest.raises(CertificateViolation, match="outputs"):
+        confirm(first, second, replace(claim, outputs=claim.outputs[:1]))
+
+
+def test_a_claim_for_a_smaller_domain_is_none_for_a_larger_one(pair):
+    first, second, claim = pair
+    small = every_input(first, sites_of(first), second, sites_of(second), Domain.box(0, 0.05))
+    assert small.upper < 0.95 * claim.lower
+    confirm(first, second, small)
+    with pytest.raises(CertificateViolation):
+        confirm(first, second, replace(small, domain=claim.domain))
+
+
+def test_another_circuit_does_not_confirm_the_claim(pair):
+    first, second, claim = pair
+    with pytest.raises(CertificateViolation):
+        confirm(second, first, claim)
