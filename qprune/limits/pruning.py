@@ -86,7 +86,7 @@ def prune(
         >>> circuit = QuantumCircuit(2)
         >>> _ = circuit.ry(0.01, 0), circuit.h(1), circuit.cx(1, 0)
         >>> prune(Task(circuit, "IZ"), Proven(0.05)).circuit.size()
-        0
+        2
     """
     settings = Settings(
         strategy=strategy,
