@@ -109,7 +109,7 @@ def frontier(
         [1, 0]
     """
     task = checked_task(task)
-    largest = 1.0 if task.observables is None else max(s.high - s.low for s in task.spectra)
+    largest = task.largest_change
     settings = Settings(
         strategy=strategy,
         costs=costs,

@@ -24,6 +24,7 @@ from qiskit.passmanager.compilation_status import RunState
 from qiskit.primitives import BaseEstimatorV2
 from qiskit.transpiler import TransformationPass, TranspileLayout
 
+from qprune._arrays import FloatArray
 from qprune.errors import CertificateViolation, OptionError, TaskError
 from qprune.gates.costs import Costs
 from qprune.gates.sites import sites_of
@@ -37,10 +38,13 @@ from qprune.selection.strategies import Strategy
 from qprune.simulators.choices import final_outputs
 from qprune.simulators.simulator import Simulator
 from qprune.simulators.values import Outputs
+from qprune.task.observables import are_equal
 from qprune.task.task import Task
 
 RESULT, CERTIFICATE, WEIGHTS, TASK = "qprune_result", "qprune_certificate", "qprune_weights", "qprune_task"
-ROUNDING = 1e-9  # difference of outputs, per unit of the observable's range, that exact rewriting may cause
+# Difference of outputs that exact rewriting may cause, as a share of the widest that there can be: λ_max − λ_min, or 1
+# for probabilities.
+ROUNDING = 1e-9
 
 APPROXIMATING: Mapping[str, float] = {
     "RemoveIdentityEquivalent": 5e-7,
@@ -195,13 +199,14 @@ class PruneGates(TransformationPass):
 
     def _check_same_network(self, task: Task) -> None:
         difference = deviations(self._outputs, _all_outputs(task))
-        if difference.max() > self.agreement:
-            r, i = np.unravel_index(np.argmax(difference), difference.shape)
+        excess = difference - self.agreement * _widths(self.task)
+        if excess.max() > 0:
+            r, i = np.unravel_index(np.argmax(excess), excess.shape)
             raise TaskError(
                 f"the circuit that PruneGates received is not the task's: {self.task.output_names[r]} differs by "
-                f"{difference[r, i]:.3g} on sample {i} (agreement={self.agreement:g}); give the Task of the circuit "
-                "that this pass manager runs on, place PruneGates after ApplyLayout or before any layout, and if a "
-                "pass before it approximates on purpose, raise agreement"
+                f"{difference[r, i]:.3g} on sample {i} (agreement={self.agreement:g} of its range); give the Task of "
+                "the circuit that this pass manager runs on, place PruneGates after ApplyLayout or before any layout, "
+                "and if a pass before it approximates on purpose, raise agreement"
             )
 
 
@@ -224,7 +229,7 @@ class _Watch(set[Any]):
         degree = next((getattr(item, name) for name in _DEGREES if hasattr(item, name)), 1.0)
         extent = (
             f"about {APPROXIMATING[found]:.0e} rad a gate"
-            if degree is not None and degree > 1 - 1e-9
+            if degree is not None and degree >= 1
             else ("up to the gates' error rates" if degree is None else f"with approximation degree {degree:g}")
         )
         warnings.warn(
@@ -261,8 +266,7 @@ def check_certificate(circuit: QuantumCircuit, property_set: Mapping[str, Any]) 
     now, original = _moved(task, circuit, places, result.task.named_weights), result.original
     before = final_outputs(original, sites_of(original), original.selected)
     measured = deviations(before, final_outputs(now, sites_of(now), original.selected))
-    ranges = [1.0] if task.observables is None else [max(1.0, s.high - s.low) for s in task.spectra]
-    excess = measured - np.array(result.certificate.bound) - ROUNDING * np.array(ranges)[:, None]
+    excess = measured - np.array(result.certificate.bound) - ROUNDING * _widths(task)
     if np.any(excess > 0):
         r, i = np.unravel_index(np.argmax(excess), excess.shape)
         raise CertificateViolation(
@@ -340,7 +344,12 @@ def _places(task: Task, dag: Any, properties: PropertySet) -> list[int]:
 
 def _same_outputs(first: Task, second: Task) -> bool:
     pairs = zip(first.observables or (), second.observables or (), strict=True)
-    return first.measured_qubits == second.measured_qubits and all(a.equiv(b) for a, b in pairs)
+    return first.measured_qubits == second.measured_qubits and all(are_equal(*pair) for pair in pairs)
+
+
+def _widths(task: Task) -> FloatArray:
+    """The largest change there can be of each output, shape (R, 1)."""
+    return np.array([1.0] if task.observables is None else [s.width for s in task.spectra])[:, None]
 
 
 def _moved(

@@ -277,6 +277,11 @@ class Task:
         """One name per measured number or distribution: the rows of every bound."""
         return ("probabilities",) if self.observables is None else tuple(map(name_of, self.observables))
 
+    @property
+    def largest_change(self) -> float:
+        """Limit of every output's change, in the observables' unit: the widest λ_max − λ_min; 1 for probabilities."""
+        return 1.0 if self.observables is None else max(spectrum.width for spectrum in self.spectra)
+
     def selection_weights(self) -> FloatArray:
         """p_i of the samples that selection sees, normalised to one."""
         chosen = self.probabilities[self.selected]

@@ -16,7 +16,7 @@ from qiskit.circuit.library import CSwapGate, PauliEvolutionGate, PauliGate, Per
 from qiskit.quantum_info import SparsePauliOp, random_unitary
 
 from qprune import Task
-from qprune.gates.sites import bound_operation, circuit_of, sites_of
+from qprune.gates.sites import circuit_of, sites_of
 from qprune.gates.subgroups import subgroup_of
 from qprune.selection.windows import Windows, window_ends
 from qprune.simulators import engine
@@ -213,7 +213,7 @@ def test_gates_go_and_are_turned_down_without_being_built_again(task, data):
                 if j == k:
                     other.unitary(group.matrix(t), list(group.qubits))
                 else:
-                    other.append(bound_operation(task, site.operation, i), site.qubits)
+                    other.append(task.bound_operation(site.operation, task.inputs[i]), site.qubits)
             found = network.turned_down({k: (scale, shift)}).values(task.weights)[:, i]
             np.testing.assert_allclose(found, outputs(task, state(other)), atol=1e-11)
     np.testing.assert_array_equal(network.values(task.weights), before)
