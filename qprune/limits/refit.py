@@ -174,7 +174,7 @@ def saliencies(network: Network, weights: FloatArray, sites: Sequence[Site]) -> 
     indices of sites.
     """
     _, jacobian = network.jacobian(weights)
-    matrix = jacobian.reshape(-1, len(network.free)) / network.reach[network.free]
+    matrix = jacobian.reshape(jacobian.shape[0] * jacobian.shape[1], jacobian.shape[2]) / network.reach[network.free]
     normal = matrix.T @ matrix / (network.task.largest_change / 2 or 1.0) ** 2
     normal += 1e-6 * max(np.trace(normal) / max(len(normal), 1), 1e-12) * np.eye(len(normal))
     inverse = np.linalg.inv(normal)
@@ -194,4 +194,4 @@ def _linearised(network: Network, weights: FloatArray, target: FloatArray) -> tu
     Each weight counts in units that turn the fastest of its gates by one radian.
     """
     values, jacobian = network.jacobian(weights)
-    return (values - target).ravel(), jacobian.reshape(values.size, -1) / network.reach[network.free]
+    return (values - target).ravel(), jacobian.reshape(values.size, len(network.free)) / network.reach[network.free]
