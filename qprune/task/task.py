@@ -393,13 +393,3 @@ class Task:
         outputs = ", ".join(self.output_names[:4]) + (", …" if len(self.output_names) > 4 else "")
         sizes = f"{self.num_qubits} qubits, {self.num_samples} samples, {len(self.weights)} weights"
         return f"Task({sizes}, measures {outputs})"
-
-
-def checked_task(given: object) -> Task:
-    """What was given, if it is a task."""
-    if not isinstance(given, Task):
-        raise TaskError(
-            f"task must be a qprune.Task, got {type(given).__name__}; wrap a circuit as Task(circuit, …), of a result "
-            "take .task (the pruned network) or .original, and give a QNode to qprune.pennylane.prune"
-        )
-    return given
