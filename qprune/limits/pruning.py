@@ -17,7 +17,8 @@ from qprune.noise.calibration import Noise
 from qprune.results.result import PruneResult
 from qprune.selection.strategies import Strategy
 from qprune.simulators.simulator import Simulator
-from qprune.task.task import Task, checked_task
+from qprune.task.checked import checked_task
+from qprune.task.task import Task
 
 
 def prune(
