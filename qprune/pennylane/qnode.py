@@ -213,6 +213,8 @@ def load(folder: str | Path, qnode: Any, *, kwargs: Mapping[str, Any] | None = N
     try:
         with np.load(folder / ARRAYS) as stored:
             arrays = dict(stored)
+        if unreal := [name for name, array in arrays.items() if np.iscomplexobj(array)]:
+            raise ValueError(f"{unreal[0]} must be real")
         inputs = {name: arrays[f"inputs {name}"] for name in about["inputs"]}
         weights, original, certified = (
             {name: as_interface(arrays[f"{kind} {name}"], like) for name, like in about["weights"].items()}
