@@ -7,6 +7,7 @@ import os
 import platform
 import subprocess
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -16,6 +17,9 @@ from statistics import median
 from typing import Any
 
 import psutil
+
+from qprune._files import parse_json
+from qprune.errors import BundleError
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
@@ -123,10 +127,12 @@ def _status_mib(key: str) -> float:
 
 
 def append(path: Path, row: Row) -> None:
-    """Add one row to a file of JSON lines."""
+    """Add one row to a file of JSON lines, on a line of its own also where the last one was cut off."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "a", encoding="utf-8") as stream:
-        stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+    with open(path, "ab+") as stream:
+        if stream.tell() and stream.seek(-1, os.SEEK_END) >= 0 and stream.read(1) != b"\n":
+            stream.write(b"\n")
+        stream.write((json.dumps(row, ensure_ascii=False) + "\n").encode())
 
 
 def read(folder: Path, benchmark: str) -> list[Row]:
@@ -147,6 +153,22 @@ def _rows(folder: Path) -> Iterator[Row]:
 
 
 def rows_of(path: Path) -> list[Row]:
-    """All rows of one file, none where there is no file."""
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    return [json.loads(line) for line in lines if line.strip()]
+    """All whole rows of one file, none where there is no file.
+
+    A row that was cut off, as when a benchmark is killed while it writes, is passed over with a note: its configuration
+    counts as not measured and is measured again.
+    """
+    lines = path.read_bytes().splitlines() if path.exists() else []
+    rows = [(number, _row(line)) for number, line in enumerate(lines, 1) if line.strip()]
+    for number, row in rows:
+        if row is None:
+            warnings.warn(f"{path}: line {number} is no whole row and is passed over", stacklevel=2)
+    return [row for _, row in rows if row is not None]
+
+
+def _row(line: bytes) -> Row | None:
+    try:
+        row = parse_json(line.decode(), "row")
+    except (UnicodeDecodeError, BundleError):
+        return None
+    return row if isinstance(row, dict) else None

@@ -9,9 +9,9 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
-from shutil import rmtree
 from typing import Any
 
+from qprune._files import check_place
 from qprune._text import aligned
 from qprune._version import __version__
 from qprune.cli.options import (
@@ -29,8 +29,8 @@ from qprune.limits.base import Limit
 from qprune.limits.frontier import frontier
 from qprune.limits.pruning import prune
 from qprune.limits.tradeoff import trade_off
-from qprune.report.plots import drawing_library, plot, save_figure
-from qprune.report.store import check_output_folder, load, save
+from qprune.report.plots import drawing_library
+from qprune.report.store import is_frontier, is_result, load, save, save_frontier
 from qprune.results.result import plan_actions
 from qprune.task.task import Task
 from qprune.verify.check import verify
@@ -97,7 +97,7 @@ def _prune(options: argparse.Namespace) -> int:
     limit, noise = limit_from(options), noise_from(options)
     costs, simulator = costs_from(options), simulator_from(options)
     if options.out is not None:
-        check_output_folder(options.out, options.force)
+        check_place(options.out, is_result, options.force)
         drawing_library()
     task = Task.load(options.bundle, holdout=options.holdout, seed=options.seed)
     with _workers(options.workers) as executor:
@@ -131,11 +131,9 @@ def _curve(limit: Limit) -> int:
 
 def _frontier(options: argparse.Namespace) -> int:
     task = Task.load(options.bundle, holdout=options.holdout, seed=options.seed)
-    names = [f"{k:02d}" for k in range(100)]
     if options.out is not None:
         drawing_library()
-    for name in names if options.out is not None else ():
-        check_output_folder(options.out / name, options.force)
+        check_place(options.out, is_frontier, options.force)
     with _workers(options.workers) as executor:
         front = frontier(
             task,
@@ -151,11 +149,7 @@ def _frontier(options: argparse.Namespace) -> int:
         )
     print(front)
     if options.out is not None:
-        for name, result in zip(names, front, strict=False):
-            save(result, options.out / name, overwrite=options.force)
-        for name in names[len(front) :]:  # results, as checked above, of a longer front that this one replaces
-            rmtree(options.out / name, ignore_errors=True)
-        save_figure(plot(front), options.out / "frontier.png")
+        save_frontier(front, options.out, overwrite=options.force)
         print(f"\nwritten to {options.out}: frontier.png and {len(front)} results, 00 the largest")
     return SUCCESS
 

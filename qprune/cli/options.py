@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from qprune.errors import OptionError
+from qprune._files import parse_json
+from qprune.errors import BundleError, OptionError
 from qprune.gates.costs import Costs
 from qprune.limits.base import Limit, default_of, options_of
 from qprune.limits.registry import LIMITS
@@ -154,8 +154,8 @@ def costs_from(options: Namespace) -> Costs:
     if options.costs is None:
         return None
     try:
-        costs = json.loads(options.costs)
-    except (ValueError, RecursionError) as error:
+        costs = parse_json(options.costs, "it")
+    except BundleError as error:
         raise OptionError(f'--costs must be a JSON object such as {{"cx": 20}}: {error}') from error
     if not isinstance(costs, dict):
         raise OptionError(f'--costs must be a JSON object such as {{"cx": 20}}, got {options.costs}')
@@ -164,7 +164,7 @@ def costs_from(options: Namespace) -> Costs:
 
 def add_bundle(command: ArgumentParser) -> None:
     """The bundle to read and the folder to write."""
-    command.add_argument("bundle", type=Path, help="folder with circuit.qasm or circuit.qpy, task.json, inputs.csv")
+    command.add_argument("bundle", type=Path, help="folder with task.json, inputs.csv, circuit.json or .qasm")
     command.add_argument("--force", action="store_true", help="replace an earlier result in --out")
 
 

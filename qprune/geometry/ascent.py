@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy.optimize import minimize
 
 from qprune._arrays import FloatArray
 from qprune.geometry.phases import PhaseMap
@@ -37,6 +36,8 @@ class Climber:
 
     def climbed(self, start: FloatArray, low: FloatArray, high: FloatArray) -> tuple[FloatArray, float]:
         """A local maximum of |D| near a point of a box, and its value, which is at least that at the start."""
+        from scipy.optimize import minimize  # slow to load
+
         start = self.region.pulled_in(start[None], low[None], high[None])[0]
         signs = np.sign(values_at(self.coefficients, self.phases.angles(start[None]))[0])
         signs[signs == 0] = 1

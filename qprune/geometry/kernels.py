@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 
-@njit(cache=True)
+@cache
+def compiled(function: Callable[..., None]) -> Callable[..., None]:
+    """A loop of this file as machine code, made when it is first asked for and kept on disk."""
+    from numba import njit
+
+    made: Callable[..., None] = njit(cache=True)(function)
+    return made
+
+
 def restrict(points: Any, rows: Any, matrices: Any, before: int, size: int, after: int) -> None:
     """Apply one matrix per cell to one axis of its control points, in place.
 
@@ -37,7 +46,6 @@ def restrict(points: Any, rows: Any, matrices: Any, before: int, size: int, afte
                         cell[start + i * after + q] += factor * held[j, q]
 
 
-@njit(cache=True)
 def largest(points: Any, width: int, bounds: Any, places: Any) -> None:
     """The largest norm among the control points of each cell, and where it stands.
 

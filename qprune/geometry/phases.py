@@ -9,34 +9,36 @@ Source: THEORY T9, step 4.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-import sympy as sp
 from numpy.typing import NDArray
 
 from qprune._arrays import FloatArray
-from qprune.geometry.intervals import OUTWARD, Interval, range_of
+from qprune.geometry.intervals import OUTWARD, Formula, Interval
 
 NARROWEST = 2.0**-30
 """Least width of a phase's interval, radians: ends that agree to rounding leave no digits to the functions on it. What
 a polynomial does over such a width is a billionth of its slope."""
 
 
+STEP = float(np.finfo(float).eps) ** (1 / 3)
+"""Share of a formula's scale by which an input moves where its slope is needed; only ascents take slopes."""
+
+
 @dataclass(frozen=True)
 class Phase:
-    """One phase: a linear form of the inputs, or an expression in them.
+    """One phase: a linear form of the inputs, or a formula in them.
 
     Attributes:
-        factors: The linear form by input, shape (n,); for an expression the inputs that enter it are not zero.
-        expression: In the symbols x_0, …, x_{n−1} of `symbol`; None for a linear form.
+        factors: The linear form by input, shape (n,); for a formula the inputs that enter it are not zero.
+        formula: None for a linear form.
     """
 
     factors: tuple[float, ...]
-    expression: sp.Expr | None = None
+    formula: Formula | None = None
 
     @cached_property
     def inputs(self) -> tuple[int, ...]:
@@ -44,18 +46,20 @@ class Phase:
 
     def angles(self, points: FloatArray) -> FloatArray:
         """φ at P points of shape (P, n)."""
-        if self.expression is None:
-            return np.asarray(points @ np.array(self.factors))
-        return np.broadcast_to(self._call(points), len(points)).astype(float)
+        return np.asarray(points @ np.array(self.factors)) if self.formula is None else self.formula.at(points)
 
     def slopes(self, point: FloatArray) -> FloatArray:
-        """∂φ/∂x at one point of shape (n,)."""
-        if self.expression is None:
+        """∂φ/∂x at one point of shape (n,); of a formula by central differences."""
+        if self.formula is None:
             return np.array(self.factors)
         slopes = np.zeros(len(point))
-        for i, slope in zip(self.inputs, self._slopes, strict=True):
-            slopes[i] = float(slope(*(point[k] for k in self.inputs)))
-        return slopes
+        for i in self.inputs:
+            step = STEP * max(abs(float(point[i])), np.finfo(float).tiny ** 0.25)
+            around = np.repeat(point[None], 2, axis=0)
+            around[:, i] += (-step, step)
+            ends = self.formula.at(around)
+            slopes[i] = (ends[1] - ends[0]) / (around[1, i] - around[0, i])
+        return np.nan_to_num(slopes)
 
     def interval(self, low: FloatArray, high: FloatArray) -> Interval:
         """Limits of φ over K boxes of shape (K, n).
@@ -63,29 +67,12 @@ class Phase:
         Raises:
             NotBounded: Interval arithmetic finds none.
         """
-        if self.expression is not None:
-            return range_of(self.expression, {symbol(i): (low[:, i], high[:, i]) for i in self.inputs})
+        if self.formula is not None:
+            return self.formula.range(low, high)
         factors = np.array(self.factors)
         ends = np.stack([low * factors, high * factors])
         room = OUTWARD * len(factors) * np.abs(ends).max(axis=0).sum(axis=1)
         return ends.min(axis=0).sum(axis=1) - room, ends.max(axis=0).sum(axis=1) + room
-
-    def _call(self, points: FloatArray) -> Any:
-        return self._function(*(points[:, i] for i in self.inputs))
-
-    @cached_property
-    def _function(self) -> Callable[..., Any]:
-        return sp.lambdify([symbol(i) for i in self.inputs], self.expression, "numpy")
-
-    @cached_property
-    def _slopes(self) -> list[Callable[..., Any]]:
-        symbols = [symbol(i) for i in self.inputs]
-        return [sp.lambdify(symbols, sp.diff(self.expression, s), "numpy") for s in symbols]
-
-
-def symbol(index: int) -> sp.Symbol:
-    """The symbol of an input in the expression of a phase."""
-    return sp.Symbol(f"x_{index}", real=True)
 
 
 @dataclass(frozen=True)
@@ -105,7 +92,7 @@ class PhaseMap:
     def private(self, index: int) -> float | None:
         """The factor of an input that enters one phase alone, which no other input enters; else None."""
         users = np.flatnonzero(self.uses[:, index])
-        if len(users) != 1 or len(self.phases[users[0]].inputs) != 1 or self.phases[users[0]].expression is not None:
+        if len(users) != 1 or len(self.phases[users[0]].inputs) != 1 or self.phases[users[0]].formula is not None:
             return None
         return self.phases[users[0]].factors[index]
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from qprune._arrays import FloatArray
 from qprune.geometry.ascent import Climber
 from qprune.geometry.cells import Cells, Open, Queue
-from qprune.geometry.kernels import largest, restrict
+from qprune.geometry.kernels import compiled, largest, restrict
 from qprune.geometry.phases import PhaseMap
 from qprune.geometry.regions import Region
 from qprune.geometry.trigonometric import (
@@ -230,7 +230,7 @@ class Search:
 
     def _largest(self, points: FloatArray) -> tuple[FloatArray, NDArray[np.intp]]:
         bounds, places = np.empty(len(points)), np.empty(len(points), dtype=np.intp)
-        largest(points, self.width, bounds, places)
+        compiled(largest)(points, self.width, bounds, places)
         return bounds, places
 
     def _take(self, cells: Cells, enough: float = 0.0) -> None:
@@ -283,7 +283,7 @@ class Search:
             rows = np.flatnonzero((inner_low[:, j] > low[:, j]) | (inner_high[:, j] < high[:, j]))
             if len(rows) and size > 1:
                 ends = (ends[rows, j] for ends in (low, high, inner_low, inner_high))
-                restrict(points, rows, restriction(size // 2, *ends), before, size, after)
+                compiled(restrict)(points, rows, restriction(size // 2, *ends), before, size, after)
             before *= size
 
     def _gains(self, points: FloatArray, places: NDArray[np.intp], widths: FloatArray) -> FloatArray:
@@ -307,7 +307,7 @@ class Search:
         before, after = 1, points.shape[1]
         for j, size in enumerate(self.sizes):
             after //= size
-            restrict(points, rows, control_matrix(size // 2, low[:, j], high[:, j]), before, size, after)
+            compiled(restrict)(points, rows, control_matrix(size // 2, low[:, j], high[:, j]), before, size, after)
             before *= size
         return points
 

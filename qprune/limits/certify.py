@@ -15,7 +15,7 @@ from qprune.limits.finished import Finished, finished, forecast_of, predicted
 from qprune.limits.prepared import Prepared
 from qprune.limits.proof import angle_of
 from qprune.results.certificate import NoiseRecord
-from qprune.results.result import PruneResult
+from qprune.results.result import PruneResult, recorded
 from qprune.simulators.values import Outputs
 from qprune.task.task import Task
 
@@ -47,7 +47,7 @@ def certify(prepared: Prepared, limit: Limit, rewritten: Rewritten) -> PruneResu
         record=_noise_record(prepared, end, selected, rewritten.tried),
     )
     changes = rewritten.reduced.changes + end.changes
-    return PruneResult(
+    result = PruneResult(
         original=task,
         flat=circuit_of(task, prepared.original),
         simplified=simplified,
@@ -56,16 +56,18 @@ def certify(prepared: Prepared, limit: Limit, rewritten: Rewritten) -> PruneResu
         certificate=make_certificate(basis, end.task, chosen, angle_of(prepared, chosen), before, after),
         accuracy=accuracy(task, before, after),
     )
+    return recorded(result)
 
 
 def _options(prepared: Prepared, limit: Limit, rewritten: Rewritten) -> dict[str, Any]:
-    """What was asked for, with what stood open: the window that was used, the budget that came out."""
+    """What was asked for, with what stood open: the window that was used, the budget that came out, an early end."""
     asked = limit.record()
     if "window" in asked:
         asked["window"] = prepared.window
     if rewritten.budget is not None:
         asked["budget"] = rewritten.budget
-    return {"limit": asked, **prepared.settings.record()}
+    cut = rewritten.reduced.cut
+    return {"limit": asked, **prepared.settings.record(), **({"cut_short": cut} if cut else {})}
 
 
 def _noise_record(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 
 from qprune._arrays import FloatArray
@@ -22,13 +23,13 @@ from qprune.results.certificate import (
     Expectations,
     NoiseRecord,
     Replaced,
-    circuit_hash,
     package_versions,
     rows_of,
-    task_hash,
 )
+from qprune.results.hashes import circuit_hash, task_hash
 from qprune.results.result import PlanEntry
 from qprune.selection.candidate import Candidate
+from qprune.simulators.choices import Statevector
 from qprune.simulators.values import Outputs
 from qprune.task.task import Task
 
@@ -88,7 +89,7 @@ def make_certificate(
 
     Source: THEORY T2, T4, T5.
     """
-    task = basis.task
+    task, exact = basis.task, basis.options["simulator"]["name"] == Statevector.name
     return Certificate(
         original_hash=circuit_hash(task.circuit),
         simplified_hash=circuit_hash(basis.simplified),
@@ -102,14 +103,14 @@ def make_certificate(
         replaced=tuple(_replaced(basis, candidate) for candidate in chosen),
         angle=rows_of(theta),
         bound=rows_of(output_bounds(task, theta, before.selected)),
-        measured=rows_of(deviations(before.selected, after.selected)),
+        measured=rows_of(deviations_at_most(task, before.selected, after.selected, exact)),
         certified_predictions=_certified(task, theta, before.selected),
         mean_state_error=bounds.mean_state_error(
             np.array([2 * np.sin(c.angles / 2) for c in chosen]).reshape(len(chosen), len(task.selected)),
             task.selection_weights(),
         ),
         angle_from_tolerances=_closed_form(basis, chosen),
-        holdout=_holdout_claim(task, before.heldout, after.heldout),
+        holdout=_holdout_claim(task, before.heldout, after.heldout, exact),
         versions=dict(package_versions()),
     )
 
@@ -149,6 +150,12 @@ def doubt(task: Task, before: Outputs, after: Outputs) -> FloatArray:
     return (before.rounding + after.rounding) * np.array(weights)[:, None]
 
 
+def deviations_at_most(task: Task, before: Outputs, after: Outputs, exact: bool) -> FloatArray:
+    """`deviations`, and what truncation or shots may hide of them where they are not exact up to rounding."""
+    found = deviations(before, after)
+    return found if exact else found + doubt(task, before, after)
+
+
 def _certified(task: Task, theta: FloatArray, before: Outputs) -> tuple[tuple[bool, ...] | None, ...]:
     if task.observables is None:
         return (None,)
@@ -168,14 +175,26 @@ def _closed_form(basis: Basis, chosen: Sequence[Candidate]) -> float | None:
     return bounds.angle_from_tolerances(kappas, np.array([basis.tolerances[c.place] for c in chosen]))
 
 
-def _holdout_claim(task: Task, before: Outputs | None, after: Outputs | None) -> bounds.HoldoutClaim | None:
+def _holdout_claim(
+    task: Task, before: Outputs | None, after: Outputs | None, exact: bool
+) -> bounds.HoldoutClaim | None:
     if before is None or after is None:
         return None
-    flips = None
+    flips, ceiling = None, task.largest_change
     if signed := [r for r, s in enumerate(task.spectra) if s.predicts_sign]:
-        flipped = np.sign(before.means[signed]) != np.sign(after.means[signed])
-        flips = int(np.any(flipped, axis=0).sum())
-    return bounds.holdout_claim(deviations(before, after).max(axis=0), task.largest_change, flips, HOLDOUT_DELTA)
+        flips = int(_flipped(task, signed, before, after, exact).any(axis=0).sum())
+    largest = np.minimum(deviations_at_most(task, before, after, exact).max(axis=0), ceiling)
+    return bounds.holdout_claim(largest, ceiling, flips, HOLDOUT_DELTA)
+
+
+def _flipped(task: Task, rows: list[int], before: Outputs, after: Outputs, exact: bool) -> NDArray[np.bool_]:
+    """Where signs of observables ±r differ, or may differ where means are not exact, shape (len(rows), M)."""
+    flipped = np.sign(before.means[rows]) != np.sign(after.means[rows])
+    if not exact:
+        weights = np.array([task.spectra[r].weight for r in rows])[:, None]
+        for outputs in (before, after):
+            flipped |= np.abs(outputs.means[rows]) <= outputs.rounding * weights
+    return flipped
 
 
 def accuracy(task: Task, before: Measurements, after: Measurements) -> tuple[float, float] | None:
@@ -246,9 +265,11 @@ def plan_of(
     place: dict[int, int] = {}
     for j, site in enumerate(basis.sites):
         place.update(dict.fromkeys(site.origins, j))
-        if j in taken and (taken[j].removes or not set(site.origins) & set(fate)):
-            action = "remove" if taken[j].removes else "replace"
-            fate.update(dict.fromkeys(site.origins, (action, taken[j].label)))
+        if j in taken and taken[j].removes:
+            fate.update(dict.fromkeys(site.origins, ("remove", taken[j].label)))
+        elif j in taken:  # of gates that were merged, the one that stood for them
+            left = [origin for origin in site.origins if origin not in fate]
+            fate.update(dict.fromkeys(left, ("replace", taken[j].label)))
     entries = []
     for k, site in enumerate(original):
         seen = shown.get(place.get(k, -1))

@@ -11,17 +11,18 @@ from fractions import Fraction
 from math import gcd, lcm
 
 import numpy as np
-import sympy as sp
-from qiskit.circuit import Instruction, ParameterExpression
+from qiskit.circuit import Instruction, Parameter, ParameterExpression
 
 from qprune.errors import TaskError
 from qprune.gates.sites import Site, make_site
 from qprune.gates.subgroups import subgroup_of
-from qprune.geometry.phases import Phase, symbol
+from qprune.geometry.intervals import Formula, NotBounded
+from qprune.geometry.phases import Phase
 from qprune.task.expressions import bound_in_part, number_at, slopes_of
 from qprune.task.task import Task
 
-AGREE = 1e-9  # relative difference at which an expression read by SymPy is not the circuit's
+AGREE = 1e-12  # relative difference at which a formula is not the circuit's angle
+PROBES = 3  # inputs at which that is looked at
 SAME = 16 * float(np.finfo(float).eps)  # relative difference of two factors that rounding explains
 LARGEST_DENOMINATOR = 12  # of the ratio of two factors that share a unit
 LARGEST_DEGREE = 32  # of phases that share a unit
@@ -103,22 +104,23 @@ def _entry(
         factors = tuple(float(slopes.get(p, 0.0)) for p in task.input_params)
         constant = number_at(bound, dict.fromkeys(slopes, 0.0))
         return Entry(site, parameter, Phase(factors), constant, step, spread)
-    return Entry(site, parameter, _expression(task, bound), 0.0, step, spread)
+    return Entry(site, parameter, _formula(task, bound), 0.0, step, spread)
 
 
-def _expression(task: Task, angle: ParameterExpression) -> Phase:
-    """An angle that is not linear, as SymPy reads it, compared with the circuit's at a few inputs."""
-    names = {p.name: symbol(i) for i, p in enumerate(task.input_params)}
-    read = sp.sympify(angle.sympify())
-    read = read.xreplace({s: names[str(s)] for s in read.free_symbols})
-    present = {str(p.name) for p in angle.parameters}
-    factors = tuple(float(p.name in present) for p in task.input_params)
-    phase = Phase(factors, read)
-    rows = task.inputs[: min(3, len(task.inputs))]
-    for row, value in zip(rows, phase.angles(rows), strict=True):
-        there = number_at(angle, {p: row[i] for i, p in enumerate(task.input_params) if p.name in present})
-        if not abs(value - there) <= AGREE * (1 + abs(there)):
-            raise TaskError(f"the angle {angle} cannot be read as a function of the inputs; write it in a simpler form")
+def _formula(task: Task, angle: ParameterExpression) -> Phase:
+    """An angle that is not linear as a formula, compared with the circuit's at a few inputs."""
+    names = {p: Parameter(f"x_{i}") for i, p in enumerate(task.input_params) if p in angle.parameters}
+    factors = tuple(float(p in names) for p in task.input_params)
+    try:
+        phase = Phase(factors, Formula(str(angle.subs(names))))
+    except (NotBounded, SyntaxError) as error:
+        raise TaskError(f"the angle {angle} cannot be read as a function of the inputs: {error}") from error
+    rows = task.inputs[: min(PROBES, len(task.inputs))]
+    there = np.array(
+        [number_at(angle, {p: row[i] for i, p in enumerate(task.input_params) if p in names}) for row in rows]
+    )
+    if not np.all(np.abs(phase.angles(rows) - there) <= AGREE * np.abs(there).max()):
+        raise TaskError(f"the angle {angle} cannot be read as a function of the inputs; write it in a simpler form")
     return phase
 
 
@@ -176,8 +178,8 @@ def units_of(entries: tuple[Entry, ...]) -> tuple[list[Unit], list[tuple[int, fl
 
 def _ratio(phase: Phase, other: Phase) -> float | None:
     """c where φ = c·φ', else None."""
-    if phase.expression is not None or other.expression is not None:
-        return 1.0 if phase.expression is not None and phase.expression == other.expression else None
+    if phase.formula is not None or other.formula is not None:
+        return 1.0 if phase.formula == other.formula else None
     mine, its = np.array(phase.factors), np.array(other.factors)
     at = int(np.abs(its).argmax())
     ratio = mine[at] / its[at]
@@ -191,8 +193,8 @@ def _fraction(ratio: float) -> Fraction | None:
 
 def scaled(phase: Phase, size: float) -> Phase:
     """A phase in another unit: size · φ."""
-    if phase.expression is not None:
-        return replace(phase, expression=sp.Float(size, 17) * phase.expression)
+    if phase.formula is not None:
+        return replace(phase, formula=phase.formula.times(size))
     return Phase(tuple(size * f for f in phase.factors))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -130,13 +131,14 @@ def frontier(
     found = [certify(prepared, start, start.choose(prepared))]
     compressor = compressor_of(prepared) if refit else None
     reduced: Reduced | None = None
-    for limit in limits:
-        if compressor is None:
-            chosen = limit.choose(prepared)
-        else:
-            reduced = compressor.compress(limit.budget, reduced)
-            chosen = judged(prepared, reduced)
-        found.append(certify(prepared, limit, chosen))
+    with nullcontext() if compressor is None else compressor.watch:  # an interrupt leaves the points found so far
+        for limit in limits:
+            if compressor is None:
+                chosen = limit.choose(prepared)
+            else:
+                reduced = compressor.compress(limit.budget, reduced)
+                chosen = judged(prepared, reduced)
+            found.append(certify(prepared, limit, chosen))
     return Frontier(_undominated(found))
 
 

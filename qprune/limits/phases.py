@@ -18,7 +18,7 @@ from qprune.errors import OptionError
 from qprune.exact.simplify import light_cones
 from qprune.gates.sites import Site, make_site
 from qprune.gates.subgroups import subgroup_of
-from qprune.geometry.phases import PhaseMap
+from qprune.geometry.phases import Phase, PhaseMap
 from qprune.limits.encoding_angles import Entry, elementary, entries_of, scaled, units_of, with_angle
 from qprune.task.task import Task
 
@@ -114,7 +114,7 @@ def phases_of(original: Encoded, pruned: Encoded) -> Phases:
     phases = tuple(scaled(unit.first, unit.size) for unit in units)
     return Phases(
         map=PhaseMap(phases),
-        names=tuple(_name(original.task, phase.factors, phase.expression) for phase in phases),
+        names=tuple(_name(original.task, phase) for phase in phases),
         degrees=np.maximum(*degrees),
         circuits=(original, pruned),
         members=own,
@@ -159,10 +159,10 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.3g} s"
 
 
-def _name(task: Task, factors: Sequence[float], expression: object) -> str:
-    if expression is not None:
-        return str(expression)
-    terms = [f"{f:.4g}·{p.name}" for f, p in zip(factors, task.input_params, strict=True) if f]
+def _name(task: Task, phase: Phase) -> str:
+    if phase.formula is not None:
+        return phase.formula.text
+    terms = [f"{f:.4g}·{p.name}" for f, p in zip(phase.factors, task.input_params, strict=True) if f]
     return " + ".join(terms)
 
 

@@ -104,7 +104,8 @@ def _quadratic(relative: FloatArray, matrix: FloatArray, power: int) -> tuple[fl
     """Σ|r|^p, and the Gauss-Newton matrix and slope of that sum's share p, all relative to the largest residual."""
     root = np.asarray(np.abs(relative) ** (power / 2 - 1), dtype=float)  # ones for the mean square
     half = root[:, None] * matrix
-    return float(np.sum(relative**power)), (power - 1) * (half.T @ half), (root * relative) @ half
+    normal, slope = np.asarray((power - 1) * (half.T @ half)), np.asarray((root * relative) @ half)
+    return float(np.sum(relative**power)), normal, slope
 
 
 def _solved(normal: FloatArray, added: FloatArray, slope: FloatArray) -> FloatArray:

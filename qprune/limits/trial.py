@@ -48,9 +48,8 @@ class Trial:
     @property
     def reduced(self) -> Reduced:
         """Written out and simplified."""
-        task = self.base.task.with_circuit(self.base.task.circuit)
-        task.weights = self.weights
-        return replace(replace(self.base, task=task).without(self.gone), deviation=self.deviation)
+        moved = replace(self.base, task=self.base.task.with_weights(self.weights))
+        return replace(moved.without(self.gone), deviation=self.deviation)
 
 
 class Fitter:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from qprune._checks import plain
 from qprune.errors import OptionError
 from qprune.limits.base import Limit, Rewritten, checked_window, option, set_checked
-from qprune.limits.claims import deviations
+from qprune.limits.claims import deviations_at_most
 from qprune.limits.compressor import Compressor
 from qprune.limits.finished import finished, forecast_of, predicted
 from qprune.limits.measuring import (
@@ -161,7 +161,9 @@ class _Search:
         found = predicted(prepared, self.forecast, end.task, end.sites, outputs)
         if found is None:
             raise OptionError("UnderNoise needs a circuit that compiles to fewer qubits to predict; use Measured")
-        needed = max(budget, float(deviations(prepared.prefix.outputs, outputs).max()))
+        exact = not prepared.settings.simulated.approximates
+        most = deviations_at_most(prepared.task, prepared.prefix.outputs, outputs, exact)
+        needed = max(budget, float(most.max()))
         self.tried.append((needed, found))
         if not found < self.predicted:
             return False

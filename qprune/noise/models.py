@@ -22,10 +22,10 @@ from qiskit_aer.noise import (
     thermal_relaxation_error,
 )
 
+from qprune._files import read_json
 from qprune._optional import require
 from qprune._resources import did_you_mean, shipped_folder
 from qprune.errors import BundleError, OptionError
-from qprune.task.bundle import read_json
 
 FORMAT, SNAPSHOTS = "qprune-noise/1", "qprune-snapshots/1"
 SNAPSHOT_MODULE = "qiskit_ibm_runtime.fake_provider"

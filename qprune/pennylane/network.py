@@ -101,6 +101,12 @@ class Network:
         operations = expand(tape.operations)
         signature.check(Signature.of(operations, tape.measurements))
         values = [number(slot) for op in operations for slot in slots_of(op)]
+        if any(np.any(value.imag) for value in values if np.iscomplexobj(value)):
+            raise TaskError(
+                "a gate got a complex angle; angles are real: take real or imaginary parts in the QNode, or give them "
+                "as arguments of their own"
+            )
+        values = [value.real for value in values]
         wrong = [value.shape for value in values if value.ndim]
         if wrong:
             raise TaskError(
@@ -139,6 +145,18 @@ def number_tolerance(number: Any, single: bool, least: float | None = None) -> A
     """
     least = (1e-6 if single else 1e-9) if least is None else least
     return least + NUMBER_ROUNDINGS * float(np.finfo(np.float32 if single else np.float64).eps) * abs(number)
+
+
+def check_repeats(network: Network, signature: Signature) -> None:
+    """Raise TaskError unless the QNode builds the same circuit twice from the same arguments, on two samples."""
+    for i in (0, network.num_samples - 1):
+        first, second = (network.read(network.sample(i), network.weights, signature) for _ in "12")
+        if not np.array_equal(first, second, equal_nan=True):
+            raise TaskError(
+                f"the QNode builds another circuit each time it is called: {np.sum(first != second)} angles differ "
+                f"between two calls on sample {i} with the same weights; draw random angles outside and give them to "
+                "it as an argument (kwargs=…), or seed the generator within the QNode"
+            )
 
 
 def refilled(arrays: Mapping[str, Any], vector: FloatArray) -> dict[str, Any]:
@@ -231,6 +249,11 @@ def _array(argument: str, name: str, given: Any) -> Any:
         raise TaskError(f"{argument} {name} must be one array of numbers: {error}") from error
     if not np.all(np.isfinite(values)):
         raise TaskError(f"{argument} {name} has {np.sum(~np.isfinite(values))} entries that are not finite; clean them")
+    if argument == "weights" and np.iscomplexobj(number(array)):
+        raise TaskError(
+            f"weights {name} must be real numbers, got {number(array).dtype}: only real weights are trained and "
+            "certified; give real and imaginary parts as two arrays"
+        )
     if argument == "weights" and not np.issubdtype(number(array).dtype, np.floating):
         return number(array).astype(float)
     return array

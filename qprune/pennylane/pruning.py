@@ -19,23 +19,20 @@ from qiskit.primitives import BaseEstimatorV2
 
 from qprune.errors import QpruneError, TaskError
 from qprune.gates.costs import Costs
-from qprune.gates.sites import sites_of
 from qprune.limits.base import Limit
 from qprune.limits.pruning import checked_limit, pruned_under
 from qprune.limits.settings import Settings
 from qprune.limits.threshold import DEFAULT_LIMIT
 from qprune.noise.calibration import Noise
 from qprune.pennylane.measurements import readings_of, wire_order
-from qprune.pennylane.network import Network, Signature, network_of, number_tolerance
-from qprune.pennylane.qnode import PrunedQNode, checked_qnode, task_of
+from qprune.pennylane.network import Network, Signature, check_repeats, network_of, number_tolerance
+from qprune.pennylane.qnode import PrunedQNode, check_conversion, checked_qnode, task_of
 from qprune.pennylane.roles import Roles, find_roles
+from qprune.pennylane.stored import tied
 from qprune.pennylane.tape import WHOLE, circuit_of, expand, slot_count
 from qprune.selection.strategies import Strategy
-from qprune.simulators.choices import final_outputs
 from qprune.simulators.simulator import Simulator
 from qprune.task.task import Task
-
-CHECKED_SAMPLES = 3  # samples on which the conversion is checked against PennyLane's own simulator
 
 
 def prune(
@@ -117,6 +114,7 @@ def prune(
     if labels is not None and any(reading.kind != "expval" for reading in readings):
         raise TaskError("labels need a QNode that returns only expval; leave them out, or measure the var apart")
     scalar = np.array([op.name not in WHOLE for op in operations for _ in range(slot_count(op))], dtype=bool)
+    check_repeats(network, signature)
     roles = find_roles(network, signature, scalar, progress)
     _check_moved(network, roles)
     circuit = circuit_of(operations, roles.parameters(), order)
@@ -140,7 +138,8 @@ def prune(
     result = pruned_under(limit, task, settings)
     pruned = PrunedQNode(network, single, roles, result, tape)
     check_refit(pruned)
-    _check_conversion(pruned)
+    check_conversion(pruned)
+    pruned.result = tied(result, pruned.certified_arrays)
     return pruned
 
 
@@ -165,33 +164,6 @@ def _check_moved(network: Network, roles: Roles) -> None:
         )
     if network.weights and not roles.depends.any():
         raise TaskError(f"weights ({', '.join(network.weights)}) move no gate of the QNode; name others")
-
-
-def _check_conversion(pruned: PrunedQNode) -> None:
-    """The task and both tapes must agree on a few samples, by PennyLane's own simulator."""
-    network, result = pruned.network, pruned.result
-    picked = np.unique(np.linspace(0, network.num_samples - 1, CHECKED_SAMPLES).astype(int))
-    device = qml.device("default.qubit", wires=network.qnode.device.wires)
-    before, now = (
-        [network.tape(network.sample(int(i)), weights) for i in picked]
-        for weights in (pruned.weights_before, network.weights)
-    )
-    for what, task, own in (
-        ("original", result.original, before),
-        ("pruned", result.task, [pruned.plan.rewrite(tape) for tape in now]),
-    ):
-        outputs = final_outputs(task, sites_of(task), picked)
-        for k, tape in enumerate(own):
-            (plain,), _ = qml.transforms.convert_to_numpy_parameters(tape.copy(shots=None))
-            values = qml.execute([plain], device, diff_method=None)[0]
-            values = values if len(pruned.readings) > 1 else (values,)
-            for reading, value in zip(pruned.readings, values, strict=True):
-                gap = float(np.max(np.abs(reading.values(outputs)[..., k] - value)))
-                if gap > network.rounding * max(reading.ceiling(task), float(np.max(np.abs(value)))):
-                    raise TaskError(
-                        f"the {what} circuit gives another {reading.name} than its conversion on sample {picked[k]}: "
-                        f"they differ by {gap:.3g}; no certificate can be given for this QNode, please report it"
-                    )
 
 
 def check_refit(pruned: PrunedQNode) -> None:

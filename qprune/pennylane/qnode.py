@@ -13,27 +13,33 @@ from typing import Any
 
 import numpy as np
 import pennylane as qml
+from numpy.typing import NDArray
 
 from qprune._arrays import FloatArray
+from qprune._files import read_json, whole_folder
 from qprune.errors import BundleError, CertificateError, TaskError
 from qprune.gates.sites import sites_of
 from qprune.pennylane.measurements import readings_of, wire_order
 from qprune.pennylane.network import Network, as_interface, flat
 from qprune.pennylane.plan import Plan, apply_plan
 from qprune.pennylane.roles import Roles, refitted
+from qprune.pennylane.stored import FREE, arrays_of, check_refitted, check_tied
 from qprune.pennylane.tape import circuit_of, expand, number, slot_count
+from qprune.report.store import is_result, write_result
 from qprune.report.store import load as load_result
-from qprune.report.store import save
-from qprune.results.certificate import Certificate, circuit_hash
+from qprune.results.certificate import Certificate
+from qprune.results.hashes import circuit_hash
+from qprune.results.manifest import seal
 from qprune.results.result import PruneResult
 from qprune.results.tradeoff import TradeOffPoint
 from qprune.simulators.choices import final_outputs
 from qprune.simulators.values import Outputs
-from qprune.task.bundle import read_json
 from qprune.task.observables import are_equal
 from qprune.task.task import Task
-from qprune.verify.check import VerificationReport, verify
+from qprune.verify.check import verify
+from qprune.verify.checks import VerificationReport
 
+CHECKED_SAMPLES = 3  # samples on which the conversion is checked against PennyLane's own simulator
 FORMAT, FILE, ARRAYS = "qprune-pennylane/2", "pennylane.json", "pennylane.npz"
 
 
@@ -101,6 +107,11 @@ class PrunedQNode:
         return self.result.certificate
 
     @property
+    def certified_arrays(self) -> dict[str, NDArray[Any]]:
+        """What the certificate's hash ties to it: weights before and after, inputs, what moves which angle."""
+        return arrays_of(self.weights_before, self.certified_weights, self.network.inputs, self.roles)
+
+    @functools.cached_property
     def bounds(self) -> tuple[FloatArray, ...]:
         """Proven limit of the change of each measurement on each selected sample (T2), each of shape (M,).
 
@@ -163,20 +174,15 @@ class PrunedQNode:
         Raises:
             BundleError: The folder exists or cannot be written.
         """
-        folder = Path(folder)
-        save(self.result, folder, drawings=drawings, overwrite=overwrite, tradeoff=tradeoff)
         like = {name: qml.math.get_interface(array) for name, array in self.network.weights.items()}
         about = {"format": FORMAT, "weights": like, "inputs": list(self.network.inputs), "single": self.single}
-        arrays: dict[str, Any] = {f"weights {name}": number(array) for name, array in self.network.weights.items()}
-        arrays |= {f"original {name}": number(array) for name, array in self.weights_before.items()}
-        arrays |= {f"certified {name}": number(array) for name, array in self.certified_weights.items()}
-        arrays |= {f"inputs {name}": number(array) for name, array in self.network.inputs.items()}
-        arrays |= vars(self.roles)
-        try:
-            (folder / FILE).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
-            np.savez_compressed(folder / ARRAYS, **arrays)
-        except OSError as error:
-            raise BundleError(f"cannot write to {folder}: {error.strerror or error}") from error
+        arrays: dict[str, Any] = {f"{FREE}{name}": number(array) for name, array in self.network.weights.items()}
+        arrays |= self.certified_arrays
+        with whole_folder(folder, is_result, overwrite) as new:
+            write_result(self.result, new, drawings=drawings, tradeoff=tradeoff)
+            (new / FILE).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+            np.savez_compressed(new / ARRAYS, **arrays)
+            seal(new, self.result.certificate)
 
     def _packed(self, arrays: dict[str, Any]) -> Any:
         return next(iter(arrays.values())) if self.single else arrays
@@ -185,6 +191,10 @@ class PrunedQNode:
 def load(folder: str | Path, qnode: Any, *, kwargs: Mapping[str, Any] | None = None) -> PrunedQNode:
     """Read what `PrunedQNode.save` wrote and apply it to the QNode it was made for.
 
+    The stored arrays must be those that were certified, and the QNode with them must measure on a few samples what the
+    certified circuits do, before and after. Weights that were trained further are loaded as they are; the certificate
+    is then void, as before saving.
+
     Args:
         folder: Where `save` wrote.
         qnode: The original QNode; wires may have other labels, the circuit must be the same.
@@ -192,14 +202,14 @@ def load(folder: str | Path, qnode: Any, *, kwargs: Mapping[str, Any] | None = N
 
     Raises:
         BundleError: A file is missing or damaged.
-        CertificateError: The QNode is not the one that was pruned.
+        CertificateError: The QNode is not the one that was pruned, or the stored arrays are not those certified.
         TaskError: Neither does its structure fit.
     """
     folder = Path(folder)
     result = load_result(folder)
     about = read_json(folder / FILE)
-    if about.get("format") != FORMAT:
-        raise BundleError(f"{folder / FILE} is of format {about.get('format')}, not {FORMAT}: prune and save again")
+    if not isinstance(about, dict) or about.get("format") != FORMAT:
+        raise BundleError(f'{folder / FILE} must be a JSON object with "format": "{FORMAT}": prune and save again')
     try:
         with np.load(folder / ARRAYS) as stored:
             arrays = dict(stored)
@@ -212,6 +222,7 @@ def load(folder: str | Path, qnode: Any, *, kwargs: Mapping[str, Any] | None = N
         single = bool(about["single"])
     except Exception as error:  # zip, NumPy and JSON raise many unrelated types
         raise BundleError(f"{folder / ARRAYS} or {FILE} is missing or damaged: {error!r}") from error
+    check_tied(result, arrays)
     network = Network(checked_qnode(qnode), inputs, original, dict(kwargs or {}))
     try:
         tape = network.tape(network.sample(0), original)
@@ -231,9 +242,41 @@ def load(folder: str | Path, qnode: Any, *, kwargs: Mapping[str, Any] | None = N
     if not same:
         raise CertificateError(f"the QNode is not the one that was pruned into {folder}: give that one to load")
     pruned = PrunedQNode(network, single, roles, result, tape)
-    pruned.network, pruned.certified_weights = replace(network, weights=weights), certified
-    pruned.plan.rewrite(tape)  # checks constants and ties
+    check_refitted(certified, pruned.certified_weights, network.rounding)
+    pruned.network, pruned.certified_weights = replace(network, weights=certified), certified
+    try:
+        check_conversion(pruned)
+    except TaskError as error:
+        raise CertificateError(f"the QNode with the stored arrays is not what was certified: {error}") from error
+    pruned.network = replace(network, weights=weights)
     return pruned
+
+
+def check_conversion(pruned: PrunedQNode) -> None:
+    """The task and both tapes must agree on a few samples, by PennyLane's own simulator."""
+    network, result = pruned.network, pruned.result
+    picked = np.unique(np.linspace(0, network.num_samples - 1, CHECKED_SAMPLES).astype(int))
+    device = qml.device("default.qubit", wires=network.qnode.device.wires)
+    before, now = (
+        [network.tape(network.sample(int(i)), weights) for i in picked]
+        for weights in (pruned.weights_before, network.weights)
+    )
+    for what, task, own in (
+        ("original", result.original, before),
+        ("pruned", result.task, [pruned.plan.rewrite(tape) for tape in now]),
+    ):
+        outputs = final_outputs(task, sites_of(task), picked)
+        for k, tape in enumerate(own):
+            (plain,), _ = qml.transforms.convert_to_numpy_parameters(tape.copy(shots=None))
+            values = qml.execute([plain], device, diff_method=None)[0]
+            values = values if len(pruned.readings) > 1 else (values,)
+            for reading, value in zip(pruned.readings, values, strict=True):
+                gap = float(np.max(np.abs(reading.values(outputs)[..., k] - value)))
+                if gap > network.rounding * max(reading.ceiling(task), float(np.max(np.abs(value)))):
+                    raise TaskError(
+                        f"the {what} circuit gives another {reading.name} than its conversion on sample {picked[k]}: "
+                        f"they differ by {gap:.3g}; no certificate can be given for this QNode, please report it"
+                    )
 
 
 # -- arguments --------------------------------------------------------------------------------------------------------

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from html import escape
-from pathlib import Path
 
 from qiskit.circuit import ParameterExpression
 
-from qprune.errors import BundleError
 from qprune.report.diagram import FARTHEST, NEAREST, DrawnGate, circuit_svg, position, scale_stops
 from qprune.report.plots import inline_svg, plot_deviations, plot_tradeoff
-from qprune.results.result import PlanEntry, PruneResult, claims, deviation_name, table_rows, two_qubit_gates
+from qprune.results.result import (
+    PlanEntry,
+    PruneResult,
+    claims,
+    deviation_name,
+    is_proven,
+    table_rows,
+    two_qubit_gates,
+)
 from qprune.results.tradeoff import TradeOffPoint
 from qprune.task.task import Task
 
@@ -114,28 +119,6 @@ def page(result: PruneResult, *, tradeoff: Sequence[TradeOffPoint] = (), title: 
     )
 
 
-def write_page(text: str, path: str | Path) -> None:
-    """Write the page whole or not at all.
-
-    Raises:
-        BundleError: The file cannot be written.
-    """
-    path = Path(path)
-    scratch = None
-    try:
-        handle, scratch = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-        with open(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        os.chmod(scratch, 0o644)
-        os.replace(scratch, path)
-    except OSError as error:
-        if scratch is not None:
-            Path(scratch).unlink(missing_ok=True)
-        raise BundleError(
-            f"path must be a file that can be written, got {path}: {error.strerror or error}; give another"
-        ) from error
-
-
 # -- gates ----------------------------------------------------------------------------------------------------------
 
 
@@ -209,9 +192,10 @@ def _tiles(result: PruneResult) -> str:
         ("gates", _change(*(c.size() for c in circuits))),
         ("two-qubit gates", _change(*(two_qubit_gates(c) for c in circuits))),
         ("depth", _change(*(c.depth() for c in circuits))),
-        (f"proven {deviation_name(result)}, at most", f"{certificate.largest_bound:.4g}"),
-        ("measured, at most", f"{certificate.largest_measured:.4g}"),
     ]
+    proven = (f"proven {deviation_name(result)}, at most", f"{certificate.largest_bound:.4g}")
+    measured = (f"measured {deviation_name(result)}, at most", f"{certificate.largest_measured:.4g}")
+    tiles += [proven, measured] if is_proven(certificate) else [measured, ("proof", "not limited by proof")]
     cells = (f'<div class="tile"><dt>{name}</dt><dd>{value}</dd></div>' for name, value in tiles)
     return f'<dl class="tiles">{"".join(cells)}</dl>'
 
@@ -334,7 +318,8 @@ def _gate_row(entry: PlanEntry) -> str:
 
 
 def _certificate(result: PruneResult) -> str:
-    text = f"<pre>{escape(result.certificate.to_json())}</pre>"
+    certificate = replace(result.certificate, files={})  # this page is one of the files
+    text = f"<pre>{escape(certificate.to_json())}</pre>"
     return f"<details><summary>Certificate (JSON)</summary>{_box('Certificate', text, 'tall')}</details>"
 
 

@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import tempfile
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from qprune.errors import BundleError
-from qprune.report.page import page, write_page
-from qprune.report.plots import drawing_library, save_drawings
-from qprune.results.certificate import Certificate
-from qprune.results.result import PlanEntry, PruneResult
+from qprune._files import read_json, tidy, whole_folder, write_whole
+from qprune.errors import BundleError, CertificateError, QpruneError
+from qprune.limits.frontier import Frontier
+from qprune.report.page import page
+from qprune.report.plots import drawing_library, plot, save_drawings, save_figure
+from qprune.results.hashes import circuit_hash, task_hash
+from qprune.results.manifest import CERTIFICATE, check_manifest, digests, read_certificate, seal
+from qprune.results.result import ACTIONS, PlanEntry, PruneResult, told_of
 from qprune.results.tradeoff import TradeOffPoint
-from qprune.task.bundle import read_circuit, read_json, read_qpy, write_qpy
+from qprune.task.bundle import BUNDLE_FILES, read_circuit, read_circuit_file, write_task
+from qprune.task.circuit_file import circuit_text
 from qprune.task.task import Task
 from qprune.task.unitary_part import unitary_part
+
+FRONTIER = "frontier.png"
+FOR_PEOPLE = ("report.txt", "before.png", "after.png", "report.html")  # nothing is read back from these
+BESIDE = ("pennylane.json", "pennylane.npz")  # read by `qprune.pennylane.load`, which checks them
+
+# Everything that `save` and `PrunedQNode.save` write, for `overwrite` replaces nothing else.
+RESULT_FILES = {
+    *("certificate.json", "plan.json", "flat.json", "simplified.json", "report.txt"),
+    *("report.html", "before.png", "after.png", "pennylane.json", "pennylane.npz"),
+    *(f"{part}{name}" for part in ("original", "pruned") for name in ("", *(f"/{file}" for file in BUNDLE_FILES))),
+}
 
 
 def report(
@@ -35,7 +47,7 @@ def report(
     Raises:
         BundleError: The file cannot be written.
     """
-    write_page(page(result, tradeoff=tradeoff, title=title), path)
+    write_whole(path, page(result, tradeoff=tradeoff, title=title))
 
 
 def save(
@@ -55,101 +67,168 @@ def save(
         tradeoff: As in `report`.
 
     Raises:
-        BundleError: The folder exists (without `overwrite`, or with other things in it) or cannot be written.
+        BundleError: The folder exists (without `overwrite`, or with other things in it) or cannot be written, or a
+            gate of a circuit cannot be stored.
         MissingExtraError: Drawings are wanted and the extra "report" is not installed.
     """
-    folder = Path(folder)
     if drawings:
         drawing_library()
-    check_output_folder(folder, overwrite)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    except OSError as error:
-        raise BundleError(f"cannot write to {folder.parent}: {error.strerror or error}") from error
-    try:
-        _write(result, scratch, drawings, tradeoff)
-        scratch.chmod(0o755)
-        if folder.exists():
-            shutil.rmtree(folder)
-        os.replace(scratch, folder)
-    except OSError as error:
-        raise BundleError(f"cannot write to {folder}: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    with whole_folder(folder, is_result, overwrite) as new:
+        write_result(result, new, drawings=drawings, tradeoff=tradeoff)
 
 
-def _write(result: PruneResult, folder: Path, drawings: bool, tradeoff: Sequence[TradeOffPoint]) -> None:
-    result.original.save(folder / "original")
-    result.task.save(folder / "pruned")
-    for name, circuit in (("flat", result.flat), ("simplified", result.simplified)):
-        write_qpy(circuit, folder / f"{name}.qpy")
-    (folder / "certificate.json").write_text(result.certificate.to_json(), encoding="utf-8")
-    plan = {
-        "holdout": [result.original.holdout, result.original.seed],
-        "accuracy": result.accuracy,
-        "plan": [asdict(entry) for entry in result.plan],
-    }
-    (folder / "plan.json").write_text(json.dumps(plan, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    (folder / "report.txt").write_text(f"{result}\n", encoding="utf-8")
+def write_result(
+    result: PruneResult, folder: Path, *, drawings: bool = True, tradeoff: Sequence[TradeOffPoint] = ()
+) -> None:
+    """Write into an empty folder what `save` writes, and read it again.
+
+    Raises:
+        BundleError: A circuit cannot be stored, or what was read is not what was written.
+        OSError: The folder cannot be written.
+    """
+    _write(result, folder)
+    _compare(result, _read(folder))
     if drawings:
         save_drawings(result, folder)
         report(result, folder / "report.html", tradeoff=tradeoff)
+    seal(folder, result.certificate)
+
+
+def _write(result: PruneResult, folder: Path) -> None:
+    """Everything that is read back, and the table."""
+    for name, task in (("original", result.original), ("pruned", result.task)):
+        (folder / name).mkdir()
+        write_task(task, folder / name)
+    for name, circuit in (("flat", result.flat), ("simplified", result.simplified)):
+        (folder / f"{name}.json").write_text(circuit_text(circuit), encoding="utf-8")
+    plan = {"holdout": [result.original.holdout, result.original.seed], **told_of(result)}
+    (folder / "plan.json").write_text(json.dumps(plan, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    (folder / "report.txt").write_text(f"{result}\n", encoding="utf-8")
+    seal(folder, result.certificate)
+
+
+def _compare(written: PruneResult, read: PruneResult) -> None:
+    """Raise BundleError unless two results are the same, circuits and tasks by their hashes."""
+    here, there = _fingerprint(written), _fingerprint(read)
+    different = [name for name in here if here[name] != there[name]]
+    if different:
+        raise BundleError(
+            f"the result cannot be stored: its {different[0]} would not be read as it is; please report this circuit"
+        )
+
+
+def _fingerprint(result: PruneResult) -> dict[str, object]:
+    circuits = {"flat": result.flat, "simplified": result.simplified}
+    tasks = {"original": result.original, "pruned": result.task}
+    return {
+        **{f"circuit ({name})": circuit_hash(circuit) for name, circuit in circuits.items()},
+        **{f"circuit ({name})": circuit_hash(task.circuit) for name, task in tasks.items()},
+        **{f"task ({name})": task_hash(task) for name, task in tasks.items()},
+        "certificate": result.certificate,
+        "plan": result.plan,
+        "accuracy": result.accuracy,
+    }
 
 
 def load(folder: str | Path) -> PruneResult:
-    """Read what `save` wrote. Nothing is checked beyond form: that is what `verify` is for.
+    """Read what `save` wrote.
+
+    Nothing is checked beyond form, and that what is read is what was saved: the rest is what `verify` is for.
 
     Raises:
-        BundleError: A file is missing or unreadable.
-        CertificateError: The certificate is damaged.
+        BundleError: A file is missing, unreadable or damaged.
+        CertificateError: The certificate is damaged, or a file was changed, added or taken away after it was saved.
+            The page, the pictures and report.txt may be made anew; `verify` will say that they are not those saved.
     """
     folder = Path(folder)
-    if not (folder / "certificate.json").is_file():
-        raise BundleError(f"{folder} holds no certificate.json; give a folder that `qprune prune --out` wrote")
+    if not folder.exists():
+        tidy(folder.parent)  # may have been set aside by a process that died
+    result = _read(folder)
     try:
-        text = (folder / "certificate.json").read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BundleError(f"cannot read {folder / 'certificate.json'}: {error}") from error
-    certificate = Certificate.from_json(text)
+        _check_agreement(result, result.files or {})
+    except (TypeError, ValueError, LookupError) as error:  # what the report makes of entries of another kind
+        if isinstance(error, QpruneError):
+            raise
+        raise CertificateError(f"certificate is damaged: {error!r}") from error
+    return result
+
+
+def _read(folder: Path) -> PruneResult:
+    certificate, files = read_certificate(folder), digests(folder)
+    check_manifest(certificate.files, files, passed_over=FOR_PEOPLE)  # before anything else is read
     extra = read_json(folder / "plan.json")
     try:
         holdout, seed = extra["holdout"]
-        plan = tuple(_plan_entry(entry) for entry in extra["plan"])
-        accuracy = None if extra["accuracy"] is None else (extra["accuracy"][0], extra["accuracy"][1])
-    except (KeyError, TypeError, ValueError) as error:
+        plan = tuple(map(_plan_entry, extra["plan"]))
+        accuracy = _accuracy(extra["accuracy"])
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise BundleError(f"{folder / 'plan.json'} is damaged: {error!r}") from error
     original = Task.load(folder / "original", split=None, holdout=holdout, seed=seed)
+    known = original.circuit.parameters
     return PruneResult(
         original=original,
-        flat=read_qpy(folder / "flat.qpy"),
-        simplified=read_qpy(folder / "simplified.qpy"),
+        flat=read_circuit_file(folder / "flat.json", known),
+        simplified=read_circuit_file(folder / "simplified.json", known),
         task=_pruned_task(original, folder / "pruned"),
         plan=plan,
         certificate=certificate,
         accuracy=accuracy,
+        files=files,
     )
 
 
-def check_output_folder(folder: Path, overwrite: bool) -> None:
-    """Refuse a folder that cannot be made, or that a result must not replace, before any long work."""
-    if not folder.exists():
-        above = next(parent for parent in folder.absolute().parents if parent.exists())
-        if not above.is_dir() or not os.access(above, os.W_OK):
-            raise BundleError(f"cannot write to {folder}: {above} is no folder with leave to write; give another")
-        return
-    if not folder.is_dir():
-        raise BundleError(f"{folder} is a file; give a folder")
-    if any(folder.iterdir()):
-        if not (folder / "certificate.json").is_file():
-            raise BundleError(f"{folder} holds something else than a qprune result; give a new folder")
-        if not overwrite:
-            raise BundleError(f"{folder} already holds a result; give a new folder, or --force / overwrite=True")
+def _check_agreement(result: PruneResult, there: Mapping[str, str]) -> None:
+    """Write the result again: every file must say what it would say now, and no other may be there.
+
+    What stands in several files, such as the inputs in both bundles, is read from one of them. So a forger who writes
+    all hashes anew still has to make every file say the same, which is what `verify` recomputes.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        _write(result, Path(scratch))
+        here = digests(Path(scratch))
+    for name in sorted({*here, *there} - {*FOR_PEOPLE, *BESIDE}):
+        if name not in here or name not in there:
+            raise CertificateError(f"file {name} is {'missing' if name in here else 'none that a result has'}")
+        if here[name] != there[name]:
+            raise CertificateError(f"file {name} says something else than the result that it belongs to")
+
+
+def is_result(folder: Path) -> bool:
+    """Whether a folder holds a saved result and nothing else."""
+    if not (folder / CERTIFICATE).is_file():
+        return False
+    inside = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
+    return inside <= RESULT_FILES
+
+
+def save_frontier(front: Frontier, folder: str | Path, *, overwrite: bool = False) -> None:
+    """Write a Pareto front whole or not at all: its results as 00, 01, … from the largest on, and `frontier.png`.
+
+    Args:
+        front: What `qprune.frontier` returned.
+        folder: Where to; made anew.
+        overwrite: Whether an earlier front in that folder may be replaced.
+
+    Raises:
+        BundleError: As of `save`.
+    """
+    with whole_folder(folder, is_frontier, overwrite) as new:
+        for k, result in enumerate(front):
+            (new / f"{k:02d}").mkdir()
+            write_result(result, new / f"{k:02d}")
+        save_figure(plot(front), new / FRONTIER)
+
+
+def is_frontier(folder: Path) -> bool:
+    """Whether a folder holds a saved Pareto front and nothing else."""
+    inside = list(folder.iterdir())
+    return bool(inside) and all(path.name == FRONTIER or (path.name.isdecimal() and is_result(path)) for path in inside)
 
 
 def _pruned_task(original: Task, folder: Path) -> Task:
     """The pruned bundle on the original's ensemble, whatever inputs and weights the smaller circuit has left."""
-    description, circuit = read_json(folder / "task.json"), unitary_part(read_circuit(folder))[0]
+    circuit = unitary_part(read_circuit(folder, original.circuit.parameters))[0]
+    description = read_json(folder / "task.json")
     try:
         weights = dict(zip(description["weight_params"], description["weights"], strict=True))
         return original.with_circuit(circuit, weights)
@@ -157,5 +236,20 @@ def _pruned_task(original: Task, folder: Path) -> Task:
         raise BundleError(f"{folder / 'task.json'} does not fit its circuit: {error!r}") from error
 
 
+def _accuracy(given: Any) -> tuple[float, float] | None:
+    if given is None:
+        return None
+    before, after = map(_share, given)
+    return before, after
+
+
+def _share(number: Any) -> float:
+    if not isinstance(number, int | float) or not 0 <= number <= 1:
+        raise ValueError(f"an accuracy must be a number from 0 to 1, got {number!r}")
+    return float(number)
+
+
 def _plan_entry(entry: dict[str, Any]) -> PlanEntry:
+    if entry["action"] not in ACTIONS:
+        raise ValueError(f"an action must be one of {', '.join(ACTIONS)}, got {entry['action']!r}")
     return PlanEntry(**{**entry, "qubits": tuple(entry["qubits"]), "fixes": tuple(entry.get("fixes", ()))})

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Annotated, Any
 
-import numpy as np
-from qiskit import QuantumCircuit
-from qiskit.circuit import Parameter, ParameterExpression
+import msgspec
+from msgspec import Meta
 
 from qprune._arrays import FloatArray
+from qprune._files import parse_json
 from qprune._version import __version__
-from qprune.errors import CertificateError
+from qprune.errors import BundleError, CertificateError
 from qprune.geometry.bounds import HoldoutClaim
-from qprune.task.task import Task
+from qprune.results.hashes import record_hash
 
-FORMAT = "qprune-certificate/1"
+FORMAT = "qprune-certificate/2"
 VERSIONED = ("qiskit", "qiskit-aer", "numpy", "scipy")
 BY_PROOF = ("threshold", "proven")  # limits on what is proven
-HASH_DIGITS = 10  # angles in a hash are rounded to so many significant digits
+
+Index = Annotated[int, Meta(ge=0)]
+Limit = Annotated[float, Meta(ge=0)]
+Share = Annotated[float, Meta(ge=0, le=1)]
 
 
 @dataclass(frozen=True)
@@ -45,17 +46,17 @@ class Replaced:
             significant), entries as (real, imaginary); None for the identity.
     """
 
-    site: int
+    site: Index
     gate: str
-    qubits: tuple[int, ...]
-    origins: tuple[int, ...]
+    qubits: tuple[Index, ...]
+    origins: tuple[Index, ...]
     subgroup: str
     by: str
-    distance: float
-    tolerance: float | None
-    kappa: float
-    largest_angle: float
-    distance_low: float | None = None
+    distance: Limit
+    tolerance: Limit | None
+    kappa: Limit
+    largest_angle: Limit
+    distance_low: Limit | None = None
     matrix: tuple[tuple[tuple[float, float], ...], ...] | None = None
 
 
@@ -77,14 +78,14 @@ class NoiseRecord:
     """
 
     source: str
-    layout: tuple[int, ...] | None
+    layout: tuple[Index, ...] | None
     noiseless: tuple[str, ...]
-    coherence: tuple[float, ...]
-    infidelity: tuple[float, ...]
-    accumulated: tuple[float, ...]
-    totals: tuple[float, float, float]
-    predicted: tuple[float, float] | None = None
-    tried: tuple[tuple[float, float], ...] = ()
+    coherence: tuple[Share, ...]
+    infidelity: tuple[Share, ...]
+    accumulated: tuple[Share, ...]
+    totals: tuple[Limit, Limit, Limit]
+    predicted: tuple[Limit, Limit] | None = None
+    tried: tuple[tuple[Limit, Limit], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -98,10 +99,10 @@ class Expectations:
         failure: Probability that any measured value is further off than `error`.
     """
 
-    error: float
-    truncation: float
-    estimates: int
-    failure: float
+    error: Limit
+    truncation: Limit
+    estimates: Index
+    failure: Share
 
 
 @dataclass(frozen=True)
@@ -143,13 +144,16 @@ class Certificate:
             of the simplified circuit and the same with its gates replaced. Not of the pruned circuit's: exact changes
             after the replacement change states further, though no output.
         bound: Proven limit of |Δ| per output and sample (T2).
-        measured: |Δ| measured by full simulation, same shape.
+        measured: |Δ| measured by full simulation, same shape; where expectation values are not exact (`expectations`),
+            the most that it may be.
         certified_predictions: Where sign⟨O⟩ cannot flip (T4); None for outputs without a ±1 prediction.
         mean_state_error: Limit of (E‖Δψ‖²)^½ between the simplified circuit and the same with its gates replaced (T2).
             Not of the pruned circuit's state: exact simplification after that changes no output, but may change it.
         angle_from_tolerances: Closed form Σ 2 arcsin(κ_k ε_k/2) where it applies (aggregate "max", no budget).
         holdout: T5 on samples that selection never saw, or None.
         versions: Package versions.
+        records: SHA-256 of what a result holds besides: plan, accuracy, the circuit that the plan counts, pruned task.
+        files: SHA-256 of every file of a saved result but the certificate's own, by path; empty in memory.
     """
 
     original_hash: str
@@ -160,16 +164,18 @@ class Certificate:
     expectations: Expectations
     noise: NoiseRecord | None
     outputs: tuple[str, ...]
-    samples: tuple[int, ...]
+    samples: tuple[Index, ...]
     replaced: tuple[Replaced, ...]
-    angle: tuple[tuple[float, ...], ...]
-    bound: tuple[tuple[float, ...], ...]
-    measured: tuple[tuple[float, ...], ...]
+    angle: tuple[tuple[Limit, ...], ...]
+    bound: tuple[tuple[Limit, ...], ...]
+    measured: tuple[tuple[Limit, ...], ...]
     certified_predictions: tuple[tuple[bool, ...] | None, ...]
-    mean_state_error: float
-    angle_from_tolerances: float | None
+    mean_state_error: Limit
+    angle_from_tolerances: Limit | None
     holdout: HoldoutClaim | None
     versions: dict[str, str]
+    records: dict[str, str] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict, compare=False)
 
     @property
     def largest_bound(self) -> float:
@@ -198,80 +204,70 @@ class Certificate:
         return self.largest_measured / self.largest_bound if self.largest_bound > 0 else None
 
     def to_json(self) -> str:
-        """The certificate as JSON; the same certificate gives the same bytes."""
-        return json.dumps({"format": FORMAT, **asdict(self)}, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+        """The certificate as JSON, with the SHA-256 of all it says; the same certificate gives the same bytes.
+
+        Raises:
+            CertificateError: A number is infinite, no number or out of its range, or an entry is of another kind.
+        """
+        try:
+            data = json.loads(json.dumps(asdict(self), allow_nan=False))
+        except (TypeError, ValueError) as error:
+            raise CertificateError(f"certificate is damaged, it holds a number that is none: {error}") from error
+        data = asdict(_checked(data))
+        sealed = {"format": FORMAT, "sha256": record_hash(data), **data}
+        return json.dumps(sealed, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> Certificate:
         """Read what `to_json` wrote.
 
         Raises:
-            CertificateError: The text is not a whole certificate of this format.
+            CertificateError: The text is not a whole certificate of this format, a number in it is out of its range, or
+                it was changed after it was written.
         """
         try:
-            data = json.loads(text)
-        except (TypeError, ValueError) as error:
-            raise CertificateError(f"certificate is not valid JSON: {error}") from error
-        if not isinstance(data, dict) or data.pop("format", None) != FORMAT:
-            raise CertificateError(f'certificate must be a JSON object with "format": "{FORMAT}"')
-        expected = {field.name for field in fields(cls)}
-        if set(data) != expected:
-            odd = sorted(set(data) ^ expected)
-            raise CertificateError(f"certificate has missing or unknown entries: {', '.join(odd)}")
-        try:
-            rows = {name: _matrix(data[name]) for name in ("angle", "bound", "measured")}
-            shape = (len(data["outputs"]), len(data["samples"]))
-            for name, matrix in rows.items():
-                if np.shape(matrix) != shape or not np.all(np.isfinite(np.array(matrix, dtype=float))):
-                    raise CertificateError(f"certificate entry {name} must be finite numbers of shape {shape}")
-            return cls(
-                **{
-                    **data,
-                    **rows,
-                    "expectations": Expectations(**data["expectations"]),
-                    "noise": None if data["noise"] is None else _noise(data["noise"]),
-                    "outputs": tuple(data["outputs"]),
-                    "samples": tuple(int(i) for i in data["samples"]),
-                    "replaced": tuple(_replaced(entry) for entry in data["replaced"]),
-                    "certified_predictions": tuple(
-                        None if row is None else tuple(bool(x) for x in row) for row in data["certified_predictions"]
-                    ),
-                    "holdout": None if data["holdout"] is None else HoldoutClaim(**data["holdout"]),
-                }
+            data = parse_json(text, "certificate")
+        except BundleError as error:
+            raise CertificateError(str(error)) from error
+        if not isinstance(data, dict) or data.get("format") != FORMAT:
+            raise CertificateError(
+                f'certificate must be a JSON object with "format": "{FORMAT}"; prune again if an older version wrote it'
             )
-        except (KeyError, TypeError, ValueError) as error:
-            if isinstance(error, CertificateError):
-                raise
-            raise CertificateError(f"certificate is damaged: {error!r}") from error
+        certificate = _checked(data)
+        if certificate.to_json() != text:
+            raise CertificateError(
+                "certificate was changed after it was written: what it says is not what its SHA-256 was made of"
+            )
+        return certificate
+
+
+def _checked(data: object) -> Certificate:
+    """Kinds, ranges and shapes of all entries; whole numbers become floats where those belong."""
+    try:
+        certificate = msgspec.convert(data, Certificate)
+    except ValueError as error:
+        raise CertificateError(f"certificate is damaged: {error}") from error
+    for part in ("limit", "simulator"):
+        told = certificate.options.get(part)
+        if not isinstance(told, dict) or not isinstance(told.get("name"), str):
+            raise CertificateError(f"certificate is damaged: its options must name the {part}, got {told!r}")
+    shape = [len(certificate.samples)] * len(certificate.outputs)
+    for name in ("angle", "bound", "measured"):
+        if [len(row) for row in getattr(certificate, name)] != shape:
+            raise CertificateError(
+                f"certificate is damaged: its claims are not for {len(certificate.outputs)} outputs and "
+                f"{len(certificate.samples)} samples, entry {name} has another shape"
+            )
+    return certificate
 
 
 def _largest(matrix: tuple[tuple[float, ...], ...]) -> float:
     return max((max(row) for row in matrix if row), default=0.0)
 
 
-def _matrix(rows: Iterable[Iterable[float]]) -> tuple[tuple[float, ...], ...]:
-    return tuple(tuple(float(x) for x in row) for row in rows)
-
-
-def _replaced(entry: dict[str, Any]) -> Replaced:
-    matrix = entry["matrix"]
-    if matrix is not None:
-        matrix = tuple(tuple((float(re), float(im)) for re, im in row) for row in matrix)
-    return Replaced(**{**entry, "qubits": tuple(entry["qubits"]), "origins": tuple(entry["origins"]), "matrix": matrix})
-
-
-def _noise(entry: dict[str, Any]) -> NoiseRecord:
-    numbers = ("coherence", "infidelity", "accumulated", "totals")
-    layout = None if entry["layout"] is None else tuple(int(q) for q in entry["layout"])
-    rows = {name: tuple(float(x) for x in entry[name]) for name in numbers}
-    predicted = None if entry["predicted"] is None else tuple(float(x) for x in entry["predicted"])
-    others = {"layout": layout, "noiseless": tuple(entry["noiseless"]), "predicted": predicted}
-    return NoiseRecord(**{**entry, **rows, **others, "tried": _matrix(entry["tried"])})
-
-
 def rows_of(array: FloatArray) -> tuple[tuple[float, ...], ...]:
     """A float array (R, M) as the tuples a certificate holds."""
-    return _matrix(array.tolist())
+    return tuple(tuple(row) for row in array.tolist())
 
 
 @lru_cache
@@ -280,70 +276,3 @@ def package_versions() -> dict[str, str]:
     from importlib.metadata import version  # its import takes as long as a fifth of Qiskit's
 
     return {"qprune": __version__} | {name: version(name) for name in VERSIONED}
-
-
-def circuit_hash(circuit: QuantumCircuit) -> str:
-    """SHA-256 of a circuit's gates, qubits and angles; registers, names and barriers do not enter.
-
-    Symbolic angles enter as their parameters' names and their value at a fixed point, so that the hash survives
-    writing and reading.
-    """
-    digest = hashlib.sha256(f"{circuit.num_qubits} {_angle(circuit.global_phase)}".encode())
-    for item in circuit.data:
-        operation = item.operation
-        if operation.name == "barrier":
-            continue
-        qubits = ",".join(str(circuit.find_bit(q).index) for q in item.qubits)
-        digest.update(f"|{operation.name} {qubits} {_parameters(operation)}".encode())
-    return digest.hexdigest()
-
-
-def task_hash(task: Task) -> str:
-    """SHA-256 of what a task holds besides its circuit."""
-    digest = hashlib.sha256()
-    for array in (task.inputs, task.probabilities, task.selected, task.heldout):
-        digest.update(repr((array.shape, array.tolist())).encode())
-    for observable in task.observables or ():
-        digest.update(repr([(p, c.real) for p, c in observable.to_list()]).encode())
-    names = [p.name for p in task.input_params], [p.name for p in task.weight_params]
-    digest.update(repr((names, task.weights.tolist(), task.measured_qubits)).encode())
-    return digest.hexdigest()
-
-
-def _parameters(operation: Any) -> str:
-    extra = ""
-    if hasattr(operation, "operator") and hasattr(operation, "time"):  # Pauli evolution
-        operators = operation.operator if isinstance(operation.operator, list) else [operation.operator]
-        extra = repr([getattr(op, "to_list", op.to_sparse_list)() for op in operators])
-    if getattr(operation, "ctrl_state", None) is not None:
-        extra += f" ctrl={operation.ctrl_state}"
-    return " ".join(_angle(p) for p in operation.params) + extra
-
-
-def _angle(value: Any) -> str:
-    if isinstance(value, Parameter):
-        return _parameter(value.name)
-    if isinstance(value, ParameterExpression):
-        names = sorted(p.name for p in value.parameters)
-        point = {p: _probe(p.name) for p in value.parameters}
-        return f"{','.join(names)}:{_rounded(complex(value.bind(point).numeric()))}"
-    if isinstance(value, np.ndarray):
-        return "[" + " ".join(_rounded(complex(entry)) for entry in value.ravel()) + "]"
-    if isinstance(value, str):
-        return value
-    return _rounded(complex(value))
-
-
-@lru_cache(maxsize=4096)
-def _parameter(name: str) -> str:
-    return f"{name}:{_rounded(complex(_probe(name)))}"
-
-
-def _probe(name: str) -> float:
-    """A fixed number in (0.5, 1.5) for a parameter's name."""
-    return 0.5 + int.from_bytes(hashlib.sha256(name.encode()).digest()[:6], "big") / 2**48
-
-
-def _rounded(value: complex) -> str:
-    real, imaginary = (f"{part:.{HASH_DIGITS - 1}e}" if part else "0" for part in (value.real, value.imag))
-    return real if imaginary == "0" else f"{real},{imaginary}"

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 from qiskit import QuantumCircuit
 
 from qprune._arrays import FloatArray
 from qprune._text import aligned
-from qprune.results.certificate import Certificate
+from qprune.results.certificate import BY_PROOF, Certificate
+from qprune.results.hashes import circuit_hash, record_hash, task_hash
 from qprune.simulators.choices import MatrixProductState
+from qprune.task.portable import reduced
 from qprune.task.task import Task
+
+ACTIONS = ("keep", "remove", "replace", "simplify")
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,7 @@ class PruneResult:
         plan: One entry per gate of `flat`.
         certificate: What is proven and measured.
         accuracy: Accuracy before and after on the task's labels, None without labels.
+        files: Of a result that was read: SHA-256 of every file of its folder by path, but for the certificate's own.
     """
 
     original: Task
@@ -76,6 +82,7 @@ class PruneResult:
     plan: tuple[PlanEntry, ...]
     certificate: Certificate
     accuracy: tuple[float, float] | None
+    files: Mapping[str, str] | None = None
 
     @property
     def circuit(self) -> QuantumCircuit:
@@ -102,6 +109,9 @@ class PruneResult:
     def __str__(self) -> str:
         return table(self)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return reduced(self)
+
     def __repr__(self) -> str:
         return (
             f"PruneResult({self.flat.size()} → {self.circuit.size()} gates, "
@@ -109,9 +119,25 @@ class PruneResult:
         )
 
 
+def recorded(result: PruneResult) -> PruneResult:
+    """The result with the hashes of its records in the certificate."""
+    return replace(result, certificate=replace(result.certificate, records=records_of(result)))
+
+
+def records_of(result: PruneResult) -> dict[str, str]:
+    """SHA-256 of what a result holds besides what the certificate says, by name (`Certificate.records`)."""
+    told = {name: record_hash(record) for name, record in told_of(result).items()}
+    return {**told, "flat": circuit_hash(result.flat), "pruned": task_hash(result.task)}
+
+
+def told_of(result: PruneResult) -> dict[str, Any]:
+    """Accuracy and plan as JSON holds them."""
+    return {"accuracy": result.accuracy, "plan": [asdict(entry) for entry in result.plan]}
+
+
 def plan_actions(plan: Sequence[PlanEntry]) -> dict[str, int]:
     """How many gates each action took."""
-    counts = dict.fromkeys(("keep", "remove", "replace", "simplify"), 0)
+    counts = dict.fromkeys(ACTIONS, 0)
     for entry in plan:
         counts[entry.action] += 1
     return counts
@@ -152,9 +178,7 @@ def _claims(result: PruneResult) -> list[str]:
         f"{sum(r.by == 'identity' for r in certificate.replaced)} of them removed; all other changes are exact",
         *_fixed(result.fixed_weights),
         f"largest {deviation_name(result)} over {len(certificate.samples)} samples",
-        f"  proven (T2)  {certificate.largest_bound:.6g}",
-        f"  measured     {certificate.largest_measured:.6g}"
-        + ("" if certificate.tightness is None else f"   ({100 * certificate.tightness:.1f} % of the bound)"),
+        *_largest(certificate),
     ]
     lines += _expectations(certificate)
     predictions = [row for row in certificate.certified_predictions if row is not None]
@@ -162,6 +186,26 @@ def _claims(result: PruneResult) -> list[str]:
         kept = int(np.all(predictions, axis=0).sum())
         lines.append(f"  predictions that provably cannot flip (T4): {kept} of {len(certificate.samples)}")
     return lines
+
+
+def _largest(certificate: Certificate) -> list[str]:
+    """What is proven and what was measured; what the limit was on comes first."""
+    measured = f"  measured     {certificate.largest_measured:.6g}"
+    if certificate.options["limit"]["name"] in BY_PROOF:
+        share = "" if certificate.tightness is None else f"   ({100 * certificate.tightness:.1f} % of the bound)"
+        return [f"  proven (T2)  {certificate.largest_bound:.6g}", measured + share]
+    budget = certificate.options["limit"].get("budget")
+    within = "" if budget is None else f"   (budget {budget:g})"
+    if is_proven(certificate):
+        return [measured + within, f"  proven (T2)  {certificate.largest_bound:.6g}"]
+    return [measured + within, "  not limited by proof: of other inputs than these samples this says nothing"]
+
+
+def is_proven(certificate: Certificate) -> bool:
+    """Whether the bound says what was asked for: it was what the limit was on, or keeps within the budget besides."""
+    limit = certificate.options["limit"]
+    budget = limit.get("budget")
+    return limit["name"] in BY_PROOF or (budget is not None and certificate.largest_bound <= budget)
 
 
 def _fixed(names: Sequence[str]) -> list[str]:
@@ -197,12 +241,12 @@ def _expectations(certificate: Certificate) -> list[str]:
     if known.failure:
         return [
             f"  from {known.estimates} measured expectation values, all within {known.error:.3g} of the exact with",
-            f"  probability {1 - known.failure:.6g} (T8); the bound allows for it, deviations may be off by twice that",
+            f"  probability {1 - known.failure:.6g} (T8); the bound and what is called measured allow for it",
         ]
     if certificate.options["simulator"]["name"] == MatrixProductState.name:
         return [
             f"  from matrix product states: expectation values within {known.error:.3g}, of which truncation "
-            f"{2 * known.truncation:.3g} (T7); the bound allows for it"
+            f"{2 * known.truncation:.3g} (T7); the bound and what is called measured allow for it"
         ]
     return []
 

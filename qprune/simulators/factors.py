@@ -137,7 +137,7 @@ def _whole(task: Task, site: Site, place: Mapping[int, int], rows: FloatArray) -
 
 
 def _euler(operation: Instruction) -> tuple[Angle, Angle, Angle] | None:
-    """Angles of Z, Y (X for r) and Z whose rotations in this order are a gate of SU(2); None for other gates."""
+    """Angles of Z, Y (X for r) and Z whose rotations, one by one, are a gate of SU(2); None for other gates."""
     if operation.name in ("u", "u3"):
         theta, phi, lam = operation.params
         return lam, theta, phi

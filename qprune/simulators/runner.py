@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from qprune._arrays import FloatArray
 from qprune.gates.sites import Site, Word
 from qprune.simulators.sharding import in_pieces
 from qprune.simulators.simulator import Simulator
 from qprune.simulators.values import Outputs, Prefix
+from qprune.task.portable import Portable
 from qprune.task.task import Task
 
 
@@ -42,11 +44,12 @@ class Runner:
         if self.executor is None or size >= len(samples):
             return self.simulator.run(task, sites, wanted, samples, progress)
         shards = [samples[k : k + size] for k in range(0, len(samples), size)]
+        shared = Portable((task.only(samples[:1]), tuple(sites)))
         with tqdm(total=len(samples), desc="simulating", unit="sample", disable=None if progress else True) as bar:
             parts = in_pieces(
                 self.executor,
                 _shard,
-                [(self.simulator, task.only(shard), sites, wanted) for shard in shards],
+                [(self.simulator, shared, task.inputs[shard], wanted) for shard in shards],
                 lambda k: bar.update(len(shards[k])),
             )
         return _joined(parts)
@@ -56,8 +59,10 @@ class Runner:
         return self.prefix(task, sites, [()] * len(sites), samples, progress).outputs
 
 
-def _shard(simulator: Simulator, task: Task, sites: Sequence[Site], wanted: Sequence[Sequence[Word]]) -> Prefix:
-    """On a worker: the pass of a task that holds the shard's samples only."""
+def _shard(simulator: Simulator, shared: Portable, inputs: FloatArray, wanted: Sequence[Sequence[Word]]) -> Prefix:
+    """On a worker: the pass of the task on the inputs of one shard."""
+    task, sites = shared.content
+    task = task.with_inputs(inputs)
     return simulator.run(task, sites, wanted, task.selected)
 
 

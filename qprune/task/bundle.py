@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,9 +18,15 @@ from qiskit.exceptions import QiskitError
 from qiskit.quantum_info import SparsePauliOp
 
 from qprune._arrays import FloatArray
+from qprune._files import read_json, read_text
 from qprune.errors import BundleError
+from qprune.task.circuit_file import circuit_from, circuit_text
+from qprune.task.domain import Domain
 
 BUNDLE_FORMAT = "qprune-task/1"
+CIRCUIT = "circuit.json"
+COLUMNS = ("probability", "label", "split")  # of inputs.csv besides the inputs
+BUNDLE_FILES = {CIRCUIT, "circuit.qpy", "circuit.qasm", "task.json", "inputs.csv"}
 
 
 class Bundled(Protocol):
@@ -33,6 +41,7 @@ class Bundled(Protocol):
     inputs: FloatArray
     probabilities: FloatArray
     labels: NDArray[np.int64] | None
+    domain: Domain
 
 
 def read_task(folder: Path, split: str | None) -> dict[str, Any]:
@@ -71,92 +80,87 @@ def read_task(folder: Path, split: str | None) -> dict[str, Any]:
             "weight_params": list(description["weight_params"]),
             "probabilities": probabilities,
             "labels": labels,
+            "domain": Domain.from_json(description.get("domain", {"kind": "data"})),
         }
-    except (KeyError, TypeError, ValueError, QiskitError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, QiskitError) as error:
         if isinstance(error, BundleError):
             raise
         raise BundleError(f"{folder}: task.json or inputs.csv is not as docs/bundles.md says: {error!r}") from error
 
 
 def write_task(task: Bundled, folder: Path) -> None:
-    """Write a task as a bundle, all its samples included.
+    """Write a task as a bundle into an empty folder, all its samples included.
 
     Raises:
-        BundleError: The folder cannot be written.
+        BundleError: A gate of the circuit cannot be stored, or an input has the name of another column.
+        OSError: The folder cannot be written.
     """
     terms = None
     if task.observables is not None:
         terms = [[[p, c.real] for p, c in observable.to_list()] for observable in task.observables]
+    names = [p.name for p in task.input_params]
+    taken = [name for name in names if name in COLUMNS]
+    if taken:
+        raise BundleError(f"inputs.csv has a column {taken[0]!r} of its own; give that input parameter another name")
     description = {
         "format": BUNDLE_FORMAT,
         "observables": terms,
-        "input_params": [p.name for p in task.input_params],
+        "input_params": names,
         "weight_params": [p.name for p in task.weight_params],
         "weights": task.weights.tolist(),
+        "domain": task.domain.to_json(),
     }
     circuit = task.circuit
     if task.observables is None and task.measured_qubits != tuple(range(task.circuit.num_qubits)):
         circuit = task.circuit.copy()
         circuit.add_register(ClassicalRegister(len(task.measured_qubits), "meas"))
         circuit.measure(task.measured_qubits, range(len(task.measured_qubits)))
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_qpy(circuit, folder / "circuit.qpy")
-        (folder / "task.json").write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
-        with open(folder / "inputs.csv", "w", newline="", encoding="utf-8") as stream:
-            writer = csv.writer(stream)
-            extra = ["probability"] + ([] if task.labels is None else ["label"])
-            writer.writerow([p.name for p in task.input_params] + extra)
-            for i, row in enumerate(task.inputs.tolist()):
-                label = [] if task.labels is None else [int(task.labels[i])]
-                writer.writerow([*map(repr, row), repr(float(task.probabilities[i])), *label])
-    except OSError as error:
-        raise BundleError(f"cannot write the bundle to {folder}: {error.strerror or error}") from error
+    (folder / CIRCUIT).write_text(circuit_text(circuit), encoding="utf-8")
+    (folder / "task.json").write_text(json.dumps(description, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    rows = np.column_stack([task.inputs, task.probabilities]).tolist()
+    with open(folder / "inputs.csv", "w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow([*names, "probability", *([] if task.labels is None else ["label"])])
+        for i, row in enumerate(rows):
+            writer.writerow([*map(repr, row), *([] if task.labels is None else [int(task.labels[i])])])
 
 
-def read_json(path: Path) -> Any:
-    """Parse a JSON file; BundleError says which file and where it breaks."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BundleError(f"cannot read {path}: {error.strerror or error}") from error
-    except ValueError as error:
-        raise BundleError(f"{path} is not valid JSON: {error}") from error
+def is_bundle(folder: Path) -> bool:
+    """Whether a folder holds a task bundle and nothing else."""
+    return (folder / "task.json").is_file() and {path.name for path in folder.iterdir()} <= BUNDLE_FILES
 
 
-def read_circuit(folder: Path) -> QuantumCircuit:
-    """The circuit of a bundle: `circuit.qpy` if there, else `circuit.qasm`."""
+def read_circuit(folder: Path, known: Sequence[Parameter] = ()) -> QuantumCircuit:
+    """The circuit of a bundle: the first of `circuit.json`, `circuit.qpy` and `circuit.qasm` that is there.
+
+    Args:
+        folder: The bundle's folder.
+        known: As in `read_circuit_file`.
+    """
+    if (folder / CIRCUIT).exists():
+        return read_circuit_file(folder / CIRCUIT, known)
     if (folder / "circuit.qpy").exists():
-        return read_qpy(folder / "circuit.qpy")
+        return _read_qpy(folder / "circuit.qpy")
     path = folder / "circuit.qasm"
     if not path.exists():
-        raise BundleError(f"{folder} has neither circuit.qpy nor circuit.qasm")
+        raise BundleError(f"{folder} has no {CIRCUIT}, circuit.qpy or circuit.qasm")
     try:
-        return qasm3.loads(path.read_text(encoding="utf-8"))
+        return qasm3.loads(read_text(path))
     except Exception as error:  # the reader raises many unrelated types
         raise _unreadable(path, error) from error
 
 
-def write_qpy(circuit: QuantumCircuit, path: Path) -> None:
-    """Write one circuit as a QPY file.
+def read_circuit_file(path: Path, known: Sequence[Parameter] = ()) -> QuantumCircuit:
+    """The circuit of a file that `circuit_text` filled.
 
-    Raises:
-        BundleError: It cannot be read back as it was: Qiskit loses a parameter that an angle does not depend on.
+    Args:
+        path: The file.
+        known: Parameters to take instead of new ones of the same names, so that several circuits share them.
     """
-    with open(path, "wb") as stream:
-        qpy.dump(circuit, stream)
-    try:
-        same = {p.name for p in read_qpy(path).parameters} == {p.name for p in circuit.parameters}
-    except BundleError:
-        same = False
-    if not same:
-        raise BundleError(
-            f"{path.name} could not be read back: an angle has parameters that it does not depend on, such as 0 · w, "
-            "which Qiskit loses; build the circuit with numbers there"
-        )
+    return circuit_from(read_text(path), str(path), {p.name: p for p in known})
 
 
-def read_qpy(path: Path) -> QuantumCircuit:
+def _read_qpy(path: Path) -> QuantumCircuit:
     """The one circuit of a QPY file; BundleError says which file cannot be read."""
     try:
         with open(path, "rb") as stream, warnings.catch_warnings():
@@ -168,6 +172,8 @@ def read_qpy(path: Path) -> QuantumCircuit:
 
 
 def _unreadable(path: Path, error: Exception) -> BundleError:
+    if isinstance(error, BundleError):
+        return error
     return BundleError(f"cannot read {path}: {' '.join(str(error).split()) or type(error).__name__}")
 
 
@@ -177,19 +183,34 @@ def _read_inputs(path: Path, names: list[str], split: str | None) -> tuple[Any, 
         if names:
             raise BundleError(f"{path} is missing, but task.json names {len(names)} input parameters")
         return None, None, None
-    try:
-        with open(path, newline="", encoding="utf-8") as stream:
-            rows = list(csv.DictReader(stream))
-    except OSError as error:
-        raise BundleError(f"cannot read {path}: {error.strerror or error}") from error
-    if rows and split is not None and "split" in rows[0]:
-        rows = [row for row in rows if row["split"] == split]
+    columns, rows = _table(path)
+    if split is not None and "split" in columns:
+        rows = [row for row in rows if row[columns["split"]] == split]
     if not rows:
         raise BundleError(f"{path} has no samples" + (f" in split {split!r}" if split else ""))
-    missing = [name for name in names if name not in rows[0]]
+    missing = [name for name in names if name not in columns]
     if missing:
         raise BundleError(f"{path} has no column {missing[0]!r}, which task.json names as an input parameter")
-    inputs = np.array([[float(row[name]) for name in names] for row in rows]).reshape(len(rows), len(names))
-    probabilities = [float(row["probability"]) for row in rows] if "probability" in rows[0] else None
-    labels = [int(row["label"]) for row in rows] if "label" in rows[0] else None
+    inputs = np.array([[float(row[columns[name]]) for name in names] for row in rows]).reshape(len(rows), len(names))
+    probabilities = [float(row[columns["probability"]]) for row in rows] if "probability" in columns else None
+    labels = [int(row[columns["label"]]) for row in rows] if "label" in columns else None
     return inputs, probabilities, labels
+
+
+def _table(path: Path) -> tuple[dict[str, int], list[list[str]]]:
+    """The place of every column of a CSV file, and its rows, each with a cell for every column."""
+    reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
+    try:
+        lines = [(reader.line_num, row) for row in reader if row]
+    except csv.Error as error:
+        raise BundleError(f"{path} is no table of comma-separated values: line {reader.line_num}: {error}") from error
+    if not lines:
+        raise BundleError(f"{path} has no samples")
+    header = lines[0][1]
+    twice = [name for k, name in enumerate(header) if name in header[:k]]
+    if twice:
+        raise BundleError(f"{path} has two columns {twice[0]!r}; leave one of them")
+    for line, row in lines[1:]:
+        if len(row) != len(header):
+            raise BundleError(f"{path} has {len(row)} cells in line {line}, but {len(header)} columns")
+    return {name: k for k, name in enumerate(header)}, [row for _, row in lines[1:]]

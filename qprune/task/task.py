@@ -1,7 +1,4 @@
-"""A task: a trained circuit, what it measures, and the ensemble of inputs it is judged on.
-
-The only place where parameters are bound to values.
-"""
+"""A trained circuit with what it measures and its inputs; the only place where parameters are bound to values."""
 
 from __future__ import annotations
 
@@ -18,6 +15,7 @@ from qiskit.circuit import Instruction, Parameter, ParameterExpression
 from qiskit.quantum_info import SparsePauliOp
 
 from qprune._arrays import FloatArray
+from qprune._files import whole_folder
 from qprune.errors import TaskError
 from qprune.task.arguments import (
     Ensemble,
@@ -28,9 +26,11 @@ from qprune.task.arguments import (
     checked_weights,
     kept_weights,
 )
-from qprune.task.bundle import read_task, write_task
+from qprune.task.bundle import is_bundle, read_task, write_task
+from qprune.task.domain import Domain, checked_domain
 from qprune.task.expressions import operation_with_numbers, values_of, with_numbers
 from qprune.task.observables import Spectrum, as_observables, name_of, spectrum_of, support_of
+from qprune.task.portable import reduced
 from qprune.task.unitary_part import unitary_part
 
 __all__ = ["FloatArray", "Task", "checked_task"]
@@ -64,6 +64,8 @@ class Task:
         seed: Seed ≥ 0 of the hold-out that is drawn.
         labels: Optional class of every sample, shape (M,), used only to report accuracy: ±1 (prediction: sign of the
             first observable), or 0 … R−1 with R > 1 observables (prediction: the largest).
+        domain: The inputs that claims for every input speak of (THEORY T9): "data", the smallest box that holds the
+            inputs, or `Domain.box(low, high)`, `Domain.ellipsoid(quantile)`, `Domain.around(radius)`.
         holds: What the circuit does not show of where its angles come from: by a parameter's name the names of the
             weights that refit must leave as they are while the circuit has that parameter. `qprune.pennylane` fills it.
 
@@ -76,7 +78,7 @@ class Task:
         input_params, weight_params: Parameters in the order of the columns of `inputs` and of `weights`.
         inputs, weights, probabilities, labels: As given, as read-only arrays.
         selected, heldout: Indices of the samples that selection sees, and of those it does not; both ascending.
-        holdout, seed, holds: As given, indices as a tuple.
+        holdout, seed, domain, holds: As given, indices as a tuple.
 
     Raises:
         TaskError: Anything above does not hold; nothing is guessed.
@@ -112,6 +114,7 @@ class Task:
     heldout: NDArray[np.intp]
     holdout: float | tuple[int, ...]
     seed: int
+    domain: Domain
     holds: Mapping[str, frozenset[str]]
 
     def __init__(
@@ -127,6 +130,7 @@ class Task:
         holdout: float | ArrayLike = 0.0,
         seed: int = 0,
         labels: ArrayLike | None = None,
+        domain: Domain | str = "data",
         holds: Mapping[str, Iterable[str]] | None = None,
     ) -> None:
         if not isinstance(circuit, QuantumCircuit):
@@ -146,6 +150,7 @@ class Task:
             input_params=columns,
             weight_params=trained,
             weights=values,
+            domain=checked_domain(domain),
             holds=checked_holds(holds),
             **vars(checked_ensemble(rows, outputs, probabilities, labels, holdout, seed)),
         )
@@ -169,6 +174,9 @@ class Task:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._set(**state)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return reduced(self)
 
     def __setattr__(self, name: str, value: object) -> None:
         change = "with_inputs" if name in Ensemble.__annotations__ else f"with_{name}"
@@ -237,6 +245,10 @@ class Task:
             weight_params=kept,
             weights=np.array([values[p.name] for p in kept], dtype=np.float64),
         )
+
+    def with_domain(self, domain: Domain | str) -> Task:
+        """The same task with claims for every input about another domain; `domain` as in `Task`."""
+        return self._but(domain=checked_domain(domain))
 
     def with_holds(self, holds: Mapping[str, Iterable[str]]) -> Task:
         """The same task with other weights held when refitting; `holds` as in `Task`."""
@@ -367,7 +379,7 @@ class Task:
     def load(
         cls, folder: str | Path, *, split: str | None = "train", holdout: float | ArrayLike = 0.0, seed: int = 0
     ) -> Task:
-        """Read a task bundle: `circuit.qpy` or `circuit.qasm`, `task.json`, `inputs.csv` (docs/bundles.md).
+        """Read a task bundle (docs/bundles.md): `task.json`, `inputs.csv` and the circuit as JSON, QPY or OpenQASM.
 
         Args:
             folder: The bundle's folder.
@@ -381,13 +393,19 @@ class Task:
         """
         return cls(**read_task(Path(folder), split), holdout=holdout, seed=seed)
 
-    def save(self, folder: str | Path) -> None:
-        """Write the task as a bundle (with `circuit.qpy`, which keeps parameters and gates as they are).
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
+        """Write the task as a bundle, whole or not at all; the circuit as `circuit.json`, exactly as it is.
+
+        Args:
+            folder: Where to; made anew.
+            overwrite: Whether an earlier bundle in that folder may be replaced.
 
         Raises:
-            BundleError: The folder cannot be written.
+            BundleError: The folder exists (without `overwrite`, or with other things in it) or cannot be written, or a
+                gate of the circuit cannot be stored.
         """
-        write_task(self, Path(folder))
+        with whole_folder(folder, is_bundle, overwrite) as new:
+            write_task(self, new)
 
     def __repr__(self) -> str:
         outputs = ", ".join(self.output_names[:4]) + (", …" if len(self.output_names) > 4 else "")

@@ -7,86 +7,49 @@ come from `simulation`, formulas are written anew here. Only observables on at m
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 from math import log, pi, sqrt
 from numbers import Real
-from typing import Any, Protocol
 
 import numpy as np
-from qiskit import QuantumCircuit
 
 from qprune._arrays import FloatArray
-from qprune._text import aligned
 from qprune.errors import CertificateError, CertificateViolation, QpruneError, TaskError
-from qprune.results.certificate import Certificate, circuit_hash, task_hash
+from qprune.results.certificate import package_versions
+from qprune.results.hashes import bytes_hash, circuit_hash, task_hash
+from qprune.results.manifest import check_manifest
+from qprune.results.result import records_of
 from qprune.task.task import Task
-from qprune.verify.formulas import SLACK, Noise, needed_bound, spectrum_of
+from qprune.verify.checks import Check, Checks, Result, VerificationReport, damaged
+from qprune.verify.formulas import MPS, SLACK, Noise, largest_errors, needed_bound, spectrum_of
+from qprune.verify.record import INFORMATIVE, check_accuracy, check_fall, check_options, check_plan
 from qprune.verify.states import Replacements, indices, light_cones, past_cones, simulate, used_qubits
 from qprune.verify.wide_states import simulate_wide
 
 # Radians by which a recorded angle may exceed the true one: certificates round up, as an expectation value wrong by
 # 10⁻¹⁴ can hide an angle of 10⁻⁷. Also the rounding of a distance near 0 or √2, hence of T1 and the closed form.
 EXCESS = 1e-6  # on few qubits
-STATEVECTOR, MPS = "statevector", "matrix_product_state"  # simulators that a certificate names
 DENSE_WIDTH = 20  # qubits up to which a certificate from matrix product states is verified by statevectors
+RECORDS = {"flat": "circuit that the plan counts", "pruned": "task of the pruned circuit"}  # what messages call them
+BUDGETED = ("proven", "measured")  # limits that always name a budget
 SIMULATED, PREFIX, FORMULA = "full simulation", "prefix states", "formula of the theorem"
 
 
-class Result(Protocol):
-    """What `verify` reads of a result; `qprune.PruneResult` has it."""
-
-    @property
-    def certificate(self) -> Certificate: ...
-    @property
-    def simplified(self) -> QuantumCircuit: ...
-    @property
-    def task(self) -> Task: ...
+READ = ("certificate", "simplified", "flat", "original", "task", "plan", "accuracy", "files")  # of `Result`
 
 
-@dataclass(frozen=True)
-class Check:
-    """One kind of claim, recomputed.
-
-    Attributes:
-        claim: What is claimed.
-        how: How it was recomputed.
-        kind: What `number` is: "difference", the largest |found − claimed|; "margin", the smallest room left below a
-            claimed limit, negative by rounding at most; "" where there is nothing to compare.
-        number: In the claim's own unit.
-        ok: Whether the claim holds; `verify` raises where it does not.
-    """
-
-    claim: str
-    how: str
-    kind: str = ""
-    number: float = 0.0
-    ok: bool = True
-
-
-@dataclass(frozen=True)
-class VerificationReport:
-    """Every check that was made, in order; `print` shows a table."""
-
-    checks: tuple[Check, ...]
-
-    def __str__(self) -> str:
-        rows = [("claim", "recomputed by", "result", "")]
-        for c in self.checks:
-            rows.append((c.claim, c.how, f"{c.kind} {c.number:.2g}" if c.kind else "–", "ok" if c.ok else "VIOLATED"))
-        return "\n".join((*aligned(rows), f"{len(self.checks)} checks, every claim holds"))
-
-
-def verify(task: Task, result: Result, *, progress: bool = False) -> VerificationReport:
+def verify(task: Task | Result, result: Result | None = None, *, progress: bool = False) -> VerificationReport:
     """Recompute every claim of `result.certificate` about pruning `task`, by full simulation.
 
-    Not recomputed, as no number depends on them: names of subgroups and representatives, origins of merged gates,
-    package versions. λ_k and r_k of a noise model are taken as recorded, being choices that no bound depends on, and so
-    are Σ r of the original and the pruned circuit and predicted deviations; what follows from them (Λ_k, κ, d_q, ε_k,
-    Σ r) is recomputed. Beyond 8 qubits an observable is not diagonalised, and limits of its eigenvalues are the task's.
-    Distances read on a noisy device are those of its states (T8), not of the states found here: they may not hold.
+    First all hashes: of the circuits, the task, plan and accuracy, and of every file of a result that was read from a
+    folder. Then every number that a claim rests on, from the circuits themselves, so that hashes made to fit do not
+    help. What is left, and only recorded, is named at the end of the report: λ_k and r_k of a noise model are choices
+    that no bound depends on, for example; what follows from them (Λ_k, κ, d_q, ε_k, Σ r) is recomputed. Beyond 8 qubits
+    an observable is not diagonalised, and limits of its eigenvalues are the task's. Distances read on a noisy device
+    are those of its states (T8), not of the states found here: they may not hold.
 
     Args:
-        task: The task that was pruned.
+        task: The task that was pruned, as you know it; or the result alone, whose own original is then the task.
         result: What `prune` returned or `PruneResult.load` read.
         progress: Show a progress bar on stderr, where that is a terminal.
 
@@ -97,12 +60,14 @@ def verify(task: Task, result: Result, *, progress: bool = False) -> Verificatio
 
     Source: THEORY sections 3 and 5.
     """
-    if not isinstance(task, Task) or not all(hasattr(result, name) for name in ("certificate", "simplified", "task")):
+    if result is None and all(hasattr(task, name) for name in READ):
+        task, result = task.original, task  # type: ignore[union-attr, assignment]
+    if not isinstance(task, Task) or result is None or not all(hasattr(result, name) for name in READ):
         raise TaskError(
             "verify takes the task that was pruned and what prune returned for it, got "
             f"{type(task).__name__} and {type(result).__name__}; of a pruned QNode call its own verify()"
         )
-    _check_hashes(task, result)
+    hashes = list(_check_hashes(task, result))
     try:
         verifier = _Verifier(task, result, progress)
         verifier.check_outputs()
@@ -110,18 +75,16 @@ def verify(task: Task, result: Result, *, progress: bool = False) -> Verificatio
         verifier.check_angles()
         verifier.check_bounds()
         verifier.check_holdout()
-    except QpruneError:
-        raise
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise _damaged(repr(error)) from error
-    return VerificationReport((Check("circuits and task are those certified", "SHA-256"), *verifier.checks))
+        verifier.check_record()
+    except (AttributeError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+        if isinstance(error, QpruneError):
+            raise
+        raise damaged(repr(error)) from error
+    return VerificationReport((*hashes, *verifier.checks), INFORMATIVE)
 
 
-def _damaged(what: str) -> CertificateError:
-    return CertificateError(f"certificate is damaged: {what}")
-
-
-def _check_hashes(task: Task, result: Result) -> None:
+def _check_hashes(task: Task, result: Result) -> Iterator[Check]:
+    result.certificate.to_json()  # refuses numbers that are none, or out of their range
     for what, circuit, claimed in (
         ("the task's circuit", task.circuit, result.certificate.original_hash),
         ("the simplified circuit", result.simplified, result.certificate.simplified_hash),
@@ -131,21 +94,35 @@ def _check_hashes(task: Task, result: Result) -> None:
             raise CertificateError(f"the certificate belongs to another circuit: the hash of {what} differs")
     if task_hash(task) != result.certificate.task_hash:
         raise CertificateError(
-            "the certificate belongs to another task: inputs, weights, observables, probabilities or the hold-out "
-            "split are not those it was made for"
+            "the certificate belongs to another task: inputs, labels, weights, observables, probabilities or the "
+            "hold-out split are not those it was made for"
         )
+    yield Check("circuits and task are those certified", "SHA-256")
+    found = records_of(result)  # type: ignore[arg-type]
+    for name in sorted(found):
+        if found[name] != result.certificate.records.get(name):
+            raise CertificateError(
+                f"the result's {RECORDS.get(name, name)} is not what was certified: its hash differs"
+            )
+    yield Check("plan and accuracy are those certified", "SHA-256")
+    if result.files is not None:
+        check_manifest(result.certificate.files, result.files)
+        own = result.certificate.versions.get("qprune") == package_versions()["qprune"]  # whose words it is in
+        if own and result.files.get("report.txt") != bytes_hash(f"{result}\n".encode()):
+            raise CertificateViolation("report.txt says something else than the result that it belongs to")
+        yield Check("files are those that were saved", "SHA-256")
 
 
 # -- claims -------------------------------------------------------------------------------------------------------
 
 
-class _Verifier:
+class _Verifier(Checks):
     """Simulates once, then compares claim after claim; stops at the first that does not hold."""
 
     def __init__(self, task: Task, result: Result, progress: bool) -> None:
-        self.task, self.certificate = task, result.certificate
+        super().__init__()
+        self.task, self.result, self.certificate = task, result, result.certificate
         self.circuit, self.pruned = result.simplified, result.task.circuit
-        self.checks: list[Check] = []
         self.entries, self.options, self.seen = self.certificate.replaced, self.certificate.options, task.selected
         self.limit, self.simulator = self.options["limit"], self.options["simulator"]["name"]
         self.outputs = [f"output {name}" for name in task.output_names]
@@ -165,41 +142,21 @@ class _Verifier:
         weights = result.task.named_weights
         # On the task's own ensemble and outputs, so that a result cannot bring others
         circuits = task.with_circuit(self.circuit), task.with_circuit(result.task.circuit, weights)
-        width = len(used_qubits(task, *circuits))
+        flat, width = task.with_circuit(result.flat), len(used_qubits(task, *circuits))
         run = simulate_wide if self.simulator == MPS and width > DENSE_WIDTH else simulate
         self.found = run(task, *circuits, self.by, self.cones, np.exp(-self.log_q), progress)
+        self.flattened = run(task, flat, flat, {}, [()] * len(self.cones), np.zeros(0), progress).exact
         # A mean is a sum of 2^n terms, each rounded once; in matrix product states errors of the state count.
-        own = 0.0 if run is simulate_wide else (64 + 2.0 ** (width - 1)) * np.finfo(float).eps
-        error = self.check_expectations(float(own + (1 + len(task.circuit.data)) * np.finfo(float).eps))
-        # What is found may be off by the first, what the certificate measured by the second.
+        eps = float(np.finfo(float).eps)
+        own = 0.0 if run is simulate_wide else (64 + 2.0 ** (width - 1)) * eps
+        error = self.check_expectations(own + (1 + len(result.flat.data)) * eps, width)
+        # What is found may be off by the first. What the certificate claims may lie above the truth by the second, as
+        # it allows for errors of its own; below by the first alone: no claimed error excuses a claim that is too small.
         self.slack = (SLACK + 4 * self.found.error) * np.array(scale)[:, None]
-        self.loose = self.slack + 2 * error * np.array(scale)[:, None]
+        self.loose = self.slack + 4 * error * np.array(scale)[:, None]
         # Likewise for angles, which go with the root of a mean's error.
         self.near = EXCESS + 4 * np.sqrt(2 * own) + self.found.gate_error
         self.excess = EXCESS + 4 * np.sqrt(2 * max(own, error)) + self.found.gate_error
-
-    def check(
-        self, claim: str, how: str, found: Any, claimed: Any, slack: Any, *where: Any, equal: bool = False
-    ) -> None:
-        """found ≤ claimed + slack, or |found − claimed| ≤ slack; `where` names the entries along each axis."""
-        found, claimed, slack = (np.asarray(a, float) for a in np.broadcast_arrays(found, claimed, slack))
-        if not found.size:
-            self.checks.append(Check(claim, how))
-            return
-        excess = np.abs(found - claimed) if equal else found - claimed
-        over = np.nan_to_num(excess - slack, nan=np.inf)  # what is not a number holds nowhere
-        at = tuple(int(i) for i in np.unravel_index(int(np.argmax(over)), over.shape))
-        if over[at] > 0:
-            names = ", ".join(labels[i] for labels, i in zip(where, at, strict=True)) or "the ensemble"
-            raise CertificateViolation(
-                f"{claim} does not hold at {names}: claimed {'' if equal else 'at most '}{claimed[at]:.10g}, "
-                f"found {found[at]:.10g} (rounding allowed: {slack[at]:.1g})"
-            )
-        number = float(np.max(excess))
-        self.checks.append(Check(claim, how, "difference" if equal else "margin", number if equal else 0.0 - number))
-
-    def equal(self, claim: str, how: str, found: Any, claimed: Any, slack: Any, *where: Any) -> None:
-        self.check(claim, how, found, claimed, slack, *where, equal=True)
 
     def number(self, option: str) -> float:
         """A finite number among the limit's fields, the simulator's or the other options."""
@@ -207,7 +164,7 @@ class _Verifier:
         value = next((place[option] for place in places if option in place), None)
         number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else np.nan
         if not np.isfinite(number):
-            raise _damaged(f"option {option} must be a number, is {value!r}")
+            raise damaged(f"option {option} must be a number, is {value!r}")
         return number
 
     def check_form(self) -> None:
@@ -216,7 +173,7 @@ class _Verifier:
         flags = [[True] * shape[1] if row is None else row for row in certificate.certified_predictions]
         for rows in (certificate.angle, certificate.bound, certificate.measured, flags):
             if [len(row) for row in rows] != [shape[1]] * shape[0] or certificate.outputs != self.task.output_names:
-                raise _damaged(f"its claims are not for {shape[0]} outputs and {shape[1]} samples like the task's")
+                raise damaged(f"its claims are not for {shape[0]} outputs and {shape[1]} samples like the task's")
         for circuit in (self.circuit, self.pruned):
             strange = {p.name for p in circuit.parameters} - {p.name for p in self.task.circuit.parameters}
             if strange or circuit.num_qubits != self.task.num_qubits:
@@ -226,9 +183,9 @@ class _Verifier:
         for entry, name in zip(self.entries, self.gates, strict=True):
             at, size = entry.site, 2 ** len(entry.qubits)
             if not 0 <= at < len(gates) or gates[at] != (entry.gate, entry.qubits) or sites.count(at) > 1:
-                raise _damaged(f"the simplified circuit has no {name}, or it is replaced twice")
+                raise damaged(f"the simplified circuit has no {name}, or it is replaced twice")
             if entry.matrix is not None and np.shape(entry.matrix) != (size, size, 2):
-                raise _damaged(f"the representative of {name} must be a matrix of size {size}")
+                raise damaged(f"the representative of {name} must be a matrix of size {size}")
         if certificate.samples != tuple(self.seen) or set(certificate.samples) & set(self.task.heldout.tolist()):
             found = tuple(self.seen.tolist())
             raise CertificateViolation(f"samples of the selection: claimed {certificate.samples}, found {found}")
@@ -244,7 +201,7 @@ class _Verifier:
         gates = [f"gate {k}" for k in range(len(sizes))]
         rows = [np.array(row) for row in (record.coherence, record.infidelity, record.accumulated)]
         if any(row.shape != ones.shape for row in rows) or not np.all((np.array(rows) >= 0) & (np.array(rows) <= 1)):
-            raise _damaged(f"its noise must be numbers in [0, 1] for {len(sizes)} gates")
+            raise damaged(f"its noise must be numbers in [0, 1] for {len(sizes)} gates")
         coherence, infidelity, accumulated = rows
         if self.options.get("coherence") is None:
             past = np.array([np.prod(coherence[list(cone)]) for cone in past_cones(self.circuit)])
@@ -260,26 +217,27 @@ class _Verifier:
             self.equal("budget of least predicted deviation", "comparison", best, self.number("budget"), 0)
         return Noise(infidelity, past)
 
-    def check_expectations(self, rounding: float) -> float:
-        """How far the certificate's own expectation values may be off: its word, unless they were only rounded."""
+    def check_expectations(self, rounding: float, width: int) -> float:
+        """How far the certificate's own expectation values may be off, which the simulator that it names limits."""
         known = self.certificate.expectations
-        if self.simulator == STATEVECTOR:
-            self.check("error of expectation values", "definition", known.error, rounding, 0)
-            self.equal(
-                "no truncation, no shots", "comparison", [known.truncation, known.estimates, known.failure], 0, 0
-            )
-        else:
-            self.check("truncation in the error", "comparison", 2 * known.truncation, known.error, 0)
-            self.check(
-                "failure probability", "comparison", known.failure, self.options["simulator"].get("delta", 0.0), 0
-            )
+        limits = largest_errors(self.simulator, known, rounding, width, len(self.result.flat.data))
+        if limits is None:
+            raise damaged(f"unknown simulator {self.simulator!r}")
+        for name, limit in limits.items():
+            self.check(f"expectation values: {name}", FORMULA, getattr(known, name), limit, 0)
+        least = 2 * known.truncation + np.finfo(float).eps
+        self.check("expectation values: error, at least", FORMULA, least, known.error, 0)
+        if known.failure:
+            self.check("failure probability", "comparison", known.failure, self.number("delta"), 0)
         return known.error
 
     def check_outputs(self) -> None:
         """Deviations of every output, and that the circuit is what the replacements say."""
         found, measured, everywhere = self.found, self.found.measured[:, self.seen], (self.outputs, self.samples)
         self.equal("exact simplification", SIMULATED, found.exact, 0, self.slack, *everywhere)
-        self.equal("measured deviation", SIMULATED, measured, self.certificate.measured, self.loose, *self.each)
+        self.equal("circuit that the plan counts", SIMULATED, self.flattened, 0, self.slack, *everywhere)
+        claimed = self.certificate.measured
+        self.check("measured deviation", SIMULATED, measured, claimed, self.slack, *self.each, below=self.loose)
         self.check("bound on the deviation", SIMULATED, measured, self.certificate.bound, self.slack, *self.each)
         defects = [0.0 if m is None else np.max(np.abs(m.conj().T @ m - np.eye(len(m)))) for m in self.by.values()]
         self.equal("representative is unitary", "matrices", defects, 0, SLACK, self.gates)
@@ -291,12 +249,18 @@ class _Verifier:
         distances, angle = self.found.deformed[:, self.seen], self.found.angle[:, self.seen]
         aggregate = self.limit.get("aggregate", "rms")
         if aggregate not in ("rms", "max"):
-            raise _damaged(f"unknown aggregate {aggregate!r}")
+            raise damaged(f"unknown aggregate {aggregate!r}")
         distance = distances.max(axis=1) if aggregate == "max" else self.rms(distances)
         lows = [e.distance if e.distance_low is None else e.distance_low for e in entries]
-        margin = np.where([e.distance_low is None for e in entries], self.excess, self.near)
-        within = np.clip(distance, lows, [e.distance for e in entries])
-        self.equal("q-overlap distance", deformed, distance, within, margin, self.gates)
+        self.holds(
+            "distances are intervals if measured",
+            "comparison",
+            self.certificate.expectations.estimates > 0 or all(e.distance_low is None for e in entries),
+            "a lower limit is claimed, and nothing was measured",
+        )
+        highs = np.array([e.distance for e in entries])
+        below = np.where([e.distance_low is None for e in entries], self.excess, self.near + highs - lows)
+        self.check("q-overlap distance", deformed, distance, highs, self.near, self.gates, below=below)
         sizes, eta = np.array([len(e.qubits) for e in entries]), 1 / np.cosh(np.minimum(self.log_q, 700))
         kappa = (2 / (1 + eta)) ** (sizes / 2)
         self.equal("κ", "definition", kappa, [e.kappa for e in entries], SLACK, self.gates)
@@ -304,16 +268,14 @@ class _Verifier:
         self.check("d_1 ≤ κ d_q", PREFIX, 2 * np.sin(angle / 2), limit, SLACK, self.gates, self.each[1])
         claimed = [np.inf if e.tolerance is None else e.tolerance for e in entries]
         if not np.all(np.isinf(claimed) == (self.limit.get("tolerance") is None)):
-            raise _damaged("tolerances of gates do not fit the option tolerance")
+            raise damaged("tolerances of gates do not fit the option tolerance")
         if self.limit.get("tolerance") is not None:
             saved = self.noise.infidelity[[entry.site for entry in entries]]
             tolerance = np.sqrt(self.number("tolerance") ** 2 + self.number("gamma") * saved)
             self.equal("tolerance of a gate", "definition", tolerance, claimed, SLACK, self.gates)
-            self.check("distance in tolerance (T1)", deformed, distance, tolerance, margin, self.gates)
-        largest, claimed = angle.max(axis=1), [e.largest_angle for e in entries]
-        self.equal("largest angle of a gate", PREFIX, largest, claimed, self.excess, self.gates)
-        doubt = SLACK + self.found.gate_error
-        self.check("… as an upper limit", PREFIX, largest, claimed, doubt, self.gates)
+            self.check("distance in tolerance (T1)", deformed, distance, tolerance, self.near, self.gates)
+        largest, claimed, near = angle.max(axis=1), [e.largest_angle for e in entries], SLACK + self.found.gate_error
+        self.check("largest angle of a gate", PREFIX, largest, claimed, near, self.gates, below=self.excess)
 
     def rms(self, values: FloatArray) -> FloatArray:
         return np.sqrt(values**2 @ self.probabilities)
@@ -340,7 +302,7 @@ class _Verifier:
         chords = np.array([e.kappa * (e.tolerance or 0) / 2 for e in self.entries])
         formula = min(pi / 2, 2 * np.arcsin(np.minimum(1, chords)).sum())
         self.equal("angle from tolerances", FORMULA, formula, closed, SLACK)
-        slack = np.max(self.excess, initial=0) * (1 + len(self.entries))
+        slack = np.max(self.near, initial=0) * (1 + len(self.entries))
         self.check("… as an upper limit", PREFIX, total, closed, slack, *self.each)
 
     def check_bounds(self) -> None:
@@ -365,10 +327,12 @@ class _Verifier:
                 became = np.sign(sign) * after
                 for claim, how, value in (("(T4)", FORMULA, least), ("not flipped", SIMULATED, became)):
                     self.check(f"certified predictions {claim}", how, np.where(flags, -value, -np.inf), 0, slack, here)
-        if self.limit.get("budget") is not None:
+        if self.limit["name"] in BUDGETED or self.limit.get("budget") is not None:
             what = "bound" if self.limit["name"] in ("threshold", "proven") else "measured"
             within, budget = getattr(certificate, what), self.number("budget")
             self.check(f"{what} in budget", "comparison", within, budget, self.slack, *self.each)
+            found = self.found.measured[:, self.seen]
+            self.check("deviation in budget", SIMULATED, found, budget, self.slack, *self.each)
 
     def check_holdout(self) -> None:
         """T5 anew, from samples that selection never saw."""
@@ -378,9 +342,9 @@ class _Verifier:
         if claim.samples != len(held) or not len(held) or not 0 < claim.delta < 1:
             claimed = f"{claim.samples} samples, δ = {claim.delta}"
             raise CertificateViolation(f"hold-out: claimed {claimed}; found {len(held)} samples")
-        values, slack = self.found.measured[:, held].max(axis=0), self.loose.max()
-        self.equal("hold-out: mean deviation", SIMULATED, values.mean(), claim.mean, slack)
-        self.equal("hold-out: largest deviation", SIMULATED, values.max(), claim.largest, slack)
+        values, slack, loose = self.found.measured[:, held].max(axis=0), self.slack.max(), self.loose.max()
+        self.check("hold-out: mean deviation", SIMULATED, values.mean(), claim.mean, slack, below=loose)
+        self.check("hold-out: largest deviation", SIMULATED, values.max(), claim.largest, slack, below=loose)
         ceiling = max((s.high - s.low for s in self.spectra), default=1.0)
         size, term = len(held), log(2 / claim.delta)  # two limits, so each may fail with half of δ
         hoeffding = ceiling * sqrt(term / (2 * size))
@@ -389,6 +353,8 @@ class _Verifier:
         bernstein = deviation * sqrt(2 * term / size) + 7 * ceiling * term / (3 * max(1, size - 1))
         upper = min(ceiling, values.mean() + min(hoeffding, bernstein))
         self.check("hold-out: expected deviation (T5)", FORMULA, upper, claim.expected_upper, slack)
+        if (claim.flips is None) != (claim.flip_rate_upper is None):
+            raise CertificateViolation("hold-out: flips are claimed without their rate, or the rate without them")
         if claim.flips is None or claim.flip_rate_upper is None:
             return
         signed = [r for r, s in enumerate(self.spectra) if s.predicts_sign]
@@ -397,11 +363,20 @@ class _Verifier:
         middles = np.array([[self.spectra[r].middle] for r in signed])
         before, after = (side[signed][:, held] - middles for side in (self.found.before, self.found.after))
         # The sign of a mean that is zero up to rounding is not defined: such a sample may be counted or not.
-        clear = np.minimum(np.abs(before), np.abs(after)) > self.loose[signed]
-        differs = np.sign(before) != np.sign(after)
-        least, most = (differs & clear).any(axis=0).sum(), (differs | ~clear).any(axis=0).sum()
+        smallest, differs = np.minimum(np.abs(before), np.abs(after)), np.sign(before) != np.sign(after)
+        least = (differs & (smallest > slack)).any(axis=0).sum()
+        most = (differs | (smallest <= loose)).any(axis=0).sum()
         self.equal("hold-out: flips", SIMULATED, np.clip(claim.flips, least, most), claim.flips, 0)
         from scipy.stats import binomtest  # takes half a second, and few results have a hold-out
 
         rate = binomtest(claim.flips, size, alternative="less").proportion_ci(1 - claim.delta, method="exact").high
         self.check("hold-out: flip rate (T5)", "SciPy's binomial test", rate, claim.flip_rate_upper, SLACK)
+
+    def check_record(self) -> None:
+        """Options, plan and accuracy against the circuits and what was found."""
+        check_options(self, self.task, self.result)
+        check_plan(self, self.task, self.result)
+        means = (self.found.before, self.found.after) if self.task.observables is not None else None
+        check_accuracy(self, self.task, self.result.accuracy, means, self.loose)
+        if self.limit["name"] == "accuracy" and means is not None:
+            check_fall(self, self.task, self.number("loss"), means, self.loose)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from math import pi
+from math import log, pi, sqrt
 from typing import NamedTuple
 
 import numpy as np
 
 from qprune._arrays import FloatArray
+from qprune.results.certificate import Expectations
 from qprune.task.observables import DENSE_QUBITS, restricted, without_identity
 from qprune.task.task import Task
 
@@ -15,6 +16,10 @@ from qprune.task.task import Task
 # that an exact simplification may spend on each. Recorded angles (radians), entries of unitaries, probabilities and
 # shares of noise, all of which count up to one, may be off by as much.
 SLACK = 1e-9
+
+STATEVECTOR, MPS, ON_DEVICE = "statevector", "matrix_product_state", "on_device"  # simulators that a certificate names
+# Of matrix product states: the state error beyond which there is no certificate, and rounding of a product.
+STATE_ERROR, STEP = 0.05, 32 * float(np.finfo(float).eps)
 
 
 class Noise(NamedTuple):
@@ -68,3 +73,32 @@ def needed_bound(theta: FloatArray, mean: FloatArray, spread: FloatArray, spectr
         lowest, highest = np.cos(np.minimum(pi, start + 2 * theta)), np.cos(np.maximum(0, start - 2 * theta))
         needed = np.minimum(needed, np.maximum(sign - spectrum.radius * lowest, spectrum.radius * highest - sign))
     return needed
+
+
+def largest_errors(
+    simulator: object, known: Expectations, rounding: float, width: int, gates: int
+) -> dict[str, float] | None:
+    """The most that entries of `Certificate.expectations` can be; None for an unknown simulator.
+
+    Args:
+        simulator: What the certificate names.
+        known: What it says of its expectation values.
+        rounding: Of a mean from a statevector.
+        width: Qubits in use.
+        gates: Gates of the original, composite ones opened.
+
+    Source: THEORY T7 and T8.
+    """
+    if simulator == STATEVECTOR:
+        return {"error": rounding, "truncation": 0.0, "estimates": 0, "failure": 0.0}
+    if simulator == MPS:
+        # A gate on far qubits swaps through the chain and back; the state is decomposed at each step on the way.
+        steps = (gates + 1) * (12 * width + 6)
+        error = 2 * known.truncation + STEP * (width + 4) ** 2 * steps
+        return {"error": error, "truncation": STATE_ERROR, "estimates": 0, "failure": 0.0}
+    if simulator == ON_DEVICE:
+        # Outcomes are ±1, so that no standard error exceeds 1; each of two passes may fail with half of δ.
+        chance = known.failure / 2 if known.failure else 1.0
+        error = sqrt(2 * log(2 * max(known.estimates, 1) / chance)) + rounding if known.failure else rounding
+        return {"error": error, "truncation": 0.0, "failure": 1.0}
+    return None

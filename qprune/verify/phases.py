@@ -1,7 +1,7 @@
 """How inputs enter two circuits, read anew for verification: phases, frequencies, and outputs on a grid of phases.
 
-A gate's frequencies come from its matrices at equispaced angles, not from a catalogue; intervals of phases that are not
-linear from mpmath's interval arithmetic; states from `states`. Nothing is shared with what made the claim, beyond the
+A gate's frequencies come from its matrices at equispaced angles, not from a catalogue; ranges of phases that are not
+linear from `ranges`, light cones and states from the code below. Nothing is shared with what made the claim, beyond the
 task.
 
 Source: THEORY T9.
@@ -9,24 +9,23 @@ Source: THEORY T9.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache, cached_property
-from itertools import pairwise
 from math import gcd, lcm, pi
 from typing import Any
 
-import mpmath as mp
 import numpy as np
-import sympy as sp
 from numpy.typing import NDArray
 from qiskit import QuantumCircuit
-from qiskit.circuit import Instruction, ParameterExpression
+from qiskit.circuit import Instruction, Parameter, ParameterExpression
 
 from qprune._arrays import ComplexArray, FloatArray
 from qprune.errors import TaskError
+from qprune.task.expressions import bound_in_part, number_at, slopes_of
 from qprune.task.observables import restricted
 from qprune.task.task import Task
+from qprune.verify.ranges import Range, range_of
 from qprune.verify.states import indices
 
 ANGLES = 64  # at which a gate's matrix is looked at, over two turns: frequencies up to 15 in halves
@@ -40,41 +39,38 @@ class Turn:
     """A phase: a function of the inputs, and the unit in which every frequency is whole.
 
     Attributes:
-        form: Of the symbols, without a constant.
-        symbols: Of all inputs.
+        factors: Of a linear function; else 1 for the inputs that enter.
+        text: Of another function, in x_0, x_1, …; "" for a linear one.
+        unit: The phase is unit times the function.
     """
 
-    form: sp.Expr
-    symbols: tuple[sp.Symbol, ...]
+    factors: tuple[float, ...]
+    text: str
+    unit: float = 1.0
 
     def interval(self, low: FloatArray, high: FloatArray) -> tuple[float, float]:
         """Limits over a box."""
-        if self._factors is not None:
-            ends = np.stack([self._factors * low, self._factors * high])
-            room = 1e-15 * np.abs(ends).sum()
-            return float(ends.min(axis=0).sum() - room), float(ends.max(axis=0).sum() + room)
-        boxes = [mp.iv.mpf([float(a), float(b)]) for a, b in zip(low, high, strict=True)]
-        found = self._function(*boxes)
-        return float(found.a), float(found.b)
+        if self.text:
+            boxes = {f"x_{i}": Range(float(a), float(b)) for i, (a, b) in enumerate(zip(low, high, strict=True))}
+            found = self.unit * range_of(self.text, boxes)
+            return found.low, found.high
+        factors = self.unit * np.array(self.factors)
+        ends = np.stack([factors * low, factors * high])
+        room = 1e-15 * np.abs(ends).sum()
+        return float(ends.min(axis=0).sum() - room), float(ends.max(axis=0).sum() + room)
 
     @cached_property
     def uses(self) -> NDArray[np.bool_]:
         """Which inputs enter."""
-        return np.array([s in self.form.free_symbols for s in self.symbols], dtype=bool)
+        return np.array(self.factors) != 0
 
-    @cached_property
-    def _factors(self) -> FloatArray | None:
-        """Of a linear form; None for other functions."""
-        if not self.form.is_polynomial(*self.symbols) or sp.total_degree(self.form, *self.symbols) > 1:
-            return None
-        return np.array([float(self.form.coeff(s)) for s in self.symbols])
-
-    @cached_property
-    def _function(self) -> Any:
-        return sp.lambdify(self.symbols, self.form, modules=[_INTERVALS])
-
-
-_INTERVALS = {name: getattr(mp.iv, name) for name in ("sin", "cos", "exp", "log")} | {"mpf": mp.iv.mpf}
+    def ratio(self, other: Turn) -> float | None:
+        """c where this function is c times another, to rounding."""
+        if self.text or other.text:
+            return 1.0 if self.text == other.text else None
+        mine, its = np.array(self.factors), np.array(other.factors)
+        ratio = float(mine @ its / (its @ its))
+        return ratio if ratio and np.abs(mine - ratio * its).max() <= DIGITS * np.abs(mine).max() else None
 
 
 @dataclass(frozen=True)
@@ -127,29 +123,28 @@ def read(original: Task, pruned: Task) -> Found:
     Raises:
         TaskError: A gate depends on its parameter in a way that is not known.
     """
-    symbols = tuple(sp.Symbol(p.name, real=True) for p in original.input_params)
-    forms: list[tuple[sp.Expr, list[Fraction], float]] = []  # function, ratios of frequency steps, first step
+    forms: list[tuple[Turn, list[Fraction], float]] = []  # function, ratios of frequency steps, first step
     circuits = []
     for task in (original, pruned):
         gates = []
         for operation, qubits in _elementary(task.circuit, tuple(range(task.num_qubits)), task):
-            angles = tuple(_angle(task, operation, k, symbols, forms) for k in range(len(operation.params)))
+            angles = tuple(_angle(task, operation, k, forms) for k in range(len(operation.params)))
             gates.append(Placed(operation, qubits, angles))
         circuits.append(gates)
     units = [_unit(fractions, step) for _, fractions, step in forms]
-    turns = tuple(Turn(sp.Float(unit, 20) * form, symbols) for unit, (form, _, _) in zip(units, forms, strict=True))
+    turns = tuple(replace(form, unit=unit) for unit, (form, _, _) in zip(units, forms, strict=True))
     first, second = (tuple(_in_units(gate, units) for gate in gates) for gates in circuits)
     return Found(turns, (first, second))
 
 
-def _angle(task: Task, operation: Instruction, k: int, symbols: tuple[sp.Symbol, ...], forms: list[Any]) -> Any:
+def _angle(task: Task, operation: Instruction, k: int, forms: list[tuple[Turn, list[Fraction], float]]) -> Any:
     """A parameter of a gate as a number, or as (phase, ratio to its function, constant, highest frequency)."""
     parameter = operation.params[k]
     if not isinstance(parameter, ParameterExpression):
         return parameter
     if not task.has_inputs(parameter):
         return float(task.values(parameter))
-    form, constant = _form(task, parameter, symbols)
+    form, constant = _form(task, parameter)
     step, highest = _frequencies(operation.base_class, k, len(operation.params))
     j, ratio = _place(forms, form, step)
     return j, ratio, constant, highest
@@ -187,17 +182,19 @@ def _is_special(operation: Instruction) -> bool:
     return len(operation.params) > 1 and operation.name != "u"
 
 
-def _form(task: Task, parameter: ParameterExpression, symbols: tuple[sp.Symbol, ...]) -> tuple[sp.Expr, float]:
-    """An angle as a function of the inputs without its constant term, and that."""
-    names = {s.name: s for s in symbols}
-    weights = {p.name: v for p, v in zip(task.weight_params, task.weights.tolist(), strict=True)}
-    read = sp.sympify(parameter.sympify())
-    read = read.xreplace(
-        {s: names.get(str(s), sp.Float(weights[str(s)], 20) if str(s) in weights else s) for s in read.free_symbols}
-    )
-    read = sp.expand(read)
-    constant, form = read.as_independent(*symbols, as_Add=True)
-    return form, float(constant)
+def _form(task: Task, parameter: ParameterExpression) -> tuple[Turn, float]:
+    """An angle as a function of the inputs, and the constant beside a linear one."""
+    weights = dict(zip(task.weight_params, task.weights.tolist(), strict=True))
+    known = {p: weights[p] for p in parameter.parameters if p in weights}
+    bound = bound_in_part(parameter, known) if known else parameter
+    if bound is None:
+        raise TaskError(f"verify cannot bind the weights of the angle {parameter}; write it in a simpler form")
+    slopes = slopes_of(bound)
+    if slopes is not None:
+        factors = tuple(slopes.get(p, 0.0) for p in task.input_params)
+        return Turn(factors, ""), number_at(bound, dict.fromkeys(slopes, 0.0))
+    names = {p: Parameter(f"x_{i}") for i, p in enumerate(task.input_params) if p in bound.parameters}
+    return Turn(tuple(float(p in names) for p in task.input_params), str(bound.subs(names))), 0.0
 
 
 @cache
@@ -215,33 +212,19 @@ def _frequencies(gate: Any, index: int, count: int) -> tuple[float, float]:
     return step / 2, float(halves.max()) / 2
 
 
-def _place(forms: list[tuple[sp.Expr, list[Fraction], float]], form: sp.Expr, step: float) -> tuple[int, float]:
+def _place(forms: list[tuple[Turn, list[Fraction], float]], form: Turn, step: float) -> tuple[int, float]:
     """The phase of a function, a new one if need be, and its ratio to that."""
     for j, (other, fractions, first) in enumerate(forms):
-        ratio = sp.simplify(form / other) if form.free_symbols == other.free_symbols else None
-        if ratio is None or not ratio.is_number:
-            ratio = _same_ratio(form, other)
+        ratio = form.ratio(other)
         if ratio is None:
             continue
-        exact = float(ratio) * step / first
+        exact = ratio * step / first
         fraction = Fraction(exact).limit_denominator(LARGEST_DENOMINATOR)
         if fraction and abs(float(fraction) - exact) <= DIGITS * abs(exact):
             fractions.append(fraction)
-            return j, float(ratio)
+            return j, ratio
     forms.append((form, [Fraction(1)], step))
     return len(forms) - 1, 1.0
-
-
-def _same_ratio(form: sp.Expr, other: sp.Expr) -> float | None:
-    """c where all terms of one polynomial are c times those of another, to rounding."""
-    symbols = sorted(form.free_symbols, key=str)
-    if form.free_symbols != other.free_symbols or not (form.is_polynomial(*symbols) and other.is_polynomial(*symbols)):
-        return None
-    mine, its = (sp.Poly(f, *symbols).as_dict() for f in (form, other))
-    if set(mine) != set(its):
-        return None
-    ratios = [float(mine[key]) / float(its[key]) for key in mine]
-    return ratios[0] if all(abs(a - b) <= DIGITS * abs(a) for a, b in pairwise([*ratios, ratios[0]])) else None
 
 
 def _unit(fractions: list[Fraction], step: float) -> float:

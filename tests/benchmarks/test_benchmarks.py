@@ -9,7 +9,7 @@ import pytest
 from qiskit.quantum_info import Statevector
 
 from benchmarks.__main__ import main
-from benchmarks.records import append, can_measure_memory, peak_memory, read
+from benchmarks.records import append, can_measure_memory, peak_memory, read, rows_of
 from benchmarks.scaling import Config, network, plain_pass
 
 pytestmark = pytest.mark.xdist_group("benchmarks")  # one worker, so that the rows are measured once
@@ -96,3 +96,21 @@ def test_memory_of_a_call_is_seen():
         pytest.skip("needs Linux")
     peak = peak_memory(lambda: np.ones(2**23).sum())  # 64 MiB, gone again when the call is over
     assert 60 < peak < 200
+
+
+@pytest.mark.parametrize("lost", [1, 5, 40])
+def test_a_row_that_was_cut_off_is_passed_over_and_measured_again(lost, tmp_path):
+    """As by a kill while it was written: with a note; what is appended later stands on a line of its own."""
+    path = tmp_path / "scaling.jsonl"
+    rows = [{"benchmark": "scaling", "config": {"qubits": k}, "date": str(k), "value": 0.5} for k in range(3)]
+    append(path, rows[0])
+    append(path, rows[1])
+    path.write_bytes(path.read_bytes()[:-lost])
+    append(path, rows[2])
+    if lost == 1:  # only the end of its line
+        assert rows_of(path) == rows
+        return
+    with pytest.warns(UserWarning, match=r"scaling.jsonl: line 2 is no whole row and is passed over"):
+        assert rows_of(path) == [rows[0], rows[2]]
+    with pytest.warns(UserWarning, match="passed over"):
+        assert [row["config"]["qubits"] for row in read(tmp_path, "scaling")] == [0, 2]

@@ -360,8 +360,8 @@ def test_refitted_weights_are_taken_at_their_new_values():
     circuit.rx(x, 1)
     circuit.ry(d, 0)
     data = {"inputs": np.array([[-0.8], [0.2], [0.9]]), "input_params": [x]}
-    task = qprune.Task(circuit, ["ZX", "XI"], weights={small: 0.01, b: 0.7, c: 1.1, d: 0.4}, **data)
-    options = {"limit": Measured(0.01, refit=True)}
+    task = qprune.Task(circuit, ["ZX", "XI"], weights={small: 0.05, b: 0.7, c: 1.1, d: 0.4}, **data)
+    options = {"limit": Measured(0.02, refit=True)}
     result, usual = (qprune.prune(task, resynthesis=r, **options) for r in (True, False))
     assert set(result.fixed_weights) == {"b", "c"}
     assert cx_needed(result.circuit) == 2 < cx_needed(usual.circuit)

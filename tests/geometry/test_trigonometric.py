@@ -7,8 +7,8 @@ import pytest
 import sympy as sp
 from scipy.optimize import minimize
 
-from qprune.geometry.intervals import NotBounded, range_of
-from qprune.geometry.phases import Phase, PhaseMap, identity_map, linear_map, symbol
+from qprune.geometry.intervals import Formula, NotBounded
+from qprune.geometry.phases import Phase, PhaseMap, identity_map, linear_map
 from qprune.geometry.regions import Ellipsoid, Region
 from qprune.geometry.supremum import supremum
 from qprune.geometry.trigonometric import (
@@ -186,8 +186,7 @@ def test_lifted_phases_converge_to_the_supremum_on_the_inputs():
 
 
 def test_products_of_inputs_are_bounded():
-    first, second = symbol(0), symbol(1)
-    phases = PhaseMap((Phase((1.0, 0.0)), Phase((1.0, 1.0), (sp.Float(3.0) - first) * (sp.Float(3.0) - second))))
+    phases = PhaseMap((Phase((1.0, 0.0)), Phase((1.0, 1.0), Formula("(3.0 - x_0)*(3.0 - x_1)"))))
     values = on_grid(lambda t: np.cos(t[:, 0]) + np.sin(t[:, 1] - 0.3), (1, 1))
     found = supremum(values, phases, Region(np.array([[2.0, 2.2]]), np.array([[3.5, 3.1]])), gap=0.01)
     x = np.random.default_rng(0).uniform([2.0, 2.2], [3.5, 3.1], (100000, 2))
@@ -197,39 +196,46 @@ def test_products_of_inputs_are_bounded():
     assert found.upper <= found.lower / 0.98
 
 
-X, Y = symbol(0), symbol(1)
-
-
 @pytest.mark.parametrize(
-    "expression",
+    "text",
     [
-        X * Y,
-        (X - 2) * (Y + 1),
-        X**2 - X * Y,
-        sp.sin(3 * X) * Y,
-        sp.atan(X) + sp.exp(-Y),
-        X**3,
-        sp.cos(X * Y),
-        sp.Abs(X),
+        "x_0*x_1",
+        "(x_0 - 2)*(x_1 + 1)/3",
+        "x_0**2 - x_0*x_1",
+        "sin(3*x_0)*x_1",
+        "atan(x_0) + exp(-x_1)",
+        "-x_0**3",
+        "cos(x_0*x_1)",
+        "abs(x_0) + 2**(-3)",
+        "1/(x_0**2 + 1)",
+        "log(x_0 + 4)*(x_1 + 5)**0.5 + acos(x_0/10) + tan(x_1/10)",
     ],
 )
-def test_ranges_hold_every_value(expression):
+def test_ranges_hold_every_value(text):
     rng = np.random.default_rng(2)
     low = rng.uniform(-3, 3, (200, 2))
     high = low + rng.uniform(0, 2, (200, 2)) * rng.choice([0, 1], (200, 1), p=[0.1, 0.9])
-    least, most = range_of(expression, {X: (low[:, 0], high[:, 0]), Y: (low[:, 1], high[:, 1])})
-    function = sp.lambdify([X, Y], expression, "numpy")
+    least, most = Formula(text).range(low, high)
+    x_0, x_1 = sp.symbols("x_0 x_1", real=True)
+    function = sp.lambdify([x_0, x_1], sp.sympify(text, locals={"x_0": x_0, "x_1": x_1}), "numpy")
     for _ in range(50):
         points = rng.uniform(low, high)
         values = function(points[:, 0], points[:, 1])
         assert np.all((values >= least) & (values <= most))
+        assert np.allclose(Formula(text).at(points), values, rtol=1e-12)
+
+
+def test_products_of_different_inputs_have_exact_ranges():
+    least, most = Formula("2*(3 - x_0)*(1 - x_1) + x_0").range(np.array([[1.0, 0.0]]), np.array([[4.0, 2.0]]))
+    corners = [2 * (3 - a) * (1 - b) + a for a in (1, 4) for b in (0, 2)]
+    assert [least[0], most[0]] == pytest.approx([min(corners), max(corners)], rel=1e-14)
 
 
 def test_what_interval_arithmetic_cannot_bound_is_refused():
-    across = {X: (np.array([-1.0]), np.array([1.0]))}
-    for expression in (1 / X, sp.log(X), sp.tan(2 * X), sp.sign(X)):
+    low, high = np.array([[-1.0]]), np.array([[1.0]])
+    for text in ("1/x_0", "log(x_0)", "tan(2*x_0)", "sign(x_0)", "2**x_0", "x_0**0.5", "y + 1"):
         with pytest.raises(NotBounded):
-            range_of(expression, across)
+            Formula(text).range(low, high)
 
 
 def test_an_ellipsoid_drops_only_cells_without_any_of_its_points():

@@ -9,7 +9,7 @@ import pytest
 from helpers import WEIGHTS, deviation, state
 from qiskit import QuantumCircuit
 
-from qprune import Measured, OptionError, Task, prune
+from qprune import Measured, OptionError, Task, prune, verify
 from qprune.limits import measuring
 from qprune.limits.prepared import prepare
 from qprune.limits.progress import INTERRUPTED, OUT_OF_TIME, OutOfTime, Watch
@@ -106,6 +106,14 @@ def test_why_a_search_was_cut_short_is_kept():
     assert found.cut == OUT_OF_TIME
     assert found.sites == prepared.sites
     assert measuring.compressed(measuring_of(network()), 0.3).cut is None
+
+
+def test_a_result_says_that_it_was_cut_short():
+    """It keeps its budget like any other, and verifies."""
+    result = prune(network(), Measured(0.3, refit=True), time_limit=1e-9)
+    assert result.certificate.options["cut_short"] == OUT_OF_TIME
+    verify(result.original, result)  # raises where a claim does not hold
+    assert "cut_short" not in prune(network(), Measured(0.3, refit=True)).certificate.options
 
 
 def measuring_of(task, **settings):

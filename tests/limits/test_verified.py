@@ -241,8 +241,9 @@ def test_moved_gates_are_members_of_their_subgroup_at_the_new_weights():
 def test_held_out_samples_play_no_part():
     """Other data there, the same circuit and weights; T5 speaks of them."""
     task = classifier(samples=10, holdout=0.4, seed=2)
-    other = classifier(samples=10, holdout=0.4, seed=2)
-    other.inputs[other.heldout] = 0.123
+    rows = task.inputs.copy()
+    rows[task.heldout] = 0.123
+    other = task.with_inputs(rows, holdout=task.heldout)
     first, second = (prune(t, Measured(0.1, refit=True)) for t in (task, other))
     assert first.certificate.pruned_hash == second.certificate.pruned_hash
     np.testing.assert_array_equal(first.weights, second.weights)
@@ -304,7 +305,7 @@ def test_a_smaller_circuit_remembers_what_went_and_why():
     assert [s.name for s in smaller.sites] == ["ry", "ry"]
     assert smaller.gone == {2}
     assert [(c.kind, c.origins) for c in smaller.changes] == [("inverse pair", (1, 3))]
-    assert smaller.weights == {"w0": 0.1, "w2": 0.3}
+    assert smaller.task.named_weights == {"w0": 0.1, "w2": 0.3}
     assert len(start.sites) == 5
     assert smaller.without([0]).gone == {0, 2}
 

@@ -18,6 +18,7 @@ from qnodes import (
 
 import qprune
 from qprune import BundleError, CertificateError, OptionError, Proven, QpruneError, TaskError, Threshold
+from qprune.results.manifest import seal
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # PennyLane warns of JAX versions
@@ -202,10 +203,34 @@ def test_load_refuses_what_does_not_fit(tmp_path):
         with pytest.raises((CertificateError, TaskError), match=r"not the one|had"):
             qpp.load(tmp_path / "out", wrong)
     (tmp_path / "out" / "pennylane.json").write_text(json.dumps({"format": "?"}))
+    with pytest.raises(CertificateError, match=r"pennylane\.json was changed"):
+        qpp.load(tmp_path / "out", build(0.3, 0, qml.Z(1)))
+    seal(tmp_path / "out", pruned.result.certificate)
     with pytest.raises(BundleError, match="pennylane"):
         qpp.load(tmp_path / "out", build(0.3, 0, qml.Z(1)))
     with pytest.raises(BundleError):
         qpp.load(tmp_path / "nowhere", build(0.3, 0, qml.Z(1)))
+
+
+def test_a_pruned_qnode_is_saved_whole_or_not_at_all(tmp_path, monkeypatch):
+    """The last of its files, the arrays, cannot be written."""
+    original, X, w = make("hand-written", "several")
+    pruned = qpp.prune(original, Threshold(0), inputs=X, weights=w)
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("numpy.savez_compressed", full)
+    with pytest.raises(BundleError, match="No space left on device"):
+        pruned.save(tmp_path / "out", drawings=False)
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.undo()
+    pruned.save(tmp_path / "out", drawings=False)
+    monkeypatch.setattr("numpy.savez_compressed", full)
+    with pytest.raises(BundleError, match="No space left on device"):
+        pruned.save(tmp_path / "out", drawings=False, overwrite=True)
+    assert qpp.load(tmp_path / "out", original).certificate == pruned.certificate
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 # -- training on ------------------------------------------------------------------------------------------------------

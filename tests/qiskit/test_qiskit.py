@@ -13,7 +13,7 @@ from qiskit.transpiler import passes as qp
 
 from qprune import Measured, OptionError, Proven, PruneResult, Task, TaskError, Threshold, prune, verify
 from qprune.qiskit.faces import PruneGates, QpruneWarning, check_certificate, from_qnn
-from qprune.results.certificate import circuit_hash
+from qprune.results.hashes import circuit_hash
 
 BASIS = ["rz", "sx", "x", "cx"]
 LINE = CouplingMap.from_line(6)

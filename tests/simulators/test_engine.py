@@ -16,7 +16,7 @@ from qiskit.circuit.library import CSwapGate, PauliEvolutionGate, PauliGate, Per
 from qiskit.quantum_info import SparsePauliOp, random_unitary
 
 from qprune import Task
-from qprune.gates.sites import bound_operation, circuit_of, sites_of
+from qprune.gates.sites import circuit_of, sites_of
 from qprune.gates.subgroups import subgroup_of
 from qprune.selection.windows import Windows, window_ends
 from qprune.simulators import engine
@@ -171,7 +171,7 @@ def dense_values(task, weights=None, circuit=None):
     """(R, M) by Qiskit, at other weights or of another circuit."""
     moved = task.with_circuit(task.circuit if circuit is None else circuit)
     if weights is not None:
-        moved.weights = weights
+        moved = moved.with_weights(weights)
     return np.array([outputs(moved, state(moved.bound_circuit(i))) for i in range(task.num_samples)]).T
 
 
@@ -184,8 +184,7 @@ def test_any_circuit_and_its_derivatives(task, shift):
     np.testing.assert_allclose(network.values(weights), dense_values(task, weights), atol=1e-11)
     values, jacobian = network.jacobian(weights)
     np.testing.assert_allclose(values, dense_values(task, weights), atol=1e-11)
-    moved = task.with_circuit(task.circuit)
-    moved.weights = weights
+    moved = task.with_weights(weights)
     np.testing.assert_allclose(jacobian, finite_differences(network, moved), atol=1e-7)
 
 
@@ -214,7 +213,7 @@ def test_gates_go_and_are_turned_down_without_being_built_again(task, data):
                 if j == k:
                     other.unitary(group.matrix(t), list(group.qubits))
                 else:
-                    other.append(bound_operation(task, site.operation, i), site.qubits)
+                    other.append(task.bound_operation(site.operation, task.inputs[i]), site.qubits)
             found = network.turned_down({k: (scale, shift)}).values(task.weights)[:, i]
             np.testing.assert_allclose(found, outputs(task, state(other)), atol=1e-11)
     np.testing.assert_array_equal(network.values(task.weights), before)

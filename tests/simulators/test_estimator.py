@@ -135,7 +135,7 @@ def test_bounds_hold_for_the_exact_states(options, representatives):
     for entry in certificate.replaced:
         assert entry.tolerance is None or entry.distance <= entry.tolerance
     assert certificate.options["simulator"]["estimator"] == "Shots"
-    assert certificate.expectations.failure == certificate.options["delta"] == 0.05
+    assert certificate.expectations.failure == certificate.options["simulator"]["delta"] == 0.05
     assert "probability 0.95 (T8)" in str(result)
     assert type(certificate).from_json(certificate.to_json()) == certificate
     verify(task, result)

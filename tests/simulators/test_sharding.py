@@ -10,11 +10,11 @@ from multiprocessing import get_context
 import numpy as np
 import pytest
 from qiskit import QuantumCircuit
-from qiskit.circuit import ParameterVector
+from qiskit.circuit import Parameter, ParameterVector
 from qiskit.quantum_info import SparsePauliOp
 
 import qprune
-from qprune import Measured, OptionError, Proven, Task, Threshold, prune
+from qprune import Measured, OptionError, Proven, Task, Threshold, prune, verify
 from qprune.errors import TaskError
 from qprune.pennylane import prune as prune_qnode
 from qprune.simulators import runner
@@ -142,6 +142,22 @@ def test_processes_give_the_serial_result(start, monkeypatch):
     serial = prune(task, Proven(0.3))
     with ProcessPoolExecutor(2, mp_context=get_context(start)) as pool:
         assert everything(prune(task, Proven(0.3), executor=pool)) == everything(serial)
+
+
+def test_angles_reach_the_workers_as_they_are(monkeypatch):
+    """Qiskit 2.3 pickles x − 2w as −x + 2w; a fresh process that got that would measure another network."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    x, w, v = Parameter("x"), Parameter("w"), Parameter("v")
+    circuit = QuantumCircuit(1)
+    circuit.h(0)
+    circuit.rz(x - 2 * w, 0)
+    circuit.rx(0.8, 0)
+    circuit.ry(v / (w + 2), 0)
+    task = Task(circuit, "Z", inputs=np.linspace(-2, 2, 9), input_params=[x], weights={w: 0.7, v: 2.4})
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        result = prune(task, Threshold(0.01), executor=pool)
+    assert result.certificate == prune(task, Threshold(0.01)).certificate
+    assert verify(task, result)
 
 
 def test_samples_of_a_killed_process_are_done_once(monkeypatch):

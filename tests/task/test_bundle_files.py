@@ -117,7 +117,7 @@ def as_folder(name):
 UNREADABLE = {
     "a file": (lambda tmp_path: written(tmp_path / "b") / "task.json", "no task bundle at .*task.json"),
     "task.json a folder": (as_folder("task.json"), "cannot read .*task.json: Is a directory"),
-    "task.json not text": (rewrite("task.json", b"\xff\xfe\x00"), "task.json is not valid JSON"),
+    "task.json not text": (rewrite("task.json", b"\xff\xfe\x00"), "cannot read .*task.json: it is not UTF-8"),
     "no observables": (described(observables=...), "is not as docs/bundles.md says: KeyError.'observables'"),
     "no input_params": (described(input_params=...), "KeyError.'input_params'"),
     "no weight_params": (described(weight_params=...), "KeyError.'weight_params'"),
@@ -133,9 +133,23 @@ UNREADABLE = {
     "circuit.qpy empty": (rewrite("circuit.qpy", b""), "cannot read .*circuit.qpy"),
     "inputs.csv empty": (rewrite("inputs.csv", ""), "inputs.csv has no samples"),
     "inputs.csv header only": (rewrite("inputs.csv", "x0\n"), "inputs.csv has no samples"),
-    "short row": (rewrite("inputs.csv", "label,x0\n1\n"), "is not as docs/bundles.md says"),
+    "short row": (rewrite("inputs.csv", "label,x0\n1\n"), "inputs.csv has 1 cells in line 2, but 2 columns"),
     "label no integer": (rewrite("inputs.csv", "x0,label\n0.1,cat\n"), "is not as docs/bundles.md says.*cat"),
-    "inputs.csv not text": (rewrite("inputs.csv", b"x0\n\xff\xfe\n"), "is not as docs/bundles.md says"),
+    "inputs.csv not text": (rewrite("inputs.csv", b"x0\n\xff\xfe\n"), "cannot read .*inputs.csv: it is not UTF-8"),
+    "two columns alike": (rewrite("inputs.csv", "x0,x0\n0.1,0.2\n"), "inputs.csv has two columns 'x0'"),
+    "an extra cell": (rewrite("inputs.csv", "x0\n0.1\n0.2,0.3\n"), "inputs.csv has 2 cells in line 3, but 1 columns"),
+    "a huge field": (rewrite("inputs.csv", f"x0\n{'1' * 200_000}\n"), "inputs.csv is no table.*line 2.*field larger"),
+    "an open quote": (rewrite("inputs.csv", 'x0\n"0.1\n'), "inputs.csv is no table.*unexpected end of data"),
+    "nested JSON": (rewrite("task.json", "[" * 100_000), "task.json is not usable JSON: it is nested too deeply"),
+    "a weight NaN": (rewrite("task.json", '{"weights": [NaN]}'), "task.json is not valid JSON: NaN is not a number"),
+    "a weight without end": (rewrite("task.json", '{"weights": [1e999]}'), "1e999 is not a number"),
+    "a key twice": (rewrite("task.json", '{"format": 1, "format": 2}'), "the key 'format' stands twice"),
+    "circuit.json nested": (rewrite("circuit.json", "[" * 100_000), "circuit.json is not usable JSON"),
+    "circuit.json of another kind": (rewrite("circuit.json", "{}"), 'circuit.json must be .*"qprune-circuit/1"'),
+    "circuit.json without gates": (
+        rewrite("circuit.json", '{"format": "qprune-circuit/1"}'),
+        "is not a circuit as docs/",
+    ),
     "inputs.csv a folder": (as_folder("inputs.csv"), "inputs.csv.*Is a directory"),
 }
 
@@ -167,7 +181,7 @@ def test_a_bundle_goes_nowhere_unless_the_folder_can_be_made(tmp_path):
     """A file where the folder should be."""
     (tmp_path / "taken").write_text("mine")
     for target in (tmp_path / "taken", tmp_path / "taken" / "inside"):
-        with pytest.raises(BundleError, match="cannot write the bundle to"):
+        with pytest.raises(BundleError, match=r"is a file; give a folder|cannot write to"):
             make().save(target)
     assert (tmp_path / "taken").read_text() == "mine"
 
@@ -179,3 +193,58 @@ def test_inputs_keep_every_digit(tmp_path):
     assert Task.load(tmp_path).inputs.tolist() == [[value, 1e-300]]
     with open(tmp_path / "inputs.csv", newline="") as stream:
         assert next(csv.DictReader(stream))["x0"] == repr(value)
+
+
+def test_a_table_from_a_spreadsheet(tmp_path):
+    """With a byte-order mark, a column that is none of ours, quotes and an empty line."""
+    folder = written(tmp_path / "b")
+    (folder / "inputs.csv").write_text('x0,label,remark\r\n"0.1",1,"a, b"\r\n\r\n0.2,-1,\r\n', encoding="utf-8-sig")
+    task = Task.load(folder)
+    assert task.inputs.tolist() == [[0.1], [0.2]]
+    assert task.labels.tolist() == [1, -1]
+
+
+def test_an_input_with_the_name_of_another_column_is_refused(tmp_path):
+    """Written, the last column of that name would count."""
+    circuit = QuantumCircuit(1)
+    label = Parameter("label")
+    circuit.rx(label, 0)
+    task = Task(circuit, "Z", inputs=[[0.3]], input_params=[label], labels=[1])
+    with pytest.raises(BundleError, match=r"inputs.csv has a column 'label' of its own"):
+        task.save(tmp_path / "b")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_bundle_replaces_a_bundle_and_nothing_else(tmp_path):
+    make().save(tmp_path / "b")
+    with pytest.raises(BundleError, match="overwrite=True"):
+        make().save(tmp_path / "b")
+    make(weights=[0.1, 0.2]).save(tmp_path / "b", overwrite=True)
+    assert Task.load(tmp_path / "b").weights.tolist() == [0.1, 0.2]
+    (tmp_path / "b" / "thesis.tex").write_text("years of work")
+    with pytest.raises(BundleError, match="something else"):
+        make().save(tmp_path / "b", overwrite=True)
+    assert (tmp_path / "b" / "thesis.tex").exists()
+
+
+FORGED = {
+    "unknown gate": {"gates": [{"gate": "rw", "on": [0]}]},
+    "gate on no qubit": {"gates": [{"gate": "h", "on": [7]}]},
+    "unknown parameter": {"gates": [{"gate": "rx", "on": [0], "angles": ["q"]}]},
+    "code for an angle": {"gates": [{"gate": "rx", "on": [0], "angles": ["__import__('os').getcwd()"]}]},
+    "unknown kind": {"gates": [{"gate": "u", "kind": "u", "data": {}, "on": [0]}]},
+    "no unitary": {
+        "gates": [{"gate": "unitary", "kind": "unitary", "data": {"matrix": [[[1, 0]] * 2] * 2}, "on": [0]}]
+    },
+    "registers a number": {"registers": 5},
+    "global phase a list": {"global_phase": [1]},
+}
+
+
+@pytest.mark.parametrize("name", FORGED)
+def test_a_forged_circuit_is_refused(name, tmp_path):
+    make().save(tmp_path / "b")
+    path = tmp_path / "b" / "circuit.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | FORGED[name]))
+    with pytest.raises(BundleError, match=r"circuit.json is not a circuit as docs/bundles.md says"):
+        Task.load(tmp_path / "b")

@@ -1,0 +1,92 @@
+"""A budget that every input of the domain keeps: proven, between the samples too (THEORY T9)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import ClassVar
+
+from qprune.errors import OptionError
+from qprune.gates.costs import cost_of
+from qprune.limits.base import Limit, Rewritten, checked_budget, checked_refit, checked_window, option, set_checked
+from qprune.limits.claim_everywhere import EveryInputComparison
+from qprune.limits.counterexamples import UpperEverywhere, led_by_counterexamples
+from qprune.limits.measuring import check_removal, compressed, judged, removed
+from qprune.limits.prepared import Comparison, Prepared, prepare
+from qprune.limits.removal import Reduced
+from qprune.limits.settings import Settings
+from qprune.task.task import Task
+
+
+@dataclass(frozen=True)
+class Everywhere(Limit):
+    """No output changes by more than the budget for any input of the task's domain: proven.
+
+    The difference of two circuits' outputs is a trigonometric polynomial of low degree in what the inputs add to
+    angles. ∏(2d_j+1) runs of each circuit determine it, and branch and bound encloses its supremum over the domain. A
+    smaller circuit is accepted on the proven upper limit alone.
+
+    Args:
+        budget: Largest change allowed, ≥ 0, in the observables' unit; total variation for probabilities.
+        refit: Move the surviving weights to make up for what went. Counterexamples lead it: where the limit for every
+            input is broken, the worst inputs join the ensemble, and the fit starts anew.
+        window: Qubits of a window of the bound that is reported beside, as in `Threshold`.
+
+    Raises:
+        OptionError: A value is out of its range, the task has no inputs, or they enter in ways that take too many
+            runs; the message names the phases to blame.
+
+    Source: THEORY T9.
+
+    Example:
+        >>> Everywhere(0.05)
+        Everywhere(budget=0.05, refit=False, window='auto')
+    """
+
+    budget: float
+    refit: bool = option(False, "move surviving weights to make up for what goes")
+    window: int | str = option("auto", "qubits per window of the bound, 0 for none, or auto")
+    name: ClassVar[str] = "everywhere"
+    main: ClassVar[str] = "budget"
+    judged_by: ClassVar[str] = "everywhere"
+
+    def __post_init__(self) -> None:
+        set_checked(
+            self,
+            budget=checked_budget(self.budget),
+            refit=checked_refit(self.refit),
+            window=checked_window(self.window),
+        )
+
+    @property
+    def comparison(self) -> Comparison:
+        return Comparison(window=self.window)
+
+    def check(self, task: Task, settings: Settings) -> None:
+        check_removal("Everywhere", settings, self.refit)
+        if not task.inputs.shape[1]:
+            raise OptionError("Everywhere speaks of inputs, and the task has none; use Measured, which is exact then")
+
+    def choose(self, prepared: Prepared) -> Rewritten:
+        comparison = comparison_of(prepared)
+        smaller = removed(prepared, self.budget, UpperEverywhere(comparison, self.budget))
+        if self.refit:
+            smaller = led_by_counterexamples(
+                comparison, smaller, partial(_fitted, prepared), self.budget, partial(_cost, prepared)
+            ).reduced
+        return judged(prepared, smaller)
+
+
+def comparison_of(prepared: Prepared) -> EveryInputComparison:
+    """Compares smaller circuits with the simplified original on every input of the task's domain."""
+    return EveryInputComparison(prepared.task, prepared.sites, prepared.task.domain, seed=prepared.settings.seed)
+
+
+def _fitted(prepared: Prepared, task: Task, budget: float) -> Reduced:
+    """A circuit pruned with refit on another ensemble of inputs, its weights and gates on the original's own."""
+    found = compressed(prepare(task, prepared.settings, Comparison(window=0)), budget)
+    return replace(found, task=prepared.task.with_circuit(found.task.circuit, found.task.named_weights))
+
+
+def _cost(prepared: Prepared, reduced: Reduced) -> float:
+    return sum(cost_of(site, prepared.costs) for site in reduced.sites)

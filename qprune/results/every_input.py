@@ -1,0 +1,74 @@
+"""What is proven of a smaller circuit for every input of a domain, as a record (THEORY T9)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from qprune.task.domain import Domain
+
+
+@dataclass(frozen=True)
+class OutputEverywhere:
+    """What is proven of one output.
+
+    Attributes:
+        name: Of the output.
+        lower: |Δ| at `worst`, in the observable's unit (total variation for probabilities), less rounding.
+        upper: No input of the domain changes the output by more.
+        worst: The input at which `lower` is attained.
+        before: The original's output there; its outcome probabilities, where those are measured.
+        after: The smaller circuit's.
+        runs: Runs of each circuit that the proof rests on.
+        cells: Cells of the domain that the search looked at.
+        method: "branch and bound", or "sum of amplitudes" where that gave the smaller limit.
+        rounding: What rounding may have hidden, counted in `upper`.
+        certain_share: Estimated share of the domain's volume with |⟨O⟩| > upper, whose prediction cannot change; None
+            for outputs that predict nothing.
+        certain_data: The same of the task's own samples that lie in the domain, counted.
+    """
+
+    name: str
+    lower: float
+    upper: float
+    worst: tuple[float, ...]
+    before: tuple[float, ...]
+    after: tuple[float, ...]
+    runs: int
+    cells: int
+    method: str
+    rounding: float
+    certain_share: float | None
+    certain_data: float | None
+
+    @property
+    def gap(self) -> float:
+        """(upper − lower)/upper."""
+        return (self.upper - self.lower) / self.upper if self.upper > 0 else 0.0
+
+
+@dataclass(frozen=True)
+class EveryInput:
+    """A limit of the deviation of a smaller circuit for every input of a domain (THEORY T9).
+
+    Attributes:
+        domain: The domain.
+        outputs: One record per output.
+    """
+
+    domain: Domain
+    outputs: tuple[OutputEverywhere, ...]
+
+    @property
+    def lower(self) -> float:
+        """Largest deviation that some input of the domain is known to cause."""
+        return max(output.lower for output in self.outputs)
+
+    @property
+    def upper(self) -> float:
+        """No input of the domain changes any output by more."""
+        return max(output.upper for output in self.outputs)
+
+    @property
+    def worst(self) -> tuple[float, ...]:
+        """The input that changes an output by `lower`."""
+        return max(self.outputs, key=lambda output: output.lower).worst

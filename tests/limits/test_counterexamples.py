@@ -1,0 +1,148 @@
+"""Pruning under a limit for every input: by removal, and by refit that its worst inputs guide."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from qiskit import QuantumCircuit
+from qiskit.circuit import ParameterVector
+from qiskit.quantum_info import Statevector
+from scipy.optimize import minimize
+
+from qprune import Task
+from qprune.gates.sites import sites_of
+from qprune.limits.claim_everywhere import EveryInputComparison
+from qprune.limits.counterexamples import UpperEverywhere, led_by_counterexamples, spread
+from qprune.limits.removal import Reduced
+from qprune.task.domain import Domain
+from qprune.verify.every_input import confirm
+
+
+def network(seed=0, qubits=3, samples=12):
+    rng = np.random.default_rng(seed)
+    x, w = ParameterVector("x", qubits), ParameterVector("w", 4 * qubits)
+    circuit = QuantumCircuit(qubits)
+    for q in range(qubits):
+        circuit.ry(x[q], q)
+    for layer in range(2):
+        for q in range(qubits):
+            circuit.rz(w[2 * (layer * qubits + q)], q)
+            circuit.ry(w[2 * (layer * qubits + q) + 1], q)
+        for q in range(qubits - 1):
+            circuit.cx(q, q + 1)
+    weights = rng.normal(size=len(w)) * rng.choice([0.02, 0.8], len(w))
+    rows = rng.uniform(0, 2.5, (samples, qubits))
+    return Task(circuit, "ZII", inputs=rows, input_params=list(x), weights=dict(zip(w, weights, strict=True)))
+
+
+def largest(first, second, low, high, rng):
+    """The largest change that a multi-start search on Qiskit's states finds."""
+
+    def change(row):
+        values = []
+        for task in (first, second):
+            names = dict(zip((*task.weight_params, *task.input_params), (*task.weights, *row), strict=True))
+            bound = task.circuit.assign_parameters({p: names[p] for p in task.circuit.parameters})
+            values.append(Statevector(bound).expectation_value(task.observables[0]).real)
+        return abs(values[1] - values[0])
+
+    rows = rng.uniform(low, high, (60, len(low)))
+    values = np.array([change(row) for row in rows])
+    best = float(values.max())
+    for k in np.argsort(-values)[:2]:
+        found = minimize(lambda row: -change(row), rows[k], bounds=np.stack([low, high], axis=1))
+        best = max(best, change(np.clip(found.x, low, high)))
+    return best
+
+
+def test_the_measure_is_a_limit_and_remembers_what_broke_it():
+    task = network()
+    sites = sites_of(task)
+    comparison = EveryInputComparison(task, sites)
+    start = Reduced(task, sites, 0.0)
+    rng, (low, high) = np.random.default_rng(1), (task.inputs.min(axis=0), task.inputs.max(axis=0))
+    trainable = [k for k, site in enumerate(sites) if site.role == "trainable"]
+    kept = broken = 0
+    for k in trainable[:8]:
+        smaller = start.without([k])
+        true = largest(task, smaller.task, low, high, rng)
+        measure = UpperEverywhere(comparison, 0.05)
+        upper = measure(smaller)
+        assert true <= upper + 1e-12
+        if upper <= 0.05:
+            kept += 1
+        else:
+            broken += 1
+            assert len(measure.worst) == 1
+            assert true > 0.05 * 0.97  # not refused without a reason
+    assert kept
+    assert broken
+
+
+def fitted(task, budget):
+    """Drops the smallest rotations while the inputs it was given stay within a budget, and knows of no others."""
+    sites = sites_of(task)
+    start = Reduced(task, sites, 0.0)
+    target = outputs(task, task.inputs)
+    best = start
+    for count in range(1, 6):
+        order = np.argsort([abs(float(task.values(s.coordinate))) if s.role == "trainable" else np.inf for s in sites])
+        smaller = start.without(sorted(order[:count].tolist()))
+        if np.abs(outputs(smaller.task, task.inputs) - target).max() <= budget:
+            best = smaller
+    return best
+
+
+def outputs(task, rows):
+    found = []
+    for row in rows:
+        names = dict(zip((*task.weight_params, *task.input_params), (*task.weights, *row), strict=True))
+        bound = task.circuit.assign_parameters({p: names[p] for p in task.circuit.parameters})
+        found.append(Statevector(bound).expectation_value(task.observables[0]).real)
+    return np.array(found)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_what_is_accepted_keeps_the_budget_on_the_whole_domain(seed):
+    task = network(seed, samples=2)
+    sites, budget = sites_of(task), 0.08
+    comparison = EveryInputComparison(task, sites, Domain.box(0, 3))
+    led = led_by_counterexamples(
+        comparison, Reduced(task, sites, 0.0), fitted, budget, lambda r: len(r.sites), rounds=3
+    )
+    reduced = led.reduced
+    assert len(reduced.sites) < len(sites)
+    assert reduced.deviation <= budget
+    found = largest(task, reduced.task, np.zeros(3), np.full(3, 3.0), np.random.default_rng(2))
+    assert found <= reduced.deviation + 1e-12
+    confirm(task, reduced.task, comparison.claim(reduced.task, reduced.sites))
+    assert led.rounds[-1].upper <= budget
+
+
+def test_a_fit_that_never_keeps_the_budget_leaves_the_start():
+    task = network(3)
+    sites = sites_of(task)
+    comparison = EveryInputComparison(task, sites)
+    start, seen = Reduced(task, sites, 0.0), []
+
+    def careless(given, budget):
+        seen.append((len(given.inputs), budget))
+        return start.without([k for k, site in enumerate(sites) if site.name == "cx"])
+
+    led = led_by_counterexamples(comparison, start, careless, 1e-3, lambda r: len(r.sites), rounds=2, shares=(0.8, 0.5))
+    assert led.reduced is start
+    assert [budget for _, budget in seen] == pytest.approx([8e-4, 8e-4, 5e-4, 5e-4])
+    assert all(a < b for (a, _), (b, _) in pairwise(seen))  # counterexamples joined
+    assert len(led.worst)
+    low, high = task.inputs.min(axis=0), task.inputs.max(axis=0)
+    assert np.all((led.worst >= low) & (led.worst <= high))
+
+
+def test_the_first_ensemble_holds_corners_and_points_of_the_domain():
+    task = network()
+    points = spread(EveryInputComparison(task, sites_of(task), Domain.box(0, 1)).region, np.random.default_rng(0))
+    assert {tuple(map(float, f"{k:03b}")) for k in range(8)} <= {tuple(row) for row in points.tolist()}
+    assert np.all((points >= 0) & (points <= 1))
+    assert len(points) > 100
