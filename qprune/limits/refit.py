@@ -155,8 +155,8 @@ def saliencies(network: Network, weights: FloatArray, sites: Sequence[Site]) -> 
     optimal-brain-surgeon step lowers t_k to zero at the least ‖Δoutputs‖², which is t_k² / (c_kᵀ H⁻¹ c_k). Keys are
     indices of sites.
     """
-    _, jacobian = network.jacobian(weights)
-    matrix = jacobian.reshape(-1, len(network.free)) / network.reach[network.free]
+    values, jacobian = network.jacobian(weights)
+    matrix = jacobian.reshape(values.size, len(network.free)) / network.reach[network.free]
     normal = matrix.T @ matrix / (network.task.largest_change / 2 or 1.0) ** 2
     normal += 1e-6 * max(np.trace(normal) / max(len(normal), 1), 1e-12) * np.eye(len(normal))
     inverse = np.linalg.inv(normal)
@@ -176,4 +176,4 @@ def _linearised(network: Network, weights: FloatArray, target: FloatArray) -> tu
     Each weight counts in units that turn the fastest of its gates by one radian.
     """
     values, jacobian = network.jacobian(weights)
-    return (values - target).ravel(), jacobian.reshape(values.size, -1) / network.reach[network.free]
+    return (values - target).ravel(), jacobian.reshape(values.size, len(network.free)) / network.reach[network.free]
