@@ -173,8 +173,8 @@ def saliencies(network: Network, weights: FloatArray, sites: Sequence[Site]) -> 
     optimal-brain-surgeon step lowers t_k to zero at the least ‖Δoutputs‖², which is t_k² / (c_kᵀ H⁻¹ c_k). Keys are
     indices of sites.
     """
-    _, jacobian = network.jacobian(weights)
-    matrix = jacobian.reshape(jacobian.shape[0] * jacobian.shape[1], jacobian.shape[2]) / network.reach[network.free]
+    values, jacobian = network.jacobian(weights)
+    matrix = jacobian.reshape(values.size, len(network.free)) / network.reach[network.free]
     normal = matrix.T @ matrix / (network.task.largest_change / 2 or 1.0) ** 2
     normal += 1e-6 * max(np.trace(normal) / max(len(normal), 1), 1e-12) * np.eye(len(normal))
     inverse = np.linalg.inv(normal)

@@ -281,7 +281,7 @@ def test_what_matrix_product_states_cannot_do_is_said():
     for limit in (Measured(0.1, refit=True), Proven(0.1, window=3)):
         with pytest.raises(OptionError, match="work on statevectors"):
             prune(task, limit, simulator=MPS)
-    with pytest.raises(OptionError, match="refit and windows"):
+    with pytest.raises(OptionError, match="refit works on statevectors"):
         frontier(task, simulator=MPS)
     with pytest.raises(OptionError, match="simulator must be one of"):
         prune(task, Proven(0.1), simulator="mps")
