@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from qprune._files import read_text
+from qprune._files import parse_json, read_text
 from qprune.errors import BundleError, CertificateError
 from qprune.results.certificate import Certificate
 from qprune.results.hashes import bytes_hash
@@ -32,14 +32,16 @@ def read_certificate(folder: Path) -> Certificate:
     """The certificate of a saved result.
 
     Raises:
-        BundleError: There is none, or it cannot be read.
-        CertificateError: It is damaged.
+        BundleError: There is none, or it is no JSON with finite numbers.
+        CertificateError: It is damaged otherwise.
     """
     path = folder / CERTIFICATE
     if not path.is_file():
         raise BundleError(f"{folder} holds no {CERTIFICATE}; give a folder that `qprune prune --out` wrote")
+    text = read_text(path)
+    parse_json(text, str(path))
     try:
-        return Certificate.from_json(read_text(path))
+        return Certificate.from_json(text)
     except CertificateError as error:
         raise CertificateError(f"{path}: {error}") from error
 

@@ -37,22 +37,29 @@ from qprune.task.gate_kinds import KIND_NAMES, KINDS, Parameters, angle_entry, r
 
 CIRCUIT_FORMAT = "qprune-circuit/1"
 STANDARD = {name: gate.base_class for name, gate in get_standard_gate_name_mapping().items() if isinstance(gate, Gate)}
+ROUNDS = 4  # of reading and writing until an angle is written as Qiskit prints what was read: 1*x, then x
 NAMES = {kind: name for name, kind in STANDARD.items()}
 
 # -- writing ------------------------------------------------------------------------------------------------------
 
 
 def circuit_text(circuit: QuantumCircuit) -> str:
-    """The circuit as JSON, one gate a line.
+    """The circuit as JSON, one gate a line; the circuit that is read from it gives the same text again.
 
     Raises:
         BundleError: A gate cannot be stored as it is; the message names it.
     """
+    known = {p.name: p for p in circuit.parameters}
     try:
-        data = _described(circuit)
-        text = _lines(data)
-        known = {p.name: p for p in circuit.parameters}
-        different = _difference(circuit, circuit_from(text, "the circuit", known))
+        text, read = _written(circuit, known)
+        for _ in range(ROUNDS):
+            again, read = _written(read, known)
+            if again == text:
+                break
+            text = again
+        else:
+            raise TaskError("written again, it would be another text")
+        different = _difference(circuit, read)
     except (TaskError, RecursionError) as error:
         raise BundleError(f"the circuit cannot be stored: {error}") from error
     if different is not None:
@@ -61,6 +68,12 @@ def circuit_text(circuit: QuantumCircuit) -> str:
             "a UnitaryGate where it has no parameters"
         )
     return text
+
+
+def _written(circuit: QuantumCircuit, known: Parameters) -> tuple[str, QuantumCircuit]:
+    """The text, and what is read from it."""
+    text = _lines(_described(circuit))
+    return text, circuit_from(text, "the circuit", known)
 
 
 def _lines(data: dict[str, Any]) -> str:
@@ -143,9 +156,9 @@ def _gate(operation: Instruction, qubits: list[int]) -> dict[str, Any]:
     kind = KIND_NAMES.get(operation.base_class)
     if kind is not None and (data := KINDS[kind].data(operation)) is not None:
         return {**entry, "kind": kind, "data": data}
-    if _has_angles(operation):
-        entry["angles"] = [angle_entry(p) for p in operation.params]
-    return {**entry, "definition": _body(_definition(operation, qubits))}
+    definition = _definition(operation, qubits)
+    angles = operation.params if _has_angles(operation) else definition.parameters
+    return {**entry, "angles": [angle_entry(p) for p in angles], "definition": _body(definition)}
 
 
 def _has_angles(operation: Instruction) -> bool:
@@ -232,7 +245,7 @@ def _read_gate(entry: dict[str, Any], parameters: Parameters) -> Gate:
     if "definition" in entry:
         inner = QuantumCircuit(entry["definition"]["qubits"])
         _fill(inner, entry["definition"], parameters)
-        gate = composite(name, angles if "angles" in entry else inner.parameters, label, inner)
+        gate = composite(name, angles, label, inner)
     elif "kind" in entry:
         gate = KINDS[entry["kind"]].made(entry["data"], parameters)
         if (gate.name, gate.label) != (name, label):
@@ -263,7 +276,7 @@ def _is_same(first: Instruction, second: Instruction) -> bool:
     if (first.name, first.label) != (second.name, second.label):
         return False
     if second.base_class is Gate:  # made of its definition
-        angles = first.params if _has_angles(first) else second.params
+        angles = first.params if _has_angles(first) else first.definition.parameters
         return _are_same(angles, second.params) and _difference(first.definition, second.definition) is None
     if first.base_class is not second.base_class or not _are_same(first.params, second.params):
         return False
