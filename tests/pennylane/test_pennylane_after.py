@@ -18,6 +18,7 @@ from qnodes import (
 
 import qprune
 from qprune import BundleError, CertificateError, OptionError, Proven, QpruneError, TaskError, Threshold
+from qprune.results.manifest import seal
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # PennyLane warns of JAX versions
@@ -202,6 +203,9 @@ def test_load_refuses_what_does_not_fit(tmp_path):
         with pytest.raises((CertificateError, TaskError), match=r"not the one|had"):
             qpp.load(tmp_path / "out", wrong)
     (tmp_path / "out" / "pennylane.json").write_text(json.dumps({"format": "?"}))
+    with pytest.raises(CertificateError, match=r"pennylane\.json was changed"):
+        qpp.load(tmp_path / "out", build(0.3, 0, qml.Z(1)))
+    seal(tmp_path / "out", pruned.result.certificate)
     with pytest.raises(BundleError, match="pennylane"):
         qpp.load(tmp_path / "out", build(0.3, 0, qml.Z(1)))
     with pytest.raises(BundleError):
