@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class QpruneError(Exception):
-    """Base of everything qprune raises on purpose."""
+    """Base of everything qprune raises on purpose; its message is one line, whatever it shows of an argument."""
+
+    def __init__(self, message: str, **named: Any) -> None:
+        """Values such as matrices print in several lines, which logs and the command line would tear apart."""
+        super().__init__(" ".join(line.strip() for line in str(message).splitlines()), **named)
 
 
 class TaskError(QpruneError, ValueError):

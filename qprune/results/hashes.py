@@ -187,9 +187,7 @@ def _fraction(text: str) -> float:
 
 
 def _value(angle: ParameterExpression, point: Mapping[str, float]) -> str:
-    if isinstance(angle, Parameter):
-        return repr(point[angle.name])
-    try:
+    try:  # a sum that comes to one parameter, such as x1 − x1 + x1, is read back as that parameter: one form for both
         value = complex(angle.bind({p: point[p.name] for p in angle.parameters}).numeric())
     except (ZeroDivisionError, OverflowError, RuntimeError, CircuitError):
         return "none"

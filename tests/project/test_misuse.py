@@ -12,6 +12,7 @@ import pytest
 from helpers import BOUND_SLACK, deviation, state
 from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterVector
+from qiskit.quantum_info import SparsePauliOp
 
 import qprune
 import qprune.pennylane as qpp
@@ -199,3 +200,22 @@ def test_a_pruned_bundle_can_be_pruned_from_the_command_line(result, tmp_path, c
     assert main(["prune", str(tmp_path / "saved" / "pruned"), "--tradeoff", "0", "--out", again]) == 0
     assert main(["verify", again]) == 0
     assert "every claim holds" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("junk", [np.diag([1, 2, 3]), SparsePauliOp("Z"), "a\nb"])
+def test_errors_are_one_line_whatever_they_show(junk):
+    """Matrices and operators print in several lines."""
+    acts = [
+        lambda: prune(make(), Measured(0.1, refit=junk)),
+        lambda: prune(make(), Proven(junk)),
+        lambda: prune(make(), Proven(0.1), strategy=junk),
+        lambda: prune(make(), Proven(0.1), representatives=junk),
+        lambda: make(weight_params=junk),
+        lambda: Task(network(), junk),
+    ]
+    for act in acts:
+        with pytest.raises(QpruneError) as caught:
+            act()
+        assert len(str(caught.value).splitlines()) == 1
+        copied = pickle.loads(pickle.dumps(caught.value))
+        assert (type(copied), str(copied)) == (type(caught.value), str(caught.value))

@@ -195,8 +195,19 @@ def verify(outcome: Outcome) -> None:
     qprune.verify(outcome.result.original, outcome.result)
 
 
-def save(outcome: Outcome, folder: Path) -> None:
-    qprune.save(outcome.result, folder, drawings=False)
+COLUMNS = {"label", "probability", "split"}  # of inputs.csv, besides those of the inputs
+
+
+def saved(outcome: Outcome, folder: Path) -> bool:
+    """Whether a result was saved; only an input parameter with the name of a column may be refused, in these words."""
+    taken = COLUMNS & {p.name for p in outcome.result.original.input_params}
+    try:
+        qprune.save(outcome.result, folder, drawings=False)
+    except qprune.BundleError as error:
+        if not taken or "give that input parameter another name" not in str(error):
+            raise
+        return False
+    return True
 
 
 def load(folder: Path) -> Outcome:

@@ -90,13 +90,14 @@ def round_trip(rng: np.random.Generator, tally: Tally) -> None:
     situation, _, outcome = _pruned(rng, tally, requests.draw_request, most_gates=7)
     pickled = adapter.pickled(outcome)
     _same_result(situation, outcome, pickled, rng, "pickled")
+    adapter.verify(pickled)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "result"
-        adapter.save(outcome, path)
+        if not adapter.saved(outcome, path):
+            return
         loaded = adapter.load(path)
         _same_result(situation, outcome, loaded, rng, "saved and loaded")
     adapter.verify(loaded)
-    adapter.verify(pickled)
 
 
 def _same_result(situation: Situation, first: Outcome, second: Outcome, rng, claim: str) -> None:

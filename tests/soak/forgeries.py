@@ -28,7 +28,8 @@ def forged_file(rng: np.random.Generator, tally: Tally) -> None:
     outcome = _honest(rng, tally)[0]
     with tempfile.TemporaryDirectory() as parent:
         folder = Path(parent) / "result"
-        adapter.save(outcome, folder)
+        if not adapter.saved(outcome, folder):
+            return
         what = forge(folder, rng)
         tally.tags = (*tally.tags, what)
         if adapter.is_informative(what):

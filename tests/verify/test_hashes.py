@@ -178,6 +178,8 @@ def test_names_registers_and_barriers_do_not_enter():
         (0.5 * (X + 1), X / 2 + 0.5),
         (X * W * 0.1, 0.1 * (W * X)),
         ((X + W) * (X - W), X * X - W * W),
+        (X - W + W - 0 * W, X + 0 * W),
+        (X - X + X, X),  # which is read back as the parameter
     ],
 )
 def test_the_same_function_in_other_words_has_the_same_hash(first, second):

@@ -25,6 +25,7 @@ from qprune import (
     prune,
     save,
 )
+from qprune.results.result import recorded
 from qprune.verify import states as simulation
 from qprune.verify.check import verify
 
@@ -124,6 +125,28 @@ def test_after_writing_and_reading(tmp_path):
     loaded = load(tmp_path / "result")
     assert verify(loaded.original, loaded).checks
     assert verify(network(), loaded).checks
+
+
+@pytest.mark.parametrize("names", [["IX", "II"], ["IZ"]])
+def test_classes_are_told_by_outputs_with_the_identitys_part(names):
+    """⟨O₀⟩ = cos(0.8) ≈ 0.70 on both samples; half of 1 + Z is 1, and 2 + Z is never negative."""
+    circuit = QuantumCircuit(2)
+    circuit.ry(0.8, 0)
+    circuit.rz(0.3, 0)
+    if len(names) == 2:
+        outputs = [SparsePauliOp("IZ"), SparsePauliOp(["II", "ZI"], [0.5, 0.5])]
+        labels = [1]  # without the halves, 0.5 < 0.70
+    else:
+        outputs, labels = [SparsePauliOp(["II", "IZ"], [-2.0, 1.0])], [-1]  # without the −2, positive
+    task = Task(circuit, outputs, labels=labels)
+    result = prune(task, Threshold(0.5))
+    assert result.accuracy is not None
+    assert result.accuracy[0] == 1.0
+    assert verify(task, result).checks
+    for share in (0.0, 0.5):
+        lie = recorded(replace(result, accuracy=(share, result.accuracy[1])))
+        with pytest.raises(CertificateViolation, match="accuracy before and after"):
+            verify(task, lie)
 
 
 # -- the report ---------------------------------------------------------------------------------------------------
