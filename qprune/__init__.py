@@ -12,6 +12,7 @@ from qprune.errors import (
 )
 from qprune.limits.accuracy import Accuracy
 from qprune.limits.base import Limit
+from qprune.limits.certify_everywhere import everywhere
 from qprune.limits.everywhere import Everywhere
 from qprune.limits.frontier import Frontier, frontier
 from qprune.limits.measured import Measured
@@ -63,6 +64,7 @@ __all__ = [
     "__version__",
     "calibrate",
     "draw",
+    "everywhere",
     "frontier",
     "load",
     "load_network",

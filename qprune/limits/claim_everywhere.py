@@ -42,6 +42,7 @@ def every_input(
     time_limit: float = np.inf,
     most_runs: int = MOST_RUNS,
     starts: FloatArray | None = None,
+    limit: float | None = None,
     seed: int = 0,
 ) -> EveryInput:
     """Enclose the largest deviation over all inputs of a domain.
@@ -59,6 +60,7 @@ def every_input(
         time_limit: Seconds for the searches, shared by the outputs; the limits hold whenever they stop.
         most_runs: Refuse what takes more runs of each circuit.
         starts: Inputs to look at first, shape (P, n).
+        limit: To be kept: where the gap leaves open whether it is, the search goes on until that is known.
         seed: Of the inputs that are drawn.
 
     Raises:
@@ -68,7 +70,7 @@ def every_input(
     Source: THEORY T9.
     """
     comparison = EveryInputComparison(original, original_sites, domain, most_runs=most_runs, seed=seed)
-    return comparison.claim(pruned, pruned_sites, gap=gap, time_limit=time_limit, starts=starts)
+    return comparison.claim(pruned, pruned_sites, gap=gap, time_limit=time_limit, starts=starts, limit=limit)
 
 
 @dataclass(frozen=True)
@@ -187,7 +189,7 @@ class EveryInputComparison:
             gap: As in `every_input`.
             time_limit: As in `every_input`.
             starts: As in `every_input`.
-            limit: To be kept: where the gap leaves open whether it is, the search goes on until that is known.
+            limit: As in `every_input`.
             most_points: Control points to look at for each output; the limits hold whenever the search stops.
         """
         if not 0 < gap < 1:
