@@ -125,10 +125,11 @@ def test_a_wider_domain_allows_no_more():
 
 
 def test_refusals():
+    circuit = QuantumCircuit(1)
+    circuit.ry(0.3, 0)
+    without_inputs = Task(circuit, "Z")
     with pytest.raises(OptionError, match="the task has none"):
-        circuit = QuantumCircuit(1)
-        circuit.ry(0.3, 0)
-        prune(Task(circuit, "Z"), Everywhere(0.1))
+        prune(without_inputs, Everywhere(0.1))
     with pytest.raises(OptionError, match="runs of each circuit"):
         prune(network(qubits=4, turns=16), Everywhere(0.1))
     with pytest.raises(OptionError, match="budget"):
