@@ -28,8 +28,13 @@ types: $(STAMP)
 unit: $(STAMP)
 	$(BIN)/pytest
 
+# Random situations against a simulator of its own; stopped, it goes on where it was. make soak CASES=1000 FIRST=7
+CASES ?= 100000
+FIRST ?= 0
+JOBS ?= 2
 soak: $(STAMP)
-	QPRUNE_SOAK=100000 $(BIN)/pytest -m soak -n 2 tests/geometry/test_theorems.py
+	$(BIN)/python -m tests.soak --cases $(CASES) --first-seed $(FIRST) --jobs $(JOBS) --out out/soak
+	QPRUNE_SOAK=2000 $(BIN)/pytest -m soak
 
 # On the oldest versions that pyproject.toml allows, in an environment of their own.
 test-oldest: .venv-oldest/.installed

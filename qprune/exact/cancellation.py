@@ -106,4 +106,4 @@ def needed(
 
 def _are_inverse(first: Site, second: Site, group: Subgroup) -> bool:
     angles = [t for t in (first.coordinate, second.coordinate) if isinstance(t, float)]
-    return len(angles) == 2 and group.is_identity(sum(angles))
+    return len(angles) == 2 and group.is_identity(group.sum_of(*angles))

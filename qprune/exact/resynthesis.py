@@ -26,7 +26,7 @@ from qprune.task.task import Task
 Matrix = NDArray[np.complex128]
 
 MOST = 3  # CX that any gate on two qubits needs
-ANGLE = 1e-13  # radians: smaller rotations are left out
+ANGLE = 1e-13  # radians: smaller rotations are left out, being what rounding leaves of none in a unitary
 # A single rotation where one does it, which is in a class of its own; else one gate of SU(2).
 EULER = tuple(OneQubitEulerDecomposer(basis) for basis in ("ZYZ", "XYX", "U"))
 

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from qiskit.circuit import ParameterExpression
 from qiskit.circuit.library import IGate
 
+from qprune._rounding import MATRIX_ROUNDING
 from qprune.gates.matrices import unitary_of
 from qprune.gates.sites import Angle, Replacement, Site, Word, make_site, with_origins, words_of
-from qprune.gates.subgroups import commute, commutes_with, subgroup_of
-from qprune.task.expressions import are_equal, slopes_of, sum_of
+from qprune.gates.subgroups import Subgroup, commute, commutes_with, subgroup_of
+from qprune.task.expressions import adds_up, are_equal, slopes_of, sum_of
 from qprune.task.task import Task
 
-EXACT = 1e-12  # largest entry by which a product of two gates may miss the identity and still cancel
 LARGEST_MATRIX = 3  # qubits up to which gates outside the catalogue are compared as matrices
 
 
@@ -194,10 +194,9 @@ def _merged(task: Task, first: Site, second: Site) -> tuple[bool, Site | None]:
     if group is None or first.coordinate is None or second.coordinate is None:
         return False, None
     pairs = ((first, first.coordinate), (second, second.coordinate))
-    added = sum_of(first.coordinate, second.coordinate)
-    if added is None:
+    total = _added(task, group, first.coordinate, second.coordinate)
+    if total is None:
         return False, None
-    total = _constant(added)
     if _is_identity(first, total):
         return True, None
     if (first.role == "encoding") != (second.role == "encoding"):
@@ -208,6 +207,21 @@ def _merged(task: Task, first: Site, second: Site) -> tuple[bool, Site | None]:
     if member is None:
         return False, None
     return True, with_origins(make_site(task, *member, first.origins), first.origins + second.origins)
+
+
+def _added(task: Task, group: Subgroup, first: Angle, second: Angle) -> Angle | None:
+    """The coordinate of a product; None where double precision would make another gate of it.
+
+    Numbers are added modulo the period. Expressions, in timestamps or in weights of 10¹² say, are not: their sum is
+    worked out anew whenever a parameter gets its value, and rounded then, so it must do at the values at hand.
+    """
+    if not isinstance(first, ParameterExpression) and not isinstance(second, ParameterExpression):
+        return group.sum_of(first, second)
+    parts = [t if isinstance(t, ParameterExpression) else group.sum_of(t, 0.0) for t in (first, second)]
+    total = sum_of(*parts)
+    if total is None or not adds_up(*(task.values(angle) for angle in (total, *parts))):
+        return None
+    return _constant(total)
 
 
 def _constant(angle: Angle) -> Angle:
@@ -244,4 +258,4 @@ def _are_inverse(first: Site, second: Site) -> bool:
 
 def is_phase(product: NDArray[np.complex128]) -> bool:
     """Whether a unitary is the identity up to a phase and rounding."""
-    return bool(np.max(np.abs(product - product[0, 0] * np.eye(len(product)))) < EXACT)
+    return bool(np.max(np.abs(product - product[0, 0] * np.eye(len(product)))) < MATRIX_ROUNDING)

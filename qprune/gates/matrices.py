@@ -7,11 +7,11 @@ from functools import cache
 
 import numpy as np
 from qiskit.circuit import Instruction
-from qiskit.circuit.library import HGate, UnitaryGate
+from qiskit.circuit.library import HGate, PauliEvolutionGate, UnitaryGate
 from qiskit.quantum_info import Operator
 
 from qprune._arrays import ComplexArray
-from qprune.gates.subgroups import ANGLE_ROUNDING
+from qprune._rounding import MATRIX_ROUNDING
 
 
 def unitary_of(gates: Iterable[tuple[Instruction, Sequence[int]]], qubits: Sequence[int]) -> ComplexArray:
@@ -26,9 +26,14 @@ def unitary_of(gates: Iterable[tuple[Instruction, Sequence[int]]], qubits: Seque
     total: ComplexArray = np.eye(2**size, dtype=complex).reshape((2,) * size + (-1,))
     for operation, where in gates:
         axes, inputs = [axis[q] for q in reversed(where)], range(len(where), 2 * len(where))
-        gate = Operator(operation).data.reshape((2,) * 2 * len(where))
+        gate = _matrix(operation).reshape((2,) * 2 * len(where))
         total = np.moveaxis(np.tensordot(gate, total, (inputs, axes)), range(len(where)), axes)
     return total.reshape(2**size, 2**size)
+
+
+def _matrix(operation: Instruction) -> ComplexArray:
+    """Of a Pauli evolution its definition counts, as it runs: large times spoil the exponential that is its matrix."""
+    return Operator(operation.definition if isinstance(operation, PauliEvolutionGate) else operation).data
 
 
 def is_product(matrix: ComplexArray) -> bool:
@@ -36,7 +41,7 @@ def is_product(matrix: ComplexArray) -> bool:
     size = len(matrix).bit_length() - 1
     tensor = matrix.reshape((2,) * 2 * size)
     each = (np.moveaxis(tensor, (axis, size + axis), (0, 1)).reshape(4, -1) for axis in range(size))
-    return all(np.linalg.svd(entries, compute_uv=False)[1:].max(initial=0) < ANGLE_ROUNDING for entries in each)
+    return all(np.linalg.svd(entries, compute_uv=False)[1:].max(initial=0) < MATRIX_ROUNDING for entries in each)
 
 
 @cache
@@ -50,7 +55,7 @@ def local_cliffords(num_qubits: int) -> ComplexArray:
     for element in found:  # grows while it is walked: closure under both generators
         for generator in (hadamard, phase):
             candidate = generator @ element
-            if all(abs(abs(np.trace(known.conj().T @ candidate)) - 2) > 1e-9 for known in found):
+            if all(abs(np.trace(known.conj().T @ candidate)) < 1.9 for known in found):  # of different ones ≤ √2
                 found.append(candidate)
     single = np.array(found)
     return single if num_qubits == 1 else np.array([np.kron(high, low) for high in single for low in single])
@@ -72,5 +77,5 @@ def unitary_instructions(
     return [
         (UnitaryGate(factor), (q,))
         for q, factor in zip(qubits, factors, strict=True)
-        if abs(abs(np.trace(factor)) - 2) > 1e-12
+        if abs(np.trace(factor)) < 1.9  # as above
     ]

@@ -28,7 +28,9 @@ from qiskit.circuit.library import (
 )
 from qiskit.quantum_info import Operator, SparsePauliOp
 
+from qprune._rounding import EPSILON, MATRIX_ROUNDING, SUM_ROUNDING
 from qprune.errors import TaskError
+from qprune.task.expressions import COMPOSITES
 from qprune.task.task import Task
 
 Word = tuple[tuple[int, str], ...]
@@ -132,7 +134,7 @@ def sites_of(task: Task) -> tuple[Site, ...]:
 
     Identity gates are kept here too, so that nothing is lost uncounted.
     """
-    flat = _flatten(task.circuit, tuple(range(task.circuit.num_qubits)))
+    flat = _flatten(task, task.circuit, tuple(range(task.circuit.num_qubits)))
     return tuple(make_site(task, operation, qubits, (k,)) for k, (operation, qubits) in enumerate(flat))
 
 
@@ -196,7 +198,9 @@ def _as_standard(operation: Instruction) -> Instruction:
     try:
         gate = standard(*operation.params)
         numbers = [float(p.bind_all(probe)) if isinstance(p, ParameterExpression) else p for p in gate.params]
-        same = Operator(operation.definition.assign_parameters(probe)).equiv(Operator(standard(*numbers)))
+        same = Operator(operation.definition.assign_parameters(probe)).equiv(
+            Operator(standard(*numbers)), rtol=0, atol=MATRIX_ROUNDING
+        )
     except (TypeError, CircuitError):  # other parameters than the standard gate takes
         return operation
     return gate if same else operation
@@ -213,7 +217,27 @@ def _single_word(gate: PauliEvolutionGate) -> tuple[str, float] | None:
     return (letters, coefficient.real) if coefficient.imag == 0 and set(letters) != {"I"} else None
 
 
-def _flatten(circuit: QuantumCircuit, qubits: tuple[int, ...]) -> Iterator[tuple[Instruction, tuple[int, ...]]]:
+def _check_size(task: Task, operation: Instruction, qubits: tuple[int, ...]) -> None:
+    """Refuse angles so large that the sums a gate makes of them in double precision are other gates.
+
+    Rotations know the place of any number in their period; but φ + λ = 1.7e9 + 0.3, as in the matrix of u or in what
+    Qiskit takes other gates apart into, is off by 10⁻⁷.
+    """
+    given = [p for p in operation.params if isinstance(p, ParameterExpression | float | int)]
+    if len(given) < 2:
+        return
+    values = np.array(np.broadcast_arrays(*(task.values(p) for p in given)))
+    largest = float(np.abs(values).max())
+    if EPSILON * largest > SUM_ROUNDING and np.any(np.count_nonzero(values, axis=0) > 1):
+        raise TaskError(
+            f"gate {operation.name} on qubits {list(qubits)} adds its angles, one of which is {largest:.6g}: double "
+            "precision would round the sum; give angles modulo 4π, or write the gate as rotations (rx, ry, rz)"
+        )
+
+
+def _flatten(
+    task: Task, circuit: QuantumCircuit, qubits: tuple[int, ...]
+) -> Iterator[tuple[Instruction, tuple[int, ...]]]:
     for item in circuit.data:
         operation = _as_standard(item.operation)
         here = tuple(qubits[circuit.find_bit(q).index] for q in item.qubits)
@@ -233,10 +257,15 @@ def _flatten(circuit: QuantumCircuit, qubits: tuple[int, ...]) -> Iterator[tuple
                     f"{operation.name} on qubits {list(here)} has neither a definition nor a matrix to simulate; "
                     "give it a definition by unitary gates, or take it out"
                 )
+        form = _form(operation)
+        if (form is not None and form.family == "special" and operation.name != "r") or (
+            form is None and operation.base_class not in COMPOSITES
+        ):
+            _check_size(task, operation, here)
         if definition is None:
             yield operation, here
         else:
-            yield from _flatten(definition, here)
+            yield from _flatten(task, definition, here)
 
 
 def circuit_of(task: Task, sites: tuple[Site, ...]) -> QuantumCircuit:

@@ -6,10 +6,11 @@ them every closed form: in a state with spectral probabilities p_j, members t an
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache, reduce
 from itertools import product
-from math import pi
+from math import fsum, pi
 
 import numpy as np
 from qiskit.circuit import Instruction
@@ -35,9 +36,10 @@ from qiskit.circuit.library import (
     RZZGate,
     SwapGate,
 )
-from qiskit.quantum_info import SparsePauliOp
+from qiskit.quantum_info import Pauli, SparsePauliOp
 
 from qprune._arrays import ComplexArray, FloatArray
+from qprune._rounding import ANGLE_ROUNDING, MATRIX_ROUNDING, within_period
 from qprune.gates.sites import Angle, Site, Word, words_of
 
 _FACTORS = {  # one letter each, on one qubit
@@ -65,7 +67,6 @@ _AT_PI = {  # letters in the order of the gate's qubits
     "SS": SwapGate,
 }
 _CLIFFORD_AT_PI = {"ZX", "ZY", "ZZ", "H", "SS"}
-ANGLE_ROUNDING = 1e-12  # two coordinates closer than this, in radians, are the same group element to rounding
 
 
 @dataclass(frozen=True)
@@ -160,8 +161,12 @@ class Subgroup:
 
     def is_identity(self, coordinate: float) -> bool:
         """Whether the member at this coordinate is the identity, up to global phase and rounding."""
-        turns = coordinate / self.period
-        return abs(turns - round(turns)) * self.period < ANGLE_ROUNDING
+        return bool(abs(within_period(coordinate, self.period)) < ANGLE_ROUNDING)
+
+    def sum_of(self, first: float, second: float) -> float:
+        """The coordinate of a product, right to rounding of one period: what exceeds a period is reduced before."""
+        kept = [t if abs(t) <= self.period else float(within_period(t, self.period)) for t in (first, second)]
+        return sum(kept)
 
     def clifford_points(self) -> tuple[float, ...]:
         """Coordinates of the Clifford members, except the identity."""
@@ -218,7 +223,9 @@ def _ordered(word: Word, letters: str) -> tuple[int, ...]:
 
 
 def _is_pi(coordinate: Angle) -> bool:
-    return isinstance(coordinate, float | int) and abs((coordinate - pi) / (2 * pi) % 1) < ANGLE_ROUNDING
+    if not isinstance(coordinate, float | int):
+        return False
+    return bool(abs(abs(within_period(coordinate, 2 * pi)) - pi) < ANGLE_ROUNDING)
 
 
 @cache
@@ -233,7 +240,7 @@ def _generator(family: str, letters: str) -> SparsePauliOp:
         factors = [_FACTORS["Z"] if p == "C" else SparsePauliOp(p, 0.5) for p in letters]
     else:
         factors = [_FACTORS[p] for p in letters]
-    return reduce(lambda low, high: high ^ low, factors).simplify()
+    return reduce(lambda low, high: high ^ low, factors).simplify(atol=0)
 
 
 @cache
@@ -243,7 +250,8 @@ def _projectors(family: str, letters: str) -> tuple[SparsePauliOp, ...]:
     projectors = []
     for a in eigenvalues:
         factors = [(generator - b * one) / (a - b) for b in eigenvalues if b != a]
-        projectors.append(reduce(lambda f, g: (f @ g).simplify(), factors, one).simplify())
+        # Projectors have norm one, and coefficients that are multiples of 2^−qubits or of that times √½.
+        projectors.append(reduce(lambda f, g: f @ g, factors, one).simplify(atol=MATRIX_ROUNDING))
     return tuple(projectors)
 
 
@@ -289,22 +297,19 @@ def commutes_with(group: Subgroup | None, operator: dict[Word, float]) -> bool:
 @lru_cache(maxsize=65536)
 def _sums_commute(first: tuple[tuple[Word, float], ...], second: tuple[tuple[Word, float], ...]) -> bool:
     pairs = [(a, b) for a in first for b in second if _anticommute(a[0], b[0])]
-    if not pairs:
-        return True
-    # Words that anticommute may still cancel in the sum.
+    # Words that anticommute may still cancel in the sum: to the last bit, as a small coefficient is meant.
+    parts: dict[str, list[float]] = {}
     qubits = sorted({q for word, _ in first + second for q, _ in word})
-    place = {q: j for j, q in enumerate(qubits)}
-    products = []
     for (word, c), (other, d) in pairs:
-        left, right = (
-            SparsePauliOp.from_sparse_list(
-                [("".join(p for _, p in w), [place[q] for q, _ in w], 1.0)], num_qubits=len(qubits)
-            )
-            for w in (word, other)
-        )
-        products.append(c * d * (left @ right))
-    total = SparsePauliOp.sum(products).simplify(atol=0)
-    return bool(np.max(np.abs(total.coeffs)) < 1e-14)
+        product = _pauli(word, qubits) @ _pauli(other, qubits)
+        label, phase = product.to_label().lstrip("-i"), (1, -1j, -1, 1j)[product.phase]
+        parts.setdefault(label, []).append(phase.imag * c * d)
+    return all(fsum(each) == 0 for each in parts.values())
+
+
+def _pauli(word: Word, qubits: Sequence[int]) -> Pauli:
+    letters = dict(word)
+    return Pauli("".join(letters.get(q, "I") for q in reversed(qubits)))
 
 
 def _anticommute(first: Word, second: Word) -> bool:

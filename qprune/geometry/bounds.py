@@ -13,8 +13,8 @@ import scipy
 from numpy.typing import NDArray
 
 from qprune._arrays import FloatArray
+from qprune._rounding import EXPECTATION_ROUNDING
 from qprune.errors import OptionError
-from qprune.simulators.values import EXPECTATION_ROUNDING
 from qprune.task.observables import Spectrum
 
 
@@ -28,7 +28,11 @@ def angle_bound(angles: FloatArray) -> FloatArray:
 
 
 def distribution_bound(theta: FloatArray) -> FloatArray:
-    """Total variation of any outcome distribution, and trace distance of the states: at most sin Θ (T2)."""
+    """Total variation of an output's distribution: at most sin Θ (T2).
+
+    So is the trace distance of the states on the output's qubits, but only of the circuit in which gates are replaced
+    and nothing else: exact changes that follow leave every output as it is and may change the state altogether.
+    """
     return np.sin(theta)
 
 
@@ -42,29 +46,37 @@ def observable_bound(
     """Largest change of ⟨O⟩ that an angle Θ allows: the smallest of the forms of T2 that apply.
 
     Norm form (λ_max − λ_min)·sin Θ; variance form sin²Θ·max(λ_max − ⟨O⟩, ⟨O⟩ − λ_min) + sin(2 min(Θ, π/4))·σ_O; for
-    O² = 1 the tight form, the ends of [cos min(π, 2α+2Θ), cos max(0, 2α−2Θ)] with α = ½ arccos⟨O⟩. Grows with Θ.
+    O² = 1 the tight form, the ends of [cos min(π, 2α+2Θ), cos max(0, 2α−2Θ)] with α = ½ arccos⟨O⟩, and for any two
+    eigenvalues that of (O − middle)/radius. Grows with Θ, and scales as O does.
 
     Args:
         theta: Θ, radians in [0, π/2], any shape.
-        mean: ⟨O⟩ of the original, same shape.
+        mean: ⟨O⟩ of the original without the identity's part (`Outputs.centred`), same shape.
         deviation: σ_O of the original or an upper limit, same shape.
         spectrum: Limits of O's eigenvalues, and Σ|c_P| of its words.
         rounding: Limit of the error of a Pauli word's mean; the bound holds for what mean and deviation may really be.
     """
     slack = _slack(spectrum, rounding)
     spread = deviation + 2 * np.sqrt(rounding) * spectrum.weight  # σ² is a sum of products of two such means
-    norm_form = (spectrum.high - spectrum.low) * np.sin(theta)
+    norm_form = spectrum.width * np.sin(theta)
     reach = np.maximum(spectrum.high - mean, mean - spectrum.low) + slack
     variance_form = np.sin(theta) ** 2 * reach + np.sin(2 * np.minimum(theta, pi / 4)) * spread
     bound = np.minimum(norm_form, variance_form)
-    if spectrum.is_involution:
-        bound = np.minimum(bound, np.maximum(_descent(theta, mean, slack), _descent(theta, -mean, slack)))
+    if spectrum.is_two_valued:
+        unit, doubt = _as_sign(mean, spectrum), 2 * slack / spectrum.width
+        falls = np.maximum(_descent(theta, unit, doubt), _descent(theta, -unit, doubt))
+        bound = np.minimum(bound, spectrum.width / 2 * falls)
     return bound
 
 
 def _slack(spectrum: Spectrum, rounding: float) -> float:
-    """Limit of the error of ⟨O⟩."""
-    return float(rounding * spectrum.weight + np.finfo(float).eps * abs(spectrum.centre))
+    """Limit of the error of ⟨O⟩ without the identity's part."""
+    return float(rounding * spectrum.weight)
+
+
+def _as_sign(mean: FloatArray, spectrum: Spectrum) -> FloatArray:
+    """⟨S⟩ in [−1, 1] of the observable S = ±1 that O = middle + radius·S is, by ⟨O⟩ without the identity's part."""
+    return (2 * mean - (spectrum.low + spectrum.high)) / spectrum.width
 
 
 def _descent(theta: FloatArray, mean: FloatArray, slack: float) -> FloatArray:
@@ -86,7 +98,7 @@ def variance_bound(of_mean: FloatArray, of_square: FloatArray, mean: FloatArray,
     Args:
         of_mean: b(O), the bound on |Δ⟨O⟩|, any shape.
         of_square: b(O²), the bound on |Δ⟨O²⟩|, same shape; 0 where O² is a multiple of 1.
-        mean: ⟨O⟩ of the original, same shape.
+        mean: ⟨O⟩ of the original, same shape; of an O without the identity's part, as O² is of that.
         spectrum: Limits of O's eigenvalues.
     """
     return np.minimum(of_square + of_mean * (2 * np.abs(mean) + of_mean), largest_variance(spectrum))
@@ -94,7 +106,7 @@ def variance_bound(of_mean: FloatArray, of_square: FloatArray, mean: FloatArray,
 
 def largest_variance(spectrum: Spectrum) -> float:
     """(λ_max − λ_min)²/4, above which no variance lies (Popoviciu 1935)."""
-    return (spectrum.high - spectrum.low) ** 2 / 4
+    return spectrum.width**2 / 4
 
 
 def outcomes_bound(theta: FloatArray, each: FloatArray) -> FloatArray:
@@ -132,9 +144,16 @@ def largest_distribution_angle(budget: float, samples: int) -> FloatArray:
 def predictions_certified(
     theta: FloatArray, mean: FloatArray, spectrum: Spectrum, rounding: float = EXPECTATION_ROUNDING
 ) -> NDArray[np.bool_]:
-    """Where sign⟨O⟩ of a ±1 observable cannot flip: Θ < |π/4 − α|, α = ½ arccos⟨O⟩ (T4)."""
+    """Where sign⟨O⟩ of an observable ±r cannot flip: Θ < |π/4 − α|, α = ½ arccos(⟨O⟩/r) (T4).
+
+    Args:
+        theta: Θ, radians in [0, π/2], any shape.
+        mean: ⟨O⟩ of the original without the identity's part, same shape.
+        spectrum: Of an observable that predicts a sign.
+        rounding: As in `observable_bound`.
+    """
     # |π/4 − ½ arccos m| = ½ arcsin|m|
-    margin = np.maximum(np.abs(mean) - _slack(spectrum, rounding), 0)
+    margin = np.maximum(np.abs(_as_sign(mean, spectrum)) - 2 * _slack(spectrum, rounding) / spectrum.width, 0)
     return theta < np.arcsin(np.clip(margin, 0, 1)) / 2
 
 

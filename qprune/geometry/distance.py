@@ -19,10 +19,10 @@ import scipy
 from qiskit.quantum_info import Pauli
 
 from qprune._arrays import ComplexArray, FloatArray
+from qprune._rounding import EXPECTATION_ROUNDING
 from qprune.gates.sites import Word, off_diagonal_weight
 from qprune.gates.subgroups import Subgroup
 from qprune.geometry.q_numbers import deformation
-from qprune.simulators.values import EXPECTATION_ROUNDING
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ class Accuracy(Limit):
     def _with_refit(self, prepared: Prepared) -> Reduced:
         """The last circuit, on the way to ever larger deviations, whose accuracy is still there."""
         compressor = compressor_of(prepared)
-        largest = max(s.high - s.low for s in prepared.task.spectra)
+        largest = prepared.task.largest_change
         best = current = compressor.original
         with compressor.watch as watch:
             for budget in (SHARES * largest).tolist():

@@ -263,7 +263,7 @@ class EveryInputComparison:
             change = np.abs(after - before)
             seen = float(norm_of(change) - rounding * norm_of(np.ones(len(change))))
             shares = [None if each is None else float(np.mean(each[r] > found.upper)) for each in strengths]
-            if task.observables is None or not task.spectra[r].is_involution:
+            if task.observables is None or not task.spectra[r].predicts_sign:
                 shares = [None, None]
             records.append(
                 OutputEverywhere(
@@ -286,7 +286,7 @@ class EveryInputComparison:
     def _strengths(self) -> tuple[FloatArray | None, FloatArray | None]:
         """|⟨O⟩| of the original on inputs drawn from the domain and on the data in it, where signs are predictions."""
         task = self.original
-        if task.observables is None or not any(s.is_involution for s in task.spectra):
+        if task.observables is None or not any(s.predicts_sign for s in task.spectra):
             return None, None
         drawn = self.region.drawn(DRAWN, np.random.default_rng(self.seed))
         found = [rows[self.region.contains(rows)] for rows in (drawn, task.inputs)]

@@ -131,7 +131,7 @@ def output_bounds(task: Task, theta: FloatArray, before: Outputs) -> FloatArray:
         return bounds.distribution_bound(theta)
     return np.array(
         [
-            bounds.observable_bound(theta[r], before.means[r], before.deviations[r], spectrum, before.rounding)
+            bounds.observable_bound(theta[r], before.centred[r], before.deviations[r], spectrum, before.rounding)
             for r, spectrum in enumerate(task.spectra)
         ]
     )
@@ -140,7 +140,7 @@ def output_bounds(task: Task, theta: FloatArray, before: Outputs) -> FloatArray:
 def deviations(before: Outputs, after: Outputs) -> FloatArray:
     """|Δ⟨O_r⟩| or total variation per output and sample, shape (R, M)."""
     if before.distribution is None or after.distribution is None:
-        return np.abs(after.means - before.means)
+        return np.abs(after.centred - before.centred)
     return 0.5 * np.abs(after.distribution - before.distribution).sum(axis=1)[None]
 
 
@@ -160,8 +160,8 @@ def _certified(task: Task, theta: FloatArray, before: Outputs) -> tuple[tuple[bo
     if task.observables is None:
         return (None,)
     return tuple(
-        tuple(bool(x) for x in bounds.predictions_certified(theta[r], before.means[r], s, before.rounding))
-        if s.is_involution
+        tuple(bool(x) for x in bounds.predictions_certified(theta[r], before.centred[r], s, before.rounding))
+        if s.predicts_sign
         else None
         for r, s in enumerate(task.spectra)
     )
@@ -180,18 +180,15 @@ def _holdout_claim(
 ) -> bounds.HoldoutClaim | None:
     if before is None or after is None:
         return None
-    ceiling, flips = 1.0, None
-    if task.observables is not None:
-        ceiling = max(s.high - s.low for s in task.spectra)
-        signed = [r for r, s in enumerate(task.spectra) if s.is_involution]
-        if signed:
-            flips = int(_flipped(task, signed, before, after, exact).any(axis=0).sum())
+    flips, ceiling = None, task.largest_change
+    if signed := [r for r, s in enumerate(task.spectra) if s.predicts_sign]:
+        flips = int(_flipped(task, signed, before, after, exact).any(axis=0).sum())
     largest = np.minimum(deviations_at_most(task, before, after, exact).max(axis=0), ceiling)
     return bounds.holdout_claim(largest, ceiling, flips, HOLDOUT_DELTA)
 
 
 def _flipped(task: Task, rows: list[int], before: Outputs, after: Outputs, exact: bool) -> NDArray[np.bool_]:
-    """Where signs of ±1 observables differ, or may differ where means are not exact, shape (len(rows), M)."""
+    """Where signs of observables ±r differ, or may differ where means are not exact, shape (len(rows), M)."""
     flipped = np.sign(before.means[rows]) != np.sign(after.means[rows])
     if not exact:
         weights = np.array([task.spectra[r].weight for r in rows])[:, None]

@@ -18,7 +18,7 @@ from qprune.gates.costs import Costs, cost_of
 from qprune.gates.sites import Site, circuit_of
 from qprune.gates.subgroups import subgroup_of
 from qprune.limits.progress import Watch
-from qprune.limits.refit import fit, predicted_square, saliencies
+from qprune.limits.refit import fit, predicted_square, saliencies, with_mixtures
 from qprune.limits.removal import LEAST_COST, Reduced, by_distance
 from qprune.limits.trial import FIT_STEPS, HOPELESS, Fitter, Trial
 from qprune.selection.candidate import Candidate
@@ -31,7 +31,7 @@ LOOK_AHEAD = 8  # single entangling gates tried in full, the best by first-order
 FINALISTS = 2  # of these, how many are fitted to the end
 HOMOTOPY = 6  # steps from a gate to the identity, the weights following
 SCREEN_STEPS, FOLLOW_STEPS = 6, 2  # steps of a fit that only compares, and of one on the way to the identity
-ROUNDING = 1e-9  # share of the budget left to the difference between two simulators
+LEAST_SQUARE = 1e-9  # squared change of all outputs below which gates are alike, in units of half the widest spectrum
 STATES_PER_SAMPLE = 4  # that an adjoint pass holds at a time
 SAMPLES_PER_WEIGHT = 2  # size of the ensemble that weights are fitted on; mixtures of inputs fill it up
 
@@ -47,6 +47,7 @@ class Compressor:
         seed: Of the mixtures of inputs and of the blocks that are tried.
         strategy: Gives the order of removal, or leaves it to look-ahead and saliency.
         candidates: Compares the gates of a circuit with the identity; asked only for a strategy's order.
+        doubt: How far measured deviations may be off, in the observables' unit; so much of a budget is not spent.
         watch: Told of every circuit that keeps the budget, and asked whether to go on.
 
     Raises:
@@ -62,16 +63,19 @@ class Compressor:
         seed: int,
         strategy: Order,
         candidates: Callable[[Reduced], list[Candidate]],
+        doubt: float = 0.0,
         watch: Watch[Reduced] | None = None,
     ) -> None:
         self.prunable, self.costs, self.strategy, self.candidates = prunable, costs, strategy, candidates
-        self.rng = np.random.default_rng(seed)
+        self.rng, self.doubt = np.random.default_rng(seed), doubt
         selected = len(task.selected)
         missing = SAMPLES_PER_WEIGHT * len(task.weights) - selected
         count = max(missing, 0) if selected > 1 and task.inputs.shape[1] else 0
-        ensemble = task.with_mixtures(count, seed)
+        ensemble = with_mixtures(task, count, seed)
         check_memory(len({q for site in sites for q in site.qubits}), STATES_PER_SAMPLE * len(ensemble.selected))
         self.original = Reduced(ensemble.with_circuit(circuit_of(task, tuple(sites))), tuple(sites), 0.0)
+        self.unit = task.largest_change / 2 or 1.0
+        self.least_cost = LEAST_COST * max(map(self.cost, sites), default=0) or 1.0
         self.watch = Watch(self.rank) if watch is None else watch
         self.fitter = Fitter(self.original, ensemble.selected, selected, self.watch.check)
         self.block = self.chunk = len(sites)
@@ -91,7 +95,7 @@ class Compressor:
         Raises:
             OutOfTime: The watch's time is up; it has the best circuit so far.
         """
-        budget *= 1 - ROUNDING  # the last word is Aer's, which may round otherwise
+        budget -= self.doubt  # the last word is Aer's, which may round otherwise
         stages = [self._fewer_entangling_gates, self._fewer_rotations, self._fewer_by_distance]
         if not self.searches:
             stages = [self._fewer_in_order]
@@ -121,7 +125,7 @@ class Compressor:
         Raises:
             OutOfTime: The watch's time is up.
         """
-        budget *= 1 - ROUNDING
+        budget -= self.doubt
         start, sites = self.fitter.start(self.original), self.original.sites
         cost = {k: self.cost(s) for k, s in enumerate(sites) if self.prunable(s) and len(s.qubits) > 1}
         most = sum(cost.values())
@@ -133,7 +137,7 @@ class Compressor:
                 current = self.fitter.fitted_within(current, budget)
                 if current.deviation <= budget:
                     return current.reduced
-            if sum(cost.values()) - sum(cost[k] for k in current.gone) >= most - LEAST_COST:
+            if sum(cost.values()) - sum(cost[k] for k in current.gone) >= most - self.least_cost:
                 return None
             current = self.fitter.fitted(self._with_one_more(start, current, steps), FIT_STEPS)
 
@@ -181,7 +185,7 @@ class Compressor:
         for k, site in enumerate(start.base.sites):
             if self.prunable(site) and (len(site.qubits) > 1 or not moved[k]):
                 square = predicted_square(start.network.without([k]), start.weights, self.fitter.target)
-                found[k] = np.log(max(square, LEAST_COST) / max(self.cost(site), LEAST_COST))
+                found[k] = np.log(max(square / self.unit**2, LEAST_SQUARE) / max(self.cost(site), self.least_cost))
         return np.array(list(found), dtype=int), np.array(list(found.values()))
 
     def _without(self, start: Trial, gone: Sequence[int], turns: Sequence[int]) -> Trial:
@@ -212,7 +216,7 @@ class Compressor:
         loss = saliencies(start.network, start.weights, current.sites)
         order = sorted(
             (k for k in loss if self.prunable(current.sites[k])),
-            key=lambda k: loss[k] / max(self.cost(current.sites[k]), LEAST_COST),
+            key=lambda k: loss[k] / max(self.cost(current.sites[k]), self.least_cost),
         )
         return self._first_that_fit(start, order, budget)
 

@@ -21,7 +21,8 @@ from qprune.limits.settings import Settings
 from qprune.results.result import PruneResult, two_qubit_gates
 from qprune.selection.strategies import Strategy
 from qprune.simulators.simulator import Simulator
-from qprune.task.task import Task, checked_task
+from qprune.task.checked import checked_task
+from qprune.task.task import Task
 
 POINTS = 10  # budgets tried by default, from a thousandth of the largest deviation on
 
@@ -109,7 +110,7 @@ def frontier(
         [1, 0]
     """
     task = checked_task(task)
-    largest = 1.0 if task.observables is None else max(s.high - s.low for s in task.spectra)
+    largest = task.largest_change
     settings = Settings(
         strategy=strategy,
         costs=costs,

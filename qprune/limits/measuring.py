@@ -12,7 +12,7 @@ from qprune.errors import OptionError
 from qprune.gates.costs import cost_of
 from qprune.gates.sites import circuit_of
 from qprune.limits.base import Rewritten
-from qprune.limits.claims import deviations_at_most
+from qprune.limits.claims import deviations, doubt
 from qprune.limits.compressor import Compressor
 from qprune.limits.prepared import Prepared
 from qprune.limits.progress import Watch
@@ -64,10 +64,10 @@ def removals(prepared: Prepared, reduced: Reduced) -> list[Candidate]:
 
 
 def deviation_of(prepared: Prepared, reduced: Reduced) -> float:
-    """Largest measured change of any output on any selected sample, and what an approximate simulator may hide."""
+    """Largest measured change of any output on any selected sample, and how far that may be off."""
     task, before = prepared.task, prepared.prefix.outputs
     after = prepared.runner.outputs(reduced.task, reduced.sites, task.selected)
-    return float(deviations_at_most(task, before, after, not prepared.settings.simulated.approximates).max())
+    return float((deviations(before, after) + doubt(task, before, after)).max())
 
 
 def watch_of(prepared: Prepared) -> Watch[Reduced]:
@@ -82,7 +82,7 @@ def watch_of(prepared: Prepared) -> Watch[Reduced]:
 
 def compressor_of(prepared: Prepared, watch: Watch[Reduced] | None = None) -> Compressor:
     """Removal with refit, from a prepared circuit, under its own watch unless given."""
-    settings = prepared.settings
+    settings, before = prepared.settings, prepared.prefix.outputs
     return Compressor(
         prepared.task,
         prepared.sites,
@@ -91,6 +91,7 @@ def compressor_of(prepared: Prepared, watch: Watch[Reduced] | None = None) -> Co
         settings.seed,
         settings.ordering.seeded(settings.seed),
         lambda reduced: removals(prepared, reduced),
+        float(doubt(prepared.task, before, before).max()),
         watch_of(prepared) if watch is None else watch,
     )
 

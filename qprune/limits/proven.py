@@ -110,7 +110,7 @@ def _largest_angles(prepared: Prepared, budget: float) -> FloatArray:
         return bounds.largest_distribution_angle(budget, len(task.selected))[None]
     return np.array(
         [
-            bounds.largest_angle(budget, outputs.means[r], outputs.deviations[r], spectrum, outputs.rounding)
+            bounds.largest_angle(budget, outputs.centred[r], outputs.deviations[r], spectrum, outputs.rounding)
             for r, spectrum in enumerate(task.spectra)
         ]
     )

@@ -13,16 +13,36 @@ import numpy as np
 import scipy
 
 from qprune._arrays import FloatArray
+from qprune._rounding import within_period
 from qprune.gates.sites import Site
 from qprune.gates.subgroups import subgroup_of
 from qprune.simulators.engine import Network
+from qprune.task.task import Task
 
 DAMPING = 1e-3  # first damping of Levenberg-Marquardt, relative to the diagonal of the Gauss-Newton matrix
 RESIDUALS_PER_WEIGHT = 2  # from which on the Gauss-Newton matrix is trusted
-SMALLEST = 1e-12  # residual below which nothing is left to fit
+SMALLEST = 1e-12  # residual below which nothing is left to fit, in units of half the widest spectrum
 TREND = 4  # steps by whose fall of the residuals those to come are judged
-FARTHEST = 1e4  # largest move of a weight in a step: beyond, along what rounding takes for a slope, angles lose digits
+FARTHEST = 1e4  # largest turn of a gate in a step, radians: beyond, along what rounding takes for a slope, digits go
+LEAST = 1e-300  # keeps a matrix of zeros invertible; all matrices here are relative to residuals and angles
 FLOOR = 1e-9  # damping of directions that no output sees, relative to the mean of that diagonal
+
+
+def with_mixtures(task: Task, count: int, seed: int) -> Task:
+    """The ensemble that weights are fitted on: the selected samples, then mixtures of pairs of them, equally likely.
+
+    Outputs are compared with the original's own, so inputs without labels serve as well as measured ones.
+
+    Args:
+        task: Has the samples.
+        count: Number of mixtures, ≥ 0.
+        seed: Of the pairs and of their shares.
+    """
+    rng = np.random.default_rng(seed)
+    rows = task.inputs[task.selected]
+    pairs = rng.integers(len(rows), size=(2, count))
+    share = rng.uniform(0.7, 1, size=(count, 1))  # near the data, where the network was trained
+    return task.with_inputs(np.concatenate([rows, share * rows[pairs[0]] + (1 - share) * rows[pairs[1]]]))
 
 
 def fit(
@@ -66,18 +86,18 @@ def fit(
         norms.append(float(np.linalg.norm(residual)))
         if largest <= enough or _is_hopeless(norms, largest, left, reach):
             break
-        before, normal, slope = _quadratic(residual / largest, residual, matrix, power)
+        before, normal, slope = _quadratic(residual / largest, matrix / largest, power)
         diagonal = np.diagonal(normal)
-        scale = diagonal + FLOOR * max(diagonal.mean(), 1e-300)
+        scale = diagonal + FLOOR * max(diagonal.mean(), LEAST)
         for _ in range(8):
             step = _solved(normal, damping * scale, slope)
-            promised = power * float(step @ (slope + damping * scale * step)) / (2 * largest**2)
+            promised = power * float(step @ (slope + damping * scale * step)) / 2
             if promised < gain * before:
                 return weights, float(residual @ residual)
             moved = weights.copy()
-            moved[free] -= step
+            moved[free] -= step / network.reach[free]
             after = float(np.sum(((network.values(moved) - target).ravel() / largest) ** power))
-            if after < before and np.abs(moved - weights).max() <= FARTHEST:
+            if after < before and np.abs(step).max() <= FARTHEST:
                 break
             damping, growth = damping * growth, 2 * growth
         else:
@@ -98,14 +118,12 @@ def _is_hopeless(norms: Sequence[float], largest: float, left: int, reach: float
     return bool(largest * (norms[-1] / norms[-1 - TREND]) ** (left / TREND) > reach)
 
 
-def _quadratic(
-    relative: FloatArray, residual: FloatArray, matrix: FloatArray, power: int
-) -> tuple[float, FloatArray, FloatArray]:
+def _quadratic(relative: FloatArray, matrix: FloatArray, power: int) -> tuple[float, FloatArray, FloatArray]:
     """Σ|r|^p, and the Gauss-Newton matrix and slope of that sum's share p, all relative to the largest residual."""
     root = np.asarray(np.abs(relative) ** (power / 2 - 1), dtype=float)  # ones for the mean square
     half = root[:, None] * matrix
-    normal = np.asarray((power - 1) * (half.T @ half), dtype=float)
-    return float(np.sum(relative**power)), normal, (root * residual) @ half
+    normal, slope = np.asarray((power - 1) * (half.T @ half)), np.asarray((root * relative) @ half)
+    return float(np.sum(relative**power)), normal, slope
 
 
 def _solved(normal: FloatArray, added: FloatArray, slope: FloatArray) -> FloatArray:
@@ -113,7 +131,7 @@ def _solved(normal: FloatArray, added: FloatArray, slope: FloatArray) -> FloatAr
     if not len(slope):
         return slope
     damped = normal.copy()
-    np.einsum("ii->i", damped)[...] += added + 1e-300
+    np.einsum("ii->i", damped)[...] += added + LEAST
     _, solution, failed = scipy.linalg.lapack.dposv(damped, slope, overwrite_a=True)
     return np.linalg.lstsq(damped, slope, rcond=None)[0] if failed else solution
 
@@ -122,25 +140,30 @@ def _quasi_newton(
     network: Network, weights: FloatArray, target: FloatArray, steps: int, power: int
 ) -> tuple[FloatArray, float]:
     free, moved = network.free, weights.copy()
-    scale = max(float(np.abs(network.values(weights) - target).max()), SMALLEST)
+    unit = network.task.largest_change / 2 or 1.0
+    scale = max(float(np.abs(network.values(weights) - target).max()), SMALLEST * unit)
 
-    def cost(point: FloatArray) -> tuple[float, FloatArray]:
-        moved[free] = point
+    def cost(turns: FloatArray) -> tuple[float, FloatArray]:
+        moved[free] = weights[free] + turns / network.reach[free]
         residual, matrix = _linearised(network, moved, target)
         relative = residual / scale
         return float(np.sum(relative**power)), power / scale * (relative ** (power - 1)) @ matrix
 
-    moved[free] = scipy.optimize.minimize(cost, weights[free], jac=True, method="BFGS", options={"maxiter": steps}).x
+    start = np.zeros(len(free))
+    turns = scipy.optimize.minimize(cost, start, jac=True, method="BFGS", options={"maxiter": steps}).x
+    moved[free] = weights[free] + turns / network.reach[free]
     return moved, float(np.sum((network.values(moved) - target) ** 2))
 
 
 def predicted_square(network: Network, weights: FloatArray, target: FloatArray, damping: float = 1e-2) -> float:
     """Σ (outputs − target)² after one damped Gauss-Newton step, to first order: a look ahead for one Jacobian."""
     residual, matrix = _linearised(network, weights, target)
+    unit = np.abs(residual).max() or 1.0
+    residual, matrix = residual / unit, matrix / unit
     normal = matrix.T @ matrix
-    scale = damping * np.diag(normal) + 1e-4 * damping * np.trace(normal) / max(len(normal), 1) + 1e-300
+    scale = damping * np.diag(normal) + 1e-4 * damping * np.trace(normal) / max(len(normal), 1) + LEAST
     step = _solved(normal, scale, residual @ matrix)
-    return float(np.sum((residual - matrix @ step) ** 2))
+    return float(np.sum((unit * (residual - matrix @ step)) ** 2))
 
 
 def saliencies(network: Network, weights: FloatArray, sites: Sequence[Site]) -> dict[int, float]:
@@ -150,22 +173,25 @@ def saliencies(network: Network, weights: FloatArray, sites: Sequence[Site]) -> 
     optimal-brain-surgeon step lowers t_k to zero at the least ‖Δoutputs‖², which is t_k² / (c_kᵀ H⁻¹ c_k). Keys are
     indices of sites.
     """
-    values, jacobian = network.jacobian(weights)
-    matrix = jacobian.reshape(values.size, -1)
-    normal = matrix.T @ matrix
+    _, jacobian = network.jacobian(weights)
+    matrix = jacobian.reshape(jacobian.shape[0] * jacobian.shape[1], jacobian.shape[2]) / network.reach[network.free]
+    normal = matrix.T @ matrix / (network.task.largest_change / 2 or 1.0) ** 2
     normal += 1e-6 * max(np.trace(normal) / max(len(normal), 1), 1e-12) * np.eye(len(normal))
     inverse = np.linalg.inv(normal)
-    forms, coordinates = network.slopes[:, network.free], network.coordinates(weights)
+    forms, coordinates = network.slopes[:, network.free] / network.reach[network.free], network.coordinates(weights)
     found = {}
     for k in np.flatnonzero(forms.any(axis=1)).tolist():
         group = subgroup_of(sites[k])
         if group is not None:
-            turn = (float(coordinates[k]) + group.period / 2) % group.period - group.period / 2
-            found[k] = turn**2 / max(float(forms[k] @ inverse @ forms[k]), 1e-300)
+            turn = float(within_period(coordinates[k], group.period))
+            found[k] = turn**2 / max(float(forms[k] @ inverse @ forms[k]), LEAST)
     return found
 
 
 def _linearised(network: Network, weights: FloatArray, target: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Residual (R·M,) and its derivatives in the weights that move the circuit (R·M, F)."""
+    """Residual (R·M,) and its derivatives in the weights that move the circuit (R·M, F).
+
+    Each weight counts in units that turn the fastest of its gates by one radian.
+    """
     values, jacobian = network.jacobian(weights)
-    return (values - target).ravel(), jacobian.reshape(values.size, -1)
+    return (values - target).ravel(), jacobian.reshape(values.size, len(network.free)) / network.reach[network.free]

@@ -20,7 +20,7 @@ from qprune.selection.select import longest_prefix
 from qprune.selection.strategies.base import Order
 from qprune.task.task import Task
 
-LEAST_COST = 1e-9
+LEAST_COST = 1e-9  # share of the largest cost that a gate counts with at least
 Measure: TypeAlias = "Callable[[Reduced], float]"  # how far a smaller circuit is from the original
 # For a circuit: how far it is from the original without some of its gates. Not simplified, so cheaper than a `Measure`.
 Forecast: TypeAlias = "Callable[[Reduced], Callable[[Sequence[int]], float]]"
@@ -131,4 +131,5 @@ class _Trials:
 
 def by_distance(candidates: Sequence[Candidate]) -> list[int]:
     """Sites by squared distance per gain, least first."""
-    return [c.place for c in sorted(candidates, key=lambda c: (c.distance**2 / max(c.gain, LEAST_COST), c.place))]
+    least = LEAST_COST * max((c.gain for c in candidates), default=0) or 1.0
+    return [c.place for c in sorted(candidates, key=lambda c: (c.distance**2 / max(c.gain, least), c.place))]

@@ -69,10 +69,7 @@ def trade_off(
         raise OptionError(
             f"a trade-off varies a budget or tolerance, and the limit {used['name']!r} sets that itself; use frontier"
         )
-    if used["name"] == Threshold.name:
-        largest = LARGEST_TOLERANCE
-    else:
-        largest = 1.0 if task.observables is None else max(s.high - s.low for s in task.spectra) or 1.0
+    largest = LARGEST_TOLERANCE if used["name"] == Threshold.name else task.largest_change or 1.0
     again = {**_settings_of(result, settings), **settings}
     found = []
     values = np.geomspace(SPAN * largest, largest, points).tolist()

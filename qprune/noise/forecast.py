@@ -27,7 +27,7 @@ from qprune.task.task import Task
 
 LETTER_QUBITS = 8  # up to which words are told apart by letter, 4^n of them; beyond, by the qubits they act on, 2^n
 MOST_QUBITS = 22
-NOTHING = 1e-12
+NOTHING = 1e-12  # share of a word's paths, of one, that is taken for none
 SAMPLES = 8  # inputs, evenly spaced, that the chain is averaged over
 
 
@@ -92,7 +92,7 @@ class Forecast:
         if outputs.distribution is not None and original.distribution is not None:
             change = self._damped(outputs.distribution.T, survival) - original.distribution.T
             return float(0.5 * np.abs(change).sum(axis=0) @ weights)
-        return float((np.abs(self._damped(outputs.means, survival) - original.means) @ weights).mean())
+        return float((np.abs(self._damped(outputs.centred, survival) - original.centred) @ weights).mean())
 
     def needed(self, task: Task, sites: Sequence[Site], wanted: FloatArray) -> FloatArray:
         """Noiseless outputs of which noise would leave the wanted ones, as near as outputs can be.
@@ -100,7 +100,7 @@ class Forecast:
         Args:
             task: The circuit's, with its weights.
             sites: Its gates.
-            wanted: Outputs (R, M), or distributions (2^m, M).
+            wanted: Outputs without the identity's part (R, M), or distributions (2^m, M).
         """
         survival = self.survival(task, sites)
         if survival is None:
@@ -119,9 +119,8 @@ class Forecast:
             signs = _walsh(len(self.task.measured_qubits))
             left = np.array([survival.of(word) for word in self._measured_words()])
             return signs @ (left[:, None] ** power * (signs @ outputs)) / len(signs)
-        centre = np.array([s.centre for s in self.task.spectra])[:, None]
         left = np.array([_mean_left(observable, survival) for observable in self.task.observables])
-        return centre + left[:, None] ** power * (outputs - centre)
+        return left[:, None] ** power * outputs
 
     def _measured_words(self) -> list[str]:
         words = []
@@ -139,7 +138,8 @@ class Forecast:
         """
         gates, last = self.noises.whole(circuit_of(task, tuple(sites)), self.layout)
         ends = {q: last[q] for support in self.task.output_supports for q in support}
-        used = sorted({q for _, qubits in gates for q in qubits} | set(ends.values()))
+        # Where no gate is left and no output depends on a qubit, any will do.
+        used = sorted({q for _, qubits in gates for q in qubits} | set(ends.values())) or [self.layout[0]]
         if len(used) > MOST_QUBITS:
             return None
         places = {q: j for j, q in enumerate(used)}

@@ -17,7 +17,7 @@ from qprune.noise.devices import Device, Qubits
 
 SWAP = 3  # native two-qubit gates of a swap
 REFINED = 4  # layouts, the best of those grown from each qubit, that exchanges of qubits are tried on
-LEAST = 1e-12  # weight of a perfect pair: a zero would be no pair to the search for paths
+LEAST = 1e-12  # weight, as an infidelity in [0, 1], of a perfect pair: a zero would be no pair to the search for paths
 
 
 class Router:

@@ -15,6 +15,7 @@ from qprune.geometry import bounds
 from qprune.pennylane.tape import number
 from qprune.results.certificate import Certificate
 from qprune.simulators.values import Outputs
+from qprune.task.observables import from_matrix, without_identity
 from qprune.task.task import Task
 
 PROJECTED_WIRES = 4  # probabilities beside other measurements become 2^m projectors, up to this m
@@ -36,8 +37,9 @@ class Reading(NamedTuple):
 
     Attributes:
         kind: "expval", "var" or "probs" (rows are projectors) or "distribution" (the task's own probabilities).
-        rows: Observables of the task: O; O and, unless it is a multiple of 1, O²; the projectors.
-        square: The number O² for var with a single row.
+        rows: Observables of the task: O; O and, unless it is a multiple of 1, (O − c)², c being the coefficient of the
+            identity, on which no variance depends; the projectors.
+        square: The number (O − c)² for var with a single row.
         name: The measurement in PennyLane's words.
     """
 
@@ -52,13 +54,15 @@ class Reading(NamedTuple):
             return outputs.distribution.T
         if self.kind == "probs":
             return outputs.means[list(self.rows)]
-        mean = outputs.means[self.rows[0]]
         if self.kind == "expval":
-            return mean
-        return (outputs.means[self.rows[1]] if len(self.rows) > 1 else self.square) - mean**2
+            return outputs.means[self.rows[0]]
+        square = outputs.means[self.rows[1]] if len(self.rows) > 1 else self.square
+        return square - outputs.centred[self.rows[0]] ** 2
 
     def deviation(self, before: Outputs, after: Outputs) -> FloatArray:
         """|Δ|, or total variation, by sample, shape (M,)."""
+        if self.kind == "expval":
+            return np.abs(after.centred[self.rows[0]] - before.centred[self.rows[0]])
         change = np.abs(self.values(after) - self.values(before))
         return change if change.ndim == 1 else change.sum(axis=0) / 2
 
@@ -70,14 +74,14 @@ class Reading(NamedTuple):
         if self.kind == "probs":
             return bounds.outcomes_bound(np.array(certificate.angle)[rows].max(axis=0), proven[rows])
         of_mean, of_square = proven[rows[0]], proven[rows[1:]].sum(axis=0)  # no second row where O² is a number
-        return bounds.variance_bound(of_mean, of_square, before.means[rows[0]], task.spectra[rows[0]])
+        return bounds.variance_bound(of_mean, of_square, before.centred[rows[0]], task.spectra[rows[0]])
 
     def ceiling(self, task: Task) -> float:
         """The largest deviation there can be."""
         if self.kind in ("probs", "distribution"):
             return 1.0
         spectrum = task.spectra[self.rows[0]]
-        return spectrum.high - spectrum.low if self.kind == "expval" else bounds.largest_variance(spectrum)
+        return spectrum.width if self.kind == "expval" else bounds.largest_variance(spectrum)
 
 
 def readings_of(
@@ -104,7 +108,8 @@ def readings_of(
             observable = _observable(mp.obs, qubit)
             observables.append(observable)
             if kind == "var":
-                squared = (observable @ observable).simplify(atol=0)
+                _, rest = without_identity(observable)
+                squared = (rest @ rest).simplify(atol=0)
                 if np.any(squared.paulis.x | squared.paulis.z):
                     observables.append(squared)
                 else:
@@ -126,7 +131,7 @@ def _observable(obs: Any, qubit: Mapping[Any, int]) -> SparsePauliOp:
                 f"words (more than {DENSE_WIRES} wires are not read from a matrix)"
             )
         matrix = np.asarray(number(qml.matrix(obs, wire_order=obs.wires)), dtype=complex)
-        dense = SparsePauliOp.from_operator(matrix)  # the first letter is the first wire, the most significant
+        dense = from_matrix(matrix)  # the first letter is the first wire, the most significant
         terms = [(label, [qubit[w] for w in obs.wires], c) for label, c in dense.to_list()]
     return SparsePauliOp.from_sparse_list(terms or [("", [], 0.0)], num_qubits=len(qubit))
 

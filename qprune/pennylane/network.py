@@ -21,6 +21,7 @@ from qprune.pennylane.tape import expand, number, slots_of, word_of
 
 INPUT_NAMES = ("inputs", "input", "x", "X", "features", "data")
 WEIGHT_NAMES = ("weights", "weight", "w", "params", "parameters", "theta", "thetas")
+NUMBER_ROUNDINGS = 64  # by which two evaluations of a number may differ, each of the last place it has
 
 # -- the QNode as a function of sample and weights -----------------------------------------------------------------
 
@@ -120,11 +121,30 @@ class Network:
         return np.array([self.read(self.sample(i), weights, signature) for i in samples])
 
     @property
-    def rounding(self) -> float:
-        """How far two evaluations of one network may differ in the precision of its arguments."""
+    def is_single(self) -> bool:
+        """Whether any argument is in single precision."""
         arrays = [number(a) for a in (*self.inputs.values(), *self.weights.values())]
-        single = any(np.issubdtype(a.dtype, np.floating) and a.dtype.itemsize < 8 for a in arrays)
-        return 1e-4 if single else 1e-9
+        return any(np.issubdtype(a.dtype, np.floating) and a.dtype.itemsize < 8 for a in arrays)
+
+    @property
+    def rounding(self) -> float:
+        """How far two evaluations of one network may differ: angles in radians, outputs as a share of their range."""
+        return 1e-4 if self.is_single else 1e-9
+
+
+def number_tolerance(number: Any, single: bool, least: float | None = None) -> Any:
+    """How far two evaluations of a number on a tape may differ and still be one.
+
+    Such numbers are angles or entries of unitaries: a difference counts as it is, however large or small they are. To
+    it comes what the floating point of a large angle cannot tell apart.
+
+    Args:
+        number: The number, or an array of any interface.
+        single: Whether it came in single precision.
+        least: The difference that counts as none; default 10⁻⁶ in single and 10⁻⁹ in double precision.
+    """
+    least = (1e-6 if single else 1e-9) if least is None else least
+    return least + NUMBER_ROUNDINGS * float(np.finfo(np.float32 if single else np.float64).eps) * abs(number)
 
 
 def check_repeats(network: Network, signature: Signature) -> None:

@@ -15,7 +15,7 @@ from qiskit.circuit import ParameterExpression
 
 from qprune._arrays import FloatArray
 from qprune.errors import TaskError
-from qprune.pennylane.network import Signature
+from qprune.pennylane.network import Signature, number_tolerance
 from qprune.pennylane.roles import Roles
 from qprune.pennylane.tape import BACK, WHOLE, expand, number, slot_count, slots_of
 from qprune.results.result import PruneResult
@@ -137,7 +137,7 @@ class Plan:
                     then, why = factor * live[known] + offset, "always followed another angle at pruning"
                     if qml.math.is_abstract(value) or qml.math.is_abstract(then):
                         # A traced call cannot raise: it returns NaN instead of a wrong number.
-                        holds = qml.math.abs(value - then) <= 1e-6 * (1 + qml.math.abs(then))
+                        holds = qml.math.abs(value - then) <= number_tolerance(qml.math.abs(then), single=True)
                         live[known] = live[known] + qml.math.where(holds, 0.0, np.nan)
                     else:
                         self._check(op, value, number(then), why)
@@ -147,8 +147,7 @@ class Plan:
         if type(value) is not float and qml.math.is_abstract(value):
             raise self._traced(op)
         now = np.asarray(value) if type(value) is float else number(value)
-        tolerance = 1e-6 if now.dtype.itemsize < 8 else 1e-9
-        if not np.all(np.abs(now - then) <= tolerance * np.maximum(1, np.abs(then))):
+        if not np.all(np.abs(now - then) <= number_tolerance(then, now.dtype.itemsize < 8)):
             raise TaskError(
                 f"{op.name} on wires {op.wires.tolist()} has {now} where it had {then}; that number {why}: call with "
                 "the same keyword arguments as at pruning, or prune again for these"

@@ -25,7 +25,7 @@ from qprune.limits.settings import Settings
 from qprune.limits.threshold import DEFAULT_LIMIT
 from qprune.noise.calibration import Noise
 from qprune.pennylane.measurements import readings_of, wire_order
-from qprune.pennylane.network import Network, Signature, check_repeats, network_of
+from qprune.pennylane.network import Network, Signature, check_repeats, network_of, number_tolerance
 from qprune.pennylane.qnode import PrunedQNode, check_conversion, checked_qnode, task_of
 from qprune.pennylane.roles import Roles, find_roles
 from qprune.pennylane.stored import tied
@@ -173,7 +173,7 @@ def check_refit(pruned: PrunedQNode) -> None:
     task, now = pruned.result.task, task_of(pruned)
     present = [j for j, p in enumerate(task.input_params) if task.circuit.has_parameter(p)]
     for there, here in ((task.weights, now.weights), (task.inputs[:, present], now.inputs[:, present])):
-        if np.any(np.abs(here - there) > pruned.network.rounding * np.maximum(1, np.abs(there))):
+        if np.any(np.abs(here - there) > number_tolerance(there, pruned.network.is_single, pruned.network.rounding)):
             raise TaskError(
                 "the QNode's angles do not follow the weights that refit moved as they did at pruning; is an angle "
                 "bounded or periodic in a weight, or multiplied with an input that is often 0? Prune with refit=False"

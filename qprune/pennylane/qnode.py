@@ -34,6 +34,7 @@ from qprune.results.result import PruneResult
 from qprune.results.tradeoff import TradeOffPoint
 from qprune.simulators.choices import final_outputs
 from qprune.simulators.values import Outputs
+from qprune.task.observables import are_equal
 from qprune.task.task import Task
 from qprune.verify.check import verify
 from qprune.verify.checks import VerificationReport
@@ -213,6 +214,8 @@ def load(folder: str | Path, qnode: Any, *, kwargs: Mapping[str, Any] | None = N
     try:
         with np.load(folder / ARRAYS) as stored:
             arrays = dict(stored)
+        if unreal := [name for name, array in arrays.items() if np.iscomplexobj(array)]:
+            raise ValueError(f"{unreal[0]} must be real")
         inputs = {name: arrays[f"inputs {name}"] for name in about["inputs"]}
         weights, original, certified = (
             {name: as_interface(arrays[f"{kind} {name}"], like) for name, like in about["weights"].items()}
@@ -238,7 +241,7 @@ def load(folder: str | Path, qnode: Any, *, kwargs: Mapping[str, Any] | None = N
         same = circuit_hash(circuit_of(operations, roles.parameters(), order)) == result.certificate.original_hash
     if same and observables is not None:
         theirs = result.original.observables or ()
-        same = len(observables) == len(theirs) and all(a.equiv(b) for a, b in zip(observables, theirs, strict=True))
+        same = len(observables) == len(theirs) and all(map(are_equal, observables, theirs))
     if not same:
         raise CertificateError(f"the QNode is not the one that was pruned into {folder}: give that one to load")
     pruned = PrunedQNode(network, single, roles, result, tape)
@@ -271,7 +274,7 @@ def check_conversion(pruned: PrunedQNode) -> None:
             values = values if len(pruned.readings) > 1 else (values,)
             for reading, value in zip(pruned.readings, values, strict=True):
                 gap = float(np.max(np.abs(reading.values(outputs)[..., k] - value)))
-                if gap > network.rounding * max(1.0, float(np.max(np.abs(value)))):
+                if gap > network.rounding * max(reading.ceiling(task), float(np.max(np.abs(value)))):
                     raise TaskError(
                         f"the {what} circuit gives another {reading.name} than its conversion on sample {picked[k]}: "
                         f"they differ by {gap:.3g}; no certificate can be given for this QNode, please report it"

@@ -23,7 +23,9 @@ from qprune.results.result import PruneResult
 
 FAR = 20.0  # radians: beyond what weights move by in training or refit
 PLAIN = 1000  # a measured factor is taken for a fraction with a denominator up to this, if that fits as well
-LEAST_SLOPE = 1e-4  # smaller slopes, or slopes that are dependent up to this, would send weights far away
+# Radians per unit of a weight: smaller slopes, or slopes that are dependent up to this, would send weights far away.
+# Such weights stay what they are; nothing else depends on it.
+LEAST_SLOPE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -206,9 +208,9 @@ def _tie(column: FloatArray, known: FloatArray) -> tuple[float, float] | None:
 
 
 def _agree(computed: FloatArray, column: FloatArray) -> bool:
-    """Whether both are equal up to the rounding of the precision that the column was read in."""
+    """Whether both are equal up to the rounding of the precision that the column was read in, relative to its size."""
     single = np.array_equal(column, column.astype(np.float32))
-    return bool(np.all(np.abs(computed - column) <= (5e-7 if single else 1e-12) * np.maximum(1, np.abs(column))))
+    return bool(np.all(np.abs(computed - column) <= (5e-7 if single else 1e-12) * np.abs(column).max(initial=0)))
 
 
 def _independent(slopes: FloatArray) -> bool:

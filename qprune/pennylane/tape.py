@@ -26,6 +26,7 @@ from qiskit.quantum_info import SparsePauliOp
 from scipy.linalg import hadamard
 
 from qprune._arrays import FloatArray
+from qprune._rounding import EXPECTATION_ROUNDING
 from qprune.errors import TaskError
 
 # -- gates: PennyLane name to Qiskit name, parameters alike -------------------------------------------------------
@@ -204,7 +205,7 @@ def _state_angles(state: NDArray[Any]) -> FloatArray:
     for k in range(n):
         low, high = np.linalg.norm(state.reshape(2**k, 2, -1), axis=2).T
         levels.append(_gray(2 * np.arctan2(high, low)))
-    phases = np.where(np.abs(state) > 1e-14, np.angle(state), 0.0)
+    phases = np.where(np.abs(state) > EXPECTATION_ROUNDING, np.angle(state), 0.0)  # the state has norm one
     for _ in range(n):
         low, high = phases.reshape(-1, 2).T
         levels.append(_gray(high - low))

@@ -161,7 +161,7 @@ def recertify(pruned: PrunedQNode, weights: Any = None) -> Recertification:
     each = [[reading.deviation(b, a) for reading in now.readings] for b, a in pairs]
     claim = None
     if len(pairs) > 1:
-        signed = [r for r, spectrum in enumerate(task.spectra) if spectrum.is_involution]
+        signed = [r for r, spectrum in enumerate(task.spectra) if spectrum.predicts_sign]
         (b, a), ceiling = pairs[1], max(reading.ceiling(task) for reading in now.readings)
         flips = int(np.any(np.sign(b.means[signed]) != np.sign(a.means[signed]), axis=0).sum()) if signed else None
         claim = bounds.holdout_claim(np.max(each[1], axis=0), ceiling, flips, HOLDOUT_DELTA)

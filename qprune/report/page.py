@@ -21,6 +21,7 @@ from qprune.results.result import (
     two_qubit_gates,
 )
 from qprune.results.tradeoff import TradeOffPoint
+from qprune.task.circuit_file import COUNTED
 from qprune.task.task import Task
 
 TICKS = (0.001, 0.01, 0.1, 1.0)  # of the colour scale
@@ -72,9 +73,9 @@ def page(result: PruneResult, *, tradeoff: Sequence[TradeOffPoint] = (), title: 
     Args:
         result: What `prune` returned.
         tradeoff: What `qprune.trade_off` returned, for the curve; without it the page has none.
-        title: Heading; default: the circuit's name.
+        title: Heading; default: the circuit's name, if it was given one.
     """
-    name = escape(title if title is not None else f"{result.original.circuit.name}, pruned")
+    name = escape(_title(result) if title is None else title)
     entries = result.plan
     gone = sum(entry.action in ("remove", "simplify") for entry in entries)
     before = circuit_svg(
@@ -164,6 +165,11 @@ def _qubits(qubits: Sequence[int]) -> str:
 def _wires(task: Task) -> set[int]:
     """Qubits that are measured; those without gates or measurement are not drawn."""
     return {q for support in task.output_supports for q in support}
+
+
+def _title(result: PruneResult) -> str:
+    name = result.original.circuit.name
+    return "Pruned network" if COUNTED.fullmatch(name) else f"{name}, pruned"
 
 
 # -- sections -------------------------------------------------------------------------------------------------------

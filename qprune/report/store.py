@@ -146,8 +146,10 @@ def load(folder: str | Path) -> PruneResult:
     if not folder.exists():
         tidy(folder.parent)  # may have been set aside by a process that died
     result = _read(folder)
+    there = result.files or {}
+    check_manifest(result.certificate.files, there, passed_over=FOR_PEOPLE)
     try:
-        _check_agreement(result, result.files or {})
+        _check_agreement(result, there)
     except (TypeError, ValueError, LookupError) as error:  # what the report makes of entries of another kind
         if isinstance(error, QpruneError):
             raise
@@ -157,7 +159,6 @@ def load(folder: str | Path) -> PruneResult:
 
 def _read(folder: Path) -> PruneResult:
     certificate, files = read_certificate(folder), digests(folder)
-    check_manifest(certificate.files, files, passed_over=FOR_PEOPLE)  # before anything else is read
     extra = read_json(folder / "plan.json")
     try:
         holdout, seed = extra["holdout"]

@@ -140,7 +140,9 @@ class Certificate:
         outputs: Names of the rows.
         samples: Indices of the samples that selection saw.
         replaced: Every approximate replacement.
-        angle: Θ_{r,i}, radians in [0, π/2] (T2).
+        angle: Θ_{r,i}, radians in [0, π/2] (T2). sin Θ limits the trace distance of the states, on an output's qubits,
+            of the simplified circuit and the same with its gates replaced. Not of the pruned circuit's: exact changes
+            after the replacement change states further, though no output.
         bound: Proven limit of |Δ| per output and sample (T2).
         measured: |Δ| measured by full simulation, same shape; where expectation values are not exact (`expectations`),
             the most that it may be.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from qprune._files import read_text
+from qprune._files import parse_json, read_text
 from qprune.errors import BundleError, CertificateError
 from qprune.results.certificate import Certificate
 from qprune.results.hashes import bytes_hash
@@ -38,8 +38,10 @@ def read_certificate(folder: Path) -> Certificate:
     path = folder / CERTIFICATE
     if not path.is_file():
         raise BundleError(f"{folder} holds no {CERTIFICATE}; give a folder that `qprune prune --out` wrote")
+    text = read_text(path)
+    parse_json(text, str(path))
     try:
-        return Certificate.from_json(read_text(path))
+        return Certificate.from_json(text)
     except CertificateError as error:
         raise CertificateError(f"{path}: {error}") from error
 

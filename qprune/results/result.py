@@ -223,7 +223,8 @@ def _gain(result: PruneResult) -> list[str]:
     lines = [
         f"predicted gain under {noise.source}{where}",
         f"  noise infidelity saved  {before - after:.6g}   (Σ r of what went)",
-        f"  coherent infidelity     at most {np.sin(angle) ** 2:.6g}   (sin²Θ, T2)",
+        f"  coherent infidelity     at most {np.sin(angle) ** 2:.6g}   (sin²Θ, T2; with gates replaced, before exact",
+        "                          changes that follow: those change states further, but no output)",
     ]
     if noise.predicted is not None:
         noisy, pruned = noise.predicted

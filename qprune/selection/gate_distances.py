@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from qprune._arrays import ComplexArray, FloatArray
+from qprune._rounding import within_period
 from qprune.gates.matrices import unitary_of
 from qprune.gates.sites import Site
 from qprune.gates.subgroups import Subgroup, subgroup_of
@@ -107,9 +108,11 @@ class GateDistances:
     def to_coordinates(self, k: int, targets: Sequence[float]) -> list[Compared]:
         """Gate k beside the members of its class at these coordinates, radians."""
         group = self.group(k)
-        shifts = np.array(targets, dtype=float)[:, None] - self.coordinate(k)
+        # Each within a period first: a difference of large angles would be rounded.
+        ends = (np.array(targets, dtype=float)[:, None], self.coordinate(k))
+        shifts = np.subtract(*(within_period(end, group.period) for end in ends))
         distances = compare_members(group, self._expectation(k), shifts, **self._geometry(k))
-        return self._compared(distances, _folded(shifts, group.period).max(axis=1))
+        return self._compared(distances, np.abs(within_period(shifts, group.period)).max(axis=1))
 
     def to_gates(self, k: int, others: Sequence[int]) -> list[Compared]:
         """Gate k beside other gates of its class into which no input enters."""
@@ -133,7 +136,7 @@ class GateDistances:
         shifts = -np.array(np.broadcast_arrays(*(self.coordinate(k) for k in members)))
         shifts = shifts.reshape(len(members), -1)
         distances = compare_members(group, means.__getitem__, shifts, **self._geometry(members[0]))
-        return self._compared(distances, _folded(shifts, group.period).max(axis=1))
+        return self._compared(distances, np.abs(within_period(shifts, group.period)).max(axis=1))
 
     def _matrix_to_identity(self, k: int) -> Compared:
         """A member of SU(2) or SU(4); with inputs in it, a matrix of its own for every sample."""
@@ -173,12 +176,6 @@ class GateDistances:
 
     def _aggregated(self, distances: FloatArray) -> FloatArray:
         return distances.max(axis=-1) if self.aggregate == "max" else np.sqrt(distances**2 @ self.weights)
-
-
-def _folded(shift: FloatArray, period: float) -> FloatArray:
-    """|shift| modulo the period, in [0, period/2]."""
-    left = np.mod(shift, period)
-    return np.minimum(left, period - left)
 
 
 def _turn(relative: ComplexArray) -> float:

@@ -19,8 +19,10 @@ from qprune.gates.matrices import local_cliffords
 from qprune.gates.sites import Replacement
 
 STARTS = 8  # of the products of Cliffords, the best to climb from
-STEPS, SETTLED = 500, 1e-14  # updates of either factor at most; a smaller increase of Σ p_i |o_i| ends them
-AXIS = 1e-6  # components of a rotation's axis, times the sine of half its angle, that are taken for zero
+STEPS, SETTLED = 500, 1e-14  # updates of either factor at most; a smaller increase of Σ p_i |o_i|, of 1, ends them
+# Components of a rotation's axis, of norm one, times the sine of half its angle, that are taken for zero. What is left
+# is the candidate: distance and angle are those of the gate as it is written.
+AXIS = 1e-6
 FACTORS = [(low, high) for low in "1ZU" for high in "1ZU"][
     1:
 ]  # what each factor may be: one, a rotation about Z, anything

@@ -19,7 +19,8 @@ from qprune.task.task import Task
 # Amplitudes of the whole ensemble, 2^n · M, up to which "auto" takes the circuit as one window, whose angle is exact:
 # so far it costs no more than the prefix pass. Beyond, windows are for who asks.
 AMPLITUDES = 2**14
-WINDOW_ROUNDING = 1e-12  # what rounding may hide of a window's angle, radians: a few thousand gates in double precision
+# What rounding may hide of a window's angle, radians: states have norm one, and a few thousand gates leave no more.
+WINDOW_ROUNDING = 1e-12
 
 
 def window_size(task: Task, sites: Sequence[Site], asked: int | str) -> int:

@@ -20,7 +20,7 @@ from tqdm import tqdm
 from qprune.gates.matrices import unitary_of
 from qprune.gates.sites import Site, Word, pauli_label
 from qprune.simulators.values import Readings
-from qprune.task.observables import restricted
+from qprune.task.observables import restricted, without_identity
 from qprune.task.task import Task
 
 VARIANCE_TERMS = 4096  # Pauli words of O² up to which Aer is asked for the variance of O
@@ -83,11 +83,9 @@ class CircuitPass:
         for r, (observable, support) in enumerate(zip(task.observables, task.output_supports, strict=True)):
             if not support:  # a multiple of the identity; read on any qubit
                 support = (next(iter(self.place)),)
-            local = restricted(observable, support)
+            local = restricted(without_identity(observable)[1], support)
             save = self.circuit.save_expectation_value
             if _wants_variance(task, r):
-                # A large constant would cancel in ⟨O²⟩ − ⟨O⟩² and take the variance with it.
-                local = (local - task.spectra[r].centre * SparsePauliOp("I" * len(support))).simplify(atol=0)
                 save = self.circuit.save_expectation_value_variance
             save(local, [self.place[q] for q in support], label=f"o{r}")
 
@@ -100,10 +98,10 @@ class CircuitPass:
             none = np.zeros((0, len(rows)))
             return Readings(values, none, none, np.array([row["probabilities"] for row in rows]))
         means, variances = np.full((2, len(self.task.observables), len(rows)), np.nan)
-        for r, spectrum in enumerate(self.task.spectra):
+        for r in range(len(means)):
             saved = np.array([row[f"o{r}"] for row in rows])
             if _wants_variance(self.task, r):
-                means[r], variances[r] = saved[:, 0] + spectrum.centre, saved[:, 1]
+                means[r], variances[r] = saved[:, 0], saved[:, 1]
             else:
                 means[r] = saved
         return Readings(values, means, variances, None)
@@ -142,7 +140,7 @@ def _save_instruction(label: str) -> SaveExpectationValue:
 
 def _wants_variance(task: Task, r: int) -> bool:
     observables = task.observables or ()
-    return not task.spectra[r].is_involution and len(observables[r]) ** 2 <= VARIANCE_TERMS
+    return not task.spectra[r].is_two_valued and len(observables[r]) ** 2 <= VARIANCE_TERMS
 
 
 def _is_native(operation: Instruction) -> bool:

@@ -199,16 +199,17 @@ def _one_parameter_gates(operation: Instruction) -> QuantumCircuit | None:
     theta, phi, last = _EULER_ANGLES[operation.name](*operation.params)
     circuit = QuantumCircuit(1)
     circuit.rz(last, 0)
-    circuit.ry(theta, 0)
+    (circuit.rx if operation.name == "r" else circuit.ry)(theta, 0)
     circuit.rz(phi, 0)
     return circuit
 
 
-_EULER_ANGLES: dict[str, Callable[..., tuple[Angle, Angle, Angle]]] = {  # of RZ(φ) RY(θ) RZ(λ), as (θ, φ, λ)
+# Of RZ(φ) RY(θ) RZ(λ), as (θ, φ, λ); for r with RX in the middle, as then no angle is added to another.
+_EULER_ANGLES: dict[str, Callable[..., tuple[Angle, Angle, Angle]]] = {
     "u": lambda theta, phi, last: (theta, phi, last),
     "u3": lambda theta, phi, last: (theta, phi, last),
     "u2": lambda phi, last: (pi / 2, phi, last),
-    "r": lambda theta, phi: (theta, phi - pi / 2, pi / 2 - phi),
+    "r": lambda theta, phi: (theta, phi, -phi),
 }
 
 

@@ -110,6 +110,12 @@ class Network:
         np.add.at(found, self.site_of, program.symbols.slopes * program.moves[:, None])
         return found
 
+    @cached_property
+    def reach(self) -> FloatArray:
+        """Radians by which a unit of each weight turns the fastest of its gates, shape (P,); 1 where it turns none."""
+        fastest = np.abs(self.program.symbols.slopes).max(axis=0, initial=0)
+        return np.where(fastest > 0, fastest, 1)
+
     def coordinates(self, weights: FloatArray) -> FloatArray:
         """Coordinate of every gate that a weight may move, radians, shape (sites,); 0 for the others."""
         program, found = self.program, np.zeros(self.num_sites)
@@ -129,7 +135,7 @@ class Network:
     # -- running it --------------------------------------------------------------------------------------------
 
     def values(self, weights: FloatArray) -> FloatArray:
-        """Outputs ⟨O_r⟩, or outcome probabilities, shape (R, M)."""
+        """Outputs ⟨O_r⟩ without the identity's part, or outcome probabilities, shape (R, M)."""
         tape, (members, _) = self.program.tape, self._members(weights)
         out = np.empty((self.readout.size, self._blocks * kernels().LANES))
         self._share(kernels().values, tape, members, *self._from_start(members), *self._observed, out)
@@ -251,7 +257,7 @@ def outputs_at(task: Task, sites: Sequence[Site], inputs: FloatArray, *, threads
         threads: Most threads; the result is the same to the last bit for any number.
 
     Returns:
-        ⟨O_r⟩, or outcome probabilities, shape (R, M).
+        ⟨O_r⟩ without the identity's part, or outcome probabilities, shape (R, M).
     """
     rows = np.asarray(inputs, dtype=float)
     each = 8 * (64 + 8 * sum(site.role == "encoding" for site in sites))

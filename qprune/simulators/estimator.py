@@ -25,7 +25,7 @@ from qprune.gates.sites import Site, Word, words_of
 from qprune.simulators.aer_circuit import CircuitPass
 from qprune.simulators.collect import collected
 from qprune.simulators.values import Prefix, Readings, expectation_rounding, outputs_of
-from qprune.task.observables import restricted
+from qprune.task.observables import restricted, without_identity
 from qprune.task.task import Task
 
 JOB = 32  # circuits of a job
@@ -102,7 +102,8 @@ class EstimatorPass(CircuitPass):
 
     def read(self, progress: bool) -> Readings:
         qubits, end = tuple(self.place), len(self.circuit.data)
-        observables = [words_of(restricted(o, qubits), qubits) for o in self.task.observables or ()]
+        rests = [without_identity(o)[1] for o in self.task.observables or ()]
+        observables = [words_of(restricted(rest, qubits), qubits) for rest in rests]
         final = sorted({word for words in observables for word in words if word})
         places: dict[int, list[Word]] = {}
         for at, word in [*self.wanted, *((end, word) for word in final)]:

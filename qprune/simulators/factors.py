@@ -119,7 +119,7 @@ def _whole(task: Task, site: Site, place: Mapping[int, int], rows: FloatArray) -
     has_inputs = any(task.has_inputs(p) for p in operation.params)
     if has_inputs and site.family == "special" and (angles := _euler(operation)) is not None:
         touched = 1 << place[qubits[0]]
-        for letter, angle in zip("ZYZ", angles, strict=True):
+        for letter, angle in zip("ZXZ" if operation.name == "r" else "ZYZ", angles, strict=True):
             yield _pauli_word([(touched, letter)], touched, angle)
         return
     definition = operation.definition if has_inputs or len(qubits) > WHOLE_QUBITS else None
@@ -137,7 +137,7 @@ def _whole(task: Task, site: Site, place: Mapping[int, int], rows: FloatArray) -
 
 
 def _euler(operation: Instruction) -> tuple[Angle, Angle, Angle] | None:
-    """Angles of Z, Y and Z whose rotations, one after the other, are a gate of SU(2); None for other gates."""
+    """Angles of Z, Y (X for r) and Z whose rotations, one by one, are a gate of SU(2); None for other gates."""
     if operation.name in ("u", "u3"):
         theta, phi, lam = operation.params
         return lam, theta, phi
@@ -146,7 +146,7 @@ def _euler(operation: Instruction) -> tuple[Angle, Angle, Angle] | None:
         return lam, pi / 2, phi
     if operation.name == "r":
         theta, phi = operation.params
-        return pi / 2 - phi, theta, phi - pi / 2
+        return -phi, theta, phi  # no angle is added to another, however large
     return None
 
 

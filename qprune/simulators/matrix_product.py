@@ -15,17 +15,18 @@ from qiskit.quantum_info import SparsePauliOp
 from tqdm import tqdm
 
 from qprune._arrays import ComplexArray, FloatArray
+from qprune._rounding import EPSILON
 from qprune.errors import TaskError
 from qprune.gates.sites import Word, words_of
 from qprune.simulators.blocks import Block, Blocks
 from qprune.simulators.values import Readings
-from qprune.task.observables import restricted
+from qprune.task.observables import restricted, without_identity
 from qprune.task.task import Task
 
 DISCARDED = 1e-26  # share of the squared norm that one truncation may discard: what rounding leaves of zeros, and more
 LARGEST_BOND = 256  # Schmidt coefficients kept at most; decompositions then take some tenths of a second
 LARGEST_ERROR = 0.05  # of the state; beyond, a bound means nothing any more
-STEP_ROUNDING = 32 * np.finfo(float).eps  # of the state, by one product or decomposition
+STEP_ROUNDING = 32 * EPSILON  # of the state, by one product or decomposition
 BLOCK_QUBITS = 2  # more would decompose larger matrices
 GATE_QUBITS = 6  # largest gate that is applied as one matrix
 VARIANCE_WORDS = 256  # Pauli words of O² up to which the variance of O is computed
@@ -267,17 +268,16 @@ class ChainPass:
         state.bring_back(sites)
 
     def _mean_and_variance(self, state: MatrixProductState, observable: SparsePauliOp) -> tuple[float, float]:
-        """⟨O⟩, and ⟨O²⟩ − ⟨O⟩² or NaN where it costs too much."""
+        """⟨O⟩ without the identity's part, and ⟨O²⟩ − ⟨O⟩² or NaN where it costs too much."""
         qubits = tuple(self.place)
-        words = words_of(restricted(observable, qubits), qubits)
-        constant = words.pop((), 0.0)
+        rest = restricted(without_identity(observable)[1], qubits)
+        words = words_of(rest, qubits)
+        words.pop((), None)
         mean = self._sum(state, words)
         if len(words) ** 2 > VARIANCE_WORDS:
-            return constant + mean, np.nan
-        # Without the constant, which would cancel and take the variance with it
-        centred = restricted(observable, qubits) - constant * SparsePauliOp("I" * len(qubits))
-        square = words_of((centred @ centred).simplify(atol=0), qubits)
-        return constant + mean, square.pop((), 0.0) + self._sum(state, square) - mean**2
+            return mean, np.nan
+        square = words_of((rest @ rest).simplify(atol=0), qubits)
+        return mean, square.pop((), 0.0) + self._sum(state, square) - mean**2
 
     def _sum(self, state: MatrixProductState, words: dict[Word, float]) -> float:
         ordered = sorted(words.items(), key=lambda item: item[0])  # so that the centre moves little

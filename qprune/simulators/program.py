@@ -49,7 +49,8 @@ class Symbols:
     Attributes:
         table: Integers of each factor, columns as in `kernels`.
         centres, halves, axes: Generators.
-        offsets: Angles at all weights zero; of those that differ by sample, nothing.
+        starts: Angles at the task's weights, to the last bit; of those that differ by sample, nothing.
+        weights: The task's weights, from which those that move are counted.
         slopes: Derivative of the angles in the weights, shape (factors, P).
         angles: Of factors that differ by sample, shape (such factors, M).
         matrices: Of dense factors.
@@ -62,7 +63,8 @@ class Symbols:
     centres: FloatArray
     halves: FloatArray
     axes: ComplexArray
-    offsets: FloatArray
+    starts: FloatArray
+    weights: FloatArray
     slopes: FloatArray
     angles: FloatArray
     matrices: tuple[ComplexArray, ...]
@@ -83,7 +85,7 @@ def symbols_of(
     found = [(k, factor) for k, site in enumerate(sites) for factor in factors_of(task, site, place, rows)]
     factors = [factor for _, factor in found]
     index = {p: j for j, p in enumerate(task.weight_params)}
-    offsets, slopes = np.zeros(len(found)), np.zeros((len(found), len(task.weights)))
+    starts, slopes = np.zeros(len(found)), np.zeros((len(found), len(task.weights)))
     table, sampled = np.full((len(found), 10), -1, dtype=np.int64), list[FloatArray]()
     matrices, bits = list[ComplexArray](), list[int]()
     for j, factor in enumerate(factors):
@@ -99,18 +101,18 @@ def symbols_of(
             table[j, 6] = len(sampled)
             sampled.append(value)
             continue
-        offsets[j] = value
+        starts[j] = value
         if isinstance(factor.angle, ParameterExpression) and any(p in index for p in factor.angle.parameters):
             for p, slope in (slopes_of(factor.angle) or {}).items():
                 if movable[index[p]]:
                     slopes[j, index[p]] = slope
-                    offsets[j] -= slope * task.weights[index[p]]
     return Symbols(
         table=table,
         centres=np.array([factor.centre for factor in factors], dtype=float),
         halves=np.array([factor.half for factor in factors], dtype=float),
         axes=np.array([factor.axis for factor in factors], dtype=complex).reshape(-1, 2, 2),
-        offsets=offsets,
+        starts=starts,
+        weights=task.weights,
         slopes=slopes,
         angles=np.array(sampled, dtype=float).reshape(len(sampled), len(rows)),
         matrices=tuple(matrices),
@@ -159,7 +161,7 @@ class Program:
     def angles(self, weights: FloatArray) -> FloatArray:
         """Of every factor whose angle is the same on all samples."""
         symbols = self.symbols
-        return np.asarray(self.scales * (symbols.offsets + symbols.slopes @ weights) + self.shifts)
+        return np.asarray(self.scales * (symbols.starts + symbols.slopes @ (weights - symbols.weights)) + self.shifts)
 
     @cached_property
     def moves(self) -> NDArray[np.bool_]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from qprune._arrays import FloatArray
 from qprune.errors import OptionError
-from qprune.task.observables import restricted
+from qprune.task.observables import restricted, without_identity
 from qprune.task.task import Task
 
 LARGEST_DISTRIBUTION = 6  # measured qubits up to which every outcome probability is an output of its own
@@ -33,7 +33,8 @@ class Readout:
         if task.observables is None:
             self.diagonals = _outcomes(task, qubits)
         else:
-            found = [restricted(o, qubits).to_matrix(sparse=True, force_serial=True) for o in task.observables]
+            rests = [restricted(without_identity(o)[1], qubits) for o in task.observables]
+            found = [rest.to_matrix(sparse=True, force_serial=True) for rest in rests]
             if all(abs(m - scipy.sparse.diags_array(m.diagonal())).sum() == 0 for m in found):
                 self.diagonals = np.array([m.diagonal().real for m in found]).reshape(len(found), -1)
             else:

@@ -73,7 +73,8 @@ def _joined(parts: Sequence[Prefix]) -> Prefix:
         values=np.concatenate([part.values for part in parts], axis=1),
         index=parts[0].index,
         outputs=Outputs(
-            means=np.concatenate([o.means for o in outputs], axis=1),
+            centred=np.concatenate([o.centred for o in outputs], axis=1),
+            centres=outputs[0].centres,
             deviations=np.concatenate([o.deviations for o in outputs], axis=1),
             distribution=np.concatenate(distributions) if distributions else None,
             rounding=max(o.rounding for o in outputs),

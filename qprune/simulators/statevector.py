@@ -21,7 +21,7 @@ from qprune._arrays import ComplexArray, FloatArray
 from qprune.gates.sites import Word, pauli_label, words_of
 from qprune.simulators.blocks import LARGEST, Block, Blocks
 from qprune.simulators.values import AT_ONCE, Readings
-from qprune.task.observables import restricted
+from qprune.task.observables import restricted, without_identity
 from qprune.task.task import Task
 
 
@@ -83,8 +83,7 @@ class _Output:
     def __init__(self, task: Task, r: int, blocks: Blocks) -> None:
         observable, self.support = (task.observables or ())[r], task.output_supports[r]
         # A large constant would cancel in ⟨O²⟩ − ⟨O⟩² and take the variance with it.
-        self.centre = task.spectra[r].centre
-        self.rest = (observable - self.centre * SparsePauliOp("I" * task.num_qubits)).simplify(atol=0)
+        _, self.rest = without_identity(observable)
         self.sums: list[_Sum] | None = None
         if len(self.support) <= LARGEST:
             qubits = self.support or (0,)  # a constant acts on none; any will do
@@ -97,7 +96,7 @@ class _Output:
             mean, square = part.moments(restricted(self.rest, part.qubits))
         else:
             mean, square = (total.of(values) for total in self.sums)
-        return mean + self.centre, square - mean**2
+        return mean, square - mean**2
 
 
 class _Sum:

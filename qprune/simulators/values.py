@@ -9,6 +9,7 @@ import numpy as np
 import psutil
 
 from qprune._arrays import FloatArray
+from qprune._rounding import EPSILON, EXPECTATION_ROUNDING
 from qprune.errors import TaskError
 from qprune.gates.sites import Word
 from qprune.task.task import Task
@@ -21,7 +22,7 @@ class Readings(NamedTuple):
 
     Attributes:
         values: Saved means of Pauli words, shape (V, M).
-        means: ⟨O_r⟩ in the final state, shape (R, M).
+        means: ⟨O_r⟩ in the final state, the identity's coefficient left out, shape (R, M).
         variances: ⟨O_r²⟩ − ⟨O_r⟩², shape (R, M); NaN where it was not measured.
         distribution: Outcome probabilities, shape (M, 2^m), where there are no observables.
     """
@@ -32,13 +33,6 @@ class Readings(NamedTuple):
     distribution: FloatArray | None
 
 
-EXPECTATION_ROUNDING = 64 * np.finfo(float).eps
-"""Limit of the rounding error of an expectation value on few qubits after a few thousand gates in double precision.
-
-Bounds use the upper end of what a value may be, so that a gate whose state *seems* to be an exact eigenstate still
-contributes the angle that rounding could hide: some 10⁻⁷ on few qubits, 4·10⁻⁶ on twenty.
-"""
-
 SMALL = 2**24  # bytes that are there without asking
 
 
@@ -47,7 +41,9 @@ class Outputs:
     """What the task measures, per sample, in the final state.
 
     Attributes:
-        means: ⟨O_r⟩ by output and sample, shape (R, M); empty for probabilities.
+        centred: ⟨O_r⟩ − c_r by output and sample, shape (R, M), c_r the coefficient of the identity: beside a large one
+            the rest would be rounded away. Empty for probabilities.
+        centres: c_r, shape (R, 1).
         deviations: σ_O or an upper limit of it, shape (R, M).
         distribution: Outcome probabilities, shape (M, 2^m), outcome bit j from measured qubit j; or None.
         rounding: Limit of the error of a Pauli word's mean, by rounding and whatever else the simulator does.
@@ -56,13 +52,19 @@ class Outputs:
         failure: Probability that any of them is further off.
     """
 
-    means: FloatArray
+    centred: FloatArray
+    centres: FloatArray
     deviations: FloatArray
     distribution: FloatArray | None
     rounding: float
     truncation: float = 0.0
     estimates: int = 0
     failure: float = 0.0
+
+    @property
+    def means(self) -> FloatArray:
+        """⟨O_r⟩ by output and sample, shape (R, M)."""
+        return self.centred + self.centres
 
 
 @dataclass(frozen=True)
@@ -102,20 +104,19 @@ def expectation_rounding(num_qubits: int, num_gates: int, together: int = AT_ONC
         together: Terms of one sum; the sums are then added.
     """
     terms = 2.0**num_qubits
-    units = (
-        max(EXPECTATION_ROUNDING / np.finfo(float).eps, num_gates / 16) + (min(terms, together) + terms / together) / 2
-    )
-    return float(units * np.finfo(float).eps)
+    units = max(EXPECTATION_ROUNDING / EPSILON, num_gates / 16) + (min(terms, together) + terms / together) / 2
+    return float(units * EPSILON)
 
 
 def outputs_of(task: Task, read: Readings, rounding: float, **source: Any) -> Outputs:
     """What was read at the end, with σ or its limit; `source` are further fields of `Outputs`."""
     variances = read.variances.copy()
     for r, spectrum in enumerate(task.spectra):
-        # ±1: σ² = 1 − ⟨O⟩². Else the Bhatia-Davis limit, which is the same formula for any spectrum.
+        # The Bhatia-Davis limit for any spectrum; an equality for two eigenvalues, 1 − ⟨O⟩² for ±1.
         limit = (spectrum.high - read.means[r]) * (read.means[r] - spectrum.low)
-        variances[r] = limit if spectrum.is_involution else np.where(np.isnan(variances[r]), limit, variances[r])
-    return Outputs(read.means, np.sqrt(np.maximum(variances, 0)), read.distribution, rounding, **source)
+        variances[r] = limit if spectrum.is_two_valued else np.where(np.isnan(variances[r]), limit, variances[r])
+    centres = np.array([[spectrum.centre] for spectrum in task.spectra]).reshape(-1, 1)
+    return Outputs(read.means, centres, np.sqrt(np.maximum(variances, 0)), read.distribution, rounding, **source)
 
 
 def check_memory(num_qubits: int, copies: int) -> None:

@@ -148,7 +148,7 @@ def checked_probabilities(given: Any, samples: int) -> FloatArray:
     array = _finite(given, "probabilities", f"an array ({samples},)")
     if array.shape != (samples,):
         raise TaskError(f"probabilities must have shape ({samples},), one per sample, got {array.shape}")
-    if np.any(array < 0) or abs(array.sum() - 1) > 1e-9:
+    if np.any(array < 0) or abs(array.sum() - 1) > 1e-9:  # their sum is the scale; each may be as small as it likes
         raise TaskError(
             f"probabilities must be non-negative and sum to one, got minimum {array.min():.6g} and sum "
             f"{array.sum():.12g}; divide by the sum"

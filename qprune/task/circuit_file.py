@@ -9,6 +9,7 @@ and every gate compared with the one it was made of.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -38,20 +39,26 @@ from qprune.task.gate_kinds import KIND_NAMES, KINDS, Parameters, angle_entry, r
 CIRCUIT_FORMAT = "qprune-circuit/1"
 STANDARD = {name: gate.base_class for name, gate in get_standard_gate_name_mapping().items() if isinstance(gate, Gate)}
 NAMES = {kind: name for name, kind in STANDARD.items()}
+COUNTED = re.compile(r"circuit-[\d-]+")  # what Qiskit calls a circuit without a name; the next time otherwise
+REWRITES = 4  # after one, all angles seen so far stand in an order that lasts
 
 # -- writing ------------------------------------------------------------------------------------------------------
 
 
 def circuit_text(circuit: QuantumCircuit) -> str:
-    """The circuit as JSON, one gate a line.
+    """The circuit as JSON, one gate a line: what is read from it is written as the same text again.
 
     Raises:
         BundleError: A gate cannot be stored as it is; the message names it.
     """
     try:
-        data = _described(circuit)
-        text = _lines(data)
         known = {p.name: p for p in circuit.parameters}
+        written, text = "", _lines(_described(circuit))
+        for _ in range(REWRITES):  # Qiskit may order the terms of an angle anew when it is built again
+            if text == written:
+                break
+            read = circuit_from(text, "the circuit", known)
+            written, text = text, _lines(_described(read))
         different = _difference(circuit, circuit_from(text, "the circuit", known))
     except (TaskError, RecursionError) as error:
         raise BundleError(f"the circuit cannot be stored: {error}") from error
@@ -82,7 +89,7 @@ def _described(circuit: QuantumCircuit) -> dict[str, Any]:
     places = {circuit.find_bit(item.clbits[0]).index: circuit.find_bit(item.qubits[0]).index for item in measured}
     return {
         "format": CIRCUIT_FORMAT,
-        "name": circuit.name,
+        "name": None if COUNTED.fullmatch(circuit.name) else circuit.name,
         "registers": [[register.name, register.size] for register in circuit.qregs] if tiled else None,
         "parameters": [p.name for p in circuit.parameters if p not in elements],
         "vectors": vectors,
@@ -201,7 +208,7 @@ def circuit_from(text: str, name: str, known: Parameters | None = None) -> Quant
         raise BundleError(f'{name} must be a JSON object with "format": "{CIRCUIT_FORMAT}"')
     try:
         return _read_circuit(data, known or {})
-    except (KeyError, TypeError, ValueError, IndexError, OverflowError, RecursionError, QiskitError) as error:
+    except (AttributeError, LookupError, TypeError, ValueError, OverflowError, RecursionError, QiskitError) as error:
         raise BundleError(f"{name} is not a circuit as docs/bundles.md says: {error!r}") from error
 
 

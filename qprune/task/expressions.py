@@ -15,10 +15,13 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import CircuitError, ControlledGate, Gate, Instruction, Parameter, ParameterExpression
 
 from qprune._arrays import FloatArray
+from qprune._rounding import EPSILON, SUM_ROUNDING
 from qprune.errors import TaskError
 
 COMPOSITES = (Instruction, Gate, ControlledGate)  # made of a circuit, not of a class of their own
-AGREE = 1e-9  # relative difference up to which two expressions are the same at a probe
+# Difference up to which two expressions are the same at a probe, relative to the terms' absolute values: some hundred
+# roundings. Expressions that round worse are not taken to be the same, which costs a short cut and nothing else.
+AGREE = 1e-13
 
 
 def sum_of(
@@ -29,6 +32,20 @@ def sum_of(
     if not isinstance(total, ParameterExpression) and not isinstance(first, ParameterExpression):
         return total
     return total if _agree(total, [first, second]) else None
+
+
+def adds_up(total: FloatArray, first: FloatArray, second: FloatArray) -> bool:
+    """Whether a sum of angles, worked out in double precision, is that of the two to `SUM_ROUNDING`, however large.
+
+    Args:
+        total: What an expression for the sum gives, radians, any shape.
+        first: The terms; of the same shape, or a number.
+        second: Likewise.
+    """
+    rounded = first + second
+    back = rounded - first
+    lost = (first - (rounded - back)) + (second - back)  # first + second = rounded + lost exactly (Knuth's two-sum)
+    return bool(np.all(np.abs((total - rounded) - lost) <= SUM_ROUNDING))
 
 
 def are_equal(first: object, second: object) -> bool:
@@ -69,7 +86,7 @@ def _agree(total: object, terms: list[object]) -> bool:
 
 def _is_close(total: complex, terms: list[complex]) -> bool:
     """Not where any of them is not a number."""
-    return abs(total - sum(terms)) <= AGREE * (1 + sum(map(abs, terms)))
+    return abs(total - sum(terms)) <= AGREE * sum(map(abs, terms))
 
 
 def _probes(angles: Iterable[object]) -> Iterator[dict[Parameter, float]]:
@@ -131,22 +148,31 @@ def values_of(
     """
     if not isinstance(angle, ParameterExpression):
         return np.asarray(float(angle))
-    if isinstance(angle, Parameter) and angle in weights:  # not every expression has a hash
-        return np.asarray(weights[angle])
+    if isinstance(angle, Parameter):  # not every expression has a hash
+        return np.asarray(weights[angle]) if angle in weights else rows[:, columns[angle]].copy()
     known = {p: weights[p] for p in angle.parameters if p in weights}
     if len(known) == len(angle.parameters):
         return np.asarray(number_at(angle, known))
-    bound = bound_in_part(angle, known) if known else angle
-    slopes = None if bound is None else slopes_of(bound)
-    if bound is not None and slopes is not None:  # affine: no loop needed
-        values = np.full(len(rows), number_at(bound, dict.fromkeys(slopes, 0.0)))
-        # One input after the other: a product of matrices may round by a row's place.
-        for p in sorted(slopes, key=lambda p: columns[p]):
-            values += slopes[p] * rows[:, columns[p]]
-        return values
     free = [p for p in angle.parameters if p not in known]
     each = rows[:, [columns[p] for p in free]].tolist()
-    return np.array([number_at(angle, known | dict(zip(free, row, strict=True))) for row in each])
+
+    def number(row: int) -> float:
+        return number_at(angle, known | dict(zip(free, each[row], strict=True)))
+
+    bound = bound_in_part(angle, known) if known else angle
+    slopes = None if bound is None else slopes_of(bound)
+    if bound is not None and slopes is not None and each:  # affine: no loop needed
+        values = np.full(len(rows), number_at(bound, dict.fromkeys(slopes, 0.0)))
+        largest = np.abs(values)
+        # One input after the other: a product of matrices may round by a row's place.
+        for p in sorted(slopes, key=lambda p: columns[p]):
+            values += (term := slopes[p] * rows[:, columns[p]])
+            largest = np.maximum(largest, np.abs(term))
+        # Large terms add up to what Qiskit rounds them to, in its own order: that is what a simulator is given.
+        worst = int(np.argmax(largest))
+        if max(EPSILON * largest[worst], abs(values[worst] - number(worst))) <= SUM_ROUNDING:
+            return values
+    return np.array([number(row) for row in range(len(rows))])
 
 
 def with_numbers(circuit: QuantumCircuit, values: Mapping[Parameter, float]) -> QuantumCircuit:

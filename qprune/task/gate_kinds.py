@@ -30,7 +30,7 @@ from qiskit.circuit.library import (
     UCGate,
     UnitaryGate,
 )
-from qiskit.quantum_info import Pauli, SparsePauliOp
+from qiskit.quantum_info import Pauli, SparseObservable, SparsePauliOp
 
 from qprune.errors import TaskError
 from qprune.task.angle_text import Angle, angle_of, text_of
@@ -96,23 +96,29 @@ def _prepared(data: dict[str, Any], _: Parameters) -> Gate:
 
 
 def _word(gate: PauliEvolutionGate) -> dict[str, Any] | None:
-    """Of one Pauli word only: a sum stands for its product formula."""
+    """Of one word only, of Paulis or of projectors too: a sum stands for its product formula."""
     operator = gate.operator
-    if not isinstance(operator, SparsePauliOp) or len(operator) != 1:
+    if isinstance(operator, list) or len(operator) != 1:
         return None
-    coefficient = operator.coeffs[0]
+    ((word, qubits, coefficient),) = operator.to_sparse_list()
     if isinstance(coefficient, ParameterExpression) or complex(coefficient).imag:
         return None
     return {
-        "word": operator.paulis.to_labels()[0],
+        "word": word,
+        "on": list(qubits),
+        "qubits": operator.num_qubits,
         "coefficient": complex(coefficient).real,
+        "projectors": not isinstance(operator, SparsePauliOp),
         "time": angle_entry(gate.time),
     }
 
 
 def _evolution(data: dict[str, Any], parameters: Parameters) -> Gate:
-    operator = SparsePauliOp([data["word"]], [data["coefficient"]])
-    return PauliEvolutionGate(operator, time=read_angle(data["time"], parameters))
+    term = (data["word"], data["on"], data["coefficient"])
+    kind = SparseObservable if data["projectors"] else SparsePauliOp
+    return PauliEvolutionGate(
+        kind.from_sparse_list([term], num_qubits=data["qubits"]), time=read_angle(data["time"], parameters)
+    )
 
 
 def _uniform(gate: UCGate) -> dict[str, Any]:

@@ -4,38 +4,53 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import sqrt
 from typing import Any
 
 import numpy as np
 from qiskit.circuit import ParameterExpression
 from qiskit.quantum_info import Operator, PauliList, SparsePauliOp
 
+from qprune._rounding import EXPECTATION_ROUNDING
 from qprune.errors import TaskError
 
 DENSE_QUBITS = 8  # observables on at most this many qubits are diagonalised
+SQUARED_WORDS = 64  # Pauli words of an observable up to which its square says whether it has two eigenvalues only
+HERMITIAN = 1e-10  # imaginary part of a coefficient that is taken for rounding, as a share of the largest coefficient
 
 
 @dataclass(frozen=True)
 class Spectrum:
     """Where an observable's eigenvalues lie, in the observable's unit.
 
-    Bounds on ⟨O⟩ rest on these numbers alone: they need no state.
+    Bounds on ⟨O⟩ rest on these numbers alone: they need no state. They are in the observable's unit and without the
+    identity's part c: no output's change depends on c, and beside a large c double precision would lose the rest.
 
     Attributes:
-        low: A lower limit of the smallest eigenvalue, in the observable's unit.
+        low: A lower limit of the smallest eigenvalue of O − c.
         high: An upper limit of the largest.
-        is_involution: Whether O² = 1, so that all eigenvalues are ±1.
+        is_two_valued: Whether O has the two eigenvalues c + low and c + high and no others, as every Pauli word has.
         exact: Whether low and high are eigenvalues rather than limits from the norm.
-        centre: Coefficient of the identity.
+        centre: c.
         weight: Σ|c_P| over all other Pauli words.
     """
 
     low: float
     high: float
-    is_involution: bool
+    is_two_valued: bool
     exact: bool
     centre: float = 0.0
     weight: float = 1.0
+
+    @property
+    def width(self) -> float:
+        """λ_max − λ_min, the largest change of ⟨O⟩ there can be."""
+        return self.high - self.low
+
+    @property
+    def predicts_sign(self) -> bool:
+        """Whether the eigenvalues are ±r, so that the sign of ⟨O⟩ is a prediction."""
+        return self.is_two_valued and abs(2 * self.centre + self.low + self.high) <= EXPECTATION_ROUNDING * self.width
 
 
 def as_observables(given: Any, num_qubits: int) -> tuple[SparsePauliOp, ...] | None:
@@ -75,7 +90,7 @@ def _observable(item: Any, num_qubits: int) -> SparsePauliOp:
         elif hasattr(item, "to_label"):  # Pauli
             operator = SparsePauliOp(item)
         else:
-            operator = SparsePauliOp.from_operator(Operator(item))
+            operator = from_matrix(item)
     except Exception as error:
         raise TaskError(
             f"observable {item!r} is not a SparsePauliOp, a Pauli label such as 'ZII' or a Hermitian matrix"
@@ -92,14 +107,28 @@ def _observable(item: Any, num_qubits: int) -> SparsePauliOp:
     coefficients = np.asarray(operator.coeffs, dtype=complex)
     if not np.all(np.isfinite(coefficients)):
         raise TaskError(f"observable {name_of(operator)} has a coefficient that is not finite; mend it")
-    simplified = SparsePauliOp(operator.paulis, coefficients).simplify(atol=0)
-    scale = np.max(np.abs(simplified.coeffs), initial=1e-300)
-    if np.max(np.abs(simplified.coeffs.imag)) > 1e-10 * scale:
+    simplified = SparsePauliOp(operator.paulis, coefficients).simplify(atol=0)  # the default drops terms below 10⁻⁸
+    if np.max(np.abs(simplified.coeffs.imag)) > HERMITIAN * np.max(np.abs(simplified.coeffs)):
         raise TaskError(
             f"observable {name_of(simplified)} is not Hermitian (largest imaginary Pauli coefficient "
             f"{np.max(np.abs(simplified.coeffs.imag)):.3g}); measure its Hermitian parts instead"
         )
     return SparsePauliOp(simplified.paulis, simplified.coeffs.real)
+
+
+def from_matrix(matrix: Any) -> SparsePauliOp:
+    """The Pauli sum of a matrix, terms however small; what its diagonal has in common does not round the others."""
+    operator = Operator(matrix)
+    size = len(operator.data)
+    common = complex(operator.data[0, 0])
+    rest = SparsePauliOp.from_operator(Operator(operator.data - common * np.eye(size)), atol=0, rtol=0)
+    return rest + SparsePauliOp("I" * operator.num_qubits, common)
+
+
+def are_equal(first: SparsePauliOp, second: SparsePauliOp) -> bool:
+    """Whether two sums are the same to rounding of their coefficients; Qiskit's `equiv` ignores what is below 10⁻⁸."""
+    difference = np.abs((first - second).simplify(atol=0).coeffs).sum()
+    return bool(difference <= EXPECTATION_ROUNDING * np.abs(np.concatenate([first.coeffs, second.coeffs])).sum())
 
 
 def name_of(observable: SparsePauliOp) -> str:
@@ -133,27 +162,48 @@ def restricted(observable: SparsePauliOp, qubits: Sequence[int]) -> SparsePauliO
 
 
 def spectrum_of(observable: SparsePauliOp) -> Spectrum:
-    """Where the eigenvalues of an observable with real coefficients lie.
+    """Where the eigenvalues of an observable with real coefficients lie, without the identity's part c.
 
-    Found exactly for products of Pauli words and for observables on at most 8 qubits; else limited by
-    c − Σ|c_P| ≤ O ≤ c + Σ|c_P|, with c the coefficient of the identity and the sums over all other words P.
+    Found exactly where there are two of them, as its square says, and for observables on at most 8 qubits; else limited
+    by |O − c| ≤ Σ|c_P|, the sum over all words P but the identity.
 
     Example:
-        >>> spectrum = spectrum_of(SparsePauliOp(["ZI", "IX"], [0.5, 2.0]))
-        >>> round(spectrum.low, 6), round(spectrum.high, 6), spectrum.is_involution, spectrum.exact
-        (-2.5, 2.5, False, True)
+        >>> spectrum = spectrum_of(SparsePauliOp(["ZI", "IX", "II"], [0.5, 2.0, 7.0]))
+        >>> round(spectrum.low, 6), round(spectrum.high, 6), spectrum.centre, spectrum.is_two_valued, spectrum.exact
+        (-2.5, 2.5, 7.0, False, True)
     """
-    square = (observable @ observable).simplify() if len(observable) <= 64 else None
-    is_involution = (
-        square is not None and len(square) == 1 and not support_of(square) and abs(square.coeffs[0] - 1) < 1e-12
-    )
-    support = support_of(observable)
+    centre, rest = without_identity(observable)
+    support, weight = support_of(rest), float(np.abs(rest.coeffs).sum())
+    if not support:
+        return Spectrum(0.0, 0.0, False, True, centre, 0.0)
+    if (values := _two_values(rest)) is not None:
+        return Spectrum(*values, True, True, centre, weight)
+    if len(support) <= DENSE_QUBITS:
+        found = np.linalg.eigvalsh(restricted(rest, support).to_matrix())
+        return Spectrum(float(found[0]), float(found[-1]), False, True, centre, weight)
+    return Spectrum(-weight, weight, False, False, centre, weight)
+
+
+def without_identity(observable: SparsePauliOp) -> tuple[float, SparsePauliOp]:
+    """The coefficient of the identity, and the other words; a single word of coefficient 0 where there are none."""
     identity = ~np.any(observable.paulis.x | observable.paulis.z, axis=1)
     centre = float(observable.coeffs[identity].real.sum())
-    weight = float(np.abs(observable.coeffs[~identity]).sum())
-    if is_involution:
-        return Spectrum(-1.0, 1.0, True, bool(support), centre, weight)
-    if len(support) <= DENSE_QUBITS and support:
-        values = np.linalg.eigvalsh(restricted(observable, support).to_matrix())
-        return Spectrum(float(values[0]), float(values[-1]), False, True, centre, weight)
-    return Spectrum(centre - weight, centre + weight, False, not support, centre, weight)
+    if identity.all():
+        return centre, SparsePauliOp("I" * observable.num_qubits, 0.0)
+    return centre, SparsePauliOp(observable.paulis[~identity], observable.coeffs[~identity])
+
+
+def _two_values(rest: SparsePauliOp) -> tuple[float, float] | None:
+    """The two eigenvalues of a sum without the identity, if A² = αA + β to rounding; None for all others."""
+    if len(rest) > SQUARED_WORDS:
+        return None
+    square = dict((rest @ rest).simplify(atol=0).to_list())
+    words = {word: c.real for word, c in rest.to_list()}
+    beta = square.pop("I" * rest.num_qubits, 0.0).real
+    largest = max(words, key=lambda word: abs(words[word]))
+    alpha = square.get(largest, 0.0).real / words[largest]
+    left = sum(abs(square.get(word, 0.0) - alpha * words.get(word, 0.0)) for word in {*square, *words})
+    if left > EXPECTATION_ROUNDING * beta:
+        return None
+    middle, radius = alpha / 2, sqrt(alpha**2 / 4 + beta)
+    return middle - radius, middle + radius

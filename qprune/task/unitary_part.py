@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from qiskit import QuantumCircuit
-from qiskit.circuit import Barrier, ControlFlowOp, Delay, Instruction, Measure, Reset
-from qiskit.circuit.library import Initialize, PauliEvolutionGate
+from qiskit.circuit import Barrier, ControlFlowOp, Delay, Gate, Instruction, Measure, Reset
+from qiskit.circuit.library import Initialize, LinearFunction, PauliEvolutionGate
 
 from qprune.errors import TaskError
 
 
 def unitary_part(circuit: QuantumCircuit) -> tuple[QuantumCircuit, tuple[int, ...]]:
     """The unitary part, and the measured qubits in the order of their classical bits (all, if none is)."""
+    if not circuit.num_qubits:
+        raise TaskError("circuit has no qubits, so there is nothing to prune; give one that acts on at least one")
     bare = QuantumCircuit(
         circuit.qubits,
         *circuit.qregs,
@@ -28,6 +30,8 @@ def unitary_part(circuit: QuantumCircuit) -> tuple[QuantumCircuit, tuple[int, ..
         if isinstance(operation, PauliEvolutionGate) and operation.num_qubits and _is_sum(operation):
             # What runs is the product formula, not the exact exponential: that is what must be pruned.
             operation = operation.definition.to_gate(label=operation.label)
+        elif isinstance(operation, LinearFunction):  # its parameters are a table of bits and perhaps a circuit
+            operation = _as_gate(operation.definition, operation.name)
         elif not isinstance(operation, Instruction) and hasattr(operation, "to_instruction"):  # Clifford, Pauli
             operation = operation.to_instruction()
         elif not isinstance(operation, Instruction):
@@ -60,6 +64,12 @@ def unitary_part(circuit: QuantumCircuit) -> tuple[QuantumCircuit, tuple[int, ..
             bare.append(operation, instruction.qubits)
     order = tuple(measured[c] for c in sorted(measured)) or tuple(range(circuit.num_qubits))
     return bare, order
+
+
+def _as_gate(definition: QuantumCircuit, name: str) -> Gate:
+    gate = definition.to_gate()
+    gate.name = name  # not the definition's, which counts up
+    return gate
 
 
 def _is_sum(gate: PauliEvolutionGate) -> bool:

@@ -130,7 +130,7 @@ class _Verifier(Checks):
         self.gates = [f"gate {e.site} ({e.gate} on {','.join(map(str, e.qubits))})" for e in self.entries]
         self.each = self.outputs, [self.samples[i] for i in self.seen]
         self.probabilities = task.probabilities[self.seen] / task.probabilities[self.seen].sum()
-        scale = [1.0] if task.observables is None else [np.abs(o.coeffs).sum() for o in task.observables]
+        scale = [1.0] if task.observables is None else [spectrum.weight for spectrum in task.spectra]
         self.check_form()
         self.spectra = [spectrum_of(task, r) for r in range(len(task.observables or ()))]
         self.by: Replacements = {
@@ -214,7 +214,7 @@ class _Verifier(Checks):
         self.equal("noise infidelity Σ r", "sum", infidelity.sum(), record.totals[1], SLACK)
         if record.tried:
             best = min(record.tried, key=lambda pair: pair[1])[0]
-            self.equal("budget of least predicted deviation", "comparison", best, self.number("budget"), SLACK)
+            self.equal("budget of least predicted deviation", "comparison", best, self.number("budget"), 0)
         return Noise(infidelity, past)
 
     def check_expectations(self, rounding: float, width: int) -> float:
@@ -312,8 +312,8 @@ class _Verifier(Checks):
             self.check("bound from Θ (T2)", FORMULA, np.sin(theta), certificate.bound, self.slack, *self.each)
         for r, flags in enumerate(certificate.certified_predictions):
             spectrum = self.spectra[r] if self.spectra else None
-            if flags is not None and not (spectrum and spectrum.is_involution):
-                raise CertificateViolation(f"certified predictions: {self.outputs[r]} is not ±1, it predicts no sign")
+            if flags is not None and not (spectrum and spectrum.predicts_sign):
+                raise CertificateViolation(f"certified predictions: {self.outputs[r]} is not ±r, it predicts no sign")
             if spectrum is None:
                 continue
             slack, here = self.slack[r], [f"{self.outputs[r]}, {name}" for name in self.each[1]]
@@ -322,8 +322,9 @@ class _Verifier(Checks):
             self.check("bound from Θ (T2)", spectrum.how, needed, certificate.bound[r], slack, here)
             if flags is not None:
                 # The least that sign⟨O⟩·⟨O⟩ can become within Θ, and what it is in the pruned circuit
-                least = np.cos(np.minimum(np.arctan2(spread, np.abs(mean)) + 2 * theta[r], pi))
-                became = np.sign(mean) * self.found.after[r, self.seen]
+                sign, after = mean - spectrum.middle, self.found.after[r, self.seen] - spectrum.middle
+                least = spectrum.radius * np.cos(np.minimum(np.arctan2(spread, np.abs(sign)) + 2 * theta[r], pi))
+                became = np.sign(sign) * after
                 for claim, how, value in (("(T4)", FORMULA, least), ("not flipped", SIMULATED, became)):
                     self.check(f"certified predictions {claim}", how, np.where(flags, -value, -np.inf), 0, slack, here)
         if self.limit["name"] in BUDGETED or self.limit.get("budget") is not None:
@@ -356,10 +357,11 @@ class _Verifier(Checks):
             raise CertificateViolation("hold-out: flips are claimed without their rate, or the rate without them")
         if claim.flips is None or claim.flip_rate_upper is None:
             return
-        signed = [r for r, s in enumerate(self.spectra) if s.is_involution]
+        signed = [r for r, s in enumerate(self.spectra) if s.predicts_sign]
         if not signed:
-            raise CertificateViolation("hold-out: flips are claimed, but no output is ±1")
-        before, after = self.found.before[signed][:, held], self.found.after[signed][:, held]
+            raise CertificateViolation("hold-out: flips are claimed, but no output is ±r")
+        middles = np.array([[self.spectra[r].middle] for r in signed])
+        before, after = (side[signed][:, held] - middles for side in (self.found.before, self.found.after))
         # The sign of a mean that is zero up to rounding is not defined: such a sample may be counted or not.
         smallest, differs = np.minimum(np.abs(before), np.abs(after)), np.sign(before) != np.sign(after)
         least = (differs & (smallest > slack)).any(axis=0).sum()

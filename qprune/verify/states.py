@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from qprune._arrays import FloatArray
 from qprune.errors import TaskError
-from qprune.task.observables import DENSE_QUBITS, restricted
+from qprune.task.observables import DENSE_QUBITS, restricted, without_identity
 from qprune.task.task import Task
 
 ComplexArray = NDArray[np.complex128]
@@ -28,7 +28,7 @@ Pieces = list[tuple[ComplexArray, tuple[int, ...]]]  # matrices with the places 
 # the identity.
 Replacements = Mapping[int, ComplexArray | None]
 
-PRODUCT = 1e-12  # singular values below are zero: as much as an exact simplification may spend on a gate
+PRODUCT = 1e-12  # singular values of a unitary below are zero: as much as an exact simplification may spend on a gate
 COPIES = 6  # statevectors alive at a time, besides those of the outputs' light cones
 
 
@@ -38,8 +38,8 @@ class Found(NamedTuple):
     exact: FloatArray  # (R, M) deviation of the simplified circuit from the original
     measured: FloatArray  # (R, M) of the pruned circuit from the original
     rewriting: FloatArray  # (R, M) of the pruned circuit from the simplified one with representatives put in
-    before: FloatArray  # (R, M) ⟨O_r⟩ in the original; empty for probabilities, like the next two
-    after: FloatArray  # (R, M) ⟨O_r⟩ in the pruned circuit
+    before: FloatArray  # (R, M) ⟨O_r⟩ without the identity's part in the original; empty for probabilities, like …
+    after: FloatArray  # (R, M) … the same in the pruned circuit, and the next
     spread: FloatArray  # (R, M) σ_O in the original
     deformed: FloatArray  # (K, M) d_q
     angle: FloatArray  # (K, M) θ
@@ -233,10 +233,10 @@ class _Outputs:
 
     def __init__(self, task: Task, used: list[int]) -> None:
         self.places = [used.index(q) for q in task.measured_qubits] if task.observables is None else None
-        self.observables = [restricted(observable, used) for observable in task.observables or ()]
+        self.observables = [restricted(without_identity(o)[1], used) for o in task.observables or ()]
 
     def of(self, state: ComplexArray) -> tuple[FloatArray, FloatArray]:
-        """⟨O_r⟩ and σ_r, or the distribution and nothing."""
+        """⟨O_r⟩ without the identity's part and σ_r, or the distribution and nothing."""
         if self.places is not None:
             return Statevector(state).probabilities(self.places), np.zeros(0)
         images = [

@@ -11,12 +11,11 @@ from typing import Any
 
 import numpy as np
 from qiskit import QuantumCircuit
-from qiskit.quantum_info import SparsePauliOp
 from qiskit_aer import AerSimulator
 from tqdm import tqdm
 
 from qprune._arrays import FloatArray
-from qprune.task.observables import restricted
+from qprune.task.observables import restricted, without_identity
 from qprune.task.task import Task
 from qprune.verify.states import ComplexArray, Found, Pieces, Replacements, gates_on, run_gates, used_qubits
 
@@ -154,8 +153,8 @@ class _Outputs:
             task.observables or (), task.output_supports, task.spectra, strict=False
         ):
             where = support or (used[0],)  # a multiple of the identity is read anywhere
-            local = restricted(observable, where) - spectrum.centre * SparsePauliOp("I" * len(where))
-            self.saved.append((local.simplify(atol=0), [used.index(q) for q in where], spectrum))
+            local = restricted(without_identity(observable)[1], where)
+            self.saved.append((local, [used.index(q) for q in where], spectrum))
 
     def circuit(self, pieces: Pieces) -> QuantumCircuit:
         circuit = QuantumCircuit(self.width)
@@ -173,14 +172,14 @@ class _Outputs:
             save(observable, places, label=f"output {r}")
 
     def read(self, data: dict[str, Any]) -> tuple[FloatArray, FloatArray]:
-        """⟨O_r⟩ and σ_r, or the distribution and nothing."""
+        """⟨O_r⟩ without the identity's part and σ_r, or the distribution and nothing."""
         if self.places is not None:
             return np.asarray(data["outputs"]), np.zeros(0)
         means, variances = [], []
         for r, (_, _, spectrum) in enumerate(self.saved):
             saved = data[f"output {r}"]
             mean, variance = saved if np.ndim(saved) else (saved, None)
-            means.append(mean + spectrum.centre)
+            means.append(mean)
             variances.append((spectrum.high - means[-1]) * (means[-1] - spectrum.low) if variance is None else variance)
         return np.array(means), np.sqrt(np.maximum(variances, 0))
 

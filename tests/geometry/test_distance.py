@@ -31,11 +31,11 @@ from scipy.linalg import expm
 from scipy.optimize import minimize
 
 from qprune import Task
+from qprune._rounding import EXPECTATION_ROUNDING
 from qprune.gates.sites import make_site
 from qprune.gates.subgroups import subgroup_of
 from qprune.geometry.distance import compare_matrices, compare_members
 from qprune.geometry.q_numbers import deformation, eta, kappa
-from qprune.simulators.values import EXPECTATION_ROUNDING
 
 PLACES = {1: [(2,)], 2: [(1, 3), (3, 1)], 3: [(0, 2, 3), (3, 0, 2), (2, 3, 0)]}
 GEOMETRIES = [(1.0, 1.0), (0.8, 1.0), (0.3, 2.0), (0.0, 4.0)]

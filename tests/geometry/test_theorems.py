@@ -1,11 +1,10 @@
 """T1, T2 and T4 on random circuits over the whole catalogue, by dense simulation (THEORY section 5).
 
-`make test` runs PARTS × EXAMPLES cases of `test_random_circuits`, the same in every run; `make soak` draws new ones.
+`make test` runs PARTS × EXAMPLES cases of `test_random_circuits`, the same in every run; tests/soak draws new ones.
 """
 
 from __future__ import annotations
 
-import os
 from math import pi
 
 import numpy as np
@@ -43,9 +42,7 @@ from qprune import Proven, Task, Threshold, calibrate, prune, verify
 from qprune.geometry import bounds
 
 MODES = ("tolerance", "budget", "representatives", "any")
-PARTS, EXAMPLES = 8, 140  # 1,120 cases in `make test`
-SOAK = int(os.environ.get("QPRUNE_SOAK", "0"))
-SOAK_PARTS = 100
+PARTS, EXAMPLES = 8, 80  # 640 cases in `make test`, beside the soak's fresh slice
 COMMON = {
     "deadline": None,
     "database": None,
@@ -60,19 +57,6 @@ def test_random_circuits(part):
 
     @seed(part)
     @settings(max_examples=EXAMPLES, derandomize=True, **COMMON)
-    @given(cases(MODES[part % len(MODES)]))
-    def run(case):
-        check(case)
-
-    run()
-
-
-@pytest.mark.soak
-@pytest.mark.parametrize("part", range(SOAK_PARTS))
-def test_soak(part):
-    """The same, at length and with new cases every time."""
-
-    @settings(max_examples=max(1, SOAK // SOAK_PARTS), **COMMON)
     @given(cases(MODES[part % len(MODES)]))
     def run(case):
         check(case)

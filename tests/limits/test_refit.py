@@ -373,6 +373,7 @@ class Flat:
     """Four outputs that a weight moves only by what rounding makes of their slope."""
 
     free = np.array([0])
+    reach = np.ones(1)
     slope = 1e-17
 
     def values(self, weights):

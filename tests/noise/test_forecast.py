@@ -223,7 +223,7 @@ def test_distributions_are_damped_subset_by_subset():
 def test_what_is_needed_is_what_noise_makes_right():
     for task in networks():
         found, _ = predictor(task, depolarising())
-        sites, wanted = sites_of(task), outputs_of(task).means
+        sites, wanted = sites_of(task), outputs_of(task).centred
         survival = found.survival(task, sites)
         needed = found.needed(task, sites, wanted)
         inside = np.array([(n > s.low) & (n < s.high) for n, s in zip(needed, task.spectra, strict=True)])

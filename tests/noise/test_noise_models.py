@@ -210,7 +210,7 @@ def put(value, *path):
         (without("numbers", "p1", "date"), "number p1 has no date"),
         (without("numbers", "p1", "unit"), "number p1 has no unit"),
         (put(-0.1, "numbers", "p1", "value"), "p1 must have a finite value ≥ 0, got -0.1"),
-        (put(float("nan"), "numbers", "p1", "value"), "p1 must have a finite value"),
+        (put(float("nan"), "numbers", "p1", "value"), "NaN is not a number"),
         (put("0.1", "numbers", "p1", "value"), "p1 must have a finite value"),
         (put(True, "numbers", "p1", "value"), "must be an object with value"),
         (put(0.1, "numbers", "p1"), "must be an object with value"),

@@ -27,6 +27,7 @@ with warnings.catch_warnings():
 from qprune.pennylane.network import Signature, network_of
 from qprune.pennylane.roles import find_roles
 from qprune.pennylane.tape import expand
+from qprune.results.manifest import seal
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 SAME = 1e-9  # two exact simulations of one circuit
@@ -352,7 +353,10 @@ def test_save_and_load(tmp_path):
     assert moved.with_weights(pruned.weights).certificate_valid
     about = tmp_path / "a" / "pennylane.json"
     about.write_text(about.read_text().replace("qprune-pennylane/2", "qprune-pennylane/1"))
-    with pytest.raises(BundleError, match="format qprune-pennylane/1"):
+    with pytest.raises(CertificateError, match="changed after the result was saved"):
+        qpp.load(tmp_path / "a", original)
+    seal(tmp_path / "a", pruned.certificate)
+    with pytest.raises(BundleError, match="qprune-pennylane/2"):
         qpp.load(tmp_path / "a", original)
 
 

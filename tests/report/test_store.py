@@ -15,7 +15,7 @@ from qiskit.circuit.library import CRXGate
 
 from qprune import BundleError, Task, Threshold, load, prune, save, verify
 from qprune.cli.command import SUCCESS, UNUSABLE, main
-from qprune.results.certificate import circuit_hash
+from qprune.results.hashes import circuit_hash
 
 v = Parameter("v")
 FIXED = (

@@ -219,11 +219,12 @@ def test_spectra():
     for spectrum, observable in zip(task.spectra, task.observables, strict=True):
         values = np.linalg.eigvalsh(observable.to_matrix())
         assert spectrum.exact or not any(observable.paulis.x.any(1) | observable.paulis.z.any(1))
-        assert (spectrum.low, spectrum.high) == pytest.approx((values[0], values[-1]))
-    assert [s.is_involution for s in task.spectra] == [True, False, False]
+        assert (spectrum.low + spectrum.centre, spectrum.high + spectrum.centre) == pytest.approx(values[[0, -1]])
+    assert [s.is_two_valued for s in task.spectra] == [True, True, False]  # 0.2 ± √0.74, as ZX and XI anticommute
+    assert [s.predicts_sign for s in task.spectra] == [True, False, False]
     wide = SparsePauliOp(["Z" * 10, "X" * 10, "I" * 10], [0.5, 0.5, 1.0])
     (spectrum,) = Task(QuantumCircuit(10), wide).spectra
-    assert (spectrum.low, spectrum.high, spectrum.exact) == (0.0, 2.0, False)
+    assert (spectrum.low, spectrum.high, spectrum.centre, spectrum.exact) == (-1.0, 1.0, 1.0, False)
 
 
 def test_accuracy():

@@ -11,7 +11,7 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter, ParameterVector
 
 from qprune import Task, TaskError
-from qprune.results.certificate import task_hash
+from qprune.results.hashes import task_hash
 
 X, W = ParameterVector("x", 2), ParameterVector("w", 3)
 

@@ -8,7 +8,7 @@ from qprune.selection.offers import Offers
 from qprune.selection.product_pairs import best_pairs, mean_overlap, product_of, written
 
 WORTH = 0.9  # what a dearer pair must leave of d², for one gate more to be worth it
-EQUAL = 1e-12  # mean overlaps that differ by no more are rounding of the same
+EQUAL = 1e-12  # mean overlaps, in [0, 1], that differ by no more are rounding of the same
 
 
 def local_pairs(offers: Offers, k: int) -> list[Candidate]:

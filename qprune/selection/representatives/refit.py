@@ -12,8 +12,8 @@ def refitted(offers: Offers, k: int, moved: Task) -> Candidate | None:
     site = offers.sites[k]
     if site.coordinate is None:
         return None
-    target = float(moved.values(site.coordinate))
-    if offers.distances.group(k).is_identity(target - float(offers.distances.coordinate(k))):
+    target, group = float(moved.values(site.coordinate)), offers.distances.group(k)
+    if group.is_identity(group.sum_of(target, -float(offers.distances.coordinate(k)))):
         return None
     (compared,) = offers.distances.to_coordinates(k, [target])
     return offers.replacement(k, ((moved.bound_operation(site.operation), site.qubits),), "refit", compared)
