@@ -11,7 +11,6 @@ from mutations import Mutation, applied, mutations, one_of_each
 
 import qprune.pennylane as qpp
 from qprune import CertificateError, Measured, QpruneError, TaskError, Threshold
-from qprune.pennylane.network import flat
 from qprune.pennylane.stored import tied
 from qprune.results.manifest import seal
 
