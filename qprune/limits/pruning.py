@@ -46,7 +46,8 @@ def prune(
     Args:
         task: Circuit, observables, inputs and weights.
         limit: How far: `Threshold(ε)` (the paper's rule, default with ε = 0.05), `Proven(budget)`,
-            `Measured(budget, refit=…)`, `Accuracy(loss, refit=…)` or `UnderNoise(device, refit=…)`.
+            `Measured(budget, refit=…)`, `Everywhere(budget, refit=…)` (for every input of the task's domain),
+            `Accuracy(loss, refit=…)` or `UnderNoise(device, refit=…)`.
         strategy: Who orders the gates: "q-iprune" (largest total cost), "magnitude", "random", or an object of
             `qprune.strategies`. Under `Threshold` all that are admissible go, whatever the order.
         noise: λ in [0, 1], or anything else that `calibrate` takes, or what it returned: deforms the geometry and
@@ -79,7 +80,7 @@ def prune(
         OptionError: An argument is out of its range, or does not go with the limit.
         TaskError: The circuit does not fit into memory.
 
-    Source: THEORY T1, T2, T4, T5; arXiv:2512.24019.
+    Source: THEORY T1, T2, T4, T5, T9; arXiv:2512.24019.
 
     Example:
         >>> from qiskit import QuantumCircuit
@@ -122,6 +123,6 @@ def checked_limit(given: object) -> Limit:
     if not isinstance(given, Limit):
         raise OptionError(
             "limit must say how far pruning may go and how that is known: Threshold(0.05), Proven(0.05), "
-            f"Measured(0.05, refit=True), Accuracy(0.01) or UnderNoise('FakeTorino'), got {given!r}"
+            f"Measured(0.05, refit=True), Everywhere(0.05), Accuracy(0.01) or UnderNoise('FakeTorino'), got {given!r}"
         )
     return given

@@ -199,7 +199,7 @@ class Certificate:
 
     @property
     def limited_by_proof(self) -> bool:
-        """Whether the limit was on what is proven, not on what was measured."""
+        """Whether the limit was on what is proven (T2; T9 under Everywhere), not on what was measured."""
         return self.options["limit"]["name"] in (*BY_PROOF, EVERYWHERE)
 
     @property
