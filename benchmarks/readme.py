@@ -17,7 +17,7 @@ def run(readme: Path = ROOT / "README.md", numbers: Path = ROOT / "docs" / "numb
     """Rewrite what stands between the markers."""
     out = ROOT / "out" / "demo"
     classification.main(out=out)
-    demo = (out / "table.md").read_text(encoding="utf-8")
+    demo = out.with_suffix(".md").read_text(encoding="utf-8")
     readme.write_text(_between(readme.read_text(encoding="utf-8"), "demo", demo), encoding="utf-8")
     text = numbers.read_text(encoding="utf-8")
     text = _between(text, "accuracy", _table_of(RESULTS / "accuracy.md", keep=HEADLINE))

@@ -130,14 +130,14 @@ def main(short: bool = False, *, anew: bool = False, out: Path = OUT) -> list[tu
         "unseen: its expected change on a new image is at most that, with 95 % confidence (T5)"
     )
     pruned.save(out, overwrite=True, tradeoff=qprune.trade_off(pruned.result, points=8))
-    (out / "table.md").write_text(table + "\n", encoding="utf-8")
-    print(f"\nwritten to {out}: report.html, before.png, after.png, certificate.json, table.md, …")
+    out.with_suffix(".md").write_text(table + "\n", encoding="utf-8")
+    print(f"\nwritten to {out}: report.html, before.png, after.png, certificate.json, …; {out.with_suffix('.md')}")
     return rows
 
 
 def conclusion(report: Any) -> str:
-    """The last line of a verification report."""
-    return str(report).splitlines()[-1]
+    """What a verification report comes to."""
+    return next(line for line in str(report).splitlines() if line.endswith("every claim holds"))
 
 
 def _accuracy(data: Data, model: Any, weights: Any) -> float:

@@ -12,6 +12,8 @@ from qprune.errors import (
 )
 from qprune.limits.accuracy import Accuracy
 from qprune.limits.base import Limit
+from qprune.limits.certify_everywhere import everywhere
+from qprune.limits.everywhere import Everywhere
 from qprune.limits.frontier import Frontier, frontier
 from qprune.limits.measured import Measured
 from qprune.limits.proven import Proven
@@ -25,9 +27,11 @@ from qprune.noise.models import noise_model
 from qprune.report.plots import draw, plot
 from qprune.report.store import load, report, save
 from qprune.results.certificate import Certificate
+from qprune.results.every_input import EveryInput
 from qprune.results.result import PruneResult
 from qprune.selection import strategies
 from qprune.simulators.choices import MatrixProductState, OnDevice, Statevector
+from qprune.task.domain import Domain
 from qprune.task.reference import load_network, network_names
 from qprune.task.task import Task
 from qprune.verify.check import verify
@@ -38,6 +42,9 @@ __all__ = [
     "Certificate",
     "CertificateError",
     "CertificateViolation",
+    "Domain",
+    "EveryInput",
+    "Everywhere",
     "Frontier",
     "Limit",
     "MatrixProductState",
@@ -57,6 +64,7 @@ __all__ = [
     "__version__",
     "calibrate",
     "draw",
+    "everywhere",
     "frontier",
     "load",
     "load_network",

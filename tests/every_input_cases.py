@@ -165,22 +165,33 @@ def largest_found(case, r, starts, low, high, contains=None, climbs=4):
 
 
 def random_case(rng):
-    """Circuits of 1 to 4 qubits with 1 to 5 inputs; the second lacks some gates and has other angles."""
+    """Circuits of 1 to 4 qubits with 1 to 5 inputs; the second lacks some gates and has other angles.
+
+    Most differ by an amount that varies over the box: where it does not, a wrong limit would pass too. One in seven
+    differs by hardly more than rounding, or not at all.
+    """
+    is_plain = rng.random() < 0.15
     while True:
-        case = _drawn(rng)
-        if case is not None:
+        case = _drawn(rng, is_plain)
+        if case is not None and (is_plain or _varies(case, rng)):
             return case
 
 
-def _drawn(rng):
-    num_qubits, num_inputs = int(rng.integers(1, 5)), int(rng.integers(1, 6))
+def _varies(case, rng):
+    change = case.difference(rng.uniform(case.low, case.high, (64, case.num_inputs)))[0]
+    weight = 1.0 if case.observables is None else sum(abs(c) for _, c in case.observables[0])
+    return change.max() > 0.01 * weight and change.std() > 0.15 * change.max()
+
+
+def _drawn(rng, is_plain):
+    num_qubits, num_inputs = int(rng.choice([1, 2, 3, 4], p=[0.1, 0.4, 0.3, 0.2])), int(rng.integers(1, 6))
     kinds = set()
     uses = np.zeros(num_inputs)
     free = 0  # phases of their own
     steps = []
-    for _ in range(int(rng.integers(1, 3))):
+    for _ in range(int(rng.integers(1, 5 if num_inputs < 3 else 3))):
         for i in range(num_inputs):
-            if rng.random() < 0.75:
+            if rng.random() < 0.85:
                 step, added, lifted = _encoding(rng, num_qubits, num_inputs, i)
                 steps.append(step)
                 uses[i] += added
@@ -193,14 +204,14 @@ def _drawn(rng):
     if np.any(uses > 1):
         kinds.add("degree above one")
     low = rng.uniform(-4, 4, num_inputs)
-    width = rng.choice([0.0, 0.01, 0.5, np.pi, 7.0], num_inputs, p=[0.05, 0.1, 0.3, 0.35, 0.2])
+    width = rng.choice([0.0, 0.01, 0.5, 1.8, np.pi, 7.0], num_inputs, p=[0.02, 0.04, 0.14, 0.3, 0.3, 0.2])
     if free:  # cells of x: a phase that turns often needs many
         width = np.minimum(width, 1.5)
     scale = float(10.0 ** rng.integers(-18, 13)) if rng.random() < 0.3 else 1.0
     observables = None if rng.random() < 0.15 else _observables(rng, num_qubits, scale)
     if observables is None:
         kinds.add("probabilities")
-    pruned = _pruned(rng, steps)
+    pruned = _pruned(rng, steps, is_plain)
     return Case(num_qubits, num_inputs, tuple(steps), pruned, observables, low, low + width, frozenset(kinds))
 
 
@@ -231,9 +242,9 @@ def _layer(rng, num_qubits):
     steps = []
     for q in range(num_qubits):
         for name in rng.choice(["rx", "ry", "rz"], 2):
-            steps.append(Step(str(name), (q,), float(rng.normal() * rng.choice([0.05, 1]))))
+            steps.append(Step(str(name), (q,), float(rng.normal() * rng.choice([0.05, 1.5], p=[0.3, 0.7]))))
     for q in range(num_qubits - 1):
-        if rng.random() < 0.7:
+        if rng.random() < 0.9:
             steps.append(Step("cx", (q, q + 1) if rng.random() < 0.5 else (q + 1, q)))
     return steps
 
@@ -247,12 +258,12 @@ def _observables(rng, num_qubits, scale):
     return tuple(found)
 
 
-def _pruned(rng, steps):
+def _pruned(rng, steps, is_plain):
     """Some gates gone, angles without inputs moved a little, now and then by less than rounding shows."""
-    moved = 10.0 ** (rng.integers(-15, -8) if rng.random() < 0.15 else rng.uniform(-3, 0))
+    moved = 10.0 ** (rng.integers(-15, -8) if is_plain else rng.uniform(-1.5, 0.3))
     kept = []
     for step in steps:
-        if rng.random() < (0.05 if step.has_inputs else 0.25) and moved > 1e-8:
+        if rng.random() < (0.1 if step.has_inputs else 0.25) and moved > 1e-8:
             continue
         if step.name != "cx" and not step.has_inputs:
             step = replace(step, constant=step.constant + moved * float(rng.normal()))

@@ -25,12 +25,14 @@ from qprune.cli.options import (
     simulator_from,
 )
 from qprune.errors import CertificateError, CertificateViolation, OptionError, QpruneError
+from qprune.geometry.supremum import GAP
 from qprune.limits.base import Limit
+from qprune.limits.certify_everywhere import everywhere
 from qprune.limits.frontier import frontier
 from qprune.limits.pruning import prune
 from qprune.limits.tradeoff import trade_off
 from qprune.report.plots import drawing_library
-from qprune.report.store import is_frontier, is_result, load, save, save_frontier
+from qprune.report.store import BESIDE, is_frontier, is_result, load, save, save_frontier
 from qprune.results.result import plan_actions
 from qprune.task.task import Task
 from qprune.verify.check import verify
@@ -85,6 +87,12 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("verify", help="recompute every claim of a result by full simulation")
     command.add_argument("result", type=Path, help="folder that `qprune prune --out` wrote")
     command.set_defaults(run=_verify)
+
+    command = commands.add_parser("certify", help="prove of a saved result what holds for every input")
+    command.add_argument("result", type=Path, help="folder that `qprune prune --out` wrote; it is written anew")
+    command.add_argument("--gap", type=float, default=GAP, help=f"of the proven limit, relative (default {GAP})")
+    command.add_argument("--time-limit", type=float, help="seconds for the search")
+    command.set_defaults(run=_certify)
 
     command = commands.add_parser("show", help="print the table and the fate of every gate")
     command.add_argument("result", type=Path, help="folder that `qprune prune --out` wrote")
@@ -175,6 +183,16 @@ def _points(text: str) -> int:
 def _verify(options: argparse.Namespace) -> int:
     result = load(options.result)
     print(verify(result.original, result, progress=True))
+    return SUCCESS
+
+
+def _certify(options: argparse.Namespace) -> int:
+    if any((options.result / name).exists() for name in BESIDE):
+        raise OptionError(f"{options.result} holds a pruned QNode; load it, and give its result to qprune.everywhere")
+    with_drawings = (options.result / "report.html").is_file()
+    result = everywhere(load(options.result), gap=options.gap, time_limit=options.time_limit)
+    save(result, options.result, drawings=with_drawings, overwrite=True)
+    print(result)
     return SUCCESS
 
 

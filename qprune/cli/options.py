@@ -25,6 +25,7 @@ MEANS = {
     "threshold": ("ε", "every gate with d_q ≤ ε goes, 0 to √2 (the paper's rule, default 0.05)"),
     "proven": ("BUDGET", "largest change of any output of any sample, proven beforehand"),
     "measured": ("BUDGET", "the same, measured by exact simulation"),
+    "everywhere": ("BUDGET", "the same, proven for every input of the domain, between the samples too"),
     "accuracy": ("LOSS", "largest fall of the accuracy on the labels, 0.01 for one percentage point"),
     "under_noise": ("FILE|NAME", "until removing more adds more error than it saves noise, on this device"),
 }

@@ -33,6 +33,7 @@ AT_ONCE = 2**18  # control points of the cells of one step: 2 MB, which stay in 
 MOST_TOGETHER, FEWEST_TOGETHER = 256, 4  # cells of one step
 STARTS, CLIMBS = 256, 6  # points that are looked at first, and local ascents from the best of them
 LOOKED_AT = 8  # cells of a step whose middles are looked at
+NARROWER = 1e-6  # share of a cell's limit per radian that narrower intervals are taken to save in any case
 NEAR_LIMIT = 0.05  # share of the gap that is left open where a supremum lies close to a limit
 MOST_ROOTS = 2**14  # cells that a region may need before any search
 ROUNDINGS = 4.0
@@ -129,6 +130,7 @@ class Search:
         self.rounding = 0.0  # of the runs, in control points; known once the region is cut into cells
         self.step_rounding = ROUNDINGS * eps * max(self.sizes, default=1)
         self.point_error = norm * error + ROUNDINGS * eps * float(np.abs(self.coefficients).sum())
+        self.moves = np.abs([phase.factors for phase in phases.phases]).reshape(len(phases), -1)
         self.queue, self.cells, self.closed, self.depth = Queue(), 0, 0.0, 0
         self.lower, self.at, self.steps = -np.inf, self.region.low[0], 0
         self.whole = sum_of_amplitudes(values)
@@ -223,9 +225,8 @@ class Search:
             if len(low) + len(rows) > MOST_ROOTS:
                 return None
             # The input that moves the widest phase most, seen from the width of the whole.
-            moves = np.abs(np.array([phase.factors for phase in self.phases.phases]))
             worst = (phase_high - phase_low)[rows].argmax(axis=1)
-            axis = (moves[worst] * (high - low)[rows]).argmax(axis=1)
+            axis = (self.moves[worst] * (high - low)[rows]).argmax(axis=1)
             low, high = _halved(low, high, rows, axis)
 
     def _largest(self, points: FloatArray) -> tuple[FloatArray, NDArray[np.intp]]:
@@ -252,7 +253,9 @@ class Search:
             points[k] = taken[k].points
         self._look_inside(low, high)
         gains = self._gains(points, np.array([cell.place for cell in taken]), phase_high - phase_low)
-        axis = (gains @ self.phases.uses * (high > low)).argmax(axis=1)
+        moves = self.moves * (high - low)[:, None]  # how far each input moves each phase, (K, J, n)
+        shares = moves / np.maximum(moves.sum(axis=2, keepdims=True), np.finfo(float).tiny)
+        axis = np.einsum("kj,kjn->kn", gains, shares).argmax(axis=1)
         rows = np.arange(len(taken))
         child_low, child_high = _halved(low, high, rows, axis)
         parent = np.concatenate([rows, rows])
@@ -299,7 +302,9 @@ class Search:
             line = np.linspace(0, 1, size)
             chord = norms[:, :1] * (1 - line) + norms[:, -1:] * line
             gains[:, j] = (norms - chord).max(axis=1)
-        return np.maximum(gains, 0) + 1e-12 * widths
+        # Where inputs are shared, no input may reach a corner of the phases: narrower cells help there too.
+        limits = norm_of(values[np.arange(len(points)), places])
+        return np.maximum(gains, 0) + NARROWER * limits[:, None] * widths
 
     def _control_points(self, low: FloatArray, high: FloatArray) -> FloatArray:
         """Control points on K cells from the coefficients, shape (K, N · V)."""

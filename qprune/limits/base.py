@@ -9,9 +9,11 @@ from typing import Any, ClassVar
 
 from qprune._checks import checked_choice, checked_flag, is_number, plain
 from qprune.errors import OptionError
+from qprune.gates.sites import Site
 from qprune.limits.prepared import Comparison, Prepared
 from qprune.limits.removal import Reduced
 from qprune.limits.settings import Settings
+from qprune.results.every_input import EveryInput
 from qprune.selection.candidate import Candidate
 from qprune.task.task import Task
 
@@ -46,7 +48,7 @@ class Limit(ABC):
     Attributes:
         name: What certificates and the command line call it.
         main: The field that says how far; the others say how.
-        judged_by: What of the certificate stays within `budget`: "bound", "measured", or "" where it names none.
+        judged_by: What of the certificate stays within `budget`: "bound", "measured", "every_input", or "" for none.
     """
 
     name: ClassVar[str]
@@ -72,6 +74,10 @@ class Limit(ABC):
     def with_noise(self, settings: Settings) -> Settings:
         """The settings, with the noise that a limit brings along."""
         return settings
+
+    def claimed(self, prepared: Prepared, task: Task, sites: Sequence[Site]) -> EveryInput | None:
+        """What the certificate says of every input of the task's domain; None: nothing."""
+        return None
 
     def record(self) -> dict[str, Any]:
         """What a certificate keeps: the name and every field."""

@@ -45,6 +45,7 @@ def certify(prepared: Prepared, limit: Limit, rewritten: Rewritten) -> PruneResu
         noise=prepared.noise,
         options=_options(prepared, limit, rewritten),
         record=_noise_record(prepared, end, selected, rewritten.tried),
+        every_input=limit.claimed(prepared, end.task, end.sites),
     )
     changes = rewritten.reduced.changes + end.changes
     result = PruneResult(

@@ -17,84 +17,18 @@ from qprune.gates.sites import Site
 from qprune.geometry.ascent import Climber
 from qprune.geometry.phases import PhaseMap
 from qprune.geometry.regions import Ellipsoid, Region
-from qprune.geometry.supremum import GAP, Supremum, supremum
+from qprune.geometry.supremum import GAP, MOST_CELLS, Supremum, supremum
 from qprune.geometry.trigonometric import coefficients, norm_of
 from qprune.limits.grid_runs import GridValues, Known, differences
 from qprune.limits.on_inputs import outputs_at
 from qprune.limits.phases import MOST_RUNS, check_runs, encoded, phases_of
+from qprune.results.every_input import EveryInput, OutputEverywhere
 from qprune.task.domain import Domain, Resolved, checked_domain, resolved
 from qprune.task.task import Task
 
 DRAWN = 2000  # inputs of the domain from which the share of its volume is estimated
-
-
-@dataclass(frozen=True)
-class OutputEverywhere:
-    """What is proven of one output.
-
-    Attributes:
-        name: Of the output.
-        lower: |Δ| at `worst`, in the observable's unit (total variation for probabilities), less rounding.
-        upper: No input of the domain changes the output by more.
-        worst: The input at which `lower` is attained.
-        before: The original's output there; its outcome probabilities, where those are measured.
-        after: The smaller circuit's.
-        runs: Runs of each circuit that the proof rests on.
-        cells: Cells of the domain that the search looked at.
-        method: "branch and bound", or "sum of amplitudes" where that gave the smaller limit.
-        rounding: What rounding may have hidden, counted in `upper`.
-        certain_share: Estimated share of the domain's volume with |⟨O⟩| > upper, whose prediction cannot change; None
-            for outputs that predict nothing.
-        certain_data: The same of the task's own samples that lie in the domain, counted.
-    """
-
-    name: str
-    lower: float
-    upper: float
-    worst: tuple[float, ...]
-    before: tuple[float, ...]
-    after: tuple[float, ...]
-    runs: int
-    cells: int
-    method: str
-    rounding: float
-    certain_share: float | None
-    certain_data: float | None
-
-    @property
-    def gap(self) -> float:
-        """(upper − lower)/upper."""
-        return (self.upper - self.lower) / self.upper if self.upper > 0 else 0.0
-
-
-@dataclass(frozen=True)
-class EveryInput:
-    """A limit of the deviation of a smaller circuit for every input of a domain (THEORY T9).
-
-    Attributes:
-        domain: The domain.
-        outputs: One record per output.
-        seconds: Time it took.
-    """
-
-    domain: Domain
-    outputs: tuple[OutputEverywhere, ...]
-    seconds: float
-
-    @property
-    def lower(self) -> float:
-        """Largest deviation that some input of the domain is known to cause."""
-        return max(output.lower for output in self.outputs)
-
-    @property
-    def upper(self) -> float:
-        """No input of the domain changes any output by more."""
-        return max(output.upper for output in self.outputs)
-
-    @property
-    def worst(self) -> tuple[float, ...]:
-        """The input that changes an output by `lower`."""
-        return max(self.outputs, key=lambda output: output.lower).worst
+FEWEST_CELLS = 64  # of a search, however many control points each has
+SEARCHED = 2**28  # control points looked at for one output of one of the many circuits that a search judges
 
 
 def every_input(
@@ -108,6 +42,7 @@ def every_input(
     time_limit: float = np.inf,
     most_runs: int = MOST_RUNS,
     starts: FloatArray | None = None,
+    limit: float | None = None,
     seed: int = 0,
 ) -> EveryInput:
     """Enclose the largest deviation over all inputs of a domain.
@@ -125,6 +60,7 @@ def every_input(
         time_limit: Seconds for the searches, shared by the outputs; the limits hold whenever they stop.
         most_runs: Refuse what takes more runs of each circuit.
         starts: Inputs to look at first, shape (P, n).
+        limit: To be kept: where the gap leaves open whether it is, the search goes on until that is known.
         seed: Of the inputs that are drawn.
 
     Raises:
@@ -134,7 +70,7 @@ def every_input(
     Source: THEORY T9.
     """
     comparison = EveryInputComparison(original, original_sites, domain, most_runs=most_runs, seed=seed)
-    return comparison.claim(pruned, pruned_sites, gap=gap, time_limit=time_limit, starts=starts)
+    return comparison.claim(pruned, pruned_sites, gap=gap, time_limit=time_limit, starts=starts, limit=limit)
 
 
 @dataclass(frozen=True)
@@ -146,7 +82,14 @@ class Difference:
     region: Region
     seed: int
 
-    def enclosed(self, gap: float, limit: float | None, time_limit: float, starts: FloatArray) -> Supremum:
+    def enclosed(
+        self,
+        gap: float,
+        limit: float | None,
+        time_limit: float,
+        starts: FloatArray,
+        most_cells: int = MOST_CELLS,
+    ) -> Supremum:
         """Its largest absolute value, as `supremum` encloses it."""
         return supremum(
             self.grid.values,
@@ -155,6 +98,7 @@ class Difference:
             error=self.grid.error,
             gap=gap,
             limit=limit,
+            most_cells=most_cells,
             time_limit=time_limit,
             starts=starts,
             seed=self.seed,
@@ -219,7 +163,7 @@ class EveryInputComparison:
         """
         upper, worst = 0.0, list[tuple[float, ...]]()
         for difference in self.differences(pruned, sites):
-            found = difference.enclosed(GAP, limit, np.inf, starts)
+            found = difference.enclosed(GAP, limit, np.inf, starts, cells_for(difference, SEARCHED))
             upper = max(upper, found.upper)
             worst.append(found.at)
             if upper > limit:
@@ -234,8 +178,20 @@ class EveryInputComparison:
         gap: float = GAP,
         time_limit: float = np.inf,
         starts: FloatArray | None = None,
+        limit: float | None = None,
+        most_points: int | None = None,
     ) -> EveryInput:
-        """As `every_input`."""
+        """As `every_input`.
+
+        Args:
+            pruned: The smaller circuit.
+            sites: Its gates.
+            gap: As in `every_input`.
+            time_limit: As in `every_input`.
+            starts: As in `every_input`.
+            limit: As in `every_input`.
+            most_points: Control points to look at for each output; the limits hold whenever the search stops.
+        """
         if not 0 < gap < 1:
             raise OptionError(f"gap must lie in (0, 1), got {gap!r}; 0.02 is a limit within 2 %")
         began = monotonic()
@@ -244,9 +200,13 @@ class EveryInputComparison:
         suprema = []
         for r, difference in enumerate(found):
             left = max(0.0, time_limit - (monotonic() - began)) / (len(found) - r)
-            suprema.append(difference.enclosed(gap, None, left, looked_at))
+            most = MOST_CELLS if most_points is None else cells_for(difference, most_points)
+            enclosed = difference.enclosed(gap, None, left, looked_at, most)
+            if limit is not None and enclosed.lower <= limit < enclosed.upper:
+                enclosed = difference.enclosed(gap, limit, left, looked_at, most)
+            suprema.append(enclosed)
         outputs = self._records(pruned, tuple(sites), found, suprema)
-        return EveryInput(self.domain, outputs, monotonic() - began)
+        return EveryInput(self.domain, outputs)
 
     def _records(
         self, pruned: Task, sites: tuple[Site, ...], differences: list[Difference], suprema: list[Supremum]
@@ -292,6 +252,11 @@ class EveryInputComparison:
         found = [rows[self.region.contains(rows)] for rows in (drawn, task.inputs)]
         values = [np.abs(outputs_at(task, self.sites, rows)[0]) if len(rows) else None for rows in found]
         return values[0], values[1]
+
+
+def cells_for(difference: Difference, points: int) -> int:
+    """How many cells a search may look at, given how many control points: a measure of time that no clock enters."""
+    return int(np.clip(points // difference.grid.values.size, FEWEST_CELLS, MOST_CELLS))
 
 
 def region_of(domain: Resolved) -> Region:

@@ -26,6 +26,7 @@ from qprune.results.certificate import (
     package_versions,
     rows_of,
 )
+from qprune.results.every_input import EveryInput
 from qprune.results.hashes import circuit_hash, task_hash
 from qprune.results.result import PlanEntry
 from qprune.selection.candidate import Candidate
@@ -57,6 +58,7 @@ class Basis:
         noise: The geometry, by site.
         options: What was asked for, as the certificate records it.
         record: What the certificate says of the noise.
+        every_input: What it says of every input of a domain.
     """
 
     task: Task
@@ -67,6 +69,7 @@ class Basis:
     noise: CircuitNoise
     options: dict[str, Any]
     record: NoiseRecord | None
+    every_input: EveryInput | None
 
 
 def make_certificate(
@@ -111,6 +114,7 @@ def make_certificate(
         ),
         angle_from_tolerances=_closed_form(basis, chosen),
         holdout=_holdout_claim(task, before.heldout, after.heldout, exact),
+        every_input=basis.every_input,
         versions=dict(package_versions()),
     )
 

@@ -18,7 +18,7 @@ from qprune.gates.costs import Costs, cost_of
 from qprune.gates.sites import Site, circuit_of
 from qprune.gates.subgroups import subgroup_of
 from qprune.limits.progress import Watch
-from qprune.limits.refit import fit, predicted_square, saliencies
+from qprune.limits.refit import fit, predicted_square, saliencies, with_mixtures
 from qprune.limits.removal import LEAST_COST, Reduced, by_distance
 from qprune.limits.trial import FIT_STEPS, HOPELESS, Fitter, Trial
 from qprune.selection.candidate import Candidate
@@ -71,7 +71,7 @@ class Compressor:
         selected = len(task.selected)
         missing = SAMPLES_PER_WEIGHT * len(task.weights) - selected
         count = max(missing, 0) if selected > 1 and task.inputs.shape[1] else 0
-        ensemble = task.with_mixtures(count, seed)
+        ensemble = with_mixtures(task, count, seed)
         check_memory(len({q for site in sites for q in site.qubits}), STATES_PER_SAMPLE * len(ensemble.selected))
         self.original = Reduced(ensemble.with_circuit(circuit_of(task, tuple(sites))), tuple(sites), 0.0)
         self.unit = task.largest_change / 2 or 1.0

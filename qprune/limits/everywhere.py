@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar
 
 from qprune.errors import OptionError
 from qprune.gates.costs import cost_of
+from qprune.gates.sites import Site
 from qprune.limits.base import Limit, Rewritten, checked_budget, checked_refit, checked_window, option, set_checked
 from qprune.limits.claim_everywhere import EveryInputComparison
 from qprune.limits.counterexamples import UpperEverywhere, led_by_counterexamples
-from qprune.limits.measuring import check_removal, compressed, judged, removed
+from qprune.limits.measuring import check_removal, compressed, judged, removed, start_of, watch_of
 from qprune.limits.prepared import Comparison, Prepared, prepare
+from qprune.limits.progress import INTERRUPTED, Watch
 from qprune.limits.removal import Reduced
 from qprune.limits.settings import Settings
+from qprune.results.every_input import EveryInput
 from qprune.task.task import Task
 
 
@@ -48,7 +52,7 @@ class Everywhere(Limit):
     window: int | str = option("auto", "qubits per window of the bound, 0 for none, or auto")
     name: ClassVar[str] = "everywhere"
     main: ClassVar[str] = "budget"
-    judged_by: ClassVar[str] = "everywhere"
+    judged_by: ClassVar[str] = "every_input"
 
     def __post_init__(self) -> None:
         set_checked(
@@ -69,12 +73,19 @@ class Everywhere(Limit):
 
     def choose(self, prepared: Prepared) -> Rewritten:
         comparison = comparison_of(prepared)
-        smaller = removed(prepared, self.budget, UpperEverywhere(comparison, self.budget))
-        if self.refit:
-            smaller = led_by_counterexamples(
-                comparison, smaller, partial(_fitted, prepared), self.budget, partial(_cost, prepared)
-            ).reduced
-        return judged(prepared, smaller)
+        start = start_of(prepared)
+        comparison.differences(start.task, start.sites)  # refuses too many runs before any search
+        measure = UpperEverywhere(comparison, self.budget)
+        with watch_of(prepared) as watch:
+            smaller = removed(prepared, self.budget, measure, start, watch)
+            if self.refit:
+                fit, cost = partial(_fitted, prepared, watch), partial(_cost, prepared)
+                led = led_by_counterexamples(comparison, smaller, fit, self.budget, cost)
+                removed(prepared, self.budget, measure, led.reduced, watch)
+        return judged(prepared, replace(watch.best or start, cut=watch.cut))
+
+    def claimed(self, prepared: Prepared, task: Task, sites: Sequence[Site]) -> EveryInput:
+        return comparison_of(prepared).claim(task, sites, limit=self.budget)
 
 
 def comparison_of(prepared: Prepared) -> EveryInputComparison:
@@ -82,10 +93,19 @@ def comparison_of(prepared: Prepared) -> EveryInputComparison:
     return EveryInputComparison(prepared.task, prepared.sites, prepared.task.domain, seed=prepared.settings.seed)
 
 
-def _fitted(prepared: Prepared, task: Task, budget: float) -> Reduced:
-    """A circuit pruned with refit on another ensemble of inputs, its weights and gates on the original's own."""
-    found = compressed(prepare(task, prepared.settings, Comparison(window=0)), budget)
-    return replace(found, task=prepared.task.with_circuit(found.task.circuit, found.task.named_weights))
+def _fitted(prepared: Prepared, watch: Watch[Reduced], task: Task, budget: float) -> Reduced:
+    """A circuit pruned with refit on another ensemble of inputs, its weights and gates on the original's own.
+
+    Raises:
+        OutOfTime: No time is left.
+        KeyboardInterrupt: The user interrupted it; what was found before counts.
+    """
+    watch.check()
+    settings = replace(prepared.settings, time_limit=watch.left)
+    found = compressed(prepare(task, settings, Comparison(window=0)), budget)
+    if found.cut == INTERRUPTED:
+        raise KeyboardInterrupt
+    return replace(found, task=prepared.task.with_circuit(found.task.circuit, found.task.named_weights), cut=None)
 
 
 def _cost(prepared: Prepared, reduced: Reduced) -> float:

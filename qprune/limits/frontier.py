@@ -21,7 +21,8 @@ from qprune.limits.settings import Settings
 from qprune.results.result import PruneResult, two_qubit_gates
 from qprune.selection.strategies import Strategy
 from qprune.simulators.simulator import Simulator
-from qprune.task.task import Task, checked_task
+from qprune.task.checked import checked_task
+from qprune.task.task import Task
 
 POINTS = 10  # budgets tried by default, from a thousandth of the largest deviation on
 

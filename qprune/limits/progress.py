@@ -73,6 +73,11 @@ class Watch(Generic[Circuit]):
             self.cut = INTERRUPTED
         return self.cut is not None
 
+    @property
+    def left(self) -> float | None:
+        """Seconds that are left, None without a limit."""
+        return None if self._end is None else self._end - time.monotonic()
+
     def look(self, circuit: Circuit) -> None:
         """A circuit that keeps the limit: keep it if it is the best.
 

@@ -17,7 +17,8 @@ from qprune.noise.calibration import Noise
 from qprune.results.result import PruneResult
 from qprune.selection.strategies import Strategy
 from qprune.simulators.simulator import Simulator
-from qprune.task.task import Task, checked_task
+from qprune.task.checked import checked_task
+from qprune.task.task import Task
 
 
 def prune(
@@ -86,7 +87,7 @@ def prune(
         >>> circuit = QuantumCircuit(2)
         >>> _ = circuit.ry(0.01, 0), circuit.h(1), circuit.cx(1, 0)
         >>> prune(Task(circuit, "IZ"), Proven(0.05)).circuit.size()
-        0
+        2
     """
     settings = Settings(
         strategy=strategy,

@@ -17,6 +17,7 @@ from qprune._rounding import within_period
 from qprune.gates.sites import Site
 from qprune.gates.subgroups import subgroup_of
 from qprune.simulators.engine import Network
+from qprune.task.task import Task
 
 DAMPING = 1e-3  # first damping of Levenberg-Marquardt, relative to the diagonal of the Gauss-Newton matrix
 RESIDUALS_PER_WEIGHT = 2  # from which on the Gauss-Newton matrix is trusted
@@ -25,6 +26,23 @@ TREND = 4  # steps by whose fall of the residuals those to come are judged
 FARTHEST = 1e4  # largest turn of a gate in a step, radians: beyond, along what rounding takes for a slope, digits go
 LEAST = 1e-300  # keeps a matrix of zeros invertible; all matrices here are relative to residuals and angles
 FLOOR = 1e-9  # damping of directions that no output sees, relative to the mean of that diagonal
+
+
+def with_mixtures(task: Task, count: int, seed: int) -> Task:
+    """The ensemble that weights are fitted on: the selected samples, then mixtures of pairs of them, equally likely.
+
+    Outputs are compared with the original's own, so inputs without labels serve as well as measured ones.
+
+    Args:
+        task: Has the samples.
+        count: Number of mixtures, ≥ 0.
+        seed: Of the pairs and of their shares.
+    """
+    rng = np.random.default_rng(seed)
+    rows = task.inputs[task.selected]
+    pairs = rng.integers(len(rows), size=(2, count))
+    share = rng.uniform(0.7, 1, size=(count, 1))  # near the data, where the network was trained
+    return task.with_inputs(np.concatenate([rows, share * rows[pairs[0]] + (1 - share) * rows[pairs[1]]]))
 
 
 def fit(
@@ -155,8 +173,8 @@ def saliencies(network: Network, weights: FloatArray, sites: Sequence[Site]) -> 
     optimal-brain-surgeon step lowers t_k to zero at the least ‖Δoutputs‖², which is t_k² / (c_kᵀ H⁻¹ c_k). Keys are
     indices of sites.
     """
-    _, jacobian = network.jacobian(weights)
-    matrix = jacobian.reshape(jacobian.shape[0] * jacobian.shape[1], jacobian.shape[2]) / network.reach[network.free]
+    values, jacobian = network.jacobian(weights)
+    matrix = jacobian.reshape(values.size, len(network.free)) / network.reach[network.free]
     normal = matrix.T @ matrix / (network.task.largest_change / 2 or 1.0) ** 2
     normal += 1e-6 * max(np.trace(normal) / max(len(normal), 1), 1e-12) * np.eye(len(normal))
     inverse = np.linalg.inv(normal)

@@ -8,12 +8,15 @@ from typing import Any
 from qprune.errors import CertificateError
 from qprune.limits.accuracy import Accuracy
 from qprune.limits.base import Limit, options_of
+from qprune.limits.everywhere import Everywhere
 from qprune.limits.measured import Measured
 from qprune.limits.proven import Proven
 from qprune.limits.threshold import Threshold
 from qprune.limits.under_noise import UnderNoise
 
-LIMITS: dict[str, type[Limit]] = {limit.name: limit for limit in (Threshold, Proven, Measured, Accuracy, UnderNoise)}
+LIMITS: dict[str, type[Limit]] = {
+    limit.name: limit for limit in (Threshold, Proven, Measured, Everywhere, Accuracy, UnderNoise)
+}
 
 
 def limit_of(record: Mapping[str, Any], main: Any) -> Limit:

@@ -249,14 +249,20 @@ def _array(argument: str, name: str, given: Any) -> Any:
         raise TaskError(f"{argument} {name} must be one array of numbers: {error}") from error
     if not np.all(np.isfinite(values)):
         raise TaskError(f"{argument} {name} has {np.sum(~np.isfinite(values))} entries that are not finite; clean them")
-    if argument == "weights" and np.iscomplexobj(number(array)):
-        raise TaskError(
-            f"weights {name} must be real numbers, got {number(array).dtype}: only real weights are trained and "
-            "certified; give real and imaginary parts as two arrays"
-        )
+    if argument == "weights":
+        check_real(name, array)
     if argument == "weights" and not np.issubdtype(number(array).dtype, np.floating):
         return number(array).astype(float)
     return array
+
+
+def check_real(name: str, weights: Any) -> None:
+    """Raise TaskError if weights are complex: whatever takes them as real would drop the imaginary parts."""
+    if np.iscomplexobj(number(weights)):
+        raise TaskError(
+            f"weights {name} must be real numbers, got {number(weights).dtype}: only real weights are trained and "
+            "certified; give real and imaginary parts as two arrays"
+        )
 
 
 def as_interface(array: NDArray[Any], interface: str) -> Any:

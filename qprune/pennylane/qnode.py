@@ -20,7 +20,7 @@ from qprune._files import read_json, whole_folder
 from qprune.errors import BundleError, CertificateError, TaskError
 from qprune.gates.sites import sites_of
 from qprune.pennylane.measurements import readings_of, wire_order
-from qprune.pennylane.network import Network, as_interface, flat
+from qprune.pennylane.network import Network, as_interface, check_real, flat
 from qprune.pennylane.plan import Plan, apply_plan
 from qprune.pennylane.roles import Roles, refitted
 from qprune.pennylane.stored import FREE, arrays_of, check_refitted, check_tied
@@ -132,6 +132,7 @@ class PrunedQNode:
         for name, old in self.network.weights.items():
             if np.shape(number(arrays.get(name, ()))) != np.shape(number(old)):
                 raise TaskError(f"weights {name} must have shape {np.shape(number(old))}, as when they were pruned")
+            check_real(name, arrays[name])
         new.network = replace(self.network, weights={name: arrays[name] for name in self.network.weights})
         return new
 
@@ -213,6 +214,8 @@ def load(folder: str | Path, qnode: Any, *, kwargs: Mapping[str, Any] | None = N
     try:
         with np.load(folder / ARRAYS) as stored:
             arrays = dict(stored)
+        if unreal := [name for name, array in arrays.items() if np.iscomplexobj(array)]:
+            raise ValueError(f"{unreal[0]} must be real")
         inputs = {name: arrays[f"inputs {name}"] for name in about["inputs"]}
         weights, original, certified = (
             {name: as_interface(arrays[f"{kind} {name}"], like) for name, like in about["weights"].items()}
@@ -248,8 +251,7 @@ def load(folder: str | Path, qnode: Any, *, kwargs: Mapping[str, Any] | None = N
         check_conversion(pruned)
     except TaskError as error:
         raise CertificateError(f"the QNode with the stored arrays is not what was certified: {error}") from error
-    pruned.network = replace(network, weights=weights)
-    return pruned
+    return pruned.with_weights(next(iter(weights.values())) if single else weights)
 
 
 def check_conversion(pruned: PrunedQNode) -> None:

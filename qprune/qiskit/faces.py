@@ -17,14 +17,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
+from qiskit import QuantumCircuit
 from qiskit.converters import circuit_to_dag, dag_to_circuit
-from qiskit.passmanager import PassManagerState, PropertySet
+from qiskit.passmanager import PassManagerState
 from qiskit.passmanager.compilation_status import RunState
 from qiskit.primitives import BaseEstimatorV2
-from qiskit.transpiler import TransformationPass, TranspileLayout
+from qiskit.transpiler import TransformationPass
 
-from qprune._arrays import FloatArray
 from qprune.errors import CertificateViolation, OptionError, TaskError
 from qprune.gates.costs import Costs
 from qprune.gates.sites import sites_of
@@ -34,11 +33,11 @@ from qprune.limits.pruning import checked_limit, pruned_under
 from qprune.limits.settings import Settings
 from qprune.limits.threshold import DEFAULT_LIMIT
 from qprune.noise.calibration import Noise
+from qprune.qiskit.received import all_outputs, layout_readings, moved, same_outputs, widths, with_measurements
 from qprune.selection.strategies import Strategy
 from qprune.simulators.choices import final_outputs
 from qprune.simulators.simulator import Simulator
 from qprune.simulators.values import Outputs
-from qprune.task.observables import are_equal
 from qprune.task.task import Task
 
 RESULT, CERTIFICATE, WEIGHTS, TASK = "qprune_result", "qprune_certificate", "qprune_weights", "qprune_task"
@@ -48,7 +47,7 @@ ROUNDING = 1e-9
 
 APPROXIMATING: Mapping[str, float] = {
     "RemoveIdentityEquivalent": 5e-7,
-    "CommutativeCancellation": 5e-6,
+    "CommutativeCancellation": 5e-5,
     "CommutativeInverseCancellation": 5e-6,
     "CommutativeOptimization": 1e-6,
     "SubstitutePi4Rotations": 1e-6,
@@ -58,11 +57,12 @@ APPROXIMATING: Mapping[str, float] = {
     "SolovayKitaev": 1e-1,
 }
 """Passes of Qiskit that approximate, with the angle in radians that one gate or block was seen to lose at their default
-settings in Qiskit 2.3 (tests/qiskit/test_qiskit.py measures it again); more with `approximation_degree` below 1 or
-None.
+settings in Qiskit 2.3 to 2.6 (tests/qiskit/test_qiskit.py measures it again); more with `approximation_degree` below 1
+or None.
 
 `Optimize1qGatesDecomposition` and `InverseCancellation` stay below 10⁻¹² and are not among them."""
 
+DEGREE_ROUNDING = 1e-9  # passes write 1 as 1 − 10⁻¹⁶ to leave room for their own rounding
 _DEGREES = ("_approximation_degree", "approximation_degree", "requested_fidelity")
 _MAKES_UNITARIES = "ConsolidateBlocks"
 
@@ -163,7 +163,7 @@ class PruneGates(TransformationPass):
         self.property_set[CERTIFICATE] = result.certificate
         self.property_set[WEIGHTS] = result.task.named_weights
         self.property_set[TASK] = self.task
-        return circuit_to_dag(_with_measurements(result.circuit, received))
+        return circuit_to_dag(with_measurements(result.circuit, received))
 
     def update_status(self, state: PassManagerState, run_state: RunState) -> PassManagerState:
         """Qiskit's record of finished passes, from here on with an eye on those that approximate."""
@@ -176,9 +176,9 @@ class PruneGates(TransformationPass):
     def _received_task(self, dag: Any, received: QuantumCircuit) -> Task:
         """The task on the circuit received, checked on every sample."""
         agreeing, errors = [], []
-        for places in _readings(self.task, dag, self.property_set):
+        for places in layout_readings(self.task, dag, self.property_set):
             try:
-                task = _moved(self.task, received, places)
+                task = moved(self.task, received, places)
                 self._check_same_network(task)
             except TaskError as error:
                 errors.append(error)
@@ -186,7 +186,7 @@ class PruneGates(TransformationPass):
                 agreeing.append(task)
         if not agreeing:
             raise errors[0]
-        if not all(_same_outputs(agreeing[0], other) for other in agreeing):
+        if not all(same_outputs(agreeing[0], other) for other in agreeing):
             raise TaskError(
                 "it cannot be told whether the layout in the property set is applied to the circuit already; name its "
                 "register something else than 'q', or place PruneGates before the layout stage"
@@ -195,11 +195,11 @@ class PruneGates(TransformationPass):
 
     @cached_property
     def _outputs(self) -> Outputs:
-        return _all_outputs(self.task)
+        return all_outputs(self.task)
 
     def _check_same_network(self, task: Task) -> None:
-        difference = deviations(self._outputs, _all_outputs(task))
-        excess = difference - self.agreement * _widths(self.task)
+        difference = deviations(self._outputs, all_outputs(task))
+        excess = difference - self.agreement * widths(self.task)
         if excess.max() > 0:
             r, i = np.unravel_index(np.argmax(excess), excess.shape)
             raise TaskError(
@@ -229,7 +229,7 @@ class _Watch(set[Any]):
         degree = next((getattr(item, name) for name in _DEGREES if hasattr(item, name)), 1.0)
         extent = (
             f"about {APPROXIMATING[found]:.0e} rad a gate"
-            if degree is not None and degree >= 1
+            if degree is not None and degree > 1 - DEGREE_ROUNDING
             else ("up to the gates' error rates" if degree is None else f"with approximation degree {degree:g}")
         )
         warnings.warn(
@@ -263,10 +263,10 @@ def check_certificate(circuit: QuantumCircuit, property_set: Mapping[str, Any]) 
         raise TaskError("property_set holds no qprune_result; give PassManager.property_set after PruneGates ran in it")
     layout = circuit.layout
     places = list(range(task.num_qubits)) if layout is None else layout.final_index_layout()
-    now, original = _moved(task, circuit, places, result.task.named_weights), result.original
+    now, original = moved(task, circuit, places, result.task.named_weights), result.original
     before = final_outputs(original, sites_of(original), original.selected)
     measured = deviations(before, final_outputs(now, sites_of(now), original.selected))
-    excess = measured - np.array(result.certificate.bound) - ROUNDING * _widths(task)
+    excess = measured - np.array(result.certificate.bound) - ROUNDING * widths(task)
     if np.any(excess > 0):
         r, i = np.unravel_index(np.argmax(excess), excess.shape)
         raise CertificateViolation(
@@ -306,109 +306,3 @@ def from_qnn(qnn: Any, X: ArrayLike | None, weights: ArrayLike | None, **task_op
         weight_params=list(qnn.weight_params),
         **task_options,
     )
-
-
-# -- the task on the circuit received ---------------------------------------------------------------------------------
-
-
-def _readings(task: Task, dag: Any, properties: PropertySet) -> list[list[int]]:
-    """The dag's qubit on which each qubit of the task ends up, after elided permutations, layout and routing.
-
-    There are two readings where nothing in the dag says whether the layout is applied already.
-    """
-    layout, physical = properties["layout"], list(QuantumRegister(dag.num_qubits(), "q"))
-    readings = [properties]
-    if layout is not None:
-        virtual = PropertySet({name: value for name, value in properties.items() if name != "layout"})
-        # ApplyLayout leaves one register of this name; before it the qubits are still the circuit's own.
-        if len(layout.get_physical_bits()) != len(physical) or list(dag.qubits) != physical:
-            readings = [virtual]
-        elif set(physical) <= set(layout.get_virtual_bits()):
-            readings = [properties, virtual]
-    return [_places(task, dag, reading) for reading in readings]
-
-
-def _places(task: Task, dag: Any, properties: PropertySet) -> list[int]:
-    now = TranspileLayout.from_property_set(dag, properties)
-    places = list(range(dag.num_qubits())) if now is None else now.final_index_layout()
-    if now is None and len(places) > task.num_qubits and properties["num_input_qubits"] == task.num_qubits:
-        places = places[: task.num_qubits]  # ancillas were added behind the circuit's own qubits
-    if len(places) != task.num_qubits:
-        raise TaskError(
-            f"the circuit that PruneGates received comes from {len(places)} qubits, the task has {task.num_qubits}; "
-            "give the Task of the circuit that this pass manager runs on. (Was that transpiled before? Then its task "
-            "is Task(transpiled, observable.apply_layout(transpiled.layout), …))"
-        )
-    return places
-
-
-def _same_outputs(first: Task, second: Task) -> bool:
-    pairs = zip(first.observables or (), second.observables or (), strict=True)
-    return first.measured_qubits == second.measured_qubits and all(are_equal(*pair) for pair in pairs)
-
-
-def _widths(task: Task) -> FloatArray:
-    """The largest change there can be of each output, shape (R, 1)."""
-    return np.array([1.0] if task.observables is None else [s.width for s in task.spectra])[:, None]
-
-
-def _moved(
-    task: Task, circuit: QuantumCircuit, places: list[int], new_weights: Mapping[str, float] | None = None
-) -> Task:
-    """The task on a circuit derived from its own, each of its qubits q being `places[q]` there."""
-    here = {p.name for p in circuit.parameters}
-    strange = sorted(here - {p.name for p in (*task.input_params, *task.weight_params)})
-    if strange:
-        raise TaskError(
-            f"the circuit has parameter {', '.join(strange)}, which the task does not have; give the Task of the "
-            "circuit that this pass manager runs on"
-        )
-    if len(places) != task.num_qubits or max(places, default=0) >= circuit.num_qubits:
-        raise TaskError(
-            f"the circuit has {circuit.num_qubits} qubits from {len(places)}, the task {task.num_qubits}; give "
-            "circuit and property set of the same run"
-        )
-    # Passes may have dropped gates, and with them parameters; inputs keep the columns that are left.
-    columns = [j for j, p in enumerate(task.input_params) if p.name in here]
-    values = task.named_weights | dict(new_weights or {})
-    weights = {p.name: values[p.name] for p in task.weight_params if p.name in here}
-    observables, width = None, circuit.num_qubits
-    if task.observables is not None:
-        observables = [o.apply_layout(places, num_qubits=width) for o in task.observables]
-    elif "measure" not in circuit.count_ops():
-        circuit = circuit.copy()
-        circuit.add_register(ClassicalRegister(len(task.measured_qubits)))
-        circuit.measure([places[q] for q in task.measured_qubits], circuit.cregs[-1])
-    moved = Task(
-        circuit,
-        observables,
-        inputs=task.inputs[:, columns],
-        input_params=[task.input_params[j].name for j in columns],
-        weights=weights,
-        probabilities=task.probabilities,
-        holdout=task.holdout,
-        seed=task.seed,
-        labels=task.labels,
-    )
-    measured = tuple(places[q] for q in task.measured_qubits)
-    if observables is None and moved.measured_qubits != measured:
-        raise TaskError(
-            f"the circuit measures qubits {moved.measured_qubits}, the task's outputs are on {measured}; measure the "
-            "same qubits in the same order in both"
-        )
-    return moved
-
-
-def _with_measurements(pruned: QuantumCircuit, received: QuantumCircuit) -> QuantumCircuit:
-    """The pruned gates on the received circuit's registers, with its final measurements."""
-    circuit = received.copy_empty_like()
-    for item in pruned.data:
-        circuit.append(item.operation, [circuit.qubits[pruned.find_bit(q).index] for q in item.qubits])
-    for item in received.data:
-        if item.operation.name == "measure":
-            circuit.append(item.operation, item.qubits, item.clbits)
-    return circuit
-
-
-def _all_outputs(task: Task) -> Outputs:
-    return final_outputs(task, sites_of(task), np.arange(task.num_samples))

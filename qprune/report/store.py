@@ -24,6 +24,7 @@ from qprune.task.unitary_part import unitary_part
 
 FRONTIER = "frontier.png"
 FOR_PEOPLE = ("report.txt", "before.png", "after.png", "report.html")  # nothing is read back from these
+# Compared by what the circuits do: a gate may be written in other words when it was read.
 BESIDE = ("pennylane.json", "pennylane.npz")  # read by `qprune.pennylane.load`, which checks them
 
 # Everything that `save` and `PrunedQNode.save` write, for `overwrite` replaces nothing else.

@@ -15,11 +15,13 @@ from qprune._files import parse_json
 from qprune._version import __version__
 from qprune.errors import BundleError, CertificateError
 from qprune.geometry.bounds import HoldoutClaim
+from qprune.results.every_input import EveryInput
 from qprune.results.hashes import record_hash
 
 FORMAT = "qprune-certificate/2"
 VERSIONED = ("qiskit", "qiskit-aer", "numpy", "scipy")
-BY_PROOF = ("threshold", "proven")  # limits on what is proven
+BY_PROOF = ("threshold", "proven")  # limits on what T2 proves of the samples
+EVERYWHERE = "everywhere"  # the limit on what T9 proves of every input
 
 Index = Annotated[int, Meta(ge=0)]
 Limit = Annotated[float, Meta(ge=0)]
@@ -151,6 +153,7 @@ class Certificate:
             Not of the pruned circuit's state: exact simplification after that changes no output, but may change it.
         angle_from_tolerances: Closed form Σ 2 arcsin(κ_k ε_k/2) where it applies (aggregate "max", no budget).
         holdout: T5 on samples that selection never saw, or None.
+        every_input: T9 on every input of a domain, between the samples too, or None.
         versions: Package versions.
         records: SHA-256 of what a result holds besides: plan, accuracy, the circuit that the plan counts, pruned task.
         files: SHA-256 of every file of a saved result but the certificate's own, by path; empty in memory.
@@ -173,6 +176,7 @@ class Certificate:
     mean_state_error: Limit
     angle_from_tolerances: Limit | None
     holdout: HoldoutClaim | None
+    every_input: EveryInput | None
     versions: dict[str, str]
     records: dict[str, str] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict, compare=False)
@@ -196,7 +200,7 @@ class Certificate:
     @property
     def limited_by_proof(self) -> bool:
         """Whether the limit was on what is proven, not on what was measured."""
-        return self.options["limit"]["name"] in BY_PROOF
+        return self.options["limit"]["name"] in (*BY_PROOF, EVERYWHERE)
 
     @property
     def tightness(self) -> float | None:

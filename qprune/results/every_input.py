@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from msgspec import Meta
 
 from qprune.task.domain import Domain
+
+Count = Annotated[int, Meta(ge=0)]
+Limit = Annotated[float, Meta(ge=0)]
+Share = Annotated[float, Meta(ge=0, le=1)]
 
 
 @dataclass(frozen=True)
@@ -28,17 +35,17 @@ class OutputEverywhere:
     """
 
     name: str
-    lower: float
-    upper: float
+    lower: Limit
+    upper: Limit
     worst: tuple[float, ...]
     before: tuple[float, ...]
     after: tuple[float, ...]
-    runs: int
-    cells: int
+    runs: Count
+    cells: Count
     method: str
-    rounding: float
-    certain_share: float | None
-    certain_data: float | None
+    rounding: Limit
+    certain_share: Share | None
+    certain_data: Share | None
 
     @property
     def gap(self) -> float:

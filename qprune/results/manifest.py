@@ -32,8 +32,8 @@ def read_certificate(folder: Path) -> Certificate:
     """The certificate of a saved result.
 
     Raises:
-        BundleError: There is none, or it cannot be read.
-        CertificateError: It is damaged.
+        BundleError: There is none, or it is no JSON with finite numbers.
+        CertificateError: It is damaged otherwise.
     """
     path = folder / CERTIFICATE
     if not path.is_file():

@@ -11,12 +11,13 @@ from qiskit import QuantumCircuit
 
 from qprune._arrays import FloatArray
 from qprune._text import aligned
-from qprune.results.certificate import BY_PROOF, Certificate
+from qprune.results.certificate import BY_PROOF, EVERYWHERE, Certificate
 from qprune.results.hashes import circuit_hash, record_hash, task_hash
 from qprune.simulators.choices import MatrixProductState
 from qprune.task.portable import reduced
 from qprune.task.task import Task
 
+BROKEN = 2.0  # times a budget that some input of the domain moves an output: then the table warns
 ACTIONS = ("keep", "remove", "replace", "simplify")
 
 
@@ -168,7 +169,7 @@ def table(result: PruneResult) -> str:
 
 def claims(result: PruneResult) -> list[str]:
     """What is proven and measured, in lines; a line that details the one before is indented."""
-    return [*_claims(result), *_gain(result), *_holdout(result)]
+    return [*_claims(result), *_every_input(result), *_gain(result), *_holdout(result)]
 
 
 def _claims(result: PruneResult) -> list[str]:
@@ -196,9 +197,39 @@ def _largest(certificate: Certificate) -> list[str]:
         return [f"  proven (T2)  {certificate.largest_bound:.6g}", measured + share]
     budget = certificate.options["limit"].get("budget")
     within = "" if budget is None else f"   (budget {budget:g})"
+    if certificate.options["limit"]["name"] == EVERYWHERE:
+        return [measured, f"  proven (T2)  {certificate.largest_bound:.6g}"]
     if is_proven(certificate):
         return [measured + within, f"  proven (T2)  {certificate.largest_bound:.6g}"]
+    if certificate.every_input is not None:
+        return [measured + within]
     return [measured + within, "  not limited by proof: of other inputs than these samples this says nothing"]
+
+
+def _every_input(result: PruneResult) -> list[str]:
+    """What is proven between the samples, too (T9)."""
+    certificate = result.certificate
+    claim, budget = certificate.every_input, certificate.budget
+    if claim is None:
+        return []
+    within = f"   (budget {budget:g})" if budget is not None else ""
+    lines = [
+        f"every input of the domain, {claim.domain!r}",
+        f"  proven (T9)  {claim.upper:.6g}{within}",
+        f"  attained     {claim.lower:.6g}, at the input {', '.join(f'{x:.4g}' for x in claim.worst)}",
+    ]
+    if budget is not None and claim.lower > BROKEN * budget:
+        lines.append(
+            f"  WARNING: between the samples that is {claim.lower / budget:.3g} times the budget; use Everywhere"
+        )
+    for output in claim.outputs:
+        if output.certain_share is not None:
+            data = "" if output.certain_data is None else f" and {output.certain_data:.1%} of the data in it"
+            lines.append(
+                f"  no prediction with |⟨{output.name}⟩| > {output.upper:.4g} can change: about "
+                f"{output.certain_share:.1%} of the domain{data}"
+            )
+    return lines
 
 
 def is_proven(certificate: Certificate) -> bool:

@@ -53,6 +53,8 @@ def text_of(angle: ParameterExpression) -> str:
     Raises:
         TaskError: The text would be read as another angle, such as one with complex coefficients.
     """
+    if isinstance(angle, Parameter):
+        return angle.name
     text, parameters = str(angle), {p.name: p for p in angle.parameters}
     try:
         read = angle_of(text, parameters)

@@ -150,9 +150,9 @@ def _gate(operation: Instruction, qubits: list[int]) -> dict[str, Any]:
     kind = KIND_NAMES.get(operation.base_class)
     if kind is not None and (data := KINDS[kind].data(operation)) is not None:
         return {**entry, "kind": kind, "data": data}
-    if _has_angles(operation):
-        entry["angles"] = [angle_entry(p) for p in operation.params]
-    return {**entry, "definition": _body(_definition(operation, qubits))}
+    definition = _definition(operation, qubits)
+    angles = operation.params if _has_angles(operation) else definition.parameters
+    return {**entry, "angles": [angle_entry(p) for p in angles], "definition": _body(definition)}
 
 
 def _has_angles(operation: Instruction) -> bool:
@@ -239,7 +239,7 @@ def _read_gate(entry: dict[str, Any], parameters: Parameters) -> Gate:
     if "definition" in entry:
         inner = QuantumCircuit(entry["definition"]["qubits"])
         _fill(inner, entry["definition"], parameters)
-        gate = composite(name, angles if "angles" in entry else inner.parameters, label, inner)
+        gate = composite(name, angles, label, inner)
     elif "kind" in entry:
         gate = KINDS[entry["kind"]].made(entry["data"], parameters)
         if (gate.name, gate.label) != (name, label):
@@ -270,7 +270,7 @@ def _is_same(first: Instruction, second: Instruction) -> bool:
     if (first.name, first.label) != (second.name, second.label):
         return False
     if second.base_class is Gate:  # made of its definition
-        angles = first.params if _has_angles(first) else second.params
+        angles = first.params if _has_angles(first) else first.definition.parameters
         return _are_same(angles, second.params) and _difference(first.definition, second.definition) is None
     if first.base_class is not second.base_class or not _are_same(first.params, second.params):
         return False

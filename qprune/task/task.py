@@ -33,8 +33,6 @@ from qprune.task.observables import Spectrum, as_observables, name_of, spectrum_
 from qprune.task.portable import reduced
 from qprune.task.unitary_part import unitary_part
 
-__all__ = ["FloatArray", "Task", "checked_task"]
-
 
 class Task:
     """A trained circuit, what is measured of it, and the ensemble of inputs it is judged on (THEORY section 1).
@@ -258,21 +256,6 @@ class Task:
         """The task with these samples alone, all of them selected and equally likely; without labels."""
         return self.with_inputs(self.inputs[samples])
 
-    def with_mixtures(self, count: int, seed: int) -> Task:
-        """The selected samples followed by `count` random mixtures of pairs of them, all equally likely.
-
-        Outputs are compared with the original's own, so inputs without labels serve as well as measured ones.
-
-        Args:
-            count: Number of mixtures, ≥ 0.
-            seed: Of the pairs and of their shares.
-        """
-        rng = np.random.default_rng(seed)
-        rows = self.inputs[self.selected]
-        pairs = rng.integers(len(rows), size=(2, count))
-        share = rng.uniform(0.7, 1, size=(count, 1))  # near the data, where the network was trained
-        return self.with_inputs(np.concatenate([rows, share * rows[pairs[0]] + (1 - share) * rows[pairs[1]]]))
-
     # -- what follows from the arguments ---------------------------------------------------------------
 
     @property
@@ -361,9 +344,8 @@ class Task:
         return with_numbers(self.circuit, self._numbers(self.inputs[sample]))
 
     def _numbers(self, inputs: FloatArray | None) -> Mapping[Parameter, float]:
-        if inputs is None:
-            return self._weight_values
-        return self._weight_values | dict(zip(self.input_params, inputs.tolist(), strict=True))
+        given = {} if inputs is None else dict(zip(self.input_params, inputs.tolist(), strict=True))
+        return self._weight_values | given
 
     @cached_property
     def _weight_values(self) -> dict[Parameter, float]:
@@ -409,17 +391,5 @@ class Task:
 
     def __repr__(self) -> str:
         outputs = ", ".join(self.output_names[:4]) + (", …" if len(self.output_names) > 4 else "")
-        return (
-            f"Task({self.num_qubits} qubits, {self.num_samples} samples, {len(self.weights)} weights, "
-            f"measures {outputs})"
-        )
-
-
-def checked_task(given: object) -> Task:
-    """What was given, if it is a task."""
-    if not isinstance(given, Task):
-        raise TaskError(
-            f"task must be a qprune.Task, got {type(given).__name__}; wrap a circuit as Task(circuit, …), of a result "
-            "take .task (the pruned network) or .original, and give a QNode to qprune.pennylane.prune"
-        )
-    return given
+        sizes = f"{self.num_qubits} qubits, {self.num_samples} samples, {len(self.weights)} weights"
+        return f"Task({sizes}, measures {outputs})"

@@ -15,12 +15,13 @@ import numpy as np
 
 from qprune._arrays import FloatArray
 from qprune.errors import CertificateError, CertificateViolation, QpruneError, TaskError
-from qprune.results.certificate import package_versions
+from qprune.results.certificate import EVERYWHERE, package_versions
 from qprune.results.hashes import bytes_hash, circuit_hash, task_hash
 from qprune.results.manifest import check_manifest
 from qprune.results.result import records_of
 from qprune.task.task import Task
 from qprune.verify.checks import Check, Checks, Result, VerificationReport, damaged
+from qprune.verify.every_input import check_every_input
 from qprune.verify.formulas import MPS, SLACK, Noise, largest_errors, needed_bound, spectrum_of
 from qprune.verify.record import INFORMATIVE, check_accuracy, check_fall, check_options, check_plan
 from qprune.verify.states import Replacements, indices, light_cones, past_cones, simulate, used_qubits
@@ -75,6 +76,7 @@ def verify(task: Task | Result, result: Result | None = None, *, progress: bool 
         verifier.check_angles()
         verifier.check_bounds()
         verifier.check_holdout()
+        verifier.checks += check_every_input(task, result, verifier.found.before, float(verifier.slack.max()))
         verifier.check_record()
     except (AttributeError, ArithmeticError, LookupError, TypeError, ValueError) as error:
         if isinstance(error, QpruneError):
@@ -327,6 +329,8 @@ class _Verifier(Checks):
                 became = np.sign(sign) * after
                 for claim, how, value in (("(T4)", FORMULA, least), ("not flipped", SIMULATED, became)):
                     self.check(f"certified predictions {claim}", how, np.where(flags, -value, -np.inf), 0, slack, here)
+        if self.limit["name"] == EVERYWHERE:
+            return  # `check_every_input` holds the budget against the proven limit
         if self.limit["name"] in BUDGETED or self.limit.get("budget") is not None:
             what = "bound" if self.limit["name"] in ("threshold", "proven") else "measured"
             within, budget = getattr(certificate, what), self.number("budget")

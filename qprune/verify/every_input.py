@@ -15,12 +15,15 @@ from math import comb, pi, prod
 from typing import Protocol, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qprune._arrays import ComplexArray, FloatArray
 from qprune.errors import CertificateViolation, TaskError
+from qprune.results.certificate import EVERYWHERE
 from qprune.task.domain import Domain, Resolved, resolved
 from qprune.task.expressions import with_numbers
 from qprune.task.task import Task
+from qprune.verify.checks import Check, Checks, Result
 from qprune.verify.phases import Found, Turn, outputs_of, read, values_on_grid
 from qprune.verify.states import gates_on, run_gates, used_qubits
 
@@ -52,7 +55,7 @@ class Output(Protocol):
 
 
 class Claim(Protocol):
-    """What is read of a claim for every input; `qprune.limits.claim_everywhere.EveryInput` has it."""
+    """What is read of a claim for every input; `qprune.EveryInput` has it."""
 
     @property
     def domain(self) -> Domain: ...
@@ -107,15 +110,58 @@ def confirm(original: Task, pruned: Task, claim: Claim) -> tuple[Confirmed, ...]
     return tuple(confirmed)
 
 
+def check_every_input(task: Task, result: Result, before: FloatArray, slack: float) -> list[Check]:
+    """Recompute what a certificate claims for every input, and hold the budget of `Everywhere` against it.
+
+    Args:
+        task: The task that was pruned.
+        result: With the pruned circuit and the certificate.
+        before: The original's outputs on all samples, shape (R, M).
+        slack: Rounding to allow for, in the outputs' unit.
+
+    Raises:
+        CertificateViolation: A claim does not hold, or the one that the limit needs is missing.
+        TaskError: As `confirm`.
+
+    Source: THEORY T9.
+    """
+    certificate, checks = result.certificate, Checks()
+    claim, limit = certificate.every_input, certificate.options["limit"]
+    if claim is None:
+        if limit["name"] == EVERYWHERE:
+            raise CertificateViolation("the limit speaks of every input, and nothing is claimed of them")
+        return []
+    pruned = task.with_circuit(result.task.circuit, result.task.named_weights)
+    names = tuple(output.name for output in claim.outputs)
+    checks.holds("every input: outputs", "comparison", names == task.output_names, f"claimed are {names}")
+    confirmed, how = confirm(task, pruned, claim), "Bernstein polynomials"
+    upper, lower = (np.array([getattr(o, name) for o in claim.outputs]) for name in ("upper", "lower"))
+    margins = np.array([found.margin for found in confirmed])
+    outputs = [f"output {name}" for name in names]
+    checks.check("every input: upper limit (T9)", how, upper - margins, upper, slack, outputs)
+    attained = [found.attained for found in confirmed]
+    checks.check("every input: lower limit", "full simulation", lower, attained, slack, outputs)
+    inside = _held(resolved(claim.domain, task.inputs), task.inputs)
+    for r, output in enumerate(claim.outputs):
+        predicts = task.observables is not None and task.spectra[r].predicts_sign and inside.any()
+        strengths = np.abs(before[r, inside])
+        ends = [float(np.mean(strengths > output.upper + sign * slack)) for sign in (1, -1)] if predicts else []
+        share = output.certain_data
+        fits = ends[0] <= share <= ends[1] if predicts and share is not None else share is None and not predicts
+        checks.holds("every input: data whose predictions keep", "full simulation", fits, f"{outputs[r]}: {share}")
+    if limit["name"] == EVERYWHERE:
+        words = f"the limit speaks of {task.domain!r}, the claim of {claim.domain!r}"
+        checks.holds("every input: domain", "comparison", claim.domain == task.domain, words)
+        checks.check("every input in budget", "comparison", upper, limit["budget"], slack, outputs)
+    return checks.checks
+
+
 def _attained(
     original: Task, pruned: Task, output: Output, domain: Resolved, r: int, rounding: float, name: str
 ) -> float:
     """The deviation at the worst input, which must be what is claimed."""
     worst = np.array(output.worst)
-    inside = np.any(np.all((worst >= domain.low) & (worst <= domain.high), axis=1))
-    if domain.matrix is not None and domain.centre is not None:
-        inside = inside and np.linalg.norm(domain.matrix @ (worst - domain.centre)) <= domain.radius
-    if not inside:
+    if not _held(domain, worst[None])[0]:
         raise CertificateViolation(f"{name}: the worst input {list(output.worst)} lies outside the domain")
     seen = [_outputs(task, worst, r) for task in (original, pruned)]
     room = rounding + EPS * float(np.abs(worst).max(initial=0.0)) * max(1.0, rounding / EPS)
@@ -126,6 +172,14 @@ def _attained(
     if output.lower > change + len(seen[0]) * room:
         raise CertificateViolation(f"{name} changes by {change:.6g} at its worst input, claimed are {output.lower:.6g}")
     return change
+
+
+def _held(domain: Resolved, rows: FloatArray) -> NDArray[np.bool_]:
+    """Which inputs a domain holds."""
+    inside = np.array([np.any(np.all((row >= domain.low) & (row <= domain.high), axis=1)) for row in rows])
+    if domain.matrix is not None and domain.centre is not None:
+        inside &= np.linalg.norm((rows - domain.centre) @ domain.matrix.T, axis=1) <= domain.radius
+    return inside
 
 
 def _outputs(task: Task, row: FloatArray, r: int) -> FloatArray:

@@ -9,13 +9,13 @@ import numpy as np
 from qiskit.circuit import ParameterExpression
 
 from qprune._arrays import FloatArray
-from qprune.results.certificate import BY_PROOF
+from qprune.results.certificate import BY_PROOF, EVERYWHERE
 from qprune.task.task import Task
 from qprune.verify.checks import Checks, Result, damaged
 from qprune.verify.formulas import ON_DEVICE
 from qprune.verify.states import indices
 
-LIMITS = (*BY_PROOF, "measured", "accuracy", "under_noise")
+LIMITS = (*BY_PROOF, EVERYWHERE, "measured", "accuracy", "under_noise")
 ACTIONS = ("keep", "remove", "replace", "simplify")
 # Fields that `verify` takes as they are, beyond comparing hashes: how something was looked for, or where it came from.
 INFORMATIVE = (
@@ -25,6 +25,7 @@ INFORMATIVE = (
     "source, layout, λ and r of the noise, and what was predicted under it",
     "names of subgroups and representatives",
     "distances and angles in the plan",
+    "runs, cells, method and rounding of the limit for every input, and the estimated share of its domain",
     "versions",
     "pictures and report.html",
 )

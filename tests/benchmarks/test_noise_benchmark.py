@@ -172,7 +172,7 @@ def test_light_cone_and_matched_identity_equivalents(task):
     task = qprune.Task(circuit, "IIZ", inputs=task.inputs, input_params=task.input_params)
     seen = PRUNERS["light cone"].prune(task, {}, 0, None).circuit
     assert seen.size() == circuit.size() - 1
-    setting = {"limit": Proven(0.005)}
+    setting = {"budget": 0.005}
     ours = PRUNERS["q-iPrune"].prune(task, setting, 0, None).circuit
     theirs = PRUNERS["RemoveIdentityEquivalent"].prune(task, setting, 0, None).circuit
     assert theirs.size() == ours.size() < seen.size()

@@ -7,6 +7,7 @@ import pytest
 import sympy as sp
 from scipy.optimize import minimize
 
+from qprune.geometry.ascent import Climber
 from qprune.geometry.intervals import Formula, NotBounded
 from qprune.geometry.phases import Phase, PhaseMap, identity_map, linear_map
 from qprune.geometry.regions import Ellipsoid, Region
@@ -146,6 +147,31 @@ def test_limits_hold_whenever_the_search_stops():
     below = supremum(values, identity_map(5), box, limit=whole.upper * 1.3)
     assert below.upper <= whole.upper * 1.3
     assert below.cells < whole.cells
+
+
+BLIND = {  # phases of two or three inputs, degrees
+    "degree one": (identity_map(3), (1, 1, 1)),
+    "higher degrees": (identity_map(2), (3, 2)),
+    "shared inputs": (linear_map([[1.0, 0.0], [0.0, 1.0], [0.7, -0.4]]), (1, 1, 1)),
+}
+
+
+@pytest.mark.parametrize("name", BLIND)
+@pytest.mark.parametrize("seed", range(4))
+def test_limits_do_not_rest_on_the_ascent(name, seed, monkeypatch):
+    """Without any value found, cells alone hold the supremum and close in on it: whatever they lost would show."""
+    phases, degrees = BLIND[name]
+    inputs = phases.uses.shape[1]
+    rng = np.random.default_rng(seed)
+    values, low = random_values(rng, degrees), rng.uniform(-2, 2, inputs)
+    region = Region(low[None], low[None] + rng.uniform(0.5, 3, inputs))
+    seen = supremum(values, phases, region, gap=0.005).lower
+    monkeypatch.setattr(Climber, "norms", lambda self, points: np.zeros(len(points)))
+    monkeypatch.setattr(Climber, "climbed", lambda self, start, low, high: (start, 0.0))
+    found = [supremum(values, phases, region, most_cells=count) for count in (1, 100, 3000)]
+    assert all(each.upper >= seen for each in found)
+    assert found[-1].lower == 0
+    assert found[-1].upper <= 1.05 * seen
 
 
 def test_an_error_of_the_values_is_in_the_limit():

@@ -30,6 +30,7 @@ from qprune.gates.sites import circuit_of, sites_of
 from qprune.limits.measuring import compressor_of
 from qprune.limits.prepared import prepare
 from qprune.limits.progress import Watch
+from qprune.limits.refit import with_mixtures
 from qprune.limits.removal import Reduced, remove_verified
 from qprune.limits.settings import Settings
 from qprune.selection.candidate import Candidate
@@ -354,7 +355,7 @@ def test_mixtures_lie_between_the_samples():
     """Convex pairs of selected rows after the rows themselves, equally likely; the seed decides."""
     task = classifier(samples=6, holdout=0.34)
     rows = task.inputs[task.selected]
-    wide = task.with_mixtures(20, 3)
+    wide = with_mixtures(task, 20, 3)
     np.testing.assert_array_equal(wide.inputs[: len(rows)], rows)
     assert len(wide.inputs) == len(rows) + 20
     np.testing.assert_allclose(wide.probabilities, 1 / len(wide.inputs))
@@ -369,5 +370,5 @@ def test_mixtures_lie_between_the_samples():
             if -1e-9 <= s <= 1 + 1e-9
         ]
         assert min(near) < 1e-9
-    np.testing.assert_array_equal(wide.inputs, task.with_mixtures(20, 3).inputs)
-    assert not np.array_equal(wide.inputs, task.with_mixtures(20, 4).inputs)
+    np.testing.assert_array_equal(wide.inputs, with_mixtures(task, 20, 3).inputs)
+    assert not np.array_equal(wide.inputs, with_mixtures(task, 20, 4).inputs)

@@ -356,7 +356,7 @@ def test_save_and_load(tmp_path):
     with pytest.raises(CertificateError, match="changed after the result was saved"):
         qpp.load(tmp_path / "a", original)
     seal(tmp_path / "a", pruned.certificate)
-    with pytest.raises(BundleError, match="format qprune-pennylane/1"):
+    with pytest.raises(BundleError, match="qprune-pennylane/2"):
         qpp.load(tmp_path / "a", original)
 
 

@@ -24,7 +24,8 @@ def test_classification(tmp_path):
     assert saved.certificate.holdout.largest <= float(pruned["unseen"]) <= 2
     assert list(saved.original.heldout) == list(range(60, 120))
     names = {path.name for path in (tmp_path / "demo").iterdir()}
-    assert {"report.html", "certificate.json", "before.png", "after.png", "table.md"} <= names
+    assert {"report.html", "certificate.json", "before.png", "after.png"} <= names
+    assert (tmp_path / "demo.md").is_file()
 
 
 @pytest.mark.parametrize("name", vqe.MOLECULES)

@@ -154,7 +154,7 @@ def largest_loss(steps):
     ],
 )
 def test_the_table_of_approximating_passes_is_what_qiskit_does(steps, name):
-    assert APPROXIMATING[name] / 10 <= largest_loss(steps) <= 1.1 * APPROXIMATING[name]
+    assert APPROXIMATING[name] / 11 <= largest_loss(steps) <= 1.1 * APPROXIMATING[name]  # by release of Qiskit
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,7 @@ def task_with(gate):
 
 GATES = {name: (lambda name=name: example(name)) for name in (*FIXED, *SYMBOLIC)}
 GATES |= {name: (lambda gate=gate: gate) for name, gate in STATES.items() if "symbolic" not in name}
+GATES["an angle that Qiskit prints as 1*x"] = lambda: CRXGate((x * 1j) * (-1j) + w, ctrl_state=0)
 GATES["CRX on 0"] = lambda: CRXGate(x - 2 * w, ctrl_state=0)
 
 

@@ -127,7 +127,7 @@ def test_bounds_hold_for_the_exact_states(options, representatives):
     for i in range(task.num_samples):
         change = deviation(task, state(task.bound_circuit(i)), state(result.task.bound_circuit(i)))
         assert np.all(change <= np.array(certificate.bound)[:, i])
-    exact = prune(task, Threshold(np.sqrt(2), aggregate=options.get("aggregate", "rms"), window=0))
+    exact = prune(task, Threshold(np.sqrt(2), aggregate=options["limit"].comparison.aggregate, window=0))
     distances = {entry.index: entry.distance for entry in exact.plan}
     for entry in result.plan:
         if entry.distance is not None and entry.action != "replace" and entry.subgroup:

@@ -32,6 +32,7 @@ def assert_kept(circuit):
     """In JSON and in a copy; at other values of the parameters too."""
     task = Task(circuit, weights=[VALUES[p.name] for p in circuit.parameters])
     others = read_again(circuit), pickle.loads(pickle.dumps(task)).circuit
+    assert circuit_text(others[0]) == circuit_text(circuit)
     for factor in (1, -0.6) if circuit.parameters else (1,):
         values = {name: factor * value for name, value in VALUES.items()}
         expected = dense(circuit, values)

@@ -113,7 +113,7 @@ WEAKER = {
     *("angle[][]", "angle_from_tolerances", "holdout.expected_upper", "holdout.flip_rate_upper", "holdout.delta"),
     *("options.limit.budget", "replaced", "options", "options.limit", "options.simulator"),
 }
-CIRCUITS = (".qpy",)  # names and the like in their bytes; what the circuit does is hashed, and recomputed
+CIRCUITS = ()
 
 
 def is_free(mutation):
