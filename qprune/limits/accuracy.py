@@ -72,14 +72,21 @@ class Accuracy(Limit):
         """The last circuit, on the way to ever larger deviations, whose accuracy is still there."""
         compressor = compressor_of(prepared)
         largest = prepared.task.largest_change
-        best = current = compressor.original
+        current = compressor.original
+        best = _on_own_samples(prepared, current)
         with compressor.watch as watch:
             for budget in (SHARES * largest).tolist():
                 current = compressor.compress(budget, current)
-                if _fall(prepared, current) > self.loss + SHARE_ROUNDING:
+                smaller = _on_own_samples(prepared, current)
+                if _fall(prepared, smaller) > self.loss + SHARE_ROUNDING:
                     break
-                best = current
+                best = smaller
         return replace(best, cut=watch.cut)
+
+
+def _on_own_samples(prepared: Prepared, reduced: Reduced) -> Reduced:
+    """Fitting has an ensemble of its own, whose rows are the selected samples and mixtures of them."""
+    return replace(reduced, task=prepared.task.with_circuit(reduced.task.circuit, reduced.task.named_weights))
 
 
 def _fall(prepared: Prepared, smaller: Reduced) -> float:

@@ -255,6 +255,31 @@ def _read_gate(entry: dict[str, Any], parameters: Parameters) -> Gate:
 # -- comparing ----------------------------------------------------------------------------------------------------
 
 
+def is_same_text(first: str, second: str) -> bool:
+    """Whether two texts differ at most in the words of angles that are the same functions.
+
+    Raises:
+        BundleError: One is no circuit.
+    """
+    forms = [parse_json(text, "the circuit") for text in (first, second)]
+    if _form(forms[0]) != _form(forms[1]) or forms[0].get("name") != forms[1].get("name"):
+        return False
+    read = circuit_from(first, "the circuit")
+    return _difference(read, circuit_from(second, "the circuit", {p.name: p for p in read.parameters})) is None
+
+
+def _form(data: Any) -> Any:
+    """Everything but words: gates, labels and angles are compared when they have been read."""
+    match data:
+        case dict():
+            return {key: _form(value) for key, value in data.items()}
+        case list():
+            return [_form(value) for value in data]
+        case str():
+            return ""
+    return data
+
+
 def _difference(first: QuantumCircuit, second: QuantumCircuit) -> str | None:
     """Where two circuits differ as gates on qubits with angles; None where they do not."""
     if not _same(first.global_phase, second.global_phase):

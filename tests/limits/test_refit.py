@@ -10,7 +10,7 @@ from qiskit.circuit.library import PauliEvolutionGate, StatePreparation
 from qiskit.quantum_info import SparsePauliOp
 from scipy.optimize import least_squares
 
-from qprune import Task
+from qprune import Accuracy, Task, prune, verify
 from qprune.gates.sites import sites_of
 from qprune.limits.refit import fit, predicted_square, saliencies
 from qprune.simulators.engine import Network
@@ -387,3 +387,26 @@ def test_no_weight_follows_a_slope_that_is_rounding():
     """One went 10^15 radians along it, where π − w has no digit left, and verify found another distance."""
     moved, _ = fit(Flat(), np.array([0.3]), np.zeros((4, 1)), steps=30)
     assert abs(moved[0] - 0.3) <= 1e4
+
+
+@pytest.mark.parametrize("heldout", [[0, 1], [0, 2], [2, 3]])
+def test_accuracy_with_refit_is_that_of_the_selected_samples(heldout):
+    """The fit's ensemble numbers its rows otherwise than the task; labels are the signs of the dense outputs."""
+    circuit = QuantumCircuit(2)
+    circuit.ry(x, 0)
+    circuit.ry(w0, 0)
+    circuit.rx(w1, 1)
+    circuit.cx(0, 1)
+    circuit.ry(w2, 1)
+    rows = [[0.4], [2.9], [-2.4], [1.1]]
+    plain = Task(circuit, "ZI", inputs=rows, input_params=[x], weights=[0.02, 0.01, 0.03])
+    labels = np.sign(dense_outputs(plain, plain.weights)[0]).astype(int)
+    assert {-1, 1} == set(labels)
+    task = Task(
+        circuit, "ZI", inputs=rows, input_params=[x], weights=plain.weights, labels=labels.tolist(), holdout=heldout
+    )
+    result = prune(task, Accuracy(0.0, refit=True))
+    assert verify(task, result).checks
+    after = [outputs(result.task, state(result.task.bound_circuit(i)))[0] for i in task.selected]
+    np.testing.assert_array_equal(np.sign(after), labels[task.selected])
+    assert result.circuit.size() < circuit.size()

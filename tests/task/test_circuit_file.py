@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 
 import numpy as np
 import pytest
 from library_gates import CLASSES, STATES, VALUES, VARIANTS, dense, example
 from qiskit import QuantumCircuit
-from qiskit.circuit import Gate
+from qiskit.circuit import Gate, Parameter
 from qiskit.circuit.library import WeightedSumGate
 from qiskit.exceptions import QiskitError
 
 from qprune import BundleError, Task
-from qprune.task.circuit_file import circuit_from, circuit_text
+from qprune.task.circuit_file import circuit_from, circuit_text, is_same_text
 
 EXACT = 1e-12  # how far entries of equal unitaries may be apart by rounding
 
@@ -65,3 +66,23 @@ def test_a_gate_without_definition_is_refused_by_name():
 @pytest.mark.parametrize("name", STATES)
 def test_gates_with_flags_come_back(name):
     assert_kept(on_qubits(STATES[name]))
+
+
+def test_texts_are_the_same_where_only_the_words_of_angles_differ():
+    """In which order Qiskit prints a sum depends on the objects in memory."""
+    x, w = Parameter("x"), Parameter("w")
+    circuit = QuantumCircuit(1, name="mine")
+    circuit.rx(x / 4 - w / 8, 0)
+    text = circuit_text(circuit)
+    (angle,) = json.loads(text)["gates"][0]["angles"]
+    for words in ("0.25*x - 0.125*w", "(-0.125)*w + 0.25*x", "0.125*(2*x - w)"):
+        assert is_same_text(text, text.replace(angle, words))
+    others = {
+        angle: "0.25*x - 0.126*w",
+        '"rx"': '"ry"',
+        '"mine"': '"yours"',
+        '"on"': '"more": 1, "on"',
+        "[0]": "[0, 0]",
+    }
+    for part, other in others.items():
+        assert not is_same_text(text, text.replace(part, other, 1)), other
