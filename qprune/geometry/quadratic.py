@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg import eigh
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
@@ -48,8 +50,8 @@ def largest_form(
         basis: Orthonormal columns of the subspace, shape (d, k); real vectors of it need a real basis.
         real: Only real vectors.
     """
-    form = matrix if basis is None else basis.conj().T @ matrix @ basis
-    form = (form + form.conj().T) / 2
+    given = matrix if basis is None else basis.conj().T @ matrix @ basis
+    form: NDArray[Any] = (given + given.conj().T) / 2
     if real:
         form = form.real
     size = len(form)

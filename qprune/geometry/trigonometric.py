@@ -34,7 +34,7 @@ TOGETHER = 2**21
 
 def grid(degree: int) -> FloatArray:
     """The 2d+1 equispaced phases 2πk/(2d+1), radians."""
-    return np.arange(2 * degree + 1) * (2 * pi / (2 * degree + 1))
+    return np.asarray(np.arange(2 * degree + 1) * (2 * pi / (2 * degree + 1)), dtype=float)
 
 
 def coefficient_matrix(degree: int) -> FloatArray:

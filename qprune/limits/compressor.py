@@ -181,7 +181,7 @@ class Compressor:
 
     def _predicted(self, start: Trial) -> tuple[NDArray[np.intp], FloatArray]:
         """Gates that no weight moves, or on several qubits, and the log of what their loss costs, per cost saved."""
-        found, moved = {}, start.network.slopes.any(axis=1)
+        found, moved = {}, np.asarray(start.network.slopes.any(axis=1))
         for k, site in enumerate(start.base.sites):
             if self.prunable(site) and (len(site.qubits) > 1 or not moved[k]):
                 square = predicted_square(start.network.without([k]), start.weights, self.fitter.target)

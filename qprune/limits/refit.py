@@ -133,7 +133,7 @@ def _solved(normal: FloatArray, added: FloatArray, slope: FloatArray) -> FloatAr
     damped = normal.copy()
     np.einsum("ii->i", damped)[...] += added + LEAST
     _, solution, failed = scipy.linalg.lapack.dposv(damped, slope, overwrite_a=True)
-    return np.linalg.lstsq(damped, slope, rcond=None)[0] if failed else solution
+    return np.asarray(np.linalg.lstsq(damped, slope, rcond=None)[0] if failed else solution, dtype=float)
 
 
 def _quasi_newton(

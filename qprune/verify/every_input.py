@@ -246,7 +246,7 @@ class _Cells:
                 len(cells), -1, 2
             )
             ready = np.all(ends[:, :, 1] - ends[:, :, 0] <= 2 * LARGEST_HALF * (1 + 1e-9), axis=1)
-            for k in np.flatnonzero(~ready):
+            for k in np.flatnonzero(~ready).tolist():
                 waiting += _halves(cells[k], self._widest(cells[k], ends[k]))
             rows = np.flatnonzero(ready)
             if not len(rows):

@@ -153,7 +153,7 @@ def test_no_state_within_the_angle_exceeds_what_follows_for_variance_and_outcome
 
 
 @given(st.floats(-1, 1), st.floats(0, pi / 2), st.floats(0, pi / 2))
-@settings(max_examples=200, derandomize=True, database=None, deadline=None)
+@settings(max_examples=100, derandomize=True, database=None, deadline=None)
 def test_bounds_grow_with_the_angle(mean, theta, other):
     """The budget search relies on it."""
     low, high = sorted((theta, other))

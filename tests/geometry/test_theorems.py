@@ -14,6 +14,7 @@ from helpers import (
     CATALOGUE,
     INPUTS,
     KEPT,
+    ROUNDING,
     SQUARE_SLACK,
     Case,
     asked,
@@ -42,7 +43,7 @@ from qprune import Proven, Task, Threshold, calibrate, prune, verify
 from qprune.geometry import bounds
 
 MODES = ("tolerance", "budget", "representatives", "any")
-PARTS, EXAMPLES = 8, 80  # 640 cases in `make test`, beside the soak's fresh slice
+PARTS, EXAMPLES = 8, 40  # 320 cases in `make test`, beside the soak's fresh slice
 COMMON = {
     "deadline": None,
     "database": None,
@@ -225,7 +226,7 @@ def test_aligned_errors_meet_the_bound(count, observable, total, mode):
     gone = [entry for entry in result.certificate.replaced if entry.gate == "ry" and entry.site > 0]
     assert len(gone) == count
     real = deviation(result.original, state(circuit), state(result.circuit))[0]
-    assert 0.99 * result.certificate.bound[0][0] < real <= result.certificate.bound[0][0]
+    assert 0.99 * result.certificate.bound[0][0] < real <= result.certificate.bound[0][0] + ROUNDING
 
 
 def test_angles_that_do_not_add_would_be_wrong():
