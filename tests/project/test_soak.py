@@ -94,7 +94,7 @@ def moved(limit, seeds=range(200)):
 
 PLANTED = {
     "bound (T2)": lambda o: replace(o, bound=o.bound * 0 + 1e-6),
-    "measured deviation": lambda o: replace(o, measured=o.measured + 1e-8),
+    "measured deviation, too large": lambda o: replace(o, measured=o.measured + 1e-8),
     "angle of the states (T2)": lambda o: replace(o, angle=o.angle * 0),
     "angle of a gate": lambda o: replace(o, replaced=tuple(replace(e, largest_angle=0.0) for e in o.replaced)),
     "q-overlap distance": lambda o: replace(
