@@ -190,9 +190,8 @@ def _changed(value: Any) -> Iterator[tuple[str, Any]]:
         yield "set to text", STRANGER
         yield "set to a list", []
     elif isinstance(value, list):
-        yield "emptied", []
-        yield "turned round", value[::-1]
-        yield "first item doubled", value[:1] + value
+        others = {"emptied": [], "turned round": value[::-1], "first item doubled": value[:1] + value}
+        yield from ((change, other) for change, other in others.items() if other != value)  # [w] turned round is [w]
     else:
         yield "a field added", {**value, "stranger": 0}
         yield "emptied", {}
