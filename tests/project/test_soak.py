@@ -20,7 +20,7 @@ from soak.run_case import KINDS, kind_of, run_case
 from soak.shrink import failing_claim, shrunk
 from soak.situation import Step, draw_situation
 
-SECONDS = 10  # of the fresh slice
+SECONDS = 4  # of the fresh slice
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
