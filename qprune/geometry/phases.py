@@ -87,7 +87,8 @@ class PhaseMap:
     @cached_property
     def uses(self) -> NDArray[np.bool_]:
         """Which inputs enter which phase, shape (J, n)."""
-        return np.array([np.array(phase.factors) != 0 for phase in self.phases]).reshape(len(self), -1)
+        rows = [np.array(phase.factors) != 0 for phase in self.phases]
+        return np.stack(rows) if rows else np.zeros((0, 0), dtype=bool)
 
     def private(self, index: int) -> float | None:
         """The factor of an input that enters one phase alone, which no other input enters; else None."""

@@ -130,7 +130,7 @@ class Search:
         self.rounding = 0.0  # of the runs, in control points; known once the region is cut into cells
         self.step_rounding = ROUNDINGS * eps * max(self.sizes, default=1)
         self.point_error = norm * error + ROUNDINGS * eps * float(np.abs(self.coefficients).sum())
-        self.moves = np.abs([phase.factors for phase in phases.phases]).reshape(len(phases), -1)
+        self.moves = np.abs([phase.factors for phase in phases.phases]).reshape(len(phases), region.low.shape[1])
         self.queue, self.cells, self.closed, self.depth = Queue(), 0, 0.0, 0
         self.lower, self.at, self.steps = -np.inf, self.region.low[0], 0
         self.whole = sum_of_amplitudes(values)

@@ -101,6 +101,14 @@ def test_a_light_cone_leaves_other_inputs_out():
     assert phases(task).degrees.tolist() == [[1, 0], [0, 1], [1, 1]]
 
 
+def test_an_output_that_no_input_reaches_has_a_limit_too():
+    first = task_of(lambda c: (c.ry(X, 0), c.rx(0.2, 1)), observables=["ZI", "IZ"])
+    second = task_of(lambda c: (c.ry(X, 0), c.rx(0.5, 1)), observables=["ZI", "IZ"])
+    seen, unseen = claim(first, second).outputs
+    assert seen.lower <= np.cos(0.2) - np.cos(0.5) <= seen.upper <= seen.lower + 1e-12
+    assert unseen.upper < 1e-12
+
+
 def test_too_many_runs_are_refused_with_the_phases_to_blame():
     names = [Parameter(f"x{k}") for k in range(14)]
     circuit = QuantumCircuit(2)
