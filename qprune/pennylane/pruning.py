@@ -24,6 +24,7 @@ from qprune.limits.pruning import checked_limit, pruned_under
 from qprune.limits.settings import Settings
 from qprune.limits.threshold import DEFAULT_LIMIT
 from qprune.noise.calibration import Noise
+from qprune.pennylane.layers import is_module, pruned_module
 from qprune.pennylane.measurements import readings_of, wire_order
 from qprune.pennylane.network import Network, Signature, check_repeats, network_of, number_tolerance
 from qprune.pennylane.qnode import PrunedQNode, check_conversion, checked_qnode, task_of
@@ -56,11 +57,14 @@ def prune(
     executor: Executor | None = None,
     seed: int = 0,
     progress: bool = False,
-) -> PrunedQNode:
-    """Prune a trained QNode under a proven error bound: |Δ⟨O⟩| ≤ what Θ ≤ Σ_k θ_k allows, on every sample.
+) -> Any:
+    """Prune a trained QNode under a limit: how far any output may move, and how that is known.
 
     Args:
-        qnode: A QNode that returns expval, var and probs, or what this function returned before.
+        qnode: A QNode that returns expval, var and probs, or what this function returned before. Or a
+            `qml.qnn.TorchLayer`, or a Torch module that holds some: then `inputs` are the module's samples, weights are
+            its own, and the result is a copy of it in which each such layer is smaller and has its pruned QNode as
+            `pruned`. The limit holds for each layer's outputs.
         limit: How far, as in `qprune.prune`. A budget limits each ⟨O⟩; of a var it limits ⟨O⟩ and ⟨O²⟩, and beside
             other measurements each single probability: `bounds` says what that makes of var and probs. With refit the
             weights themselves move: call the result with its own `weights`. A weight that moves several gates moves
@@ -85,12 +89,54 @@ def prune(
         seed: Of the hold-out split and of strategies that draw.
         progress: Show progress bars on stderr, where that is a terminal.
 
+    Returns:
+        A `PrunedQNode`, or the module with smaller layers.
+
     Raises:
         TaskError: The QNode, its arguments or its measurements cannot be used.
         OptionError: An option is unknown or out of its range.
 
     Source: THEORY T1, T2, T5.
+
+    Example:
+        >>> import numpy as np
+        >>> from qprune import Everywhere
+        >>> @qml.qnode(qml.device("default.qubit", wires=2))
+        ... def circuit(x, weights):
+        ...     qml.AngleEmbedding(x, wires=range(2))
+        ...     qml.StronglyEntanglingLayers(weights, wires=range(2))
+        ...     return qml.expval(qml.Z(0))
+        >>> weights = np.random.default_rng(0).normal(scale=0.1, size=(1, 2, 3))
+        >>> pruned = prune(circuit, Everywhere(0.1), inputs=np.linspace(0, 1, 10).reshape(5, 2), weights=weights)
+        >>> pruned.certificate.every_input.upper <= 0.1
+        True
     """
+    if is_module(qnode):
+        own = {"weights": weights, "input_name": input_name, "kwargs": kwargs, "labels": labels}
+        if given := [name for name, value in own.items() if value is not None]:
+            raise TaskError(f"{given[0]} is a QNode's own; of a Torch module only inputs are given")
+        return pruned_module(
+            qnode,
+            inputs,
+            lambda each, data, values: prune(
+                each,
+                limit,
+                inputs=data,
+                weights=values,
+                probabilities=probabilities,
+                holdout=holdout,
+                strategy=strategy,
+                noise=noise,
+                representatives=representatives,
+                costs=costs,
+                prune_encoding=prune_encoding,
+                resynthesis=resynthesis,
+                simulator=simulator,
+                executor=executor,
+                seed=seed,
+                progress=progress,
+            ),
+        )
     settings = Settings(
         strategy=strategy,
         noise=noise,

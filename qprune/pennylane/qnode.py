@@ -41,30 +41,70 @@ from qprune.verify.checks import VerificationReport
 
 CHECKED_SAMPLES = 3  # samples on which the conversion is checked against PennyLane's own simulator
 FORMAT, FILE, ARRAYS = "qprune-pennylane/2", "pennylane.json", "pennylane.npz"
+# What a pruned QNode keeps beside what any QNode does.
+OWN = (
+    *("plan", "single", "roles", "result", "weights_before", "certified_weights", "network", "readings"),
+    *("bounds", "original_outputs"),
+)
 
 
-class PrunedQNode:
-    """A pruned QNode: called, drawn and differentiated like the one it came from. Made by `prune` and `load`.
+class PrunedQNode(qml.QNode):
+    """A QNode with fewer gates: called, drawn, differentiated, given shots and put into layers like any other.
+
+    Made by `prune` and `load`; signature, device, interface and differentiation are those of the QNode it came from.
+    `qml.set_shots` and `update` give a pruned QNode again. Any other transform gives a plain QNode without a
+    certificate, as qprune does not know what that transform does to the circuit.
 
     Attributes:
-        qnode: The QNode proper, for `qml.draw`, `qml.specs`, `TorchLayer` and the like.
         result: What `qprune.prune` returned: plan, circuits and task.
         weights: The caller's array, or mapping of arrays, of unchanged shape; with new values after refit.
         original_weights: Those of the network it came from, likewise.
         certificate_valid: Whether `weights` are still those that were certified. Calls with others are not covered.
+
+    Example:
+        >>> import numpy as np
+        >>> @qml.qnode(qml.device("default.qubit", wires=1))
+        ... def circuit(x, w):
+        ...     qml.RX(x, 0)
+        ...     qml.RY(w, 0)
+        ...     return qml.expval(qml.Z(0))
+        >>> from qprune import Proven
+        >>> from qprune.pennylane import prune
+        >>> pruned = prune(circuit, Proven(0.1), inputs=np.linspace(0, 1, 5), weights=0.01)
+        >>> qml.specs(pruned)(0.3, pruned.weights).resources.num_gates
+        1
     """
 
     def __init__(self, network: Network, single: bool, roles: Roles, result: PruneResult, tape: Any) -> None:
+        plan = Plan.of(tape, roles, result, wire_order(tape, network.qnode.device.wires))
+        self.__dict__.update(vars(apply_plan(network.qnode, plan=plan)))
+        self.plan = plan
         self.single, self.roles, self.result = single, roles, result
         self.weights_before, self.certified_weights = network.weights, refitted(network.weights, roles, result)
         self.network = replace(network, weights=self.certified_weights)
-        self.plan = Plan.of(tape, roles, result, wire_order(tape, network.qnode.device.wires))
         self.readings = readings_of(tape.measurements, self.plan.order)[2]
-        self.qnode = apply_plan(network.qnode, plan=self.plan)
-        functools.update_wrapper(self, network.qnode.func, updated=())
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.qnode(*args, **kwargs)
+    def __copy__(self) -> PrunedQNode:
+        """PennyLane's own copy is a plain QNode."""
+        return self._as(super().__copy__())
+
+    def update(self, **kwargs: Any) -> PrunedQNode:
+        """The same pruned QNode with another device, interface, diff_method, …, as `qml.QNode.update`."""
+        return self._as(super().update(**kwargs))
+
+    def _as(self, plain: Any) -> PrunedQNode:
+        """This pruned QNode executed as another QNode is."""
+        new = type(self).__new__(type(self))
+        new.__dict__.update(vars(self) | vars(plain))
+        return new
+
+    @property
+    def qnode(self) -> Any:
+        """The plain QNode, for whoever must not see more attributes than a QNode has."""
+        plain = super().__copy__()
+        for name in OWN:
+            plain.__dict__.pop(name, None)
+        return plain
 
     @property
     def weights(self) -> Any:
@@ -128,6 +168,7 @@ class PrunedQNode:
     def with_weights(self, weights: Any) -> PrunedQNode:
         """The same smaller circuit with other weights, in the form of `weights`; the certificate does not follow."""
         new = copy(self)
+        new.__dict__.pop("bounds", None)
         arrays = {next(iter(self.network.weights)): weights} if self.single else dict(weights)
         for name, old in self.network.weights.items():
             if np.shape(number(arrays.get(name, ()))) != np.shape(number(old)):
@@ -148,7 +189,7 @@ class PrunedQNode:
 
     def __repr__(self) -> str:
         state = "certified" if self.certificate_valid else "certificate void, weights moved"
-        return f"<PrunedQNode {self.__name__}{inspect.signature(self)}: {self.result!r}, {state}>"  # type: ignore[attr-defined]
+        return f"<PrunedQNode {self.__name__}{inspect.signature(self)}: {self.result!r}, {state}>"
 
     def verify(self, *, progress: bool = False) -> VerificationReport:
         """Recompute every claim independently, see `qprune.verify`; raises CertificateViolation with the numbers."""
@@ -187,6 +228,11 @@ class PrunedQNode:
 
     def _packed(self, arrays: dict[str, Any]) -> Any:
         return next(iter(arrays.values())) if self.single else arrays
+
+
+@qml.transforms.core.Transform.generic_register(PrunedQNode)
+def _transformed(pruned: PrunedQNode, transform: Any, *args: Any, **kwargs: Any) -> Any:
+    return transform(pruned.qnode, *args, **kwargs)
 
 
 def load(folder: str | Path, qnode: Any, *, kwargs: Mapping[str, Any] | None = None) -> PrunedQNode:
@@ -289,7 +335,8 @@ def checked_qnode(qnode: Any) -> Any:
         return qnode.qnode
     if not isinstance(qnode, qml.QNode):
         raise TaskError(
-            f"qnode must be a PennyLane QNode, got {type(qnode).__name__}; wrap the function with qml.qnode"
+            f"qnode must be a PennyLane QNode (or, to prune, a TorchLayer or a module that holds one), got "
+            f"{type(qnode).__name__}; wrap the function with qml.qnode"
         )
     return qnode
 

@@ -63,9 +63,9 @@ def test_shots():
     original, X, w = make("hand-written", "several")
     pruned = qpp.prune(qml.set_shots(original, 40_000), Threshold(0.1), inputs=X, weights=w)
     np.testing.assert_allclose(results(pruned, X[:2], w), results(original, X[:2], w), atol=0.2)
-    exact = qml.set_shots(pruned.qnode, None)
+    exact = qml.set_shots(pruned, None)
     np.testing.assert_allclose(results(pruned, X[:2], w), results(exact, X[:2], w), atol=0.1)
-    counts = qml.set_shots(pruned.qnode, 10)
+    counts = qml.set_shots(pruned, 10)
     assert len(counts(X[0], w)) == 4
 
 
@@ -113,7 +113,7 @@ def test_jax():
         np.testing.assert_allclose(jax.grad(pruned, argnums=1)(jx[0], jw), theirs, atol=SAME)
         np.testing.assert_allclose(jax.jit(jax.grad(pruned, argnums=1))(jx[0], jw), theirs, atol=SAME)
         np.testing.assert_allclose(jax.jit(pruned)(jx[0], jw), reference(X[0], w), atol=SAME)
-        batch = jax.vmap(pruned.qnode, in_axes=(0, None))(jx[:3], jw)
+        batch = jax.vmap(pruned, in_axes=(0, None))(jx[:3], jw)
         np.testing.assert_allclose(batch, [reference(x, w) for x in X[:3]], atol=SAME)
         assert isinstance(pruned.weights, jax.Array)
         assert qpp.recertify(pruned, jw + 0.1).largest > 0
@@ -162,7 +162,7 @@ def test_torch(precision):
     reference = qpp.prune(make("angle+strong")[0], Threshold(0.1), inputs=X, weights=w)
     theirs = qml.grad(lambda v: qml.math.sum(reference(X, v)))(pnp.array(w, requires_grad=True))
     np.testing.assert_allclose(tw.grad, theirs, atol=1e-7 if precision == "float64" else 1e-4)
-    layer = qml.qnn.TorchLayer(pruned.qnode, {"weights": w.shape})
+    layer = qml.qnn.TorchLayer(pruned, {"weights": w.shape})
     assert layer(tx).shape == (len(X),)
     assert qpp.recertify(pruned, tw + 0.1).largest > 0
 
@@ -173,10 +173,10 @@ def test_draw_specs_repr_report():
     removed = len(pruned.certificate.replaced)
     before, after = pruned.result.flat.size(), pruned.result.circuit.size()
     assert after <= before - removed
-    tape = qml.workflow.construct_tape(pruned.qnode)(X[0], w)
+    tape = qml.workflow.construct_tape(pruned)(X[0], w)
     assert sum(3 if op.name == "Rot" else 1 for op in tape.operations) == after
-    assert "Rot" not in qml.draw(pruned.qnode)(X[0], w) or "Rot" in {op.name for op in tape.operations}
-    assert qml.specs(pruned.qnode)(X[0], w)["resources"].num_gates == len(tape.operations)
+    assert "Rot" not in qml.draw(pruned)(X[0], w) or "Rot" in {op.name for op in tape.operations}
+    assert qml.specs(pruned)(X[0], w)["resources"].num_gates == len(tape.operations)
     assert f"{before} → {after}" in repr(pruned)
     assert "certified" in repr(pruned)
     assert str(pruned.result) in pruned.report()
@@ -187,7 +187,7 @@ def test_draw_specs_repr_report():
 def test_rot_survives_as_rot():
     original, X, w = make("angle+strong")
     pruned = qpp.prune(original, Threshold(0), inputs=X, weights=w + 0.5)
-    names = [op.name for op in qml.workflow.construct_tape(pruned.qnode)(X[0], w).operations]
+    names = [op.name for op in qml.workflow.construct_tape(pruned)(X[0], w).operations]
     assert names.count("Rot") >= 4
     np.testing.assert_allclose(results(pruned, X, w + 0.7), results(original, X, w + 0.7), atol=SAME)
 
@@ -196,5 +196,5 @@ def test_trainable_parameters_of_the_tape():
     """Only angles that depend on the weights are shifted or differentiated."""
     original, X, w = make("hand-written", "sum")
     pruned = qpp.prune(original, Threshold(0.1), inputs=X, weights=w)
-    tape = qml.workflow.construct_tape(pruned.qnode)(X[0], pnp.array(w, requires_grad=True))
+    tape = qml.workflow.construct_tape(pruned)(X[0], pnp.array(w, requires_grad=True))
     assert 0 < len(tape.trainable_params) <= pruned.trainable_mask.sum() + 1

@@ -272,7 +272,7 @@ def test_everything_goes():
         return qml.expval(qml.Z("a")), qml.probs(wires=["b"])
 
     pruned = qpp.prune(node(circuit), Threshold(0.1), inputs=data(3), weights=np.array(1e-3))
-    assert qml.workflow.construct_tape(pruned.qnode)(0.1, 0.3).operations == []
+    assert qml.workflow.construct_tape(pruned)(0.1, 0.3).operations == []
     np.testing.assert_allclose(np.hstack(pruned(0.1, 0.3)), [1, 1, 0], atol=1e-12)
     assert not pruned.trainable_mask
 
@@ -304,5 +304,5 @@ def test_probabilities_keep_their_order_when_gates_go():
 
     original, X = node(circuit), data(4)
     pruned = qpp.prune(original, Threshold(0.1), inputs=X, weights=np.array(1e-3))
-    assert "RY" not in qml.specs(pruned.qnode)(X[0], 1e-3)["resources"].gate_types
+    assert "RY" not in qml.specs(pruned)(X[0], 1e-3)["resources"].gate_types
     np.testing.assert_allclose(results(pruned, X, 1e-3), results(original, X, 1e-3), atol=1e-2)

@@ -195,7 +195,7 @@ def test_gates_are_those_of_the_original(name):
     """No offsets: at any weights every gate that is left is one of the original's at those weights."""
     original, weights, pruned = case(name)
     for w in (weights, pruned.weights, weights + 0.3 * np.arange(len(weights))):
-        before, after = (qml.workflow.construct_tape(q)(X[0], w).operations for q in (original, pruned.qnode))
+        before, after = (qml.workflow.construct_tape(q)(X[0], w).operations for q in (original, pruned))
         before = expand(before)
         assert len(after) < len(before)
         for op in after:
