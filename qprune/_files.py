@@ -165,7 +165,7 @@ def check_place(path: Path, is_ours: Callable[[Path], bool], overwrite: bool) ->
 
 def tidy(parent: Path) -> None:
     """Delete the scratch folders of dead processes; what one had set aside and not replaced goes back to its place."""
-    for left in parent.glob(f"{SCRATCH}*") if fcntl else ():
+    for left in parent.glob(f"{SCRATCH}*") if fcntl and os.path.isdir(parent) else ():
         try:
             lock = os.open(left, os.O_RDONLY)
         except OSError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
@@ -187,9 +188,9 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _certify(options: argparse.Namespace) -> int:
-    if any((options.result / name).exists() for name in BESIDE):
+    if any(os.path.exists(options.result / name) for name in BESIDE):
         raise OptionError(f"{options.result} holds a pruned QNode; load it, and give its result to qprune.everywhere")
-    with_drawings = (options.result / "report.html").is_file()
+    with_drawings = os.path.isfile(options.result / "report.html")
     result = everywhere(load(options.result), gap=options.gap, time_limit=options.time_limit)
     save(result, options.result, drawings=with_drawings, overwrite=True)
     print(result)

@@ -136,7 +136,7 @@ def checked_window(value: Any) -> int | str:
         OptionError: It is neither.
     """
     value = plain(value)
-    if value == "auto" and isinstance(value, str):
+    if isinstance(value, str) and value == "auto":
         return value
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise OptionError(f'window must be a number of qubits ≥ 0, 0 for none, or "auto", got {value!r}')

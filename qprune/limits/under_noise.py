@@ -72,7 +72,7 @@ class UnderNoise(Limit):
 
     def __post_init__(self) -> None:
         refit = plain(self.refit)
-        if not (isinstance(refit, bool) or refit == "noise"):
+        if not (isinstance(refit, bool) or (isinstance(refit, str) and refit == "noise")):
             raise OptionError(f'refit must be True, False or "noise", got {refit!r}')
         device = None if self.device is None else calibrate(plain(self.device))
         set_checked(self, device=device, refit=refit, window=checked_window(self.window))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from math import inf
 from numbers import Real
@@ -78,10 +79,10 @@ def snapshots() -> dict[str, dict[str, Any]]:
 def resolve(name: str | Path) -> Path | BackendV2:
     """A path or name as a file, or as the backend of a snapshot."""
     path = Path(name)
-    if path.is_file():
+    if os.path.isfile(path):
         return path
     shipped = shipped_folder("noise_models") / f"{path.stem}.json"
-    if path.parent == Path(".") and path.suffix in ("", ".json") and shipped.is_file():
+    if path.parent == Path(".") and path.suffix in ("", ".json") and os.path.isfile(shipped):
         return shipped
     if path.name.startswith("Fake"):
         provider = require(SNAPSHOT_MODULE, "devices", f"the device snapshot {name}")

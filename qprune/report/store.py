@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -143,7 +144,7 @@ def load(folder: str | Path) -> PruneResult:
             The page, the pictures and report.txt may be made anew; `verify` will say that they are not those saved.
     """
     folder = Path(folder)
-    if not folder.exists():
+    if not os.path.exists(folder):
         tidy(folder.parent)  # may have been set aside by a process that died
     result = _read(folder)
     there = result.files or {}
@@ -205,7 +206,7 @@ def _is_same_circuit(first: Path, second: Path) -> bool:
 
 def is_result(folder: Path) -> bool:
     """Whether a folder holds a saved result and nothing else."""
-    if not (folder / CERTIFICATE).is_file():
+    if not os.path.isfile(folder / CERTIFICATE):
         return False
     inside = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
     return inside <= RESULT_FILES

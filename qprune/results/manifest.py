@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -36,7 +37,7 @@ def read_certificate(folder: Path) -> Certificate:
         CertificateError: It is damaged otherwise.
     """
     path = folder / CERTIFICATE
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise BundleError(f"{folder} holds no {CERTIFICATE}; give a folder that `qprune prune --out` wrote")
     text = read_text(path)
     parse_json(text, str(path))

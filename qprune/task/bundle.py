@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -54,9 +55,9 @@ def read_task(folder: Path, split: str | None) -> dict[str, Any]:
     Raises:
         BundleError: A file is missing or cannot be understood.
     """
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise BundleError(f"no task bundle at {folder}: give a folder with circuit.qasm, task.json, inputs.csv")
-    if (folder / "certificate.json").exists():
+    if os.path.exists(folder / "certificate.json"):
         raise BundleError(
             f"{folder} holds a result; give one of the task bundles in it: {folder / 'original'} or {folder / 'pruned'}"
         )

@@ -33,6 +33,8 @@ from qprune import (
     verify,
 )
 from qprune.cli.command import UNUSABLE, main
+from qprune.limits.base import options_of
+from qprune.limits.registry import LIMITS
 from qprune.qiskit.faces import check_certificate
 
 X, W = ParameterVector("x", 2), ParameterVector("w", 3)
@@ -219,3 +221,35 @@ def test_errors_are_one_line_whatever_they_show(junk):
         assert len(str(caught.value).splitlines()) == 1
         copied = pickle.loads(pickle.dumps(caught.value))
         assert (type(copied), str(copied)) == (type(caught.value), str(caught.value))
+
+
+@pytest.mark.parametrize("junk", [np.zeros((2, 2)), np.array([]), np.diag([1, 2, 3])], ids=["zeros", "empty", "matrix"])
+@pytest.mark.parametrize("limit", LIMITS.values(), ids=lambda limit: limit.name)
+def test_no_field_of_a_limit_takes_an_array(limit, junk):
+    """Comparing one with a word or a number gives an array, whose truth NumPy refuses to tell."""
+    main = {} if limit.main == "device" else {limit.main: 0.1}
+    for name in {limit.main, *options_of(limit)}:
+        with pytest.raises(QpruneError):
+            limit(**{**main, name: junk})
+
+
+LONG = "9" * 5000
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *(["prune", LONG], ["verify", LONG], ["show", LONG], ["certify", LONG], ["frontier", LONG, "--budgets", "0.1"]),
+        *(["show", f"{LONG}/x"], ["prune", "BUNDLE", "--under-noise", LONG], ["prune", "BUNDLE", "--noise", LONG]),
+        ["prune", "BUNDLE", "--out", LONG],
+    ],
+    ids=lambda arguments: " ".join(a[:12] for a in arguments),
+)
+def test_names_longer_than_a_file_system_takes(arguments, tmp_path, capsys):
+    make().save(tmp_path / "bundle")
+    try:
+        status = main([a.replace("BUNDLE", str(tmp_path / "bundle")) for a in arguments])
+    except SystemExit as stopped:
+        status = stopped.code
+    assert status == UNUSABLE
+    assert "Traceback" not in capsys.readouterr().err

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -200,9 +201,18 @@ COLUMNS = {"label", "probability", "split"}  # of inputs.csv, besides those of t
 
 def saved(outcome: Outcome, folder: Path) -> bool:
     """Whether a result was saved; only an input parameter with the name of a column may be refused, in these words."""
-    taken = COLUMNS & {p.name for p in outcome.result.original.input_params}
+    return _saved(outcome.result.original, lambda: qprune.save(outcome.result, folder, drawings=False))
+
+
+def saved_task(task: Any, folder: Path) -> bool:
+    """Whether a bundle was written, likewise."""
+    return _saved(task, lambda: task.save(folder))
+
+
+def _saved(task: Any, save: Callable[[], Any]) -> bool:
+    taken = COLUMNS & {p.name for p in task.input_params}
     try:
-        qprune.save(outcome.result, folder, drawings=False)
+        save()
     except qprune.BundleError as error:
         if not taken or "give that input parameter another name" not in str(error):
             raise
@@ -277,12 +287,20 @@ def load_task(folder: Path) -> Any:
 # -- other ways in -------------------------------------------------------------------------------------------------
 
 
-def in_pass_manager(manager: Any, stage: str, task: Any, request: Request) -> tuple[QuantumCircuit, Any]:
-    """Run a staged pass manager on the task's circuit with pruning at the end of a stage."""
+def in_pass_manager(manager: Any, stage: str, task: Any, request: Request) -> tuple[QuantumCircuit, Any] | None:
+    """Run a staged pass manager on the task's circuit with pruning at the end of a stage.
+
+    None where a circuit on a register named like the device's may be read in two ways, and is refused in these words.
+    """
     step = PassManager([PruneGates(task, limit_of(request), **settings_of(request))])
     before = getattr(manager, stage)
     setattr(manager, stage, step if before is None else before + step)
-    circuit = manager.run(task.circuit)
+    try:
+        circuit = manager.run(task.circuit)
+    except qprune.TaskError as error:
+        if "cannot be told whether the layout" not in str(error):
+            raise
+        return None
     return circuit, manager.property_set
 
 

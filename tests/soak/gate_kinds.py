@@ -78,9 +78,9 @@ def _controlled(name: str, controls: int) -> GateKind:
     def build(rng: np.random.Generator, *a: Angle) -> Any:
         return gate.base_class(*a).control(controls, ctrl_state=int(rng.integers(2**controls)))
 
-    return GateKind(
-        f"{name}.control({controls})", gate.num_qubits + controls, len(gate.params), build, any_size=_alone(name)
-    )
+    # With more controls Qiskit's definition adds angles, and qprune refuses those that it would round.
+    any_size = _alone(name) and gate.num_qubits + controls == 2
+    return GateKind(f"{name}.control({controls})", gate.num_qubits + controls, len(gate.params), build, any_size)
 
 
 # -- gates that hold matrices, vectors and words ------------------------------------------------------------------

@@ -137,7 +137,12 @@ def _symbols() -> dict[str, Parameter]:
 
 
 def draw_situation(
-    rng: np.random.Generator, *, most_qubits: int = 4, most_gates: int = 10, kinds: Sequence[str] | None = None
+    rng: np.random.Generator,
+    *,
+    most_qubits: int = 4,
+    most_gates: int = 10,
+    kinds: Sequence[str] | None = None,
+    huge: bool = True,
 ) -> Situation:
     """A random situation.
 
@@ -146,9 +151,10 @@ def draw_situation(
         most_qubits: Largest circuit.
         most_gates: Gates after the first layer.
         kinds: Kinds of gates to draw from; default all.
+        huge: Whether angles may be far larger than a turn; those of every tenth are.
     """
     num_qubits = min(most_qubits, int(rng.choice([1, 2, 3, 4], p=[0.2, 0.42, 0.32, 0.06])))
-    huge = bool(rng.random() < 0.1)
+    huge = bool(rng.random() < 0.1) and huge
     weights, inputs = NAMES[rng.choice(len(NAMES), p=[0.55, 0.25, 0.1, 0.1])]
     probes = [{name: float(rng.uniform(0.1, 3)) for name in (*weights, *inputs)} for _ in range(2)]
     steps = _first_layer(rng, num_qubits, inputs)
