@@ -80,7 +80,9 @@ def _controlled(name: str, controls: int) -> GateKind:
 
     # With more controls Qiskit's definition adds angles, and qprune refuses those that it would round.
     any_size = _alone(name) and gate.num_qubits + controls == 2
-    return GateKind(f"{name}.control({controls})", gate.num_qubits + controls, len(gate.params), build, any_size)
+    return GateKind(
+        f"{name}.control({controls})", gate.num_qubits + controls, len(gate.params), build, any_size=any_size
+    )
 
 
 # -- gates that hold matrices, vectors and words ------------------------------------------------------------------
