@@ -67,6 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             again=options.again,
             networks=options.networks,
             seeds=options.seeds,
+            sides=options.sides,
             against=options.against,
             python=options.python,
         )
@@ -144,6 +145,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--again", action="store_true", help="measure anew what the file holds already")
     command.add_argument("--networks", nargs="+", default=(), choices=refit.NETWORKS, metavar="NAME", help="only these")
     command.add_argument("--seeds", nargs="+", type=int, default=(), metavar="N", help="only these (default 0 to 4)")
+    command.add_argument("--sides", nargs="+", default=(), choices=refit.SIDES, metavar="NAME", help="only these")
     command.add_argument("--against", type=Path, metavar="CHECKOUT", help="also measure another checkout")
     command.add_argument("--python", default=sys.executable, help="the interpreter for it")
 

@@ -68,7 +68,7 @@ def provenance(seed: int) -> Row:
         "load_1min": round(os.getloadavg()[0], 2),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in MEASURED_PACKAGES}},
         "seed": seed,
-        "commit": _commit(),
+        "commit": commit_of(ROOT),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
@@ -82,18 +82,18 @@ def _cpu_model() -> str:
     return names[0] if names else platform.machine()
 
 
-def _commit() -> str:
-    """The commit of the working tree, with "+" where the measured code differs from it."""
+def commit_of(checkout: Path) -> str:
+    """The commit of a working tree, with "+" where the measured code differs from it."""
     try:
-        commit = _git("rev-parse", "--short=12", "HEAD")
-        changed = _git("status", "--porcelain", "--", "qprune", "benchmarks/*.py")
+        commit = _git(checkout, "rev-parse", "--short=12", "HEAD")
+        changed = _git(checkout, "status", "--porcelain", "--", "qprune", "benchmarks/*.py")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return commit + ("+" if changed else "")
 
 
-def _git(*arguments: str) -> str:
-    return subprocess.run(["git", *arguments], cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
+def _git(checkout: Path, *arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=checkout, check=True, capture_output=True, text=True).stdout.strip()
 
 
 # -- memory -------------------------------------------------------------------------------------------------------

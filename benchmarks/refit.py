@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from benchmarks.records import ROOT, Row, append, provenance, rows_of
+from benchmarks.records import ROOT, Row, append, commit_of, provenance, rows_of
 
 NETWORKS = ("iris-4q", "cancer-4q", "wine-6q", "digits-6q", "digits4-8q", "digits-10q")
 SEEDS = range(5)
@@ -22,9 +22,12 @@ SIDES = ("qprune", "other checkout", "lightning", "jax")
 
 _LOAD = """
 import json, sys, time
+from importlib.metadata import version
 import numpy as np
 import qprune
 task = qprune.Task.load(sys.argv[1])
+def versions(*names):
+    return {name: version(name) for name in ("qiskit", "qiskit-aer", "numpy", "scipy", *names)}
 """
 
 # Works in checkouts before and after limits became objects.
@@ -49,7 +52,7 @@ gates = [item for item in result.circuit.data]
 print(json.dumps({
     "processor_seconds": seconds, "seconds": wall, "gates": len(gates),
     "two_qubit_gates": sum(len(item.qubits) > 1 for item in gates),
-    "measured": float(result.certificate.largest_measured),
+    "measured": float(result.certificate.largest_measured), "versions": versions(),
 }))
 """
 )
@@ -61,12 +64,16 @@ for _ in range(int(sys.argv[2])):
     begun = time.process_time()
     run()
     times.append(time.process_time() - begun)
-print(json.dumps({"processor_seconds": sorted(times), "samples": len(task.selected)}))
+print(json.dumps({
+    "processor_seconds": sorted(times), "samples": len(task.selected), "qubits": task.num_qubits,
+    "weights": len(task.weights), "versions": versions(*LIBRARIES),
+}))
 """
 
 _JACOBIAN = (
     _LOAD
     + """
+LIBRARIES = ()
 try:
     from qprune.gates.sites import sites_of
     from qprune.simulators.engine import Network
@@ -116,6 +123,7 @@ rows = task.inputs[task.selected]
 _LIGHTNING = (
     _QNODE
     + """
+LIBRARIES = "pennylane", "pennylane-lightning"
 from pennylane import numpy as pnp
 node = qml.QNode(circuit, qml.device("lightning.qubit", wires=task.num_qubits), diff_method="adjoint")
 slope = qml.jacobian(lambda w, x: pnp.stack(node(x, w)), argnums=0)
@@ -130,6 +138,7 @@ def run():
 _JAX = (
     _QNODE
     + """
+LIBRARIES = "pennylane", "jax"
 import jax
 jax.config.update("jax_enable_x64", True)
 node = qml.QNode(circuit, qml.device("default.qubit", wires=task.num_qubits), interface="jax", diff_method="backprop")
@@ -148,6 +157,7 @@ def run(
     again: bool = False,
     networks: Sequence[str] = (),
     seeds: Sequence[int] = (),
+    sides: Sequence[str] = (),
     against: Path | None = None,
     python: str = sys.executable,
     step: Callable[[str], None] = print,
@@ -160,6 +170,7 @@ def run(
         again: Measure anew what the file holds.
         networks: Bundles; default all.
         seeds: Seeds of the searches; default five.
+        sides: Of `SIDES`; default all.
         against: Another checkout, whose searches and Jacobian are measured too.
         python: The interpreter for it.
         step: Told what is being measured.
@@ -167,11 +178,15 @@ def run(
     chosen = networks or (NETWORKS[:1] if quick else NETWORKS)
     known = [] if again else [json.dumps(row["config"], sort_keys=True) for row in rows_of(out)]
     for config, code, arguments, checkout, interpreter in _work(chosen, seeds or SEEDS, quick, against, python):
-        if json.dumps(config, sort_keys=True) in known:
+        if json.dumps(config, sort_keys=True) in known or (sides and config["side"] not in sides):
             continue
         step(", ".join(map(str, config.values())))
         found = _measured(code, arguments, checkout, interpreter)
-        append(out, {"benchmark": "refit", "config": config, **found, **provenance(config.get("seed", 0))})
+        where = provenance(config.get("seed", 0))
+        if checkout != ROOT:
+            where["commit"] = commit_of(checkout)
+        where["versions"] |= found.pop("versions", {})
+        append(out, {"benchmark": "refit", "config": config, **found, **where})
 
 
 def _work(

@@ -1,9 +1,10 @@
-"""The command `qprune`: exit 0 on success, 1 if a claim does not hold, 2 for unusable input."""
+"""The command `qprune`: exit 0 on success, 1 if a claim does not hold, 2 for unusable input, 130 if interrupted."""
 
 from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
@@ -30,15 +31,18 @@ from qprune.geometry.supremum import GAP
 from qprune.limits.base import Limit
 from qprune.limits.certify_everywhere import everywhere
 from qprune.limits.frontier import frontier
+from qprune.limits.progress import INTERRUPTED
 from qprune.limits.pruning import prune
 from qprune.limits.tradeoff import trade_off
 from qprune.report.plots import drawing_library
 from qprune.report.store import BESIDE, is_frontier, is_result, load, save, save_frontier
+from qprune.report.unfinished import Unfinished
 from qprune.results.result import plan_actions
+from qprune.results.tradeoff import TradeOffPoint
 from qprune.task.task import Task
 from qprune.verify.check import verify
 
-SUCCESS, VIOLATED, UNUSABLE = 0, 1, 2
+SUCCESS, VIOLATED, UNUSABLE, STOPPED = 0, 1, 2, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,6 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(error, VIOLATED)
     except QpruneError as error:
         return _fail(error, UNUSABLE)
+    except KeyboardInterrupt:
+        return _stopped("nothing was finished")
     except BrokenPipeError:  # the reader of a pipe has left
         sys.stderr.close()
         return SUCCESS
@@ -58,6 +64,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _fail(error: Exception, status: int) -> int:
     print(f"qprune: {' '.join(str(error).split())}", file=sys.stderr)
     return status
+
+
+def _stopped(what: str) -> int:
+    print(f"qprune: interrupted; {what}", file=sys.stderr)
+    return STOPPED
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -111,7 +122,6 @@ def _prune(options: argparse.Namespace) -> int:
     task = Task.load(options.bundle, holdout=options.holdout, seed=options.seed)
     with _workers(options.workers) as executor:
         again: dict[str, Any] = {"costs": costs, "noise": noise, "simulator": simulator, "executor": executor}
-        again["progress"] = True
         result = prune(
             task,
             limit,
@@ -120,16 +130,21 @@ def _prune(options: argparse.Namespace) -> int:
             prune_encoding=options.prune_encoding,
             resynthesis=options.resynthesis,
             seed=options.seed,
+            time_limit=options.time_limit,
             **again,
         )
         print(result)
-        if options.out is not None:
-            points = _curve(limit) if options.tradeoff is None else options.tradeoff
-            curve = trade_off(result, points=points, **again) if points else ()
-            save(result, options.out, overwrite=options.force, tradeoff=curve)
-            written = "report.html, certificate.json, report.txt, before.png, after.png, pruned/"
-            print(f"\nwritten to {options.out}: {written}")
-    return SUCCESS
+        stopped = result.certificate.options.get("cut_short") == INTERRUPTED
+        points = _curve(limit) if options.tradeoff is None else options.tradeoff
+        curve: Sequence[TradeOffPoint] = ()
+        if points and not stopped and options.out is not None:
+            curve = trade_off(result, points=points, **again)
+            stopped = len(curve) < points
+    if options.out is not None:
+        save(result, options.out, overwrite=options.force, tradeoff=curve)
+        written = "report.html, certificate.json, report.txt, before.png, after.png, pruned/"
+        print(f"\nwritten to {options.out}: {written}")
+    return _stopped("what was found by then is above") if stopped else SUCCESS
 
 
 def _curve(limit: Limit) -> int:
@@ -140,9 +155,11 @@ def _curve(limit: Limit) -> int:
 
 def _frontier(options: argparse.Namespace) -> int:
     task = Task.load(options.bundle, holdout=options.holdout, seed=options.seed)
+    unfinished = None
     if options.out is not None:
         drawing_library()
         check_place(options.out, is_frontier, options.force)
+        unfinished = Unfinished(options.out)
     with _workers(options.workers) as executor:
         front = frontier(
             task,
@@ -154,13 +171,18 @@ def _frontier(options: argparse.Namespace) -> int:
             simulator=simulator_from(options),
             executor=executor,
             seed=options.seed,
-            progress=True,
+            time_limit=options.time_limit,
+            known=unfinished.read() if unfinished else (),
+            found=unfinished.keep if unfinished else None,
         )
     print(front)
-    if options.out is not None:
+    if unfinished and not front.cut:
         save_frontier(front, options.out, overwrite=options.force)
+        unfinished.discard()
         print(f"\nwritten to {options.out}: frontier.png and {len(front)} results, 00 the largest")
-    return SUCCESS
+    elif unfinished:
+        print(f"\nfinished points are in {unfinished.folder}; the same command goes on from there")
+    return _stopped("the points found by then are above") if front.cut == INTERRUPTED else SUCCESS
 
 
 @contextmanager
@@ -171,8 +193,14 @@ def _workers(count: int) -> Iterator[Executor | None]:
     if count == 1:
         yield None
         return
-    with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:  # a fork copies Aer's locks as they are
+    context = get_context("spawn")  # a fork copies Aer's locks as they are
+    with ProcessPoolExecutor(count, mp_context=context, initializer=_leave_interrupts) as pool:
         yield pool
+
+
+def _leave_interrupts() -> None:
+    """On a worker: Ctrl-C goes to every process of a terminal, and the command itself sees to it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _points(text: str) -> int:
@@ -183,7 +211,7 @@ def _points(text: str) -> int:
 
 def _verify(options: argparse.Namespace) -> int:
     result = load(options.result)
-    print(verify(result.original, result, progress=True))
+    print(verify(result.original, result))
     return SUCCESS
 
 

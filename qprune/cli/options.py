@@ -109,6 +109,7 @@ def add_common(command: ArgumentParser) -> None:
     command.add_argument(
         "--simulator", choices=tuple(SIMULATORS), default=Statevector.name, help="how circuits are simulated"
     )
+    command.add_argument("--time-limit", type=float, metavar="SECONDS", help="end a search with the best so far")
     command.add_argument("--threads", type=int, default=1, help="threads for statevectors (default 1)")
     command.add_argument("--workers", type=int, default=1, help="processes that share the samples (default 1)")
 

@@ -34,7 +34,7 @@ def certify(prepared: Prepared, limit: Limit, rewritten: Rewritten) -> PruneResu
     simplified = circuit_of(task, prepared.sites)
     end = finished(prepared, rewritten.reduced)
     before = Measurements(prepared.prefix.outputs, _outputs(prepared, task, prepared.sites, task.heldout))
-    selected = prepared.runner.outputs(end.task, end.sites, task.selected, bool(prepared.settings.progress))
+    selected = prepared.runner.outputs(end.task, end.sites, task.selected, prepared.settings.shown)
     after = Measurements(selected, _outputs(prepared, end.task, end.sites, task.heldout))
     basis = Basis(
         task=task,
@@ -60,15 +60,21 @@ def certify(prepared: Prepared, limit: Limit, rewritten: Rewritten) -> PruneResu
     return recorded(result)
 
 
-def _options(prepared: Prepared, limit: Limit, rewritten: Rewritten) -> dict[str, Any]:
-    """What was asked for, with what stood open: the window that was used, the budget that came out, an early end."""
+def options_under(prepared: Prepared, limit: Limit) -> dict[str, Any]:
+    """What a certificate says was asked for, with the window that is used."""
     asked = limit.record()
     if "window" in asked:
         asked["window"] = prepared.window
+    return {"limit": asked, **prepared.settings.record()}
+
+
+def _options(prepared: Prepared, limit: Limit, rewritten: Rewritten) -> dict[str, Any]:
+    """What was asked for, with what stood open: the budget that came out, an early end."""
+    options = options_under(prepared, limit)
     if rewritten.budget is not None:
-        asked["budget"] = rewritten.budget
+        options["limit"]["budget"] = rewritten.budget
     cut = rewritten.reduced.cut
-    return {"limit": asked, **prepared.settings.record(), **({"cut_short": cut} if cut else {})}
+    return {**options, **({"cut_short": cut} if cut else {})}
 
 
 def _noise_record(

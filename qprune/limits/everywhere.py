@@ -101,8 +101,8 @@ def _fitted(prepared: Prepared, watch: Watch[Reduced], task: Task, budget: float
         KeyboardInterrupt: The user interrupted it; what was found before counts.
     """
     watch.check()
-    settings = replace(prepared.settings, time_limit=watch.left)
-    found = compressed(prepare(task, settings, Comparison(window=0)), budget)
+    settings = replace(prepared.settings, progress=False)
+    found = compressed(prepare(task, settings, Comparison(window=0)), budget, watch)
     if found.cut == INTERRUPTED:
         raise KeyboardInterrupt
     return replace(found, task=prepared.task.with_circuit(found.task.circuit, found.task.named_weights), cut=None)

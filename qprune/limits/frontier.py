@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from qprune._text import aligned
 from qprune.errors import OptionError
 from qprune.gates.costs import Costs
-from qprune.limits.certify import certify
+from qprune.limits.certify import certify, options_under
 from qprune.limits.measured import Measured
-from qprune.limits.measuring import compressor_of, judged
+from qprune.limits.measuring import judged, measured, start_of, watch_of
 from qprune.limits.prepared import prepare
-from qprune.limits.removal import Reduced
+from qprune.limits.progress import INTERRUPTED
 from qprune.limits.settings import Settings
+from qprune.results.certificate import Certificate
+from qprune.results.hashes import circuit_hash, task_hash
 from qprune.results.result import PruneResult, two_qubit_gates
 from qprune.selection.strategies import Strategy
 from qprune.simulators.simulator import Simulator
@@ -33,9 +36,11 @@ class Frontier:
 
     Attributes:
         results: From the largest circuit to the smallest, each with its certificate.
+        cut: Why the search for it ended early, "time limit" or "interrupted"; None if it did not.
     """
 
     results: tuple[PruneResult, ...]
+    cut: str | None = None
 
     def __iter__(self) -> Iterator[PruneResult]:
         return iter(self.results)
@@ -77,9 +82,12 @@ def frontier(
     simulator: str | Simulator = "statevector",
     executor: Executor | None = None,
     seed: int = 0,
-    progress: bool = False,
+    time_limit: float | None = None,
+    progress: bool | None = None,
+    known: Iterable[PruneResult] = (),
+    found: Callable[[PruneResult], object] | None = None,
 ) -> Frontier:
-    """Prune under `Measured` at rising budgets, each going on from the one before.
+    """Prune under `Measured` at rising budgets.
 
     Args:
         task: As in `prune`.
@@ -92,7 +100,12 @@ def frontier(
         simulator: As in `prune`; other than statevectors only with `refit=False`.
         executor: As in `prune`.
         seed: As in `prune`.
+        time_limit: Seconds after which the search ends with the points found so far, > 0. Default: no limit. An
+            interrupt (Ctrl-C) does the same.
         progress: As in `prune`.
+        known: Results of an earlier call that was cut short, such as the `Frontier` it returned: budgets that they
+            answer, for the same task and settings, are not searched again.
+        found: Called with every result as it is found, one cut short excepted, to keep it.
 
     Returns:
         The Pareto front, with the circuit that only exact simplification left as its first member.
@@ -110,7 +123,6 @@ def frontier(
         [1, 0]
     """
     task = checked_task(task)
-    largest = task.largest_change
     settings = Settings(
         strategy=strategy,
         costs=costs,
@@ -118,29 +130,53 @@ def frontier(
         simulator=simulator,
         executor=executor,
         seed=seed,
+        time_limit=time_limit,
         progress=progress,
     )
     nothing = Measured(0.0, refit=refit)
     nothing.check(task, settings)
+    limits = [replace(nothing, refit=False), *_limits(task, nothing, budgets)]
+    prepared = prepare(task, settings, nothing.comparison)
+    answered = {_question(result.certificate): result for result in known}
+    hashes = circuit_hash(task.circuit), task_hash(task)
+    points, cut = list[PruneResult](), None
     try:
-        values = list(largest * np.geomspace(1e-3, 1, POINTS) if budgets is None else budgets)
+        with watch_of(prepared) as watch:
+            for k, limit in enumerate(limits):
+                watch.begin(f"pruning, point {k + 1} of {len(limits)},")
+                result = answered.get(_as_text(*hashes, options_under(prepared, limit)))
+                if result is None:
+                    # Each budget by itself: on from the circuit of a smaller one, most searches get stuck.
+                    reduced = measured(prepared, limit.budget, limit.refit, watch) if k else start_of(prepared)
+                    result, cut = certify(prepared, limit, judged(prepared, reduced)), reduced.cut
+                    if found is not None and not cut:
+                        found(result)
+                points.append(result)
+                if cut:
+                    break
+    except KeyboardInterrupt:
+        cut = INTERRUPTED
+        if not points:
+            raise
+    return Frontier(_undominated(points), cut)
+
+
+def _limits(task: Task, nothing: Measured, budgets: Sequence[float] | None) -> list[Measured]:
+    """From the least budget to the largest."""
+    try:
+        values = list(task.largest_change * np.geomspace(1e-3, 1, POINTS) if budgets is None else budgets)
     except TypeError as error:
         raise OptionError(f"budgets must be a list of numbers ≥ 0, got {budgets!r}") from error
-    limits = sorted((replace(nothing, budget=value) for value in values), key=lambda limit: limit.budget)
-    prepared = prepare(task, settings, nothing.comparison)
-    start = replace(nothing, refit=False)
-    found = [certify(prepared, start, start.choose(prepared))]
-    compressor = compressor_of(prepared) if refit else None
-    reduced: Reduced | None = None
-    with nullcontext() if compressor is None else compressor.watch:  # an interrupt leaves the points found so far
-        for limit in limits:
-            if compressor is None:
-                chosen = limit.choose(prepared)
-            else:
-                reduced = compressor.compress(limit.budget, reduced)
-                chosen = judged(prepared, reduced)
-            found.append(certify(prepared, limit, chosen))
-    return Frontier(_undominated(found))
+    return sorted((replace(nothing, budget=value) for value in values), key=lambda limit: limit.budget)
+
+
+def _question(certificate: Certificate) -> str:
+    """What a result answers: the network, the limit and the settings."""
+    return _as_text(certificate.original_hash, certificate.task_hash, certificate.options)
+
+
+def _as_text(original: str, task: str, options: Mapping[str, Any]) -> str:
+    return json.dumps([original, task, options], sort_keys=True)
 
 
 def _size(result: PruneResult) -> tuple[int, int]:

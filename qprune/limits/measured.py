@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import ClassVar
 
 from qprune.limits.base import Limit, Rewritten, checked_budget, checked_refit, checked_window, option, set_checked
-from qprune.limits.measuring import check_removal, compressed, deviation_of, forecast_of, judged, removed
+from qprune.limits.measuring import check_removal, judged, measured
 from qprune.limits.prepared import Comparison, Prepared
 from qprune.limits.settings import Settings
 from qprune.task.task import Task
@@ -60,7 +59,4 @@ class Measured(Limit):
         check_removal("Measured", settings, self.refit)
 
     def choose(self, prepared: Prepared) -> Rewritten:
-        if self.refit:
-            return judged(prepared, compressed(prepared, self.budget))
-        measure = partial(deviation_of, prepared)
-        return judged(prepared, removed(prepared, self.budget, measure, forecast=forecast_of(prepared)))
+        return judged(prepared, measured(prepared, self.budget, self.refit))

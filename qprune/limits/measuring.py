@@ -70,13 +70,19 @@ def deviation_of(prepared: Prepared, reduced: Reduced) -> float:
     return float((deviations(before, after) + doubt(task, before, after)).max())
 
 
-def watch_of(prepared: Prepared) -> Watch[Reduced]:
-    """Watches a search: the least total cost is best, then the least deviation."""
+def watch_of(prepared: Prepared, within: Watch[Reduced] | None = None) -> Watch[Reduced]:
+    """Watches a search: the least total cost is best, then the least deviation.
+
+    Args:
+        prepared: Its settings say for how long, and whether there is a line.
+        within: A longer search that this one is part of; then that one's time and line count.
+    """
     settings, costs = prepared.settings, prepared.costs
     return Watch(
         lambda reduced: (sum(cost_of(site, costs) for site in reduced.sites), reduced.deviation),
-        settings.time_limit,
+        settings.time_limit if within is None else None,
         settings.progress,
+        within=within,
     )
 
 
@@ -139,14 +145,36 @@ def forecast_of(prepared: Prepared) -> Forecast | None:
     return forecast
 
 
-def compressed(prepared: Prepared, budget: float) -> Reduced:
+def measured(prepared: Prepared, budget: float, refit: bool, within: Watch[Reduced] | None = None) -> Reduced:
+    """What `Measured` comes to.
+
+    Args:
+        prepared: The original.
+        budget: As in `Measured`.
+        refit: As in `Measured`.
+        within: As in `watch_of`.
+    """
+    if refit:
+        return compressed(prepared, budget, within)
+    start = start_of(prepared)
+    with watch_of(prepared, within) as watch:
+        removed(prepared, budget, partial(deviation_of, prepared), start, watch, forecast_of(prepared))
+    return replace(watch.best or start, cut=watch.cut)
+
+
+def compressed(prepared: Prepared, budget: float, within: Watch[Reduced] | None = None) -> Reduced:
     """Gates removed and weights moved, such that no output of any selected sample changes by more than the budget.
 
     The best of several searches, the cheapest first, as each may get stuck: what goes without refit, circuits grown
     from nothing, and the whole circuit.
+
+    Args:
+        prepared: The original.
+        budget: Largest deviation of any output on any selected sample.
+        within: As in `watch_of`.
     """
     start = start_of(prepared)
-    with watch_of(prepared) as watch:
+    with watch_of(prepared, within) as watch:
         plain = removed(prepared, budget, partial(deviation_of, prepared), start, watch, forecast_of(prepared))
         compressor = compressor_of(prepared, watch)
         if compressor.searches:

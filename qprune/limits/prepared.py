@@ -115,7 +115,7 @@ def prepare(task: Task, settings: Settings, comparison: Comparison) -> Prepared:
     sites, networks = shorten_networks(task, simpler)
     noise = calibration.of(sites)
     costs = calibration.costs(sites) if settings.costs is None else settings.costs
-    prefix = _looked_at(runner, settings, task, sites, bool(settings.progress))
+    prefix = _looked_at(runner, settings, task, sites, settings.shown)
     window = window_size(task, sites, comparison.window) if simulator.holds_states else 0
     return Prepared(
         task=task,

@@ -5,14 +5,16 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Sequence
+from math import ceil
 from types import TracebackType
 from typing import Any, Generic, Protocol, TypeVar
 
 from tqdm.auto import tqdm
 
+from qprune._progress import SILENT, is_shown
 from qprune.gates.sites import Site
 
-SILENT = 3.0  # seconds before a line is shown
+LONG = 60.0  # seconds of work from which on an estimate is said before
 REFRESH = 0.5  # seconds between two looks of the line
 OUT_OF_TIME, INTERRUPTED = "time limit", "interrupted"
 
@@ -41,6 +43,8 @@ class Watch(Generic[Circuit]):
         rank: What makes a circuit better than another: the smaller the better.
         time_limit: Seconds of wall-clock time, > 0; None for as long as it takes.
         progress: Whether to show a line; None: where a person watches and the search lasts.
+        what: Is being done, for the line.
+        within: A longer search that this one is part of: its line is shown, and its time counts too.
 
     Attributes:
         best: The best circuit so far, None before the first.
@@ -48,18 +52,23 @@ class Watch(Generic[Circuit]):
     """
 
     def __init__(
-        self, rank: Callable[[Circuit], Any], time_limit: float | None = None, progress: bool | None = None
+        self,
+        rank: Callable[[Circuit], Any],
+        time_limit: float | None = None,
+        progress: bool | None = None,
+        what: str = "pruning",
+        within: Watch[Any] | None = None,
     ) -> None:
-        self.rank = rank
+        self.rank, self.what, self.within = rank, what, within
         self.best: Circuit | None = None
         self.cut: str | None = None
         self._end = None if time_limit is None else time.monotonic() + time_limit
-        self._shown, self._next = is_watched() if progress is None else progress, 0.0
+        self._shown, self._next = within is None and is_shown(progress), 0.0
         self._line: tqdm | None = None
 
     def __enter__(self) -> Watch[Circuit]:
         if self._shown:
-            self._line = tqdm(desc="pruning", bar_format="{desc} {elapsed}{postfix}", delay=SILENT, leave=False)
+            self._line = tqdm(desc=self.what, bar_format="{desc} {elapsed}{postfix}", delay=SILENT, leave=False)
         return self
 
     def __exit__(
@@ -73,11 +82,6 @@ class Watch(Generic[Circuit]):
             self.cut = INTERRUPTED
         return self.cut is not None
 
-    @property
-    def left(self) -> float | None:
-        """Seconds that are left, None without a limit."""
-        return None if self._end is None else self._end - time.monotonic()
-
     def look(self, circuit: Circuit) -> None:
         """A circuit that keeps the limit: keep it if it is the best.
 
@@ -86,9 +90,31 @@ class Watch(Generic[Circuit]):
         """
         if self.best is None or self.rank(circuit) < self.rank(self.best):
             self.best = circuit
-        if self._line is not None:
-            self._line.set_postfix_str(f"{_size(circuit)}, best so far {_size(self.best)}", refresh=False)
+        self._show(f"{_size(circuit)}, best so far {_size(self.best)}")
         self.check()
+
+    def begin(self, what: str) -> None:
+        """Another part of the work begins; the line says which."""
+        self.what = what
+        if self._line is not None:
+            self._line.set_description_str(what, refresh=False)
+
+    def expect(self, seconds: float) -> None:
+        """How long the search will take, roughly: said before, where that is long and a person watches."""
+        if self.within is not None:
+            self.within.expect(seconds)
+        elif self._line is not None and seconds > LONG:
+            minutes = ceil(seconds / 60)
+            self._line.write(
+                f"qprune: {self.what} may take about {minutes} minutes here; Ctrl-C ends it with the best so far",
+                file=sys.stderr,
+            )
+
+    def _show(self, words: str) -> None:
+        if self.within is not None:
+            self.within._show(words)
+        elif self._line is not None:
+            self._line.set_postfix_str(words, refresh=False)
 
     def check(self) -> None:
         """To be called often: shows the time, and ends the search when it is up.
@@ -96,6 +122,8 @@ class Watch(Generic[Circuit]):
         Raises:
             OutOfTime: The time is up.
         """
+        if self.within is not None:
+            self.within.check()
         now = time.monotonic()
         if self._line is not None and now >= self._next:
             self._next = now + REFRESH
@@ -105,10 +133,5 @@ class Watch(Generic[Circuit]):
             raise OutOfTime
 
 
-def is_watched() -> bool:
-    """Whether a person sees what is written: on a terminal, or in a notebook."""
-    return sys.stderr.isatty() or "ipykernel" in sys.modules
-
-
 def _size(circuit: Found) -> str:
-    return f"{len(circuit.sites)} gates, {sum(len(site.qubits) > 1 for site in circuit.sites)} on several qubits"
+    return f"{len(circuit.sites)} gates ({sum(len(site.qubits) > 1 for site in circuit.sites)} on several qubits)"

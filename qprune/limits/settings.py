@@ -10,6 +10,7 @@ from typing import Any
 from qiskit.primitives import BaseEstimatorV2
 
 from qprune._checks import checked_choice, checked_flag, checked_integer, is_number, plain
+from qprune._progress import is_shown
 from qprune.errors import OptionError
 from qprune.gates.costs import Costs
 from qprune.gates.sites import NAMES
@@ -69,6 +70,11 @@ class Settings:
             )
         if self.simulated.measures and self.executor is not None:
             raise OptionError("an estimator measures where it is; leave the executor out")
+
+    @property
+    def shown(self) -> bool:
+        """Whether progress is shown."""
+        return is_shown(self.progress)
 
     @property
     def simulated(self) -> Simulator:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
+from qprune._progress import bar, is_shown
 from qprune.errors import OptionError
+from qprune.limits.progress import INTERRUPTED
 from qprune.limits.pruning import prune
 from qprune.limits.registry import limit_of
 from qprune.limits.threshold import Threshold
@@ -37,22 +38,22 @@ def trade_off_point(result: PruneResult) -> TradeOffPoint:
 
 
 def trade_off(
-    result: PruneResult, *, points: int = 12, progress: bool = False, **settings: Any
+    result: PruneResult, *, points: int = 12, progress: bool | None = None, **settings: Any
 ) -> tuple[TradeOffPoint, ...]:
     """Prune a result's task again under the same limit, at other values of its budget, or tolerance.
 
-    Each point takes about as long as the result did; `frontier`, which goes on from point to point, is faster where
-    deviations are measured.
+    Each point takes about as long as the result did.
 
     Args:
         result: What `prune` returned, or `qprune.load`.
         points: Number of settings, ≥ 2, evenly spaced on a logarithmic scale; one pruning each.
-        progress: Show a progress bar on stderr, where that is a terminal.
+        progress: Show a bar once the work has taken seconds; default: where a person watches.
         settings: What `prune` takes besides the limit and the certificate does not record (`costs` if a callable,
             `noise` if a noise model, `simulator` if an estimator, `executor`), or that shall differ.
 
     Returns:
-        One point per setting, in ascending order; what `qprune.report(…, tradeoff=…)` takes.
+        One point per setting, in ascending order, what `qprune.report(…, tradeoff=…)` takes; after an interrupt
+        (Ctrl-C) those found by then.
 
     Raises:
         OptionError: `points` is too small, a noise model or estimator that the result was pruned with is not given, or
@@ -73,8 +74,15 @@ def trade_off(
     again = {**_settings_of(result, settings), **settings}
     found = []
     values = np.geomspace(SPAN * largest, largest, points).tolist()
-    for value in tqdm(values, desc="trade-off", unit="pruning", disable=None if progress else True):
-        found.append(trade_off_point(prune(task, limit_of(used, value), **again)))
+    try:
+        for value in bar("trade-off", "pruning", is_shown(progress), of=values):
+            point = prune(task, limit_of(used, value), **{"progress": False, **again})
+            if point.certificate.options.get("cut_short") == INTERRUPTED:
+                break
+            found.append(trade_off_point(point))
+    except KeyboardInterrupt:
+        if not found:
+            raise
     return tuple(found)
 
 

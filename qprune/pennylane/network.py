@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pennylane as qml
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from qprune._arrays import FloatArray
+from qprune._progress import bar
 from qprune.errors import TaskError
 from qprune.pennylane.tape import expand, number, slots_of, word_of
 
@@ -117,7 +117,7 @@ class Network:
 
     def table(self, weights: Mapping[str, Any], signature: Signature, progress: bool = False) -> FloatArray:
         """`read` for every sample, shape (M, S)."""
-        samples = tqdm(range(self.num_samples), "reading", unit="sample", disable=None if progress else True)
+        samples = bar("reading", "sample", progress, of=range(self.num_samples))
         return np.array([self.read(self.sample(i), weights, signature) for i in samples])
 
     @property

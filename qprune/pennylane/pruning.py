@@ -56,7 +56,8 @@ def prune(
     simulator: str | Simulator | BaseEstimatorV2 = "statevector",
     executor: Executor | None = None,
     seed: int = 0,
-    progress: bool = False,
+    time_limit: float | None = None,
+    progress: bool | None = None,
 ) -> Any:
     """Prune a trained QNode under a limit: how far any output may move, and how that is known.
 
@@ -87,7 +88,8 @@ def prune(
         simulator: As in `qprune.prune`.
         executor: As in `qprune.prune`.
         seed: Of the hold-out split and of strategies that draw.
-        progress: Show progress bars on stderr, where that is a terminal.
+        time_limit: As in `qprune.prune`.
+        progress: As in `qprune.prune`.
 
     Returns:
         A `PrunedQNode`, or the module with smaller layers.
@@ -147,6 +149,7 @@ def prune(
         simulator=simulator,
         executor=executor,
         seed=seed,
+        time_limit=time_limit,
         progress=progress,
     )
     limit = checked_limit(limit)
@@ -161,7 +164,7 @@ def prune(
         raise TaskError("labels need a QNode that returns only expval; leave them out, or measure the var apart")
     scalar = np.array([op.name not in WHOLE for op in operations for _ in range(slot_count(op))], dtype=bool)
     check_repeats(network, signature)
-    roles = find_roles(network, signature, scalar, progress)
+    roles = find_roles(network, signature, scalar, settings.shown)
     _check_moved(network, roles)
     circuit = circuit_of(operations, roles.parameters(), order)
     params = {p.name: p for p in circuit.parameters}

@@ -191,7 +191,7 @@ class PrunedQNode(qml.QNode):
         state = "certified" if self.certificate_valid else "certificate void, weights moved"
         return f"<PrunedQNode {self.__name__}{inspect.signature(self)}: {self.result!r}, {state}>"
 
-    def verify(self, *, progress: bool = False) -> VerificationReport:
+    def verify(self, *, progress: bool | None = None) -> VerificationReport:
         """Recompute every claim independently, see `qprune.verify`; raises CertificateViolation with the numbers."""
         if not self.certificate_valid:
             self.certificate  # noqa: B018 raises

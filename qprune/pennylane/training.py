@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 from qprune._arrays import FloatArray
+from qprune._progress import bar, is_shown
 from qprune.errors import OptionError, TaskError
 from qprune.geometry import bounds
 from qprune.limits.claims import HOLDOUT_DELTA
@@ -53,7 +53,7 @@ def finetune(
     steps: int,
     *,
     every: int = 10,
-    progress: bool = True,
+    progress: bool | None = None,
 ) -> FineTuned:
     """Train on with a PennyLane optimizer; a thin loop around `optimizer.step_and_cost`.
 
@@ -64,7 +64,7 @@ def finetune(
         optimizer: A PennyLane optimizer such as `qml.AdamOptimizer(0.05)`.
         steps: Updates, ≥ 0.
         every: Measure the deviation from the original every so many steps, and at both ends; 0: never.
-        progress: Show a progress bar on stderr, where that is a terminal.
+        progress: Show a bar once the work has taken seconds; default: where a person watches.
 
     Returns:
         Weights, history and a pruned QNode with these weights, whose certificate is void; see `recertify`.
@@ -95,12 +95,12 @@ def finetune(
         deviation = recertify(now).largest if wanted else None
         history.append(TrainingStep(step, float(cost), deviation, now.certificate_valid))
 
-    with tqdm(range(steps), "fine-tuning", unit="step", disable=None if progress else True) as bar:
-        for step in bar:
+    with bar("fine-tuning", "step", is_shown(progress), of=range(steps)) as shown:
+        for step in shown:
             new, cost = optimizer.step_and_cost(objective, *arrays)
             record(step, cost)
             arrays = list(new) if len(names) > 1 else [new]
-            bar.set_postfix(loss=f"{float(cost):.4g}")
+            shown.set_postfix(loss=f"{float(cost):.4g}")
     record(steps, objective(*arrays))
     return FineTuned(packed(arrays), tuple(history), pruned.with_weights(packed(arrays)))
 

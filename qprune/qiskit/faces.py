@@ -100,6 +100,7 @@ class PruneGates(TransformationPass):
         simulator: As in `qprune.prune`.
         executor: As in `qprune.prune`.
         seed: As in `qprune.prune`.
+        time_limit: As in `qprune.prune`.
         progress: As in `qprune.prune`.
 
     Raises:
@@ -127,7 +128,8 @@ class PruneGates(TransformationPass):
         simulator: str | Simulator | BaseEstimatorV2 = "statevector",
         executor: Executor | None = None,
         seed: int = 0,
-        progress: bool = False,
+        time_limit: float | None = None,
+        progress: bool | None = None,
     ) -> None:
         super().__init__()
         if not isinstance(task, Task):
@@ -148,6 +150,7 @@ class PruneGates(TransformationPass):
                 simulator=simulator,
                 executor=executor,
                 seed=seed,
+                time_limit=time_limit,
                 progress=progress,
             )
         )

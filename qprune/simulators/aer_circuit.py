@@ -15,8 +15,8 @@ from qiskit.circuit.library import UnitaryGate
 from qiskit.quantum_info import SparsePauliOp
 from qiskit_aer import AerSimulator
 from qiskit_aer.library import SaveExpectationValue
-from tqdm import tqdm
 
+from qprune._progress import bar
 from qprune.gates.matrices import unitary_of
 from qprune.gates.sites import Site, Word, pauli_label
 from qprune.simulators.values import Readings
@@ -115,7 +115,7 @@ class CircuitPass:
         total = len(self.samples)
         chunk = max(1, min(256, 2**22 >> self.circuit.num_qubits)) if self.binds else 1
         rows: list[dict[str, Any]] = []
-        with tqdm(total=total, desc="simulating", unit="sample", disable=None if progress else True) as bar:
+        with bar("simulating", "sample", progress, total=total) as shown:
             for start in range(0, total if self.binds else 1, chunk):
                 binds = {p: v[start : start + chunk] for p, v in self.binds.items()}
                 count = min(chunk, total - start)
@@ -127,7 +127,7 @@ class CircuitPass:
                 if not result.success:
                     raise RuntimeError(f"Aer could not simulate the circuit: {result.status}")
                 rows += [experiment.data.to_dict() for experiment in result.results]
-                bar.update(count)
+                shown.update(count)
         # Without input all samples are the same state.
         return rows if self.binds else rows * total
 

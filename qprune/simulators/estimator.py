@@ -17,9 +17,9 @@ from qiskit.primitives import BaseEstimatorV2
 from qiskit.providers import BackendV2
 from qiskit.quantum_info import SparsePauliOp
 from qiskit.transpiler import generate_preset_pass_manager
-from tqdm import tqdm
 
 from qprune._arrays import FloatArray
+from qprune._progress import bar
 from qprune.errors import OptionError, TaskError
 from qprune.gates.sites import Site, Word, words_of
 from qprune.simulators.aer_circuit import CircuitPass
@@ -117,7 +117,7 @@ class EstimatorPass(CircuitPass):
     def _measure(self, places: dict[int, list[Word]], progress: bool) -> dict[tuple[int, Word], FloatArray]:
         found = {}
         todo = list(places.items())
-        with tqdm(total=len(todo), desc="measuring", unit="circuit", disable=None if progress else True) as bar:
+        with bar("measuring", "circuit", progress, total=len(todo)) as shown:
             for start in range(0, len(todo), JOB):
                 part = todo[start : start + JOB]
                 results = self.estimator.run([self._pub(at, words) for at, words in part]).result()
@@ -127,7 +127,7 @@ class EstimatorPass(CircuitPass):
                     self.precision = max(self.precision, _precision(result))
                     for word, row in zip(words, np.broadcast_to(values, (len(words), len(self.samples))), strict=True):
                         found[at, word] = row
-                bar.update(len(part))
+                shown.update(len(part))
         return found
 
     def _pub(self, at: int, words: list[Word]) -> tuple[Any, ...]:

@@ -12,9 +12,9 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 from qiskit.quantum_info import SparsePauliOp
-from tqdm import tqdm
 
 from qprune._arrays import ComplexArray, FloatArray
+from qprune._progress import bar
 from qprune._rounding import EPSILON
 from qprune.errors import TaskError
 from qprune.gates.sites import Word, words_of
@@ -222,10 +222,10 @@ class ChainPass:
     def read(self, progress: bool) -> Readings:
         varies, total = self.blocks.varies, len(self.samples)
         parts = []
-        with tqdm(total=total, desc="simulating", unit="sample", disable=None if progress else True) as bar:
+        with bar("simulating", "sample", progress, total=total) as shown:
             for row in range(total if varies else 1):  # without input all samples are the same state
                 parts.append(self._sample(row))
-                bar.update(1 if varies else total)
+                shown.update(1 if varies else total)
         values, means, variances, distributions, states = zip(*(parts if varies else parts * total), strict=True)
         # |Δ⟨P⟩| ≤ 2 ‖Δψ‖, and ⟨P⟩ itself is rounded
         self.error = float(max(2 * state.error + STEP_ROUNDING * len(self.place) for state in states))

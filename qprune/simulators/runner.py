@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from qprune._arrays import FloatArray
+from qprune._progress import bar
 from qprune.gates.sites import Site, Word
 from qprune.simulators.sharding import in_pieces
 from qprune.simulators.simulator import Simulator
@@ -45,12 +45,12 @@ class Runner:
             return self.simulator.run(task, sites, wanted, samples, progress)
         shards = [samples[k : k + size] for k in range(0, len(samples), size)]
         shared = Portable((task.only(samples[:1]), tuple(sites)))
-        with tqdm(total=len(samples), desc="simulating", unit="sample", disable=None if progress else True) as bar:
+        with bar("simulating", "sample", progress, total=len(samples)) as shown:
             parts = in_pieces(
                 self.executor,
                 _shard,
                 [(self.simulator, shared, task.inputs[shard], wanted) for shard in shards],
-                lambda k: bar.update(len(shards[k])),
+                lambda k: shown.update(len(shards[k])),
             )
         return _joined(parts)
 

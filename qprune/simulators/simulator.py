@@ -50,7 +50,7 @@ class Simulator(ABC):
             sites: The N gates in order.
             wanted: Pauli words per site, on the circuit's qubits; N sequences, many of them empty.
             samples: Indices of the M samples to run.
-            progress: Show a progress bar on stderr, where that is a terminal.
+            progress: Whether to show a bar on stderr once the work has taken seconds.
 
         Returns:
             The values, shape (V, M), and the outputs of the same run.

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from qiskit.quantum_info import SparsePauliOp
 from qiskit_aer.quantum_info.states.aer_state import AerState
-from tqdm import tqdm
 
 from qprune._arrays import ComplexArray, FloatArray
+from qprune._progress import bar
 from qprune.gates.sites import Word, pauli_label, words_of
 from qprune.simulators.blocks import LARGEST, Block, Blocks
 from qprune.simulators.values import AT_ONCE, Readings
@@ -48,11 +48,11 @@ class EnsemblePass:
         total = len(self.samples) if self.blocks.varies else 1  # without input all samples are the same state
         largest = max(1, AT_ONCE >> len(self.qubits))
         chunks = []
-        with tqdm(total=len(self.samples), desc="simulating", unit="sample", disable=None if progress else True) as bar:
+        with bar("simulating", "sample", progress, total=len(self.samples)) as shown:
             for start in range(0, total, largest):
                 rows = np.arange(start, min(start + largest, total))
                 chunks.append(self._chunk(steps, outputs, rows))
-                bar.update(len(rows) if total > 1 else len(self.samples))
+                shown.update(len(rows) if total > 1 else len(self.samples))
         values, means, variances, distribution = (
             np.repeat(np.concatenate(parts, axis=-1), len(self.samples) // total, axis=-1)
             for parts in zip(*chunks, strict=True)

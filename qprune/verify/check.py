@@ -14,6 +14,7 @@ from numbers import Real
 import numpy as np
 
 from qprune._arrays import FloatArray
+from qprune._progress import is_shown
 from qprune.errors import CertificateError, CertificateViolation, QpruneError, TaskError
 from qprune.results.certificate import EVERYWHERE, package_versions
 from qprune.results.hashes import bytes_hash, circuit_hash, task_hash
@@ -39,7 +40,7 @@ SIMULATED, PREFIX, FORMULA = "full simulation", "prefix states", "formula of the
 READ = ("certificate", "simplified", "flat", "original", "task", "plan", "accuracy", "files")  # of `Result`
 
 
-def verify(task: Task | Result, result: Result | None = None, *, progress: bool = False) -> VerificationReport:
+def verify(task: Task | Result, result: Result | None = None, *, progress: bool | None = None) -> VerificationReport:
     """Recompute every claim of `result.certificate` about pruning `task`, by full simulation.
 
     First all hashes: of the circuits, the task, plan and accuracy, and of every file of a result that was read from a
@@ -52,7 +53,7 @@ def verify(task: Task | Result, result: Result | None = None, *, progress: bool 
     Args:
         task: The task that was pruned, as you know it; or the result alone, whose own original is then the task.
         result: What `prune` returned or `PruneResult.load` read.
-        progress: Show a progress bar on stderr, where that is a terminal.
+        progress: Show a bar once the work has taken seconds; default: where a person watches.
 
     Raises:
         CertificateError: The certificate is damaged, or belongs to another circuit or task.
@@ -70,7 +71,7 @@ def verify(task: Task | Result, result: Result | None = None, *, progress: bool 
         )
     hashes = list(_check_hashes(task, result))
     try:
-        verifier = _Verifier(task, result, progress)
+        verifier = _Verifier(task, result, is_shown(progress))
         verifier.check_outputs()
         verifier.check_replacements()
         verifier.check_angles()

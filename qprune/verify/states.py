@@ -15,9 +15,9 @@ import psutil
 from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 from qiskit.quantum_info import Statevector
-from tqdm import tqdm
 
 from qprune._arrays import FloatArray
+from qprune._progress import bar
 from qprune.errors import TaskError
 from qprune.task.observables import DENSE_QUBITS, restricted, without_identity
 from qprune.task.task import Task
@@ -85,7 +85,7 @@ def simulate(
             f"{free / 2**30:.3g} GiB are free; use a machine with more memory"
         )
     rows = []
-    for i in tqdm(range(task.num_samples), "verifying", unit="sample", disable=None if progress else True):
+    for i in bar("verifying", "sample", progress, of=range(task.num_samples)):
         state, rewritten = _zero(len(used)), dict.fromkeys(choices, _zero(len(used)))
         deformed, angle = np.zeros((2, len(by)))
         for k, (gate, places) in enumerate(gates_on(simplified.bound_circuit(i), used)):

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from qiskit import QuantumCircuit
 from qiskit_aer import AerSimulator
-from tqdm import tqdm
 
 from qprune._arrays import FloatArray
+from qprune._progress import bar
 from qprune.task.observables import restricted, without_identity
 from qprune.task.task import Task
 from qprune.verify.states import ComplexArray, Found, Pieces, Replacements, gates_on, run_gates, used_qubits
@@ -38,7 +38,7 @@ def simulate_wide(
     everything = (True,) * len(by)
     choices = list(dict.fromkeys([everything, *cones]))
     rows, state_error = [], 0.0
-    for i in tqdm(range(task.num_samples), "verifying", unit="sample", disable=None if progress else True):
+    for i in bar("verifying", "sample", progress, of=range(task.num_samples)):
         gates = list(gates_on(simplified.bound_circuit(i), used))
         rewritten = {choice: _rewritten(gates, by, choice) for choice in choices}
         whole = _rewritten(gates, {}, ())
