@@ -78,13 +78,13 @@ def everything(result):
 
 
 class Bar:
-    """Stands in for tqdm: counts samples, and calls somebody at a given count."""
+    """Stands in for a bar: counts samples, and calls somebody at a given count."""
 
     def __init__(self, monkeypatch, at=None, then=lambda: None):
         self.counts, self.totals, self.at, self.then = [], [], at, then
-        monkeypatch.setattr(runner, "tqdm", self.start)
+        monkeypatch.setattr(runner, "bar", self.start)
 
-    def start(self, *, total, **_):
+    def start(self, *_, total, **__):
         self.totals.append(total)
         self.counts.append(0)
         return self
