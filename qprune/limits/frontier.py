@@ -143,7 +143,7 @@ def frontier(
     try:
         with watch_of(prepared) as watch:
             for k, limit in enumerate(limits):
-                watch.begin(f"pruning, point {k + 1} of {len(limits)},")
+                watch.begin(f"pruning {k + 1}/{len(limits)}")
                 result = answered.get(_as_text(*hashes, options_under(prepared, limit)))
                 if result is None:
                     # Each budget by itself: on from the circuit of a smaller one, most searches get stuck.

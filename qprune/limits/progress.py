@@ -15,7 +15,7 @@ from qprune._progress import SILENT, is_shown
 from qprune.gates.sites import Site
 
 LONG = 60.0  # seconds of work from which on an estimate is said before
-REFRESH = 0.5  # seconds between two looks of the line
+REFRESH = 1.0  # seconds between two looks of the line
 OUT_OF_TIME, INTERRUPTED = "time limit", "interrupted"
 
 
@@ -63,7 +63,7 @@ class Watch(Generic[Circuit]):
         self.best: Circuit | None = None
         self.cut: str | None = None
         self._end = None if time_limit is None else time.monotonic() + time_limit
-        self._shown, self._next = within is None and is_shown(progress), 0.0
+        self._shown, self._next = within is None and is_shown(progress), time.monotonic() + SILENT
         self._line: tqdm | None = None
 
     def __enter__(self) -> Watch[Circuit]:
@@ -90,7 +90,8 @@ class Watch(Generic[Circuit]):
         """
         if self.best is None or self.rank(circuit) < self.rank(self.best):
             self.best = circuit
-        self._show(f"{_size(circuit)}, best so far {_size(self.best)}")
+        left, best = (_size(found) for found in (circuit, self.best))
+        self._show(f"{left[0]} gates ({left[1]} on several qubits), best so far {best[0]} ({best[1]})")
         self.check()
 
     def begin(self, what: str) -> None:
@@ -133,5 +134,5 @@ class Watch(Generic[Circuit]):
             raise OutOfTime
 
 
-def _size(circuit: Found) -> str:
-    return f"{len(circuit.sites)} gates ({sum(len(site.qubits) > 1 for site in circuit.sites)} on several qubits)"
+def _size(circuit: Found) -> tuple[int, int]:
+    return len(circuit.sites), sum(len(site.qubits) > 1 for site in circuit.sites)

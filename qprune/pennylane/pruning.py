@@ -136,6 +136,7 @@ def prune(
                 simulator=simulator,
                 executor=executor,
                 seed=seed,
+                time_limit=time_limit,
                 progress=progress,
             ),
         )

@@ -57,6 +57,35 @@ def test_time_runs_out():
     assert (search.best.size, search.cut) == (2, OUT_OF_TIME)
 
 
+def test_nothing_is_shown_of_what_is_over_at_once(capsys):
+    with watch(progress=True) as search:
+        search.look(Sized(2))
+        search.check()
+    assert capsys.readouterr().err.strip() == ""
+
+
+def test_a_search_within_another_shows_one_line_and_ends_with_it(capsys, monkeypatch):
+    monkeypatch.setattr("qprune.limits.progress.SILENT", 0.0)
+    monkeypatch.setattr("qprune.limits.progress.REFRESH", 0.0)
+    with watch(progress=True, time_limit=0.05) as outer:
+        outer.begin("pruning 2/3")
+        with watch(progress=True, within=outer) as inner:
+            while True:
+                inner.look(Sized(2))
+        assert inner.cut == OUT_OF_TIME
+    shown = capsys.readouterr().err
+    assert "pruning 2/3" in shown
+    assert "\n" not in shown.rstrip()
+    assert (inner.best.size, outer.best) == (2, None)
+
+
+def test_long_work_is_announced(capsys):
+    for seconds, said in ((30, ""), (150, "about 3 minutes")):
+        with watch(progress=True) as search:
+            search.expect(seconds)
+        assert said in capsys.readouterr().err
+
+
 def test_a_line_is_shown_only_when_asked_for(capsys, monkeypatch):
     monkeypatch.setattr("qprune.limits.progress.SILENT", 0.0)
     monkeypatch.setattr("qprune.limits.progress.REFRESH", 0.0)
