@@ -1,5 +1,6 @@
-"""Qiskit: prune inside a `PassManager`, and tasks from Qiskit Machine Learning's networks."""
+"""Qiskit: prune inside a `PassManager`; tasks from Qiskit Machine Learning's networks, and networks from results."""
 
-from qprune.qiskit.faces import PruneGates, QpruneWarning, check_certificate, from_qnn
+from qprune.qiskit.faces import PruneGates, QpruneWarning, check_certificate
+from qprune.qiskit.networks import from_qnn, to_qnn
 
-__all__ = ["PruneGates", "QpruneWarning", "check_certificate", "from_qnn"]
+__all__ = ["PruneGates", "QpruneWarning", "check_certificate", "from_qnn", "to_qnn"]

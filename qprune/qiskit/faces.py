@@ -1,4 +1,4 @@
-"""Qiskit: prune inside a `PassManager`, and tasks from Qiskit Machine Learning's networks.
+"""Qiskit: prune inside a `PassManager`.
 
 What runs *after* `PruneGates` is not covered by its certificate. Passes that only rename, route or cancel leave every
 output as it is; passes that drop small angles do not, and Qiskit's optimisation levels 2 and 3 contain some, even at
@@ -16,7 +16,6 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 from qiskit import QuantumCircuit
 from qiskit.converters import circuit_to_dag, dag_to_circuit
 from qiskit.passmanager import PassManagerState
@@ -278,34 +277,3 @@ def check_certificate(circuit: QuantumCircuit, property_set: Mapping[str, Any]) 
             "optimization_level ≤ 1 or approximation_degree=1 there, or run PruneGates last"
         )
     return float(measured.max())
-
-
-def from_qnn(qnn: Any, X: ArrayLike | None, weights: ArrayLike | None, **task_options: Any) -> Task:
-    """The task of a Qiskit Machine Learning network.
-
-    Args:
-        qnn: An `EstimatorQNN` (its observables), or a `SamplerQNN` (the probabilities of what it measures; whatever
-            its `interpret` makes of the outcomes, the bound on the total variation holds for that too).
-        X: Inputs, shape (M, number of input parameters).
-        weights: Trained values, shape (number of weight parameters,).
-        task_options: Further arguments of `Task`: holdout, labels, probabilities, seed.
-
-    Raises:
-        TaskError: `qnn` is neither, or the data do not fit it.
-    """
-    missing = [name for name in ("circuit", "input_params", "weight_params") if not hasattr(qnn, name)]
-    if missing or not (hasattr(qnn, "observables") or hasattr(qnn, "interpret")):
-        raise TaskError(
-            f"qnn must be an EstimatorQNN or a SamplerQNN, got {type(qnn).__name__}; of a classifier or regressor give "
-            "its neural_network"
-        )
-    observables = list(qnn.observables) if hasattr(qnn, "observables") else None
-    return Task(
-        qnn.circuit,
-        observables,
-        inputs=X if len(qnn.input_params) else None,
-        input_params=list(qnn.input_params),
-        weights=weights if len(qnn.weight_params) else None,
-        weight_params=list(qnn.weight_params),
-        **task_options,
-    )

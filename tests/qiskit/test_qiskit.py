@@ -1,49 +1,24 @@
-"""`PruneGates` inside pass managers, against dense states; tasks from Qiskit Machine Learning's networks."""
+"""`PruneGates` inside pass managers, against dense states."""
 
 import warnings
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister, generate_preset_pass_manager, transpile
+from qiskit import QuantumCircuit, QuantumRegister, generate_preset_pass_manager, transpile
 from qiskit.circuit import ParameterVector
-from qiskit.quantum_info import SparsePauliOp, Statevector
+from qiskit.quantum_info import Statevector
 from qiskit.transpiler import CouplingMap, Layout, PassManager
 from qiskit.transpiler import passes as qp
+from small_networks import OBSERVABLES, network, weights
 
 from qprune import Measured, OptionError, Proven, PruneResult, Task, TaskError, Threshold, prune, verify
-from qprune.qiskit.faces import PruneGates, QpruneWarning, check_certificate, from_qnn
+from qprune.qiskit.faces import PruneGates, QpruneWarning, check_certificate
 from qprune.results.hashes import circuit_hash
 
 BASIS = ["rz", "sx", "x", "cx"]
 LINE = CouplingMap.from_line(6)
 LEVELS = (0, 1, 2, 3)
 STAGES = ("pre_init", "post_init", "post_layout", "post_routing", "post_translation", "post_optimization")
-OBSERVABLES = (SparsePauliOp("IIIZ"), SparsePauliOp.from_list([("XIZI", 0.5), ("ZZII", -1.0), ("IIYY", 0.3)]))
-
-
-def network(name="v", measured=None):
-    """Four qubits entangled all to all, so that routing on a line must swap; some gates nearly idle."""
-    x, w = ParameterVector("x", 2), ParameterVector("w", 12)
-    circuit = QuantumCircuit(QuantumRegister(4, name))
-    for layer in range(3):
-        for q in range(4):
-            circuit.ry(w[4 * layer + q] + (x[q % 2] if layer == 1 and q < 2 else 0), q)
-        for a in range(4):
-            for b in range(a):
-                circuit.cx(a, b) if (a + b + layer) % 2 else circuit.cz(a, b)
-        circuit.swap(0, 2)
-    if measured:
-        circuit.add_register(ClassicalRegister(len(measured), "c"))
-        circuit.measure(measured, range(len(measured)))
-    return circuit
-
-
-def weights():
-    rng = np.random.default_rng(5)
-    values = rng.uniform(-1.5, 1.5, 12)
-    values[[1, 6, 7, 10]] = [0.01, -0.02, 0.015, 0.005]
-    return values
 
 
 def make(circuit=None, observables=OBSERVABLES, **options):
@@ -312,99 +287,3 @@ def test_optimisation_levels_that_approximate_warn_once(level, stage):
     task = make()
     _, _, warned = compiled(PruneGates(task, Proven(0.2)), task.circuit, level, stage)
     assert len(warned) == (level >= 2 and stage != "post_optimization")
-
-
-# -- Qiskit Machine Learning ------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def qml():
-    return pytest.importorskip(
-        "qiskit_machine_learning.neural_networks", reason="qiskit-machine-learning not installed"
-    )
-
-
-def parity(outcome):
-    return outcome.bit_count() % 2
-
-
-def test_an_estimator_network_becomes_its_task(qml):
-    from qiskit.primitives import StatevectorEstimator
-
-    circuit, x = network(), np.random.default_rng(2).uniform(-1, 1, (5, 2))
-    names = {p.name: p for p in circuit.parameters}
-    qnn = qml.EstimatorQNN(
-        circuit=circuit,
-        estimator=StatevectorEstimator(),
-        observables=list(OBSERVABLES),
-        input_params=[names["x[0]"], names["x[1]"]],
-        weight_params=[names[f"w[{j}]"] for j in range(12)],
-        default_precision=0.0,
-    )
-    task = from_qnn(qnn, x, weights(), holdout=0.2, seed=1)
-    assert task.holdout == 0.2
-    dense = [[Statevector(task.bound_circuit(i)).expectation_value(o).real for o in OBSERVABLES] for i in range(5)]
-    assert np.allclose(qnn.forward(x, weights()), dense, atol=1e-9)
-    result = prune(task, Proven(0.2))
-    smaller = qml.EstimatorQNN(
-        circuit=result.circuit,
-        estimator=StatevectorEstimator(),
-        observables=list(OBSERVABLES),
-        input_params=list(result.task.input_params),
-        weight_params=list(result.task.weight_params),
-        default_precision=0.0,
-    )
-    change = np.abs(smaller.forward(x, result.weights) - qnn.forward(x, weights())).T
-    assert np.all(change[:, task.selected] <= np.array(result.certificate.bound) + 1e-9)
-    assert 0 < result.certificate.largest_bound <= 0.2
-
-
-def test_the_default_observable_of_an_estimator_network_is_kept(qml):
-    circuit = network()
-    names = {p.name: p for p in circuit.parameters}
-    inputs = [names["x[0]"], names["x[1]"]]
-    qnn = qml.EstimatorQNN(circuit=circuit, input_params=inputs, weight_params=[names[f"w[{j}]"] for j in range(12)])
-    assert from_qnn(qnn, [[0.1, 0.2]], weights()).output_names == ("ZZZZ",)
-
-
-@pytest.mark.parametrize("measured", [None, (2, 0)])
-def test_the_bound_of_a_sampler_network_holds_after_interpretation(qml, measured):
-    circuit, x = network(measured=measured), np.random.default_rng(2).uniform(-1, 1, (5, 2))
-    names = {p.name: p for p in circuit.parameters}
-    qnn = qml.SamplerQNN(
-        circuit=circuit,
-        interpret=parity,
-        output_shape=2,
-        input_params=[names["x[0]"], names["x[1]"]],
-        weight_params=[names[f"w[{j}]"] for j in range(12)],
-    )
-    task = from_qnn(qnn, x, weights())
-    assert task.output_names == ("probabilities",)
-    assert task.measured_qubits == (measured or (0, 1, 2, 3))
-    result = prune(task, Proven(0.2))
-    assert result.certificate.replaced
-    for i in range(5):
-        odd = []
-        for t in (task, result.task):
-            p = Statevector(t.bound_circuit(i)).probabilities(list(t.measured_qubits))
-            odd.append(sum(p[k] for k in range(len(p)) if qnn.interpret(k)))
-        assert abs(odd[1] - odd[0]) <= result.certificate.bound[0][i] + 1e-9
-
-
-def test_a_network_without_inputs_is_a_task_too():
-    circuit = QuantumCircuit(1)
-    circuit.ry(ParameterVector("w", 1)[0], 0)
-    stand_in = SimpleNamespace(
-        circuit=circuit, observables=["Z"], input_params=[], weight_params=list(circuit.parameters)
-    )
-    task = from_qnn(stand_in, None, [0.4])
-    assert task.num_samples == 1
-    assert task.output_names == ("Z",)
-
-
-@pytest.mark.parametrize(
-    "thing", [None, QuantumCircuit(1), SimpleNamespace(circuit=None, input_params=(), weight_params=())]
-)
-def test_other_things_are_no_networks(thing):
-    with pytest.raises(TaskError, match="qnn must be an EstimatorQNN or a SamplerQNN"):
-        from_qnn(thing, None, None)
