@@ -7,6 +7,7 @@ from secrets import randbelow
 
 import pytest
 
+pytest_plugins = ["pytester"]
 SOAK_SEED = "QPRUNE_SOAK_SEED"  # first seed of the soak's fresh slice; set, the slice is that one
 
 

@@ -159,7 +159,11 @@ def _in_units(gate: Placed, units: list[float]) -> Placed:
 
 
 def _elementary(circuit: QuantumCircuit, qubits: tuple[int, ...], task: Task) -> Any:
-    """Gates with their qubits; a gate with inputs that is no library gate of few qubits through its definition."""
+    """Gates with their qubits.
+
+    Through its definition goes a gate with inputs that is no library gate of few qubits, and any without a matrix, such
+    as those that an OpenQASM file defines itself.
+    """
     for item in circuit.data:
         here = tuple(qubits[q] for q in indices(circuit, item))
         operation = item.operation
@@ -167,7 +171,8 @@ def _elementary(circuit: QuantumCircuit, qubits: tuple[int, ...], task: Task) ->
         if operation.name == "barrier":
             continue
         is_known = hasattr(operation, "__array__") and operation.base_class.__module__.startswith(LIBRARY)
-        if not has_inputs or (is_known and not _is_special(operation)):
+        is_dense = hasattr(operation, "__array__") or operation.definition is None
+        if (is_dense and not has_inputs) or (is_known and not _is_special(operation)):
             yield operation, here
         elif operation.definition is None:
             raise TaskError(

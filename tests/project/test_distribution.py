@@ -20,7 +20,7 @@ import qprune
 
 pytestmark = pytest.mark.xdist_group("distribution")  # built once
 SOURCES = ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE", "CHANGELOG.md", "CITATION.cff")
-SOURCES += ("CONTRIBUTING.md", "SECURITY.md", "qprune", "circuits", "noise_models")
+SOURCES += ("pytest_qprune.py", "CONTRIBUTING.md", "SECURITY.md", "qprune", "circuits", "noise_models")
 
 TRIAL = """
 import sys
@@ -84,7 +84,11 @@ def test_wheel_and_sdist_hold_what_they_should(built):
     data = {name for name in data if "__pycache__" not in name}
     assert modules | data | set(SOURCES[:-3]) <= source
     assert modules | {f"qprune/_data/{name}" for name in data} <= wheel
-    assert {Path(name).parts[0] for name in wheel} == {"qprune", f"qprune-{qprune.__version__}.dist-info"}
+    assert {Path(name).parts[0] for name in wheel} == {
+        "qprune",
+        "pytest_qprune.py",
+        f"qprune-{qprune.__version__}.dist-info",
+    }
 
 
 def test_links_of_the_description_lead_somewhere_without_the_repository(built):
@@ -102,4 +106,4 @@ def test_versions_agree():
 def test_everything_is_in_all_but_what_holds_others_back():
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
     everything = set(re.search(r"\[(.*)\]", extras["all"][0])[1].split(","))
-    assert set(extras) - everything == {"all", "test", "qml", "plugin", "peers"}
+    assert set(extras) - everything == {"all", "test", "testing", "qml", "plugin", "peers"}

@@ -35,6 +35,7 @@ DOCUMENTS = [
     "docs/design.md",
     "docs/guide.md",
     "docs/numbers.md",
+    "docs/testing.md",
 ]
 
 

@@ -88,3 +88,22 @@ def test_another_circuit_does_not_confirm_the_claim(pair):
     first, second, claim = pair
     with pytest.raises(CertificateViolation):
         confirm(second, first, claim)
+
+
+def test_a_gate_without_a_matrix_is_simulated_by_its_definition():
+    """As those that an OpenQASM file defines; angles bound later reach the definition only."""
+    tasks = []
+    for angle in (0.3, 0.5):
+        weight = Parameter("w")
+        own = QuantumCircuit(2, name="own")
+        own.ry(2 * weight, 1)
+        own.cx(1, 0)
+        circuit = QuantumCircuit(2)
+        circuit.ry(X, 0)
+        circuit.append(own.to_gate(), [0, 1])
+        rows = np.linspace(0, 2, 5)[:, None]
+        tasks.append(Task(circuit, ["ZZ", "IZ"], inputs=rows, input_params=[X], weights={weight: angle}))
+    claim = every_input(tasks[0], sites_of(tasks[0]), tasks[1], sites_of(tasks[1]))
+    assert claim.lower > 0.1
+    for found, output in zip(confirm(*tasks, claim), claim.outputs, strict=True):
+        assert found.attained == pytest.approx(output.lower, rel=1e-9, abs=4 * output.rounding)
