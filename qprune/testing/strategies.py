@@ -9,7 +9,7 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterVector
 
 from qprune._optional import require
-from qprune.task.domain import Domain, resolved
+from qprune.task.domain import SMALLEST, Domain, resolved
 from qprune.task.task import Task
 
 ROTATIONS = ("rx", "ry", "rz")
@@ -48,7 +48,7 @@ def inputs(task: Task, *, domain: Domain | str | None = None) -> Any:
         point = np.array(values)
         if where.matrix is not None and where.centre is not None:  # towards the centre, onto the ellipsoid
             away = point - where.centre
-            point = where.centre + away * min(1.0, where.radius / max(np.linalg.norm(where.matrix @ away), 1e-300))
+            point = where.centre + away * min(1.0, where.radius / max(float(np.linalg.norm(where.matrix @ away)), SMALLEST))
         return point
 
     return row.flatmap(in_box).map(placed)
