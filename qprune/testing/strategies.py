@@ -48,7 +48,8 @@ def inputs(task: Task, *, domain: Domain | str | None = None) -> Any:
         point = np.array(values)
         if where.matrix is not None and where.centre is not None:  # towards the centre, onto the ellipsoid
             away = point - where.centre
-            point = where.centre + away * min(1.0, where.radius / max(float(np.linalg.norm(where.matrix @ away)), SMALLEST))
+            distance = float(np.linalg.norm(where.matrix @ away))
+            point = where.centre + away * min(1.0, where.radius / max(distance, SMALLEST))
         return point
 
     return row.flatmap(in_box).map(placed)
