@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import accuracy, plots, readme, refit, scaling, tables, training, wide
+from benchmarks import accuracy, libraries, plots, readme, refit, scaling, tables, training, wide
 from benchmarks.noise import run as noise
 from benchmarks.peers import run as peers
 from benchmarks.peers.chains import CHAINS
@@ -72,6 +72,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             python=options.python,
         )
         print(f"rows added to {options.out}")
+        return 0
+    if options.command == "libraries":
+        libraries.run(options.out, quick=options.quick)
+        print(f"rows added to {options.out}; now `python -m benchmarks tables`")
         return 0
     if options.command == "training":
         training.run(options.out, quick=options.quick)
@@ -148,6 +152,10 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--sides", nargs="+", default=(), choices=refit.SIDES, metavar="NAME", help="only these")
     command.add_argument("--against", type=Path, metavar="CHECKOUT", help="also measure another checkout")
     command.add_argument("--python", default=sys.executable, help="the interpreter for it")
+
+    command = commands.add_parser("libraries", help="what qprune does itself beside the library that is nearest to it")
+    command.add_argument("--out", type=Path, default=RESULTS / "libraries.jsonl", help="file to which rows are added")
+    command.add_argument("--quick", action="store_true", help="the smallest case of each")
 
     command = commands.add_parser("training", help="a training step on the pruned tape over the original's")
     command.add_argument("--out", type=Path, default=RESULTS / "training.jsonl", help="file to which rows are added")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import accuracy, scaling, training, wide
+from benchmarks import accuracy, libraries, scaling, training, wide
 from benchmarks.noise import report as noise
 from benchmarks.noise.run import NAME as NOISE
 from benchmarks.peers import report as peers
@@ -25,6 +25,7 @@ def run(folder: Path) -> list[Path]:
         training.NAME: training_table,
         NOISE: noise_table,
         wide.NAME: wide_table,
+        libraries.NAME: libraries.table,
     }.items():
         rows = read(folder, name)
         if rows:

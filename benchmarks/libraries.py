@@ -1,0 +1,275 @@
+"""What qprune does itself although a library does something near: both on the same work, in the same process.
+
+Each row answers one question of docs/design.md, "Why not a library". Times are processor time, medians of alternated
+repetitions; counts are means over seeds.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from qiskit import QuantumCircuit, transpile
+from qiskit.quantum_info import Clifford
+from qiskit.synthesis import synth_cnot_count_full_pmh
+from scipy.optimize import least_squares
+
+import qprune
+from benchmarks.records import Row, Spread, append, provenance
+from qprune.exact.cx_networks import with_shorter_runs
+from qprune.gates.sites import sites_of
+from qprune.limits.refit import fit
+from qprune.noise.devices import TargetDevice
+from qprune.noise.layout import Router, two_qubit_weights
+from qprune.noise.models import resolve
+from qprune.simulators.engine import Network
+from qprune.simulators.matrix_product import MatrixProductState
+
+NAME = "libraries"
+REPEAT = 5
+NETWORKS = ("iris-4q", "cancer-4q", "wine-6q", "digits-6q")
+DEVICES = ("FakeManilaV2", "FakeLagosV2", "FakeTorino")
+STEPS = 60  # of a fit, most
+
+
+def run(out: Path, *, quick: bool = False) -> None:
+    """Measure all, or the smallest of each; rows are appended to a file."""
+    for row in _rows(quick):
+        append(out, {"benchmark": NAME, **row, **provenance(0)})
+        print(f"{row['config']['part']:14} {row['config']['case']}", flush=True)
+
+
+def _rows(quick: bool) -> Iterator[Row]:
+    yield _start(3 if quick else 7)
+    for qubits in (4,) if quick else (4, 5, 6, 8):
+        yield _cx_networks(qubits, 5 if quick else 30)
+    for device in DEVICES[:1] if quick else DEVICES:
+        yield _layout(device, 4, seeds=2 if quick else 10)
+    for name in NETWORKS[:1] if quick else NETWORKS:
+        yield from _fits(name)
+    if importlib.util.find_spec("quimb") and not quick:
+        yield _chain(40, 4)
+
+
+def _row(part: str, case: str, **found: Any) -> Row:
+    return {"config": {"part": part, "case": case}, **found}
+
+
+def _pair(first: Callable[[], Any], second: Callable[[], Any], repeat: int = REPEAT) -> dict[str, float]:
+    """Medians of processor seconds, alternated, after one run of each."""
+    first(), second()
+    times: tuple[list[float], list[float]] = ([], [])
+    for _ in range(repeat):
+        for call, into in zip((first, second), times, strict=True):
+            begun = time.process_time()
+            call()
+            into.append(time.process_time() - begun)
+    return {"ours": Spread.of(times[0]).median, "library": Spread.of(times[1]).median}
+
+
+# -- start ---------------------------------------------------------------------------------------------------------
+
+
+def _start(repeat: int) -> Row:
+    """`import qprune` beside `import qiskit`, fresh processes whose bytecode is on disk."""
+
+    def seconds(name: str) -> float:
+        code = f"import time; a = time.process_time(); import {name}; print(time.process_time() - a)"
+        clean = {"PYTHONDONTWRITEBYTECODE": ""}
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=_env(clean))
+        return float(done.stdout)
+
+    times = {name: Spread.of([seconds(name) for _ in range(repeat)]).median for name in ("qprune", "qiskit")}
+    return _row("start", "import", seconds={"ours": times["qprune"], "library": times["qiskit"]}, library="qiskit")
+
+
+def _env(changes: dict[str, str]) -> dict[str, str]:
+    return {**os.environ, **changes}
+
+
+# -- exact networks of CX ------------------------------------------------------------------------------------------
+
+
+def _cx_networks(qubits: int, seeds: int) -> Row:
+    """Random runs of CX between all pairs; Qiskit's synthesis may use any pair, ours those that occur."""
+    rng = np.random.default_rng(qubits)
+    counts: dict[str, list[int]] = {"given": [], "ours": [], "library": []}
+    runs = [_random_run(rng, qubits, 3 * qubits) for _ in range(seeds)]
+    tasks = [qprune.Task(circuit, "Z" * qubits) for circuit in runs]
+    sites = [sites_of(task) for task in tasks]
+    for circuit, task, gates in zip(runs, tasks, sites, strict=True):
+        counts["given"].append(circuit.size())
+        counts["ours"].append(len(with_shorter_runs(task, gates)[0]))
+        counts["library"].append(_pmh(circuit))
+    seconds = _pair(
+        lambda: [with_shorter_runs(t, s) for t, s in zip(tasks, sites, strict=True)],
+        lambda: [_pmh(circuit) for circuit in runs],
+        repeat=1,
+    )
+    means = {name: float(np.mean(found)) for name, found in counts.items()}
+    return _row("CX networks", f"{qubits} qubits", cost=means, seconds=seconds, library="synth_cnot_count_full_pmh")
+
+
+def _random_run(rng: np.random.Generator, qubits: int, length: int) -> QuantumCircuit:
+    circuit = QuantumCircuit(qubits)
+    for _ in range(length):
+        circuit.cx(*(int(q) for q in rng.permutation(qubits)[:2]))
+    return circuit
+
+
+def _pmh(circuit: QuantumCircuit) -> int:
+    """Fewest CX over all sizes of a section."""
+    matrix = Clifford(circuit).destab_x.T
+    return min(synth_cnot_count_full_pmh(matrix, size).size() for size in range(1, circuit.num_qubits + 1))
+
+
+# -- layout --------------------------------------------------------------------------------------------------------
+
+
+def _layout(name: str, qubits: int, seeds: int) -> Row:
+    """A strongly entangling ansatz, compiled by Qiskit at level 3 from our layout and from its own search."""
+    backend = resolve(name)
+    circuit = QuantumCircuit(qubits)
+    for layer in range(3):
+        for q in range(qubits):
+            circuit.ry(0.3 + q + layer, q)
+        for q in range(qubits):
+            circuit.cx(q, (q + 1 + layer % (qubits - 1)) % qubits)
+    weights = two_qubit_weights(circuit)
+    device = TargetDevice(backend.target, name)
+
+    def compiled(layout: Any) -> list[QuantumCircuit]:
+        return [
+            transpile(circuit, backend, optimization_level=3, initial_layout=layout, seed_transpiler=s)
+            for s in range(seeds)
+        ]
+
+    ours = list(Router(device).best_layout(weights))
+    costs = {
+        "ours": float(np.mean([_loss(c, backend) for c in compiled(ours)])),
+        "library": float(np.mean([_loss(c, backend) for c in compiled(None)])),
+    }
+    seconds = _pair(lambda: Router(device).best_layout(weights), lambda: compiled(None)[0])
+    return _row("layout", f"{name}, {qubits} qubits", cost=costs, seconds=seconds, library="transpile, level 3")
+
+
+def _loss(circuit: QuantumCircuit, backend: Any) -> float:
+    """−Σ log(1 − error) of every two-qubit gate, by the backend's own properties."""
+    total = 0.0
+    for item in circuit.data:
+        if len(item.qubits) == 2 and item.operation.name in backend.target:
+            where = tuple(circuit.find_bit(q).index for q in item.qubits)
+            total -= math.log1p(-(backend.target[item.operation.name][where].error or 0.0))
+    return total
+
+
+# -- least squares -------------------------------------------------------------------------------------------------
+
+
+def _fits(name: str) -> Iterator[Row]:
+    """Every fifth movable gate goes; the rest is fitted from the original's weights, by the same Jacobians."""
+    task = qprune.load_network(name)
+    sites = sites_of(task)
+    movable = [k for k, site in enumerate(sites) if site.role == "trainable"][::5]
+    network = Network(task, tuple(site for k, site in enumerate(sites) if k not in movable))
+    target = Network(task, sites).values(task.weights)
+    start, free = np.array(task.weights), network.free
+
+    def ours() -> float:
+        return fit(network, start, target, steps=STEPS)[1]
+
+    def by(method: str) -> float:
+        def moved(x: np.ndarray) -> np.ndarray:
+            full = start.copy()
+            full[free] = x
+            return full
+
+        found = least_squares(
+            lambda x: (network.values(moved(x)) - target).ravel(),
+            start[free],
+            jac=lambda x: network.jacobian(moved(x))[1].reshape(target.size, len(free)),
+            method=method,
+            max_nfev=STEPS,
+            ftol=1e-4,
+        )
+        return float(2 * found.cost)
+
+    for method in ("trf", "lm"):
+        if method == "lm" and target.size < len(free):
+            continue
+        costs = {"ours": math.sqrt(ours() / target.size), "library": math.sqrt(by(method) / target.size)}
+        seconds = _pair(ours, lambda method=method: by(method), repeat=3)
+        yield _row("least squares", f"{name}, {method}", cost=costs, seconds=seconds, library="scipy.least_squares")
+
+
+# -- matrix product states -----------------------------------------------------------------------------------------
+
+
+def _chain(qubits: int, layers: int) -> Row:
+    """RX and RZZ along a chain, ⟨Z⟩ of every fifth qubit; both keep every Schmidt coefficient above rounding."""
+    import quimb.tensor as qtn
+
+    rng = np.random.default_rng(0)
+    angles = rng.normal(scale=0.3, size=(layers, 2, qubits))
+    rzz = [[_rzz(a) for a in layer[1]] for layer in angles]
+    rx = [[_rx(a) for a in layer[0]] for layer in angles]
+
+    def ours() -> list[float]:
+        state = MatrixProductState(qubits)
+        for layer in range(layers):
+            for q in range(qubits):
+                state.apply(rx[layer][q], q)
+            for q in range(qubits - 1):
+                state.apply(rzz[layer][q], q)
+        return [state.mean(((q, "Z"),)) for q in range(0, qubits, 5)]
+
+    def library() -> list[float]:
+        circuit = qtn.CircuitMPS(qubits, cutoff=1e-13)
+        for layer in range(layers):
+            for q in range(qubits):
+                circuit.apply_gate_raw(rx[layer][q], (q,))
+            for q in range(qubits - 1):
+                circuit.apply_gate_raw(rzz[layer][q], (q, q + 1))
+        z = np.diag([1.0, -1.0])
+        return [float(np.real(circuit.local_expectation(z, q))) for q in range(0, qubits, 5)]
+
+    difference = float(np.abs(np.array(ours()) - np.array(library())).max())
+    return _row("chain", f"{qubits} qubits", difference=difference, seconds=_pair(ours, library, 3), library="quimb")
+
+
+def _rx(angle: float) -> np.ndarray:
+    c, s = math.cos(angle / 2), math.sin(angle / 2)
+    return np.array([[c, -1j * s], [-1j * s, c]])
+
+
+def _rzz(angle: float) -> np.ndarray:
+    return np.diag(np.exp(-0.5j * angle * np.array([1, -1, -1, 1])))
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Markdown."""
+    lines = [
+        "# Beside libraries",
+        "",
+        "Made by `python -m benchmarks tables`. *Cost* is CX gates (CX networks), −Σ log(1 − error) of compiled",
+        "two-qubit gates (layout), the root mean square of what is left (least squares); less is better.",
+        "",
+        "| part | case | library | cost: ours | library's | time: ours | library's |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        cost = row.get("cost", {})
+        costs = [f"{cost[side]:.3g}" if side in cost else "" for side in ("ours", "library")]
+        times = [f"{1000 * row['seconds'][side]:.3g} ms" for side in ("ours", "library")]
+        lines.append(
+            f"| {row['config']['part']} | {row['config']['case']} | {row['library']} | {' | '.join((*costs, *times))} |"
+        )
+    return "\n".join([*lines, ""])
