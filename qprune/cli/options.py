@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,7 +18,7 @@ from qprune.limits.threshold import DEFAULT_LIMIT
 from qprune.limits.under_noise import UnderNoise
 from qprune.noise.calibration import NoiseCalibration, calibrate
 from qprune.selection.prunable import KINDS
-from qprune.selection.strategies import STRATEGIES
+from qprune.selection.strategies import STRATEGIES, Strategy, strategy_of
 from qprune.simulators.choices import SIMULATORS, Statevector
 from qprune.simulators.simulator import Simulator
 
@@ -101,7 +102,8 @@ def add_settings(command: ArgumentParser) -> None:
 
 def add_common(command: ArgumentParser) -> None:
     """What `prune` and `frontier` have in common."""
-    command.add_argument("--strategy", choices=tuple(STRATEGIES), default="q-iprune", help="who orders the gates")
+    known = f"who proposes what goes: {', '.join(STRATEGIES)}, or one that an installed package registers"
+    command.add_argument("--strategy", type=_strategy, metavar="NAME[:FIELD=VALUE,…]", default="q-iprune", help=known)
     command.add_argument("--costs", metavar="JSON", help="cost by gate name, such as '{\"cx\": 20}'")
     command.add_argument("--prune-encoding", action="store_true", help="gates that an input enters may go too")
     command.add_argument("--holdout", type=float, default=0.0, help="fraction of samples that selection never sees")
@@ -189,6 +191,26 @@ def _number_or_name(text: str) -> float | str:
         return float(text)
     except ValueError:
         return text
+
+
+def _strategy(text: str) -> Strategy:
+    """A name, or a name with its fields: `mip:exact=false,tighten=[1,0.5]`."""
+    name, _, fields = text.partition(":")
+    try:
+        plain = strategy_of(name)
+        if not fields:
+            return plain
+        given = parse_json(f"{{{_QUOTED.sub(_as_json, fields)}}}", "the strategy's fields")
+        return type(plain)(**given)
+    except (OptionError, BundleError, TypeError) as error:
+        raise argparse.ArgumentTypeError(f"{error}") from error
+
+
+_QUOTED = re.compile(r"(?:^|(?<=,))\s*(\w+)\s*=")
+
+
+def _as_json(match: re.Match[str]) -> str:
+    return f'"{match[1]}":'
 
 
 def _qubits(text: str) -> list[int]:

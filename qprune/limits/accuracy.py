@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -66,7 +67,8 @@ class Accuracy(Limit):
         return judged(prepared, smaller, deviation_of(prepared, smaller))
 
     def _without(self, prepared: Prepared) -> Reduced:
-        return removed(prepared, self.loss + SHARE_ROUNDING, lambda smaller: _fall(prepared, smaller))
+        measure = partial(_fall, prepared)
+        return removed(prepared, self.loss + SHARE_ROUNDING, measure, in_outputs=False)
 
     def _with_refit(self, prepared: Prepared) -> Reduced:
         """The last circuit, on the way to ever larger deviations, whose accuracy is still there."""

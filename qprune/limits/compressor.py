@@ -22,7 +22,7 @@ from qprune.limits.refit import fit, predicted_square, saliencies, with_mixtures
 from qprune.limits.removal import LEAST_COST, Reduced, by_distance
 from qprune.limits.trial import FIT_STEPS, HOPELESS, Fitter, Trial
 from qprune.selection.candidate import Candidate
-from qprune.selection.strategies.base import Order
+from qprune.selection.strategies.base import Proposal, Proposer
 from qprune.simulators.values import check_memory
 from qprune.task.task import Task
 
@@ -45,7 +45,7 @@ class Compressor:
         prunable: Which gates may go.
         costs: As in `prune`.
         seed: Of the mixtures of inputs and of the blocks that are tried.
-        strategy: Gives the order of removal, or leaves it to look-ahead and saliency.
+        strategy: Gives sets and an order, or leaves it to look-ahead and saliency.
         candidates: Compares the gates of a circuit with the identity; asked only for a strategy's order.
         doubt: How far measured deviations may be off, in the observables' unit; so much of a budget is not spent.
         watch: Told of every circuit that keeps the budget, and asked whether to go on.
@@ -61,7 +61,7 @@ class Compressor:
         prunable: Callable[[Site], bool],
         costs: Costs,
         seed: int,
-        strategy: Order,
+        strategy: Proposer,
         candidates: Callable[[Reduced], list[Candidate]],
         doubt: float = 0.0,
         watch: Watch[Reduced] | None = None,
@@ -83,7 +83,7 @@ class Compressor:
     @property
     def searches(self) -> bool:
         """Whether the order of removal is this search's own, not a strategy's."""
-        return self.strategy.order([], []) is None
+        return self.strategy.searches
 
     def compress(self, budget: float, start: Reduced | None = None) -> Reduced:
         """Entangling gates, then rotations, until nothing fits.
@@ -225,10 +225,28 @@ class Compressor:
         return self._first_that_fit(self.fitter.start(current), by_distance(self.candidates(current)), budget)
 
     def _fewer_in_order(self, current: Reduced, budget: float) -> Reduced | None:
-        """What the strategy would take next, entangling gates and rotations alike."""
+        """What the strategy would take, entangling gates and rotations alike: a set, then blocks of its order."""
         found = self.candidates(current)
-        order = [found[j].place for j in self.strategy.order(found, current.sites) or ()]
-        return self._first_that_fit(self.fitter.start(current), order, budget)
+        proposal = self.strategy.propose(found, current.sites, current.task, budget) or Proposal()
+        whole = self.fitter.start(current)
+        best = whole
+        for some in proposal.sets:
+            smaller = self.fitter.fitted_within(whole.without([found[j].place for j in some]), budget)
+            if smaller.deviation <= budget:
+                best = smaller
+                break
+        order = [k for j in proposal.order if (k := found[j].place) not in best.gone]
+        size, failed = max(1, len(order) // 4), 0
+        while order and failed < LOOK_AHEAD:
+            block = order[:size]
+            smaller = self.fitter.fitted_within(whole.without([*best.gone, *block], best.weights), budget)
+            if smaller.deviation <= budget:
+                best, order, failed = smaller, order[size:], 0
+            elif size > 1:
+                size //= 2
+            else:
+                order, failed = order[1:], failed + 1
+        return best.reduced if best.gone else None
 
     def _first_that_fit(self, start: Trial, order: list[int], budget: float) -> Reduced | None:
         """The first quarter of an order, or half of that and so on; else the first of the next few by itself."""

@@ -19,6 +19,7 @@ from qprune.limits.progress import Watch
 from qprune.limits.removal import Forecast, Measure, Reduced, remove_verified
 from qprune.limits.settings import Settings
 from qprune.selection.candidate import Candidate
+from qprune.selection.evidence import Surroundings
 from qprune.selection.representatives import identities, identity, refitted
 from qprune.simulators.engine import Network
 from qprune.simulators.readout import LARGEST_DISTRIBUTION
@@ -95,7 +96,7 @@ def compressor_of(prepared: Prepared, watch: Watch[Reduced] | None = None) -> Co
         prepared.is_prunable,
         prepared.costs,
         settings.seed,
-        settings.ordering.seeded(settings.seed),
+        settings.ordering.seeded(settings.seed, surroundings(prepared)),
         lambda reduced: removals(prepared, reduced),
         float(doubt(prepared.task, before, before).max()),
         watch_of(prepared) if watch is None else watch,
@@ -109,20 +110,28 @@ def removed(
     start: Reduced | None = None,
     watch: Watch[Reduced] | None = None,
     forecast: Forecast | None = None,
+    in_outputs: bool = True,
 ) -> Reduced:
     """As many gates removed as a measure keeps within the budget, weights where they are.
 
-    Under its own watch unless given one, whose end is then the caller's to see to.
+    Under its own watch unless given one, whose end is then the caller's to see to. `in_outputs` says whether the budget
+    is one of outputs, as strategies take it.
     """
     start = start_of(prepared) if start is None else start
     if watch is None:
         with watch_of(prepared) as watch:
-            return removed(prepared, budget, measure, start, watch, forecast)
+            return removed(prepared, budget, measure, start, watch, forecast, in_outputs)
         return replace(watch.best or start, cut=watch.cut)
     settings = prepared.settings
-    order = settings.ordering.seeded(settings.seed)
+    proposer = settings.ordering.seeded(settings.seed, surroundings(prepared, budget if in_outputs else None))
     offers = partial(removals, prepared)
-    return remove_verified(start, budget, offers, measure, order, watch, forecast)
+    return remove_verified(start, budget, offers, measure, proposer, watch, forecast)
+
+
+def surroundings(prepared: Prepared, budget: float | None = None) -> Surroundings:
+    """What strategies are told beside the circuit at hand; without a budget where it is none of the outputs."""
+    holds_states = prepared.settings.simulated.holds_states
+    return Surroundings(prepared.task, prepared.sites, prepared.costs, budget, holds_states)
 
 
 def forecast_of(prepared: Prepared) -> Forecast | None:

@@ -24,6 +24,7 @@ from qprune.limits.base import (
     set_checked,
 )
 from qprune.limits.candidates import candidates_of, rewritten
+from qprune.limits.measuring import surroundings
 from qprune.limits.prepared import Comparison, Prepared
 from qprune.limits.proof import bound_of
 from qprune.selection.candidate import Candidate
@@ -87,19 +88,19 @@ class Proven(Limit):
 
 def _within(prepared: Prepared, candidates: Sequence[Candidate], budget: float) -> list[Candidate]:
     task, sites, pairs = prepared.task, prepared.sites, prepared.offers.pairs
-    order = prepared.settings.ordering.seeded(prepared.settings.seed)
+    proposer = prepared.settings.ordering.seeded(prepared.settings.seed, surroundings(prepared, budget))
     taken = within_budget(
         candidates,
         _largest_angles(prepared, budget),
         lambda separated: light_cones(task, sites, separated),
-        order,
+        proposer,
         sites,
         pairs,
     )
     if prepared.windows is None:
         return taken
     return extended(
-        taken, candidates, lambda chosen: bool(np.all(bound_of(prepared, chosen) <= budget)), order, sites, pairs
+        taken, candidates, lambda chosen: bool(np.all(bound_of(prepared, chosen) <= budget)), proposer, sites, pairs
     )
 
 

@@ -110,6 +110,7 @@ def pruned_under(limit: Limit, task: Task, settings: Settings) -> PruneResult:
     """`prune` with its arguments converted and checked: check together, look, choose, certify."""
     settings = limit.with_noise(settings)
     limit.check(task, settings)
+    settings.ordering.check(task)
     prepared = prepare(task, settings, limit.comparison)
     return certify(prepared, limit, limit.choose(prepared))
 

@@ -5,7 +5,7 @@ The deviation is measured by exact simulation, so the claim on the ensemble is e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeAlias
@@ -17,7 +17,7 @@ from qprune.gates.sites import Site, circuit_of
 from qprune.limits.progress import Watch
 from qprune.selection.candidate import Candidate
 from qprune.selection.select import longest_prefix
-from qprune.selection.strategies.base import Order
+from qprune.selection.strategies.base import Proposer, taken_in_turn
 from qprune.task.task import Task
 
 LEAST_COST = 1e-9  # share of the largest cost that a gate counts with at least
@@ -59,21 +59,21 @@ def remove_verified(
     budget: float,
     candidates: Callable[[Reduced], list[Candidate]],
     deviation: Measure,
-    strategy: Order,
+    strategy: Proposer,
     watch: Watch[Reduced],
     forecast: Forecast | None = None,
 ) -> Reduced:
     """Remove gates while the measured deviation stays within the budget.
 
-    Each round orders the gates by their distance on the present circuit, finds by bisection how many of the first can
-    go, and measures again; the last rounds try gates one by one.
+    Each round orders the gates by their distance on the present circuit, or as the strategy says, finds by bisection
+    how many of the first can go, and measures again; the last rounds try gates one by one.
 
     Args:
         start: The simplified original.
         budget: Largest deviation to allow.
         candidates: Compares the gates of a circuit with the identity.
         deviation: Measures a circuit against the original.
-        strategy: Gives the order, or leaves it to the distance per gain.
+        strategy: Gives sets and an order, or leaves it to the distance per gain.
         watch: Told of every circuit that keeps the budget, and asked whether to go on.
         forecast: Compares; then only what it lets pass is measured.
 
@@ -86,10 +86,17 @@ def remove_verified(
         watch.look(current)
         trials = _Trials(current, budget, deviation, watch, None if forecast is None else forecast(current))
         found = candidates(current)
-        order = strategy.order(found, current.sites)
-        ranked = by_distance(found) if order is None else [found[j].place for j in order]
-        most = longest_prefix(len(ranked), partial(trials.fit_first, ranked))
-        for gone in (ranked[:most], *([k] for k in ranked)):
+        proposal = strategy.propose(found, current.sites, current.task)
+        tried: Iterable[list[int]]
+        if proposal is None:
+            ranked = by_distance(found)
+            most = longest_prefix(len(ranked), partial(trials.fit_first, ranked))
+            tried = (ranked[:most], *([k] for k in ranked))
+        else:
+            chosen = taken_in_turn(proposal, [c.place for c in found], trials.fits)
+            # What a forecast lets pass may fail once measured, by rounding: then all but the last.
+            tried = (chosen[:count] for count in range(len(chosen), 0, -1))
+        for gone in tried:
             if gone and trials.fits(gone) and (smaller := trials.measured(gone)).deviation <= budget:
                 current = smaller
                 break

@@ -15,7 +15,7 @@ from qprune.limits.threshold import Threshold
 from qprune.noise.calibration import NoiseCalibration
 from qprune.results.result import PruneResult, two_qubit_gates
 from qprune.results.tradeoff import TradeOffPoint
-from qprune.selection.strategies import STRATEGIES
+from qprune.selection.strategies import strategy_from_record
 from qprune.simulators.choices import SIMULATORS
 
 SPAN = 1e-3  # the smallest budget tried, as a share of the largest that means anything
@@ -97,11 +97,15 @@ def _settings_of(result: PruneResult, given: dict[str, Any]) -> dict[str, Any]:
     elif "noise" not in given and result.certificate.noise is not None:
         source = result.certificate.noise.source
         raise OptionError(f"noise must be given again, as the certificate only names it: {source}")
-    for name, known in (("simulator", SIMULATORS), ("strategy", STRATEGIES)):
-        record = dict(used[name])
-        kind = known.get(record.pop("name"))
-        if kind is not None:
-            kept[name] = kind(**record)
+    simulator = dict(used["simulator"])
+    kind = SIMULATORS.get(simulator.pop("name"))
+    found = {
+        "simulator": None if kind is None else kind(**simulator),
+        "strategy": strategy_from_record(used["strategy"]),
+    }
+    for name, value in found.items():
+        if value is not None:
+            kept[name] = value
         elif name not in given:
             raise OptionError(f"{name} must be given again, as the certificate only names it: {used[name]['name']}")
     return kept

@@ -17,7 +17,7 @@ from qprune.exact.cancellation import InversePair, freed, needed
 from qprune.gates.sites import Site
 from qprune.selection.candidate import Candidate
 from qprune.selection.integer_program import solved
-from qprune.selection.strategies.base import Order
+from qprune.selection.strategies.base import Proposal, Proposer
 
 TRIED_ALONE = 8  # candidates that a sharper bound is asked about one by one when no run of them fits
 EXACT_SEARCH_NODES = 2000  # branch-and-bound nodes of the budget problem before the best set found is taken
@@ -72,7 +72,7 @@ def within_budget(
     candidates: Sequence[Candidate],
     largest_angles: FloatArray,
     cone_of: ConeOf,
-    strategy: Order,
+    strategy: Proposer,
     sites: Sequence[Site],
     pairs: Sequence[InversePair] = (),
 ) -> list[Candidate]:
@@ -87,7 +87,7 @@ def within_budget(
         candidates: All candidates.
         largest_angles: Θmax_{r,i}, shape (R, M).
         cone_of: Separated sites to the (R, number of sites) mask of sites that still lie in each output's light cone.
-        strategy: Gives the order, or leaves it to the search.
+        strategy: Gives sets and an order, or leaves it to the search.
         sites: The gates.
         pairs: Gates that cancel once others are gone.
     """
@@ -96,13 +96,13 @@ def within_budget(
         cone = cone_of({c.place for c in chosen if c.separates})
         return largest_angles - angles_used(chosen, cone, largest_angles.shape), cone
 
-    order = strategy.order(candidates, sites)
-    taken: list[Candidate] = []
+    proposal = strategy.propose(candidates, sites)
+    sets, ordered = _proposed(proposal, candidates)
+    taken = next((some for some in sets if np.all(left(some)[0] >= 0)), [])
     while True:
         gone = gone_with(taken, pairs)
-        ordered = candidates if order is None else [candidates[j] for j in order]
         present = [c for c in ordered if c.place not in gone]
-        more = (_largest_gain if order is None else _in_order)(present, *left(taken))
+        more = (_largest_gain if proposal is None else _in_order)(present, *left(taken))
         if not more:
             return taken
         taken = settled([*taken, *more], pairs, lambda chosen: bool(np.all(left(chosen)[0] >= 0)))
@@ -112,7 +112,7 @@ def extended(
     taken: Sequence[Candidate],
     candidates: Sequence[Candidate],
     fits: Callable[[Sequence[Candidate]], bool],
-    strategy: Order,
+    strategy: Proposer,
     sites: Sequence[Site],
     pairs: Sequence[InversePair] = (),
 ) -> list[Candidate]:
@@ -129,9 +129,12 @@ def extended(
         pairs: As in `within_budget`.
     """
     current = list(taken)
-    given = strategy.order(candidates, sites)
-    ranked = [c for c in candidates if c.gain > 0] if given is None else [candidates[j] for j in given]
-    if given is None:
+    proposal = strategy.propose(candidates, sites)
+    sets, ranked = _proposed(proposal, candidates)
+    if (larger := next((some for some in sets if fits(some)), None)) is not None:
+        current = max(current, larger, key=lambda chosen: sum(c.gain for c in chosen))
+    if proposal is None:
+        ranked = [c for c in ranked if c.gain > 0]
         ranked.sort(key=lambda c: (np.sqrt(np.mean(c.angles**2)) / c.gain, c.place))
     while True:
         gone = gone_with(current, pairs)
@@ -142,6 +145,17 @@ def extended(
         if not more:
             return sorted(current, key=lambda c: c.place)
         current = settled([*current, *more], pairs, fits)
+
+
+def _proposed(
+    proposal: Proposal | None, candidates: Sequence[Candidate]
+) -> tuple[list[list[Candidate]], list[Candidate]]:
+    """Sets to try, each gate but once in one of them, and the order; all candidates where there is no proposal."""
+    if proposal is None:
+        return [], list(candidates)
+    sets = [[candidates[j] for j in some] for some in proposal.sets]
+    whole = [some for some in sets if len({c.place for c in some}) == len(some)]
+    return whole, [candidates[j] for j in proposal.order]
 
 
 def gone_with(chosen: Sequence[Candidate], pairs: Sequence[InversePair]) -> set[int]:

@@ -1,25 +1,31 @@
-"""Strategies: opinions on the order of removal, one file each."""
+"""Strategies: opinions on which gates should go, one file each."""
 
-from qprune.errors import OptionError
-from qprune.selection.strategies.base import Order, Strategy
+from qprune.selection.evidence import Evidence
+from qprune.selection.strategies.base import Proposal, Strategy
+from qprune.selection.strategies.brain_surgeon import BrainSurgeon
+from qprune.selection.strategies.coarse_to_fine import CoarseToFine
+from qprune.selection.strategies.elimination import Elimination
+from qprune.selection.strategies.integer_program import IntegerProgram
 from qprune.selection.strategies.magnitude import Magnitude
 from qprune.selection.strategies.q_iprune import QIPrune
 from qprune.selection.strategies.random import Random
+from qprune.selection.strategies.registry import STRATEGIES, strategy_from_record, strategy_names, strategy_of
+from qprune.selection.strategies.spanning_tree import SpanningTree
 
-__all__ = ["STRATEGIES", "Magnitude", "Order", "QIPrune", "Random", "Strategy", "strategy_of"]
-
-STRATEGIES: dict[str, type[Strategy]] = {s.name: s for s in (QIPrune, Magnitude, Random)}
-
-
-def strategy_of(given: object) -> Strategy:
-    """A strategy, from itself or its name.
-
-    Raises:
-        OptionError: It is neither.
-    """
-    if isinstance(given, Strategy):
-        return given
-    if not isinstance(given, str) or given not in STRATEGIES:
-        names = ", ".join(map(repr, STRATEGIES))
-        raise OptionError(f"strategy must be one of {names}, or an object of qprune.strategies, got {given!r}")
-    return STRATEGIES[given]()
+__all__ = [
+    "STRATEGIES",
+    "BrainSurgeon",
+    "CoarseToFine",
+    "Elimination",
+    "Evidence",
+    "IntegerProgram",
+    "Magnitude",
+    "Proposal",
+    "QIPrune",
+    "Random",
+    "SpanningTree",
+    "Strategy",
+    "strategy_from_record",
+    "strategy_names",
+    "strategy_of",
+]

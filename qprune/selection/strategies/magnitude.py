@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
-from qprune.gates.sites import Site
-from qprune.selection.candidate import Candidate
-from qprune.selection.strategies.base import Strategy
+from qprune.selection.evidence import Evidence
+from qprune.selection.strategies.base import Proposal, Strategy
 
 
 @dataclass(frozen=True)
 class Magnitude(Strategy):
-    """Orders by the distance of the gate itself to its representative, no state involved."""
+    """Orders by the distance of the gate itself to its representative, no state involved.
+
+    Example:
+        >>> Magnitude()
+        Magnitude()
+    """
 
     name: ClassVar[str] = "magnitude"
+    replaces: ClassVar[bool] = True
 
-    def order(self, candidates: Sequence[Candidate], sites: Sequence[Site], rng: np.random.Generator) -> list[int]:
-        return sorted(range(len(candidates)), key=lambda j: (candidates[j].turn, j))
+    def propose(self, evidence: Evidence) -> Proposal:
+        return Proposal(order=evidence.ascending([c.turn for c in evidence.candidates]))

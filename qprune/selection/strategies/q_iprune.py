@@ -1,23 +1,29 @@
-"""q-iPrune: the set of largest total gain that the bound admits (arXiv:2512.24019; THEORY T1, T2)."""
+"""q-iPrune: the set of largest total gain that the limit admits (arXiv:2512.24019; THEORY T1, T2)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
-from qprune.gates.sites import Site
-from qprune.selection.candidate import Candidate
+from qprune.selection.evidence import Evidence
 from qprune.selection.strategies.base import Strategy
 
 
 @dataclass(frozen=True)
 class QIPrune(Strategy):
-    """Leaves the order to the search over task-conditioned angles."""
+    """Leaves the choice to the limit's own search over task-conditioned distances.
+
+    Under `Proven` that is an integer program over angles, under the limits that measure the order of d_q² per gain,
+    and with refit look-ahead, growing and saliency.
+
+    Example:
+        >>> QIPrune()
+        QIPrune()
+    """
 
     name: ClassVar[str] = "q-iprune"
+    searches: ClassVar[bool] = True
+    replaces: ClassVar[bool] = True
 
-    def order(self, candidates: Sequence[Candidate], sites: Sequence[Site], rng: np.random.Generator) -> None:
+    def propose(self, evidence: Evidence) -> None:
         return None

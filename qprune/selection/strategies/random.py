@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
-from qprune.gates.sites import Site
-from qprune.selection.candidate import Candidate
-from qprune.selection.strategies.base import Strategy
+from qprune.selection.evidence import Evidence
+from qprune.selection.strategies.base import Proposal, Strategy
 
 
 @dataclass(frozen=True)
 class Random(Strategy):
-    """A uniformly random order, reproducible by its seed."""
+    """A uniformly random order, reproducible by its seed.
+
+    Example:
+        >>> Random()
+        Random()
+    """
 
     name: ClassVar[str] = "random"
+    replaces: ClassVar[bool] = True
 
-    def order(self, candidates: Sequence[Candidate], sites: Sequence[Site], rng: np.random.Generator) -> list[int]:
-        return [int(j) for j in rng.permutation(len(candidates))]
+    def propose(self, evidence: Evidence) -> Proposal:
+        return Proposal(order=[int(j) for j in evidence.rng.permutation(len(evidence.candidates))])
