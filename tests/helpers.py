@@ -17,6 +17,9 @@ ROOT = Path(__file__).parents[1]  # of the clone
 CIRCUITS = ROOT / "circuits"
 
 
+PLAIN = ("q-iprune", "magnitude", "random")  # strategies that look at candidates alone
+
+
 def asked(tolerance=None, budget=None, measured=False, refit=False, aggregate=None, window=None, **settings):
     """Arguments of `prune` from fields of limits by name, for tests that mix them: a limit, and the other settings."""
     fields = {name: value for name, value in (("aggregate", aggregate), ("window", window)) if value is not None}

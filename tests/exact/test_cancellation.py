@@ -6,7 +6,7 @@ from math import pi
 
 import numpy as np
 import pytest
-from helpers import STANDARD, deviation, prepared_for, state, subsets, up_to_phase
+from helpers import PLAIN, STANDARD, deviation, prepared_for, state, subsets, up_to_phase
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter, ParameterVector
 from qiskit.circuit.library import CXGate, HGate
@@ -199,7 +199,7 @@ def is_no_half(task, result, budget):
 
 
 @pytest.mark.parametrize("seed", range(12))
-@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize("name", PLAIN)
 @pytest.mark.parametrize("window", [0, "auto"])
 def test_no_half_of_a_ladder_is_left_under_a_budget(seed, name, window):
     task, budget = network(seed), (0.02, 0.1, 0.4)[seed % 3]
@@ -317,7 +317,7 @@ def test_in_tolerance_mode_the_other_half_goes_too():
 
 def test_in_verified_mode_the_other_half_follows():
     """The CX on |+⟩ costs nothing and goes first; with the rotation gone, so does its partner."""
-    for name in STRATEGIES:
+    for name in PLAIN:
         result = prune(half_way(), Measured(0.03), strategy=name)
         assert "cx" not in result.circuit.count_ops(), name
         verify(half_way(), result)

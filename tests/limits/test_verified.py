@@ -7,6 +7,7 @@ import pytest
 from helpers import (
     BOUND_SLACK,
     INPUTS,
+    PLAIN,
     WEIGHTS,
     asked,
     complex_matrix,
@@ -311,7 +312,7 @@ def test_a_smaller_circuit_remembers_what_went_and_why():
     assert smaller.without([0]).gone == {0, 2}
 
 
-@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize("name", PLAIN)
 def test_removal_goes_on_until_nothing_more_fits(name):
     """On a made-up deviation, the sum of fixed prices: within the budget, and no single gate more."""
     prices = {0: 0.2, 1: 0.5, 2: 0.05, 3: 0.4, 4: 0.3, 5: 0.11}

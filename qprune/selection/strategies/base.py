@@ -142,8 +142,8 @@ class Proposer:
         around = self.around
         if around is not None and budget is not None:
             around = replace(around, budget=budget)
-        if task is None and around is not None:
-            task = around.task
+        if around is not None:  # on the original's samples, whatever weights are fitted on
+            task = around.task if task is None else around.task.with_circuit(task.circuit, task.named_weights)
         given: Proposal | None = Proposal()
         if kept:
             evidence = Evidence([candidates[j] for j in kept], sites, self.rng, task, around)

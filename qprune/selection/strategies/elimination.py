@@ -36,11 +36,11 @@ class Elimination(Strategy):
 
     Example:
         >>> Elimination(exact=12)
-        Elimination(exact=12, leaves=65536)
+        Elimination(exact=12, leaves=1048576)
     """
 
-    exact: int = 16
-    leaves: int = 2**16
+    exact: int = 14
+    leaves: int = 2**20
     name: ClassVar[str] = "elimination"
 
     def __post_init__(self) -> None:
