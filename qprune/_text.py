@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from decimal import ROUND_CEILING, Context, Decimal
+from html import escape
 
 
 def aligned(rows: Sequence[Sequence[str]], *, numbers: Iterable[int] = (), rule: bool = False) -> list[str]:
@@ -22,3 +24,35 @@ def aligned(rows: Sequence[Sequence[str]], *, numbers: Iterable[int] = (), rule:
         for row in rows
     ]
     return [*lines[:1], "  ".join("-" * width for width in widths), *lines[1:]] if rule else lines
+
+
+def html_table(rows: Sequence[Sequence[str]], *, numbers: Iterable[int] = ()) -> str:
+    """The same as a table of HTML, for notebooks; cells are escaped.
+
+    Args:
+        rows: As in `aligned`.
+        numbers: As in `aligned`.
+    """
+    right = set(numbers)
+
+    def row(cells: Sequence[str], tag: str) -> str:
+        sides = ("right" if j in right else "left" for j in range(len(cells)))
+        told = zip(sides, cells, strict=True)
+        return "".join(f'<{tag} style="text-align: {side}">{escape(cell)}</{tag}>' for side, cell in told)
+
+    head, *body = rows
+    lines = "".join(f"<tr>{row(cells, 'td')}</tr>" for cells in body)
+    return f"<table><thead><tr>{row(head, 'th')}</tr></thead><tbody>{lines}</tbody></table>"
+
+
+def at_most(value: float, digits: int = 3) -> str:
+    """An upper limit in few digits, rounded up: what is printed is still a limit.
+
+    Example:
+        >>> at_most(0.01993342)
+        '0.02'
+        >>> at_most(0.0500001), at_most(0.05), at_most(0.0)
+        ('0.0501', '0.05', '0')
+    """
+    shortest = Decimal(repr(float(value)))
+    return f"{float(Context(prec=digits, rounding=ROUND_CEILING).create_decimal(shortest)):.{digits}g}"

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from qprune._text import aligned
+from qprune._text import aligned, html_table
 from qprune.errors import OptionError
 from qprune.gates.costs import Costs
 from qprune.limits.certify import certify, options_under
@@ -62,13 +62,22 @@ class Frontier:
             raise OptionError(f"deviation must be at least that of the largest circuit on the front, got {deviation!r}")
         return min(fitting, key=_size)
 
+    def _repr_html_(self) -> str:
+        """How notebooks show it."""
+        rows = self._rows()
+        return html_table(rows, numbers=range(len(rows[0])))
+
     def __str__(self) -> str:
+        rows = self._rows()
+        return "\n".join(aligned(rows, numbers=range(len(rows[0]))))
+
+    def _rows(self) -> list[tuple[str, ...]]:
         rows: list[tuple[str, ...]] = [("gates", "two-qubit gates", "depth", "weights", "measured", "accuracy")]
         for r in self.results:
             accuracy = "" if r.accuracy is None else f"{r.accuracy[1]:.4f}"
             sizes = (r.circuit.size(), two_qubit_gates(r.circuit), r.circuit.depth(), len(r.weights))
             rows.append((*map(str, sizes), f"{r.certificate.largest_measured:.4g}", accuracy))
-        return "\n".join(aligned(rows, numbers=range(len(rows[0]))))
+        return rows
 
 
 def frontier(

@@ -187,6 +187,13 @@ class PrunedQNode(qml.QNode):
                 lines.append(f"  proven (T2) for {reading.name}: {bound.max():.6g}")
         return "\n".join(lines)
 
+    def _repr_html_(self) -> str:
+        """How notebooks show it."""
+        void = (
+            "" if self.certificate_valid else "<p><b>Void for the present weights</b>, which moved: see recertify.</p>"
+        )
+        return f"{void}{self.result._repr_html_()}"
+
     def __repr__(self) -> str:
         state = "certified" if self.certificate_valid else "certificate void, weights moved"
         return f"<PrunedQNode {self.__name__}{inspect.signature(self)}: {self.result!r}, {state}>"

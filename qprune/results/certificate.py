@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from qprune._arrays import FloatArray
 from qprune._files import parse_json
+from qprune._text import html_table
 from qprune._version import __version__
 from qprune.errors import BundleError, CertificateError
 from qprune.geometry.bounds import HoldoutClaim
@@ -206,6 +207,26 @@ class Certificate:
     def tightness(self) -> float | None:
         """Largest measured over largest proven deviation, in [0, 1]; None where nothing was replaced."""
         return self.largest_measured / self.largest_bound if self.largest_bound > 0 else None
+
+    def _repr_html_(self) -> str:
+        """How notebooks show it: what is claimed, and of which circuit."""
+        limit = dict(self.options["limit"])
+        asked = f"{limit.pop('name')}: " + ", ".join(f"{name} {value}" for name, value in limit.items())
+        rows = [
+            ("certificate", ""),
+            ("of the circuit", f"{self.pruned_hash[:16]}…, for {self.original_hash[:16]}…"),
+            ("limit", asked.replace("_", " ")),
+            ("gates replaced", str(len(self.replaced))),
+            (f"measured on {len(self.samples)} samples, at most", f"{self.largest_measured:.6g}"),
+            ("proven there (T2), at most", f"{self.largest_bound:.6g}"),
+        ]
+        if (claim := self.every_input) is not None:
+            rows.append((f"proven for every input {claim.domain.words} (T9), at most", f"{claim.upper:.6g}"))
+        if (held := self.holdout) is not None:
+            words = f"expected on new inputs (T5, {1 - held.delta:.0%} sure), at most"
+            rows.append((words, f"{held.expected_upper:.6g}"))
+        rows.append(("made with", ", ".join(f"{name} {version}" for name, version in self.versions.items())))
+        return html_table(rows)
 
     def to_json(self) -> str:
         """The certificate as JSON, with the SHA-256 of all it says; the same certificate gives the same bytes.

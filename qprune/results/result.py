@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from html import escape
 from typing import Any
 
 import numpy as np
 from qiskit import QuantumCircuit
 
 from qprune._arrays import FloatArray
-from qprune._text import aligned
+from qprune._text import aligned, at_most, html_table
 from qprune.results.certificate import BY_PROOF, EVERYWHERE, Certificate
 from qprune.results.hashes import circuit_hash, record_hash, task_hash
 from qprune.simulators.choices import MatrixProductState
@@ -110,6 +111,12 @@ class PruneResult:
     def __str__(self) -> str:
         return table(self)
 
+    def _repr_html_(self) -> str:
+        """How notebooks show it."""
+        lines = "".join(f"<li>{escape(' '.join(line.split()))}</li>" for line in _every_input(self) + _holdout(self))
+        more = f"<ul>{lines}</ul>" if lines else ""
+        return f"<p><b>{escape(verdict(self))}</b></p>{html_table(table_rows(self), numbers=(1, 2, 3))}{more}"
+
     def __reduce__(self) -> tuple[Any, ...]:
         return reduced(self)
 
@@ -165,6 +172,47 @@ def table_rows(result: PruneResult) -> list[tuple[str, ...]]:
 def table(result: PruneResult) -> str:
     """Before/after table with the proven bound beside the measured deviation."""
     return "\n".join([*aligned(table_rows(result), numbers=(1, 2, 3), rule=True), "", *claims(result)])
+
+
+def verdict(result: PruneResult) -> str:
+    """The result in a sentence: how much smaller, how far off at most and how that is known, what became of accuracy.
+
+    Nothing in it was verified: `qprune.verify` does that.
+    """
+    parts = [", ".join(_smaller(result)), _within(result)]
+    if result.accuracy is not None:
+        before, after = result.accuracy
+        parts.append(f"accuracy {before:.4g} → {after:.4g} on {_samples(result.original.num_samples)} with labels")
+    sentence = "; ".join(parts) + "."
+    return sentence[0].upper() + sentence[1:]
+
+
+def _smaller(result: PruneResult) -> list[str]:
+    before, after = result.flat.size(), result.circuit.size()
+    if before == after:
+        return ["nothing could be removed"]
+    sizes = [f"{100 * (before - after) / before:.0f} % fewer gates ({before} → {after})"]
+    many = two_qubit_gates(result.flat)
+    gone = many - two_qubit_gates(result.circuit)
+    return [*sizes, f"{gone} of {many} two-qubit gates gone"] if many else sizes
+
+
+def _within(result: PruneResult) -> str:
+    """How far off at most, by the strongest claim that there is."""
+    certificate = result.certificate
+    what = "the probabilities change" if certificate.outputs == ("probabilities",) else "no output changes"
+    by = "in total variation by at most" if what.startswith("the") else "by more than"
+    if (claim := certificate.every_input) is not None:
+        return f"for every input {claim.domain.words}, {what} {by} {at_most(claim.upper)}: proven"
+    on = f"on {_samples(len(certificate.samples))}, " if result.original.inputs.shape[1] else ""
+    if certificate.options["limit"]["name"] in BY_PROOF:
+        return f"{on}{what} {by} {at_most(certificate.largest_bound)}: proven"
+    between = "; between them nothing is known" if on else ""
+    return f"{on}{what} {by} {at_most(certificate.largest_measured)}: measured{between}"
+
+
+def _samples(number: int) -> str:
+    return "the one sample" if number == 1 else f"{number} samples"
 
 
 def claims(result: PruneResult) -> list[str]:

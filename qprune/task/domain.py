@@ -129,6 +129,19 @@ class Domain:
             ) from error
         return made
 
+    @property
+    def words(self) -> str:
+        """The domain as the end of "every input …"."""
+        if self.kind == "box":
+            low, high = ([f"{x:.4g}" for x in corner] for corner in (self.low, self.high))
+            alike = len(set(low)) == 1 and len(set(high)) == 1
+            return f"from {low[0]} to {high[0]}" if alike else f"between ({', '.join(low)}) and ({', '.join(high)})"
+        if self.kind == "data":
+            return "in the data's range" + (f" and {self.amount:.0%} beyond" if self.amount else "")
+        if self.kind == "ellipsoid":
+            return f"in the ellipsoid of {self.amount:.0%} of the data"
+        return f"within {self.amount:.4g} of a sample"
+
     def __repr__(self) -> str:
         inside = f"low={self.low}, high={self.high}" if self.kind == "box" else f"{_AMOUNTS[self.kind]}={self.amount}"
         return f"Domain.{self.kind}({inside})"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from textwrap import fill
 from typing import Any, Protocol
 
 import numpy as np
 from qiskit import QuantumCircuit
 
-from qprune._text import aligned
+from qprune._text import aligned, html_table
 from qprune.errors import CertificateError, CertificateViolation
 from qprune.results.certificate import Certificate
 from qprune.results.result import PlanEntry
@@ -79,6 +81,14 @@ class VerificationReport:
 
     checks: tuple[Check, ...]
     informative: tuple[str, ...] = ()
+
+    def _repr_html_(self) -> str:
+        """How notebooks show it: the verdict, and by which means how many claims were recomputed."""
+        told = Counter(check.how for check in self.checks)
+        rows = [("recomputed by", "claims"), *((how, str(count)) for how, count in told.most_common())]
+        told_only = f"<p>As recorded, no claim rests on it: {escape(', '.join(self.informative))}.</p>"
+        verdict = f"<p><b>Every claim holds</b>: {len(self.checks)} were recomputed.</p>"
+        return f"{verdict}{html_table(rows, numbers=(1,))}{told_only if self.informative else ''}"
 
     def __str__(self) -> str:
         rows = [("claim", "recomputed by", "result", "")]
