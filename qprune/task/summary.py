@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from qprune._text import html_table
+
 MOST = 8  # names that are listed
 
 
-def summary_rows(task: Any) -> list[tuple[str, str]]:
-    """What a `Task` holds, as rows of two cells, header first."""
+def summary(task: Any) -> str:
+    """What a `Task` holds, as a table of HTML."""
     held, labels, circuit = len(task.heldout), task.labels, task.circuit
-    return [
+    rows = [
         ("task", ""),
         ("qubits", str(task.num_qubits)),
         ("gates", f"{circuit.size()}, {circuit.num_nonlocal_gates()} of them on two or more qubits"),
@@ -23,6 +25,7 @@ def summary_rows(task: Any) -> list[tuple[str, str]]:
         ("outputs", _listed(task.output_names)),
         ("labels", "none" if labels is None else f"{len(np.unique(labels))} classes"),
     ]
+    return html_table(rows)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -16,7 +16,6 @@ from qiskit.quantum_info import SparsePauliOp
 
 from qprune._arrays import FloatArray
 from qprune._files import whole_folder
-from qprune._text import html_table
 from qprune.errors import TaskError
 from qprune.task.arguments import (
     Ensemble,
@@ -32,7 +31,7 @@ from qprune.task.domain import Domain, checked_domain
 from qprune.task.expressions import operation_with_numbers, values_of, with_numbers
 from qprune.task.observables import Spectrum, as_observables, name_of, spectrum_of, support_of
 from qprune.task.portable import reduced
-from qprune.task.summary import summary_rows
+from qprune.task.summary import summary
 from qprune.task.unitary_part import unitary_part
 
 
@@ -392,8 +391,7 @@ class Task:
             write_task(self, new)
 
     def _repr_html_(self) -> str:
-        """How notebooks show it."""
-        return html_table(summary_rows(self))
+        return summary(self)  # in notebooks
 
     def __repr__(self) -> str:
         outputs = ", ".join(self.output_names[:4]) + (", …" if len(self.output_names) > 4 else "")
