@@ -6,12 +6,15 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
+from dataclasses import asdict
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
+
+import shtab
 
 from qprune._files import check_place
 from qprune._text import aligned
@@ -26,6 +29,8 @@ from qprune.cli.options import (
     noise_from,
     simulator_from,
 )
+from qprune.cli.setup import examined, new_bundle, shown
+from qprune.cli.words import frontier_record, in_flags, print_json, result_record, verification_record
 from qprune.errors import CertificateError, CertificateViolation, OptionError, QpruneError
 from qprune.geometry.supremum import GAP
 from qprune.limits.base import Limit
@@ -51,9 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(options.run(options))
     except (CertificateViolation, CertificateError) as error:
-        return _fail(error, VIOLATED)
+        return _fail(error, VIOLATED, options)
     except QpruneError as error:
-        return _fail(error, UNUSABLE)
+        return _fail(error, UNUSABLE, options)
     except KeyboardInterrupt:
         return _stopped("nothing was finished")
     except BrokenPipeError:  # the reader of a pipe has left
@@ -61,8 +66,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return SUCCESS
 
 
-def _fail(error: Exception, status: int) -> int:
-    print(f"qprune: {' '.join(str(error).split())}", file=sys.stderr)
+def _fail(error: Exception, status: int, options: argparse.Namespace) -> int:
+    words = in_flags(" ".join(str(error).split()), options)
+    if options.json:
+        print_json({"holds": False, "error": words} if status == VIOLATED else {"error": words})
+    print(f"qprune: {words}", file=sys.stderr)
     return status
 
 
@@ -74,6 +82,7 @@ def _stopped(what: str) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="qprune", description="Certified one-shot pruning of quantum circuits.")
     parser.add_argument("--version", action="version", version=f"qprune {__version__}")
+    shtab.add_argument_to(parser, help="print what completes commands in a shell: bash, zsh or tcsh")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     command = commands.add_parser("prune", help="prune a task bundle", description="Prune a task bundle.")
@@ -110,6 +119,17 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("result", type=Path, help="folder that `qprune prune --out` wrote")
     command.add_argument("--all", action="store_true", help="list kept gates too")
     command.set_defaults(run=_show)
+
+    command = commands.add_parser("new", help="write a small task bundle to fill in")
+    command.add_argument("bundle", type=Path, help="folder to make")
+    command.add_argument("--force", action="store_true", help="replace an earlier bundle there")
+    command.set_defaults(run=_new)
+
+    command = commands.add_parser("doctor", help="versions, extras, threads, and a self-test")
+    command.set_defaults(run=_doctor)
+
+    for command in commands.choices.values():
+        command.add_argument("--json", action="store_true", help="print JSON, for programs")
     return parser
 
 
@@ -133,7 +153,7 @@ def _prune(options: argparse.Namespace) -> int:
             time_limit=options.time_limit,
             **again,
         )
-        print(result)
+        _say(options, result, result_record)
         stopped = result.certificate.options.get("cut_short") == INTERRUPTED
         points = _curve(limit) if options.tradeoff is None else options.tradeoff
         curve: Sequence[TradeOffPoint] = ()
@@ -143,8 +163,17 @@ def _prune(options: argparse.Namespace) -> int:
     if options.out is not None:
         save(result, options.out, overwrite=options.force, tradeoff=curve)
         written = "report.html, certificate.json, report.txt, before.png, after.png, pruned/"
-        print(f"\nwritten to {options.out}: {written}")
+        if not options.json:
+            print(f"\nwritten to {options.out}: {written}")
     return _stopped("what was found by then is above") if stopped else SUCCESS
+
+
+def _say(options: argparse.Namespace, told: Any, record: Callable[[Any], Any]) -> None:
+    """Print it, as text or as JSON."""
+    if options.json:
+        print_json(record(told))
+    else:
+        print(told)
 
 
 def _curve(limit: Limit) -> int:
@@ -175,13 +204,14 @@ def _frontier(options: argparse.Namespace) -> int:
             known=unfinished.read() if unfinished else (),
             found=unfinished.keep if unfinished else None,
         )
-    print(front)
+    _say(options, front, frontier_record)
+    tell = sys.stderr if options.json else sys.stdout
     if unfinished and not front.cut:
         save_frontier(front, options.out, overwrite=options.force)
         unfinished.discard()
-        print(f"\nwritten to {options.out}: frontier.png and {len(front)} results, 00 the largest")
+        print(f"\nwritten to {options.out}: frontier.png and {len(front)} results, 00 the largest", file=tell)
     elif unfinished:
-        print(f"\nfinished points are in {unfinished.folder}; the same command goes on from there")
+        print(f"\nfinished points are in {unfinished.folder}; the same command goes on from there", file=tell)
     return _stopped("the points found by then are above") if front.cut == INTERRUPTED else SUCCESS
 
 
@@ -211,8 +241,20 @@ def _points(text: str) -> int:
 
 def _verify(options: argparse.Namespace) -> int:
     result = load(options.result)
-    print(verify(result.original, result))
+    _say(options, verify(result.original, result), verification_record)
     return SUCCESS
+
+
+def _new(options: argparse.Namespace) -> int:
+    told = new_bundle(options.bundle, force=options.force)
+    _say(options, told, lambda _: {"bundle": str(options.bundle)})
+    return SUCCESS
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    record, well = examined()
+    _say(options, "\n".join(shown(record)), lambda _: record)
+    return SUCCESS if well else VIOLATED
 
 
 def _certify(options: argparse.Namespace) -> int:
@@ -221,12 +263,15 @@ def _certify(options: argparse.Namespace) -> int:
     with_drawings = os.path.isfile(options.result / "report.html")
     result = everywhere(load(options.result), gap=options.gap, time_limit=options.time_limit)
     save(result, options.result, drawings=with_drawings, overwrite=True)
-    print(result)
+    _say(options, result, result_record)
     return SUCCESS
 
 
 def _show(options: argparse.Namespace) -> int:
     result = load(options.result)
+    if options.json:
+        print_json(result_record(result) | {"plan": [asdict(entry) for entry in result.plan]})
+        return SUCCESS
     print(result)
     print()
     header = ("gate", "name", "qubits", "role", "action", "d_q", "largest angle", "detail")

@@ -51,9 +51,10 @@ def add_limits(command: ArgumentParser) -> None:
         if isinstance(default_of(field), bool):
             command.add_argument(flag(name), dest=dest, action="store_true", default=default, help=words)
         elif name == "window":
-            command.add_argument(flag(name), dest=dest, type=_window, default=default, help=words)
+            command.add_argument(flag(name), dest=dest, type=_window, default=default, metavar="QUBITS", help=words)
         else:
             more = {key: field.metadata[key] for key in ("choices", "type") if key in field.metadata}
+            more |= {} if "choices" in more else {"metavar": name.upper()}
             command.add_argument(flag(name), dest=dest, default=default, help=words, **more)
     command.add_argument(
         "--refit-noise",
@@ -82,6 +83,8 @@ def limit_from(options: Namespace) -> Limit:
             raise OptionError(
                 f"{flag(field)} goes with {able}, not with {flag(name) if given else 'the default limit'}"
             )
+    if fields.get("refit") == "noise" and kind is not UnderNoise:
+        raise OptionError(f"--refit-noise goes with --under-noise, not with {flag(name)}")
     if kind is UnderNoise:
         value = calibrate(value, **_shape(options))
     return kind(**{kind.main: value}, **fields)

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from qiskit import QuantumCircuit, qasm3, qpy
+from qiskit import QuantumCircuit, qpy
 from qiskit.circuit import ClassicalRegister, Parameter
 from qiskit.exceptions import QiskitError
 from qiskit.quantum_info import SparsePauliOp
@@ -23,6 +23,7 @@ from qprune._files import read_json, read_text
 from qprune.errors import BundleError
 from qprune.task.circuit_file import circuit_from, circuit_text
 from qprune.task.domain import Domain
+from qprune.task.qasm_file import read_qasm
 
 BUNDLE_FORMAT = "qprune-task/1"
 CIRCUIT = "circuit.json"
@@ -145,10 +146,7 @@ def read_circuit(folder: Path, known: Sequence[Parameter] = ()) -> QuantumCircui
     path = folder / "circuit.qasm"
     if not path.exists():
         raise BundleError(f"{folder} has no {CIRCUIT}, circuit.qpy or circuit.qasm")
-    try:
-        return qasm3.loads(read_text(path))
-    except Exception as error:  # the reader raises many unrelated types
-        raise _unreadable(path, error) from error
+    return read_qasm(path)
 
 
 def read_circuit_file(path: Path, known: Sequence[Parameter] = ()) -> QuantumCircuit:
