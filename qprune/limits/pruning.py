@@ -10,6 +10,7 @@ from qprune.errors import OptionError
 from qprune.gates.costs import Costs
 from qprune.limits.base import Limit
 from qprune.limits.certify import certify
+from qprune.limits.portfolio import chosen_by_members
 from qprune.limits.prepared import prepare
 from qprune.limits.settings import Settings
 from qprune.limits.threshold import DEFAULT_LIMIT
@@ -112,7 +113,7 @@ def pruned_under(limit: Limit, task: Task, settings: Settings) -> PruneResult:
     limit.check(task, settings)
     settings.ordering.check(task)
     prepared = prepare(task, settings, limit.comparison)
-    return certify(prepared, limit, limit.choose(prepared))
+    return certify(prepared, limit, chosen_by_members(limit, prepared))
 
 
 def checked_limit(given: object) -> Limit:

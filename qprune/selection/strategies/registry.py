@@ -9,12 +9,19 @@ from typing import Any
 from qprune.errors import OptionError
 from qprune.selection.strategies.base import Strategy
 from qprune.selection.strategies.brain_surgeon import BrainSurgeon
+from qprune.selection.strategies.centrality import Centrality
+from qprune.selection.strategies.class_aware import ClassAware
 from qprune.selection.strategies.coarse_to_fine import CoarseToFine
+from qprune.selection.strategies.discrete_layers import DiscreteLayers
 from qprune.selection.strategies.elimination import Elimination
+from qprune.selection.strategies.equilibrium import Equilibrium
 from qprune.selection.strategies.integer_program import IntegerProgram
+from qprune.selection.strategies.l0 import L0
 from qprune.selection.strategies.magnitude import Magnitude
 from qprune.selection.strategies.q_iprune import QIPrune
+from qprune.selection.strategies.qubo import Qubo
 from qprune.selection.strategies.random import Random
+from qprune.selection.strategies.shapley import Shapley
 from qprune.selection.strategies.spanning_tree import SpanningTree
 
 GROUP = "qprune.strategies"  # of the entry points by which other packages register theirs
@@ -26,12 +33,20 @@ STRATEGIES: dict[str, type[Strategy]] = {
         Magnitude,
         Random,
         BrainSurgeon,
-        CoarseToFine,
-        Elimination,
         IntegerProgram,
+        Elimination,
+        CoarseToFine,
         SpanningTree,
+        Centrality,
+        Qubo,
+        Equilibrium,
+        L0,
+        Shapley,
+        ClassAware,
+        DiscreteLayers,
     )
 }
+"""Those of this package, by name; `portfolio`, which holds others, joins them in the folder's `__init__`."""
 
 
 def strategy_names() -> tuple[str, ...]:
