@@ -227,6 +227,10 @@ class Evidence:
         """Gates by score, least first; equal scores in the order of the circuit."""
         return [int(k) for k in np.argsort(np.asarray(scores, dtype=float), kind="stable")]
 
+    def up_to(self, shares: FloatArray, levels: Sequence[float]) -> list[list[int]]:
+        """Sets of gates whose share is at most each level, the largest first."""
+        return [np.flatnonzero(shares <= level).tolist() for level in sorted(levels, reverse=True)]
+
     def per_gain(self, scores: FloatArray) -> FloatArray:
         """Scores per cost that goes, for gates that cost nothing as for the least that counts."""
         least = LEAST_SHARE * self.gains.max(initial=0) or 1.0

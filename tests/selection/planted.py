@@ -8,6 +8,7 @@ import numpy as np
 from helpers import INPUTS, prepared_for
 from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterVector
+from qiskit.quantum_info import SparsePauliOp
 
 from qprune import Task
 from qprune.limits.measuring import surroundings
@@ -100,7 +101,9 @@ def small(seed):
     circuit.rzz(rng.normal(scale=0.2), 1, 2)
     circuit.crx(rng.normal(scale=0.3), 0, 2)
     circuit.ry(rng.normal(scale=0.2), 1)
-    return Task(circuit, ["IZZ", "ZII"], inputs=rng.uniform(-1, 1, (4, 1)), input_params=INPUTS[:1])
+    return Task(
+        circuit, ["IZZ", "ZII"], inputs=rng.uniform(-1, 1, (4, 1)), input_params=INPUTS[:1], labels=[0, 1, 0, 1]
+    )
 
 
 def trained():
@@ -116,3 +119,41 @@ def trained():
     inputs = rng.uniform(-1, 1, (5, 2))
     weights = dict(zip(WEIGHTS[:8], rng.normal(scale=0.3, size=8), strict=True))
     return Task(circuit, ["IZ", "ZI"], inputs=inputs, input_params=INPUTS, weights=weights, labels=[0, 1, 0, 1, 1])
+
+
+def redundant():
+    """Two large rotations about one axis, of which either can stand for both; a smaller gate that none replaces."""
+    circuit = QuantumCircuit(2)
+    circuit.ry(0.5, 0)
+    circuit.rx(0.001, 0)
+    circuit.ry(0.45, 0)
+    circuit.ry(0.2, 1)
+    return Task(circuit, ["IZ", "ZI"])
+
+
+def idle():
+    """Large rotations about Z before small ones about X: whatever else is there, outputs hardly see either."""
+    circuit = QuantumCircuit(3)
+    for q in range(3):
+        circuit.ry(0.5 + 0.2 * q, q)
+        circuit.rz(1.1 + 0.2 * q, q)
+        circuit.rx(0.001, q)
+    return Task(circuit, ["IIZ", "IZI", "ZII"])
+
+
+def beside_the_classes():
+    """One rotation raises both outputs alike, on all inputs by much, so that no margin sees it; the others matter."""
+    rng = np.random.default_rng(1)
+    circuit = QuantumCircuit(3)
+    circuit.ry(INPUTS[0], 0)
+    circuit.ry(INPUTS[1], 1)
+    circuit.ry(INPUTS[0], 2)
+    circuit.ry(0.9, 2)
+    circuit.rx(0.4, 0)
+    circuit.rx(0.3, 1)
+    circuit.ry(0.3, 0)
+    circuit.ry(-0.2, 1)
+    inputs = rng.uniform(-1, 1, (12, 2))
+    observables = [SparsePauliOp(["IIZ", "ZII"]), SparsePauliOp(["IZI", "ZII"])]
+    labels = (np.abs(inputs[:, 0]) > np.abs(inputs[:, 1])).astype(int)
+    return Task(circuit, observables, inputs=inputs, input_params=INPUTS, labels=labels)

@@ -81,7 +81,10 @@ def test_the_limit_is_kept_and_the_seed_decides(name):
     assert [list(s) for s in proposals[0].sets] == [list(s) for s in proposals[1].sets]
 
 
-@pytest.mark.parametrize("name", SEEN)
+QUICK = ("coarse-to-fine", "mip")  # for every run of the tests; the others in the soak
+
+
+@pytest.mark.parametrize("name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.soak) for n in SEEN])
 def test_refit_may_follow_and_records_come_back(name):
     """Weights move and the budget holds; the certificate's record makes the same strategy again."""
     task = trained()

@@ -17,8 +17,8 @@ from qprune.selection.strategies.fields import set_fields
 class CoarseToFine(Strategy):
     """Largest groups first: a group g goes if deviation(gone ∪ g) ≤ budget; finer groups see what is left.
 
-    Blocks are runs of layers, a lane is what acts on one qubit. On each level the groups with the least first-order
-    effect ‖Σ_{k∈g} e_k‖ per cost come first; single gates follow in the same order.
+    Blocks are runs of layers, half over each other; a lane is what acts on one qubit. On each level the groups with the
+    least first-order effect ‖Σ_{k∈g} e_k‖ per cost come first; single gates follow in the same order.
 
     Args:
         blocks: Into how many runs of layers the circuit is cut at first, ≥ 1; twice as many at each next level.
@@ -56,7 +56,9 @@ class CoarseToFine(Strategy):
         depth = int(layers.max()) + 1
         for level in range(self.levels):
             count = min(self.blocks * 2**level, depth)
-            yield _nonempty(layers * count // depth == block for block in range(count))
+            width = depth / count
+            starts = np.arange(2 * count - 1) * width / 2  # half over each other, so that none is cut everywhere
+            yield _nonempty((layers >= int(start)) & (layers < int(start + width)) for start in starts)
         yield _nonempty(layers == layer for layer in range(depth))
         lanes = [set(evidence.sites[k].qubits) for k in evidence.places]
         yield _nonempty(np.array([q in lane for lane in lanes]) for q in sorted(set().union(*lanes)))

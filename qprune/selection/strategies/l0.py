@@ -16,6 +16,7 @@ from qprune.selection.strategies.fields import set_fields
 from qprune.task.task import Task
 
 STRETCH = (-0.1, 1.1)  # what the concrete distribution is stretched to, so that 0 and 1 have probability
+PRESSURE = 50.0  # largest |log| of the multiplier
 HEAT = 2 / 3  # its temperature, as Louizos et al. have it
 
 
@@ -24,9 +25,9 @@ class L0(Strategy):
     """min E_z[Σ_i p_i ‖f_i(z) − f_i‖²] subject to E[density] ≤ ρ over hard-concrete shares z_k with location log α_k.
 
     z = clip(1.2 σ((log u − log(1−u) + log α)/⅔) − 0.1, 0, 1), u uniform; density = Σ c_k P(z_k ≠ 0) / Σ c_k in costs. A
-    multiplier rises while the density is above ρ. Gates go by log α, first together all that are shut at the end. No
-    labels enter. With clients, each holds a shard of the inputs in a process of its own and answers shares with a
-    gradient; only those sums are added up.
+    multiplier rises while the density is above ρ. Gates go by log α, first together all that are shut, or more shut
+    than open, at the end. No labels enter. With clients, each holds a shard of the inputs in a process of its own and
+    answers shares with a gradient; only those sums are added up.
 
     Args:
         density: ρ in [0, 1].
@@ -61,8 +62,8 @@ class L0(Strategy):
         with Clients(evidence, self.clients) as clients:
             location = self.learn(evidence, clients.gradient)
         sizes = evidence.per_gain(np.linalg.norm(evidence.vectors(evidence.effects), axis=1))
-        shut = np.flatnonzero(_stretched(location) <= 0).tolist()
-        return Proposal(order=np.lexsort((sizes, np.round(location, 9))).tolist(), sets=[shut])
+        sets = evidence.up_to(_stretched(location), (0.5, 0.0))
+        return Proposal(order=np.lexsort((sizes, np.round(location, 9))).tolist(), sets=sets)
 
     def learn(self, evidence: Evidence, gradient: Gradient) -> FloatArray:
         """log α of every gate, shape (K,); gates that take no share stay open.
@@ -74,7 +75,7 @@ class L0(Strategy):
         costs = evidence.costs / (evidence.costs.sum() or 1.0)
         location = np.full(len(costs), 2.0)
         first, second = np.zeros_like(location), np.zeros_like(location)
-        price = 0.0
+        pressure = 0.0  # log of the multiplier, so that it reaches whatever the deviation's scale asks for
         moves = evidence.participation.scalable
         for step in range(1, self.steps + 1):
             u = np.clip(evidence.rng.random(len(location)), 1e-12, 1 - 1e-12)
@@ -85,8 +86,10 @@ class L0(Strategy):
             inside = moves & (raw > 0) & (raw < 1)
             path = (STRETCH[1] - STRETCH[0]) * concrete * (1 - concrete) / HEAT
             open_ = open_probability(location)
-            total = np.where(inside, slope / evidence.scale**2 * path, 0.0) + price * costs * open_ * (1 - open_)
-            price = max(0.0, price + float(costs @ open_) - self.density)
+            total = np.where(inside, slope / evidence.scale**2 * path, 0.0) + np.exp(pressure) * costs * open_ * (
+                1 - open_
+            )
+            pressure = float(np.clip(pressure + costs @ open_ - self.density, -PRESSURE, PRESSURE))
             first, second = 0.9 * first + 0.1 * total, 0.999 * second + 0.001 * total**2
             location -= self.rate * (first / (1 - 0.9**step)) / (np.sqrt(second / (1 - 0.999**step)) + 1e-12)
         return np.where(moves, location, np.inf)
