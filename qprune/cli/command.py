@@ -178,8 +178,7 @@ def _say(options: argparse.Namespace, told: Any, record: Callable[[Any], Any]) -
 
 def _curve(limit: Limit) -> int:
     """Points of the report's curve where none are asked for: one pruning each, so none where that takes long."""
-    quick = limit.name in ("threshold", "proven", "measured") and not getattr(limit, "refit", False)
-    return 12 if quick else 0
+    return 12 if limit.quick and not getattr(limit, "refit", False) else 0
 
 
 def _frontier(options: argparse.Namespace) -> int:

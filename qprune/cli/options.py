@@ -22,15 +22,6 @@ from qprune.selection.strategies import STRATEGIES, Strategy, strategy_of
 from qprune.simulators.choices import SIMULATORS, Statevector
 from qprune.simulators.simulator import Simulator
 
-MEANS = {
-    "threshold": ("ε", "every gate with d_q ≤ ε goes, 0 to √2 (the paper's rule, default 0.05)"),
-    "proven": ("BUDGET", "largest change of any output of any sample, proven beforehand"),
-    "measured": ("BUDGET", "the same, measured by exact simulation"),
-    "everywhere": ("BUDGET", "the same, proven for every input of the domain, between the samples too"),
-    "accuracy": ("LOSS", "largest fall of the accuracy on the labels, 0.01 for one percentage point"),
-    "under_noise": ("FILE|NAME", "until removing more adds more error than it saves noise, on this device"),
-}
-
 
 def flag(name: str) -> str:
     """How the command line writes an argument's name."""
@@ -40,10 +31,9 @@ def flag(name: str) -> str:
 def add_limits(command: ArgumentParser) -> None:
     """One flag per limit, of which one may be given, and one per further field of any of them."""
     group = command.add_mutually_exclusive_group()
-    for name in LIMITS:
-        metavar, words = MEANS[name]
-        value = str if name == "under_noise" else float
-        group.add_argument(flag(name), dest=f"limit_{name}", type=value, metavar=metavar, help=words)
+    for name, kind in LIMITS.items():
+        value = str if kind is UnderNoise else float
+        group.add_argument(flag(name), dest=f"limit_{name}", type=value, metavar=kind.metavar, help=kind.words)
     for name, kinds in _fields().items():
         field = options_of(kinds[0])[name]
         words = f"{field.metadata['help']}; with {_listed(flag(kind.name) for kind in kinds)}"

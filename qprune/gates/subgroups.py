@@ -238,8 +238,10 @@ def _generator(family: str, letters: str) -> SparsePauliOp:
         return SparsePauliOp(["II", "XX", "YY", "ZZ"], [0.25, -0.25, -0.25, -0.25])
     if family == "controlled":
         factors = [_FACTORS["Z"] if p == "C" else SparsePauliOp(p, 0.5) for p in letters]
-    else:
+    elif family == "projector":
         factors = [_FACTORS[p] for p in letters]
+    else:
+        raise ValueError(f"there is no family of subgroups {family!r}")
     return reduce(lambda low, high: high ^ low, factors).simplify(atol=0)
 
 

@@ -1,6 +1,7 @@
-"""The theorems (THEORY section 5). The only place where errors are combined, each inequality once.
+"""The theorems (THEORY section 5): what an angle between states allows, each inequality once.
 
-Angles are Fubini-Study angles in radians; `theta` is Θ, the bound on the angle between original and pruned state.
+The angle itself is summed where gates are chosen (`limits/proof.py`). Angles are Fubini-Study angles in radians;
+`theta` is Θ, the bound on the angle between original and pruned state.
 """
 
 from __future__ import annotations
@@ -16,15 +17,6 @@ from qprune._arrays import FloatArray
 from qprune._rounding import EXPECTATION_ROUNDING
 from qprune.errors import OptionError
 from qprune.task.observables import Spectrum
-
-
-def angle_bound(angles: FloatArray) -> FloatArray:
-    """Θ = min(π/2, Σ_k θ_k) over the first axis (T2).
-
-    Args:
-        angles: θ_{k,i} of the replaced gates on the ORIGINAL prefix states, shape (gates, ...).
-    """
-    return np.minimum(np.sum(angles, axis=0), pi / 2)
 
 
 def distribution_bound(theta: FloatArray) -> FloatArray:

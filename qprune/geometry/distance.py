@@ -78,6 +78,7 @@ def compare_members(
     Source: THEORY section 3.
     """
     deformed = _spectral_probabilities(group, expectation, eta)
+    # The only source of angles, hence of bounds; η, and with it noise, stays out (`test_no_bound_depends_on_noise`).
     ordinary = deformed if eta == 1 else _spectral_probabilities(group, expectation, 1.0)
     phases = [-np.asarray(shift) * a for a in group.eigenvalues]
     errors = [rounding * sum(abs(c) for word, c in projector.items() if word) for projector in group.projectors]

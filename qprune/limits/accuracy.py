@@ -46,6 +46,9 @@ class Accuracy(Limit):
     window: int | str = option("auto", "qubits per window of the bound, 0 for none, or auto")
     name: ClassVar[str] = "accuracy"
     main: ClassVar[str] = "loss"
+    judged_by: ClassVar[str] = "accuracy"
+    words: ClassVar[str] = "largest fall of the accuracy on the labels, 0.01 for one percentage point"
+    metavar: ClassVar[str] = "LOSS"
 
     def __post_init__(self) -> None:
         loss = plain(self.loss)

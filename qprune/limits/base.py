@@ -48,12 +48,18 @@ class Limit(ABC):
     Attributes:
         name: What certificates and the command line call it.
         main: The field that says how far; the others say how.
-        judged_by: What of the certificate stays within `budget`: "bound", "measured", "every_input", or "" for none.
+        judged_by: What of the certificate the limit is on: "bound" (T2), "every_input" (T9), "measured" or "accuracy".
+        words: What it promises, in the words of the command line.
+        metavar: What the command line calls the value of `main`.
+        quick: Whether one pruning takes about one pass, so that a curve of many may be drawn unasked.
     """
 
     name: ClassVar[str]
     main: ClassVar[str]
-    judged_by: ClassVar[str] = ""
+    judged_by: ClassVar[str]
+    words: ClassVar[str]
+    metavar: ClassVar[str] = "BUDGET"
+    quick: ClassVar[bool] = False
 
     @abstractmethod
     def choose(self, prepared: Prepared) -> Rewritten:
@@ -80,8 +86,8 @@ class Limit(ABC):
         return None
 
     def record(self) -> dict[str, Any]:
-        """What a certificate keeps: the name and every field."""
-        return {"name": self.name, **asdict(self)}
+        """What a certificate keeps: the name, what the limit is on, and every field."""
+        return {"name": self.name, "judged_by": self.judged_by, **asdict(self)}
 
 
 def option(default: Any, help: str, **more: Any) -> Any:

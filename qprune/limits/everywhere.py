@@ -53,6 +53,7 @@ class Everywhere(Limit):
     name: ClassVar[str] = "everywhere"
     main: ClassVar[str] = "budget"
     judged_by: ClassVar[str] = "every_input"
+    words: ClassVar[str] = "the same, proven for every input of the domain, between the samples too"
 
     def __post_init__(self) -> None:
         set_checked(

@@ -42,6 +42,8 @@ class Measured(Limit):
     name: ClassVar[str] = "measured"
     main: ClassVar[str] = "budget"
     judged_by: ClassVar[str] = "measured"
+    words: ClassVar[str] = "the same, measured by exact simulation"
+    quick: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         set_checked(

@@ -61,6 +61,8 @@ class Proven(Limit):
     name: ClassVar[str] = "proven"
     main: ClassVar[str] = "budget"
     judged_by: ClassVar[str] = "bound"
+    words: ClassVar[str] = "largest change of any output of any sample, proven beforehand"
+    quick: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         set_checked(

@@ -1,4 +1,4 @@
-"""Verified mode: remove, simplify, measure, and keep what the budget admits on every sample.
+"""Remove, simplify, measure, and keep what the budget admits on every sample.
 
 The deviation is measured by exact simulation, so the claim on the ensemble is exact; beyond it only T5 speaks.
 """

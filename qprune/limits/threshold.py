@@ -50,6 +50,10 @@ class Threshold(Limit):
     window: int | str = option("auto", "qubits per window of the bound, 0 for none, or auto")
     name: ClassVar[str] = "threshold"
     main: ClassVar[str] = "tolerance"
+    judged_by: ClassVar[str] = "bound"
+    words: ClassVar[str] = "every gate with d_q ≤ ε goes, 0 to √2 (the paper's rule, default 0.05)"
+    metavar: ClassVar[str] = "ε"
+    quick: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         set_checked(

@@ -10,7 +10,7 @@ from qprune._progress import bar, is_shown
 from qprune.errors import OptionError
 from qprune.limits.progress import INTERRUPTED
 from qprune.limits.pruning import prune
-from qprune.limits.registry import limit_of
+from qprune.limits.registry import LIMITS, limit_of
 from qprune.limits.threshold import Threshold
 from qprune.noise.calibration import NoiseCalibration
 from qprune.results.result import PruneResult, two_qubit_gates
@@ -66,7 +66,7 @@ def trade_off(
             f"result must be what qprune.prune returned, got {type(result).__name__}; a pruned QNode has it as .result"
         )
     task, used = result.original, result.certificate.options["limit"]
-    if used["name"] not in ("threshold", "proven", "measured"):
+    if not (used["name"] in LIMITS and LIMITS[used["name"]].quick):
         raise OptionError(
             f"a trade-off varies a budget or tolerance, and the limit {used['name']!r} sets that itself; use frontier"
         )

@@ -69,6 +69,8 @@ class UnderNoise(Limit):
     name: ClassVar[str] = "under_noise"
     main: ClassVar[str] = "device"
     judged_by: ClassVar[str] = "measured"
+    words: ClassVar[str] = "until removing more adds more error than it saves noise, on this device"
+    metavar: ClassVar[str] = "FILE|NAME"
 
     def __post_init__(self) -> None:
         refit = plain(self.refit)
@@ -98,7 +100,7 @@ class UnderNoise(Limit):
 
     def record(self) -> dict[str, Any]:
         # λ, β, γ and the device's name stand beside.
-        return {"name": self.name, "refit": self.refit, "window": self.window}
+        return {"name": self.name, "judged_by": self.judged_by, "refit": self.refit, "window": self.window}
 
     def choose(self, prepared: Prepared) -> Rewritten:
         search = _Search(prepared, forecast_of(prepared))

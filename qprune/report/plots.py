@@ -19,7 +19,6 @@ from qprune._optional import require
 from qprune._rounding import EXPECTATION_ROUNDING
 from qprune.errors import BundleError
 from qprune.limits.frontier import Frontier
-from qprune.results.certificate import BY_PROOF
 from qprune.results.result import PruneResult, deviation_name, two_qubit_gates
 from qprune.results.tradeoff import TradeOffPoint
 
@@ -190,7 +189,7 @@ def plot_tradeoff(result: PruneResult, points: Sequence[TradeOffPoint], ax: Any 
     here = (int(result.circuit.size()), certificate.largest_bound, certificate.largest_measured)
     rows = sorted({*((p.gates, p.bound, p.measured) for p in points), here})
     # The line joins the points that no other beats in both gates and what the budget limits.
-    limited = 1 if certificate.options["limit"]["name"] in BY_PROOF else 2
+    limited = 1 if certificate.judged_by == "bound" else 2
     best = [row for k, row in enumerate(rows) if all(row[limited] < other[limited] for other in rows[:k])]
     for column, marker, color, label in ((1, "v", BOUND, "proven bound"), (2, "o", MEASURED, "measured")):
         for chosen, style in ((rows, {"linestyle": "none", "label": label}), (best, {"marker": "", "linewidth": 1.2})):

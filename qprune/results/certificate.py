@@ -21,8 +21,7 @@ from qprune.results.hashes import record_hash
 
 FORMAT = "qprune-certificate/2"
 VERSIONED = ("qiskit", "qiskit-aer", "numpy", "scipy")
-BY_PROOF = ("threshold", "proven")  # limits on what T2 proves of the samples
-EVERYWHERE = "everywhere"  # the limit on what T9 proves of every input
+BOUND, EVERY_INPUT = "bound", "every_input"  # what a limit is on that is proven: by T2 of the samples, by T9 of all
 
 Index = Annotated[int, Meta(ge=0)]
 Limit = Annotated[float, Meta(ge=0)]
@@ -201,7 +200,12 @@ class Certificate:
     @property
     def limited_by_proof(self) -> bool:
         """Whether the limit was on what is proven (T2; T9 under Everywhere), not on what was measured."""
-        return self.options["limit"]["name"] in (*BY_PROOF, EVERYWHERE)
+        return self.judged_by in (BOUND, EVERY_INPUT)
+
+    @property
+    def judged_by(self) -> str:
+        """What the limit was on: "bound" (T2), "every_input" (T9), "measured" or "accuracy"."""
+        return str(self.options["limit"]["judged_by"])
 
     @property
     def tightness(self) -> float | None:

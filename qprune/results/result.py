@@ -12,7 +12,7 @@ from qiskit import QuantumCircuit
 
 from qprune._arrays import FloatArray
 from qprune._text import aligned, at_most, html_table
-from qprune.results.certificate import BY_PROOF, EVERYWHERE, Certificate
+from qprune.results.certificate import BOUND, EVERY_INPUT, Certificate
 from qprune.results.hashes import circuit_hash, record_hash, task_hash
 from qprune.simulators.choices import MatrixProductState
 from qprune.task.portable import reduced
@@ -205,7 +205,7 @@ def _within(result: PruneResult) -> str:
     if (claim := certificate.every_input) is not None:
         return f"for every input {claim.domain.words}, {what} {by} {at_most(claim.upper)}: proven"
     on = f"on {_samples(len(certificate.samples))}, " if result.original.inputs.shape[1] else ""
-    if certificate.options["limit"]["name"] in BY_PROOF:
+    if certificate.judged_by == BOUND:
         return f"{on}{what} {by} {at_most(certificate.largest_bound)}: proven"
     between = "; between them nothing is known" if on else ""
     return f"{on}{what} {by} {at_most(certificate.largest_measured)}: measured{between}"
@@ -240,12 +240,12 @@ def _claims(result: PruneResult) -> list[str]:
 def _largest(certificate: Certificate) -> list[str]:
     """What is proven and what was measured; what the limit was on comes first."""
     measured = f"  measured     {certificate.largest_measured:.6g}"
-    if certificate.options["limit"]["name"] in BY_PROOF:
+    if certificate.judged_by == BOUND:
         share = "" if certificate.tightness is None else f"   ({100 * certificate.tightness:.1f} % of the bound)"
         return [f"  proven (T2)  {certificate.largest_bound:.6g}", measured + share]
     budget = certificate.options["limit"].get("budget")
     within = "" if budget is None else f"   (budget {budget:g})"
-    if certificate.options["limit"]["name"] == EVERYWHERE:
+    if certificate.judged_by == EVERY_INPUT:
         return [measured, f"  proven (T2)  {certificate.largest_bound:.6g}"]
     if is_proven(certificate):
         return [measured + within, f"  proven (T2)  {certificate.largest_bound:.6g}"]
@@ -282,9 +282,8 @@ def _every_input(result: PruneResult) -> list[str]:
 
 def is_proven(certificate: Certificate) -> bool:
     """Whether the bound says what was asked for: it was what the limit was on, or keeps within the budget besides."""
-    limit = certificate.options["limit"]
-    budget = limit.get("budget")
-    return limit["name"] in BY_PROOF or (budget is not None and certificate.largest_bound <= budget)
+    budget = certificate.budget
+    return certificate.judged_by == BOUND or (budget is not None and certificate.largest_bound <= budget)
 
 
 def _fixed(names: Sequence[str]) -> list[str]:

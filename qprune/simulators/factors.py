@@ -86,6 +86,8 @@ def _member(group: Subgroup, place: Mapping[int, int], angle: Angle) -> Factor:
     if group.family == "swap":
         low, _ = bit.values()
         return Factor(PAIR, touched, touched, touched, low, 0, 0.5, -0.5, _PAULI["X"], angle)
+    if group.family not in ("controlled", "projector"):
+        raise ValueError(f"the engine has no {group}")
     control = "C" if group.family == "controlled" else "Z"
     controls = sum(b for b, letter in letters if letter == control)
     targets = [(b, letter) for b, letter in letters if letter != control]

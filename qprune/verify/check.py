@@ -1,8 +1,8 @@
 """Recompute by independent means whatever a certificate claims.
 
-Nothing is shared with the path that makes certificates, beyond the task and the certificate itself: states and angles
-come from `simulation`, formulas are written anew here. Only observables on at most 8 qubits become matrices of size
-2^n × 2^n.
+No simulation, angle or bound is shared with the path that makes certificates, only the task, the records and their
+hashes: states come from `states` and `wide_states`, formulas are written anew here. Only observables on at most 8
+qubits become matrices of size 2^n × 2^n.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from qprune._arrays import FloatArray
 from qprune._progress import is_shown
 from qprune.errors import CertificateError, CertificateViolation, QpruneError, TaskError
-from qprune.results.certificate import EVERYWHERE, package_versions
+from qprune.results.certificate import package_versions
 from qprune.results.hashes import bytes_hash, circuit_hash, task_hash
 from qprune.results.manifest import check_manifest
 from qprune.results.result import records_of
@@ -24,7 +24,7 @@ from qprune.task.task import Task
 from qprune.verify.checks import Check, Checks, Result, VerificationReport, damaged
 from qprune.verify.every_input import check_every_input
 from qprune.verify.formulas import MPS, SLACK, Noise, largest_errors, needed_bound, spectrum_of
-from qprune.verify.record import INFORMATIVE, check_accuracy, check_fall, check_options, check_plan
+from qprune.verify.record import BUDGETED, INFORMATIVE, LIMITS, check_accuracy, check_fall, check_options, check_plan
 from qprune.verify.states import Replacements, indices, light_cones, past_cones, simulate, used_qubits
 from qprune.verify.wide_states import simulate_wide
 
@@ -33,7 +33,6 @@ from qprune.verify.wide_states import simulate_wide
 EXCESS = 1e-6  # on few qubits
 DENSE_WIDTH = 20  # qubits up to which a certificate from matrix product states is verified by statevectors
 RECORDS = {"flat": "circuit that the plan counts", "pruned": "task of the pruned circuit"}  # what messages call them
-BUDGETED = ("proven", "measured")  # limits that always name a budget
 SIMULATED, PREFIX, FORMULA = "full simulation", "prefix states", "formula of the theorem"
 
 
@@ -52,7 +51,7 @@ def verify(task: Task | Result, result: Result | None = None, *, progress: bool 
 
     Args:
         task: The task that was pruned, as you know it; or the result alone, whose own original is then the task.
-        result: What `prune` returned or `PruneResult.load` read.
+        result: What `prune` returned or `load` read.
         progress: Show a bar once the work has taken seconds; default: where a person watches.
 
     Raises:
@@ -330,10 +329,9 @@ class _Verifier(Checks):
                 became = np.sign(sign) * after
                 for claim, how, value in (("(T4)", FORMULA, least), ("not flipped", SIMULATED, became)):
                     self.check(f"certified predictions {claim}", how, np.where(flags, -value, -np.inf), 0, slack, here)
-        if self.limit["name"] == EVERYWHERE:
-            return  # `check_every_input` holds the budget against the proven limit
-        if self.limit["name"] in BUDGETED or self.limit.get("budget") is not None:
-            what = "bound" if self.limit["name"] in ("threshold", "proven") else "measured"
+        what = LIMITS.get(self.limit["name"], "")
+        budgeted = self.limit["name"] in BUDGETED or self.limit.get("budget") is not None
+        if budgeted and what in ("bound", "measured"):  # else `check_every_input` holds it
             within, budget = getattr(certificate, what), self.number("budget")
             self.check(f"{what} in budget", "comparison", within, budget, self.slack, *self.each)
             found = self.found.measured[:, self.seen]

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from qprune._arrays import ComplexArray, FloatArray
 from qprune.errors import CertificateViolation, TaskError
-from qprune.results.certificate import EVERYWHERE
 from qprune.task.domain import Domain, Resolved, resolved
 from qprune.task.expressions import with_numbers
 from qprune.task.task import Task
@@ -128,7 +127,7 @@ def check_every_input(task: Task, result: Result, before: FloatArray, slack: flo
     certificate, checks = result.certificate, Checks()
     claim, limit = certificate.every_input, certificate.options["limit"]
     if claim is None:
-        if limit["name"] == EVERYWHERE:
+        if limit["name"] == "everywhere":
             raise CertificateViolation("the limit speaks of every input, and nothing is claimed of them")
         return []
     pruned = task.with_circuit(result.task.circuit, result.task.named_weights)
@@ -149,7 +148,7 @@ def check_every_input(task: Task, result: Result, before: FloatArray, slack: flo
         share = output.certain_data
         fits = ends[0] <= share <= ends[1] if predicts and share is not None else share is None and not predicts
         checks.holds("every input: data whose predictions keep", "full simulation", fits, f"{outputs[r]}: {share}")
-    if limit["name"] == EVERYWHERE:
+    if limit["name"] == "everywhere":
         words = f"the limit speaks of {task.domain!r}, the claim of {claim.domain!r}"
         checks.holds("every input: domain", "comparison", claim.domain == task.domain, words)
         checks.check("every input in budget", "comparison", upper, limit["budget"], slack, outputs)

@@ -9,13 +9,21 @@ import numpy as np
 from qiskit.circuit import ParameterExpression
 
 from qprune._arrays import FloatArray
-from qprune.results.certificate import BY_PROOF, EVERYWHERE
 from qprune.task.task import Task
 from qprune.verify.checks import Checks, Result, damaged
 from qprune.verify.formulas import ON_DEVICE
 from qprune.verify.states import indices
 
-LIMITS = (*BY_PROOF, EVERYWHERE, "measured", "accuracy", "under_noise")
+# What each limit is on. A limit that is not listed here is refused, as nothing would check what it promises.
+LIMITS = {
+    "threshold": "bound",
+    "proven": "bound",
+    "measured": "measured",
+    "everywhere": "every_input",
+    "accuracy": "accuracy",
+    "under_noise": "measured",
+}
+BUDGETED = ("proven", "measured", "everywhere")  # those with a budget of their own; "under_noise" may come to one
 ACTIONS = ("keep", "remove", "replace", "simplify")
 # Fields that `verify` takes as they are, beyond comparing hashes: how something was looked for, or where it came from.
 INFORMATIVE = (
@@ -62,12 +70,16 @@ def check_options(checks: Checks, task: Task, result: Result) -> None:
     entries, limit, simulator = certificate.replaced, options["limit"], options["simulator"]["name"]
     if limit["name"] not in LIMITS:
         raise damaged(f"unknown limit {limit['name']!r}")
+    if limit["judged_by"] != LIMITS[limit["name"]]:
+        raise damaged(f"the limit {limit['name']!r} is on {LIMITS[limit['name']]!r}, not {limit['judged_by']!r}")
+    if "budget" in limit and limit["name"] not in (*BUDGETED, "under_noise"):
+        raise damaged(f"the limit {limit['name']!r} has no budget")
     for name, value in (*((name, options[name]) for name in KINDS if name not in MAYBE), *limit.items()):
         if name in KINDS and not KINDS[name](value):
             raise damaged(f"option {name} cannot be {value!r}")
     count, measured = certificate.expectations.estimates, simulator == ON_DEVICE
     # A device is asked for nothing where every output is a constant.
-    fits = (measured or count == 0) and not (measured and limit["name"] not in BY_PROOF)
+    fits = (measured or count == 0) and not (measured and LIMITS[limit["name"]] != "bound")
     words = f"{count} values measured with the simulator {simulator} and the limit {limit['name']}"
     checks.holds("what was measured is called so", "comparison", fits, words)
     if not options["prune_encoding"]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from helpers import CIRCUITS
+from small_task import make
 
 from qprune.cli.command import SUCCESS, UNUSABLE, VIOLATED, main
 from qprune.report.store import FOR_PEOPLE
@@ -21,6 +22,13 @@ def saved(tmp_path_factory):
     out = tmp_path_factory.mktemp("cli") / "iris"
     assert main(["prune", str(CIRCUITS / "iris-4q"), "--proven", "0.1", "--out", str(out)]) == SUCCESS
     return out
+
+
+@pytest.fixture
+def bundle(tmp_path):
+    """A small task as a bundle."""
+    make().save(tmp_path / "bundle")
+    return str(tmp_path / "bundle")
 
 
 def one_line_error(capsys):
@@ -137,9 +145,8 @@ def test_a_missing_circuit_is_named(saved, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("noise", ["combined", str(CIRCUITS.parent / "noise_models" / "combined.json"), "FakeManilaV2"])
-def test_noise_by_name_file_and_device(noise, tmp_path, capsys):
+def test_noise_by_name_file_and_device(noise, bundle, tmp_path, capsys):
     out = str(tmp_path / "out")
-    bundle = str(CIRCUITS / "reupload-2q")
     options = ["--layout", "3,4", "--gamma", "0.5"] if noise.startswith("Fake") else []
     assert main(["prune", bundle, "--noise", noise, *options, "--tradeoff", "2", "--out", out]) == SUCCESS
     assert "noise infidelity saved" in capsys.readouterr().out
@@ -160,9 +167,8 @@ def test_budget_from_noise(tmp_path, capsys):
     assert main(["verify", out]) == SUCCESS
 
 
-def test_frontier_writes_one_result_per_size(tmp_path, capsys):
+def test_frontier_writes_one_result_per_size(bundle, tmp_path, capsys):
     out = tmp_path / "front"
-    bundle = str(CIRCUITS / "reupload-2q")
     assert main(["frontier", bundle, "--no-refit", "--budgets", "0.01", "0.3", "1.5", "--out", str(out)]) == SUCCESS
     text = capsys.readouterr().out
     assert "two-qubit gates" in text

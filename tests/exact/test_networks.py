@@ -52,7 +52,7 @@ def circuits(draw):
     return circuit
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(circuits())
 def test_the_state_stays_and_every_origin_has_one_fate(circuit):
     before, after, changes, new = shortened(circuit)

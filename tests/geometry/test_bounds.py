@@ -208,11 +208,6 @@ def test_an_undecided_prediction_is_never_certified():
     assert not bounds.predictions_certified(np.array(0.0), np.array(0.0), Z)
 
 
-def test_sum_of_angles_is_capped():
-    """No two states are farther apart than π/2."""
-    assert bounds.angle_bound(np.array([[1.0, 0.1], [1.0, 0.2]])) == pytest.approx([pi / 2, 0.3])
-
-
 def test_closed_form_from_tolerances_covers_the_angles():
     """With the aggregate "max", Θ of every sample is at most Σ 2 arcsin(κε/2) (T2)."""
     rng = np.random.default_rng(3)

@@ -1,5 +1,6 @@
 """What the documentation shows is run."""
 
+import ast
 import doctest
 import importlib
 import os
@@ -44,6 +45,40 @@ def test_files_that_are_named_are_there(document):
     text = (ROOT / document).read_text(encoding="utf-8")
     named = re.findall(r"`((?:qprune|tests|benchmarks|examples|tools)/[\w/.*-]*)(?:::\w+)?`", text)
     assert not [name for name in named if not list(ROOT.glob(name.rstrip("/")))]
+
+
+def defined(body, before=""):
+    """Names of functions, classes, their members and constants."""
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield before + node.name
+            if isinstance(node, ast.ClassDef):
+                yield from defined(node.body, f"{before}{node.name}.")
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            yield from (before + part.id for t in targets for part in ast.walk(t) if isinstance(part, ast.Name))
+
+
+def test_code_that_theory_names_is_there():
+    """`module.name`, by the end of the module's path; or `folder.module`."""
+    names = {}
+    for path in (ROOT / "qprune").rglob("*.py"):
+        parts = path.relative_to(ROOT / "qprune").with_suffix("").parts
+        names[parts] = set(defined(ast.parse(path.read_text(encoding="utf-8")).body))
+        here = parts[:-1] if parts[-1] == "__init__" else parts
+        names[here[:-1]] = names.get(here[:-1], set()) | set(here[-1:])
+
+    def there(name):
+        parts = tuple(name.split("."))
+        ends = ((parts[:k], ".".join(parts[k:])) for k in range(1, len(parts)))
+        return any(path[-len(end) :] == end and rest in known for end, rest in ends for path, known in names.items())
+
+    told = (ROOT / "docs" / "theory.md").read_text(encoding="utf-8")
+    parts = re.findall(r"`([a-z_]+(?:\.\w+)+)`", told)
+    records = ("certificate", "expectations")  # fields of a saved certificate
+    wrong = [n for n in parts if not n.endswith((".py", ".md")) and n.split(".")[0] not in records and not there(n)]
+    assert len(parts) > 30
+    assert not wrong
 
 
 def test_every_test_file_says_what_it_checks_against():

@@ -38,7 +38,9 @@ def test_hartree_fock_is_far_from_chemical_accuracy(name):
     assert error > 10 * vqe.CHEMICAL_ACCURACY
 
 
-@pytest.mark.parametrize("name", vqe.MOLECULES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name == "H2" else pytest.mark.soak) for name in vqe.MOLECULES]
+)
 def test_vqe_stays_within_chemical_accuracy(name):
     numbers = vqe.main(short=True)[name] if name == "H2" else vqe.pruned_molecule(name, steps=30)
     assert numbers["Hartree-Fock (mHa)"] > 10 * vqe.CHEMICAL_ACCURACY

@@ -189,7 +189,7 @@ def test_failures_are_kept_and_replay(tmp_path, monkeypatch):
 def test_two_processes_do_what_one_does(tmp_path):
     kinds = ("bad argument", "bad bundle")
     for jobs in (1, 2):
-        runner.run(tmp_path / str(jobs), 30, jobs=jobs, kinds=kinds)
+        runner.run(tmp_path / str(jobs), 12, jobs=jobs, kinds=kinds)
     alone, both = ({row["seed"]: row["kind"] for row in runner.read_rows(tmp_path / jobs)} for jobs in "12")
     assert alone == both
 
