@@ -18,6 +18,7 @@ from qprune.limits.frontier import Frontier, frontier
 from qprune.limits.measured import Measured
 from qprune.limits.proven import Proven
 from qprune.limits.pruning import prune
+from qprune.limits.suggest import Suggestion, suggest
 from qprune.limits.threshold import Threshold
 from qprune.limits.tradeoff import trade_off
 from qprune.limits.under_noise import UnderNoise
@@ -57,6 +58,7 @@ __all__ = [
     "PruneResult",
     "QpruneError",
     "Statevector",
+    "Suggestion",
     "Task",
     "TaskError",
     "Threshold",
@@ -76,6 +78,7 @@ __all__ = [
     "report",
     "save",
     "strategies",
+    "suggest",
     "trade_off",
     "verify",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from decimal import ROUND_CEILING, Context, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from html import escape
 
 
@@ -54,5 +54,18 @@ def at_most(value: float, digits: int = 3) -> str:
         >>> at_most(0.0500001), at_most(0.05), at_most(0.0)
         ('0.0501', '0.05', '0')
     """
-    shortest = Decimal(repr(float(value)))
-    return f"{float(Context(prec=digits, rounding=ROUND_CEILING).create_decimal(shortest)):.{digits}g}"
+    return f"{_rounded(value, digits, ROUND_CEILING):.{digits}g}"
+
+
+def rounded_down(value: float, digits: int) -> float:
+    """A number in few digits, none larger than it.
+
+    Example:
+        >>> rounded_down(0.08799, 2)
+        0.087
+    """
+    return _rounded(value, digits, ROUND_FLOOR)
+
+
+def _rounded(value: float, digits: int, rounding: str) -> float:
+    return float(Context(prec=digits, rounding=rounding).create_decimal(Decimal(repr(float(value)))))

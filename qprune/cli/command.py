@@ -38,6 +38,7 @@ from qprune.limits.certify_everywhere import everywhere
 from qprune.limits.frontier import frontier
 from qprune.limits.progress import INTERRUPTED
 from qprune.limits.pruning import prune
+from qprune.limits.suggest import suggest
 from qprune.limits.tradeoff import trade_off
 from qprune.report.plots import drawing_library
 from qprune.report.store import BESIDE, is_frontier, is_result, load, save, save_frontier
@@ -119,6 +120,10 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("result", type=Path, help="folder that `qprune prune --out` wrote")
     command.add_argument("--all", action="store_true", help="list kept gates too")
     command.set_defaults(run=_show)
+
+    command = commands.add_parser("suggest", help="name a budget, from how far outputs are from other predictions")
+    command.add_argument("bundle", type=Path, help="folder with task.json, inputs.csv, circuit.json or .qasm")
+    command.set_defaults(run=_suggest)
 
     command = commands.add_parser("new", help="write a small task bundle to fill in")
     command.add_argument("bundle", type=Path, help="folder to make")
@@ -241,6 +246,13 @@ def _points(text: str) -> int:
 def _verify(options: argparse.Namespace) -> int:
     result = load(options.result)
     _say(options, verify(result.original, result), verification_record)
+    return SUCCESS
+
+
+def _suggest(options: argparse.Namespace) -> int:
+    told = suggest(Task.load(options.bundle))
+    words = f"budget {told.budget:.3g}: {told.why}\n  qprune prune {options.bundle} --measured {told.budget:.3g}"
+    _say(options, words, lambda _: {"budget": told.budget, "why": told.why})
     return SUCCESS
 
 

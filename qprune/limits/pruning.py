@@ -6,6 +6,7 @@ from concurrent.futures import Executor
 
 from qiskit.primitives import BaseEstimatorV2
 
+from qprune._checks import is_number, plain
 from qprune.errors import OptionError
 from qprune.gates.costs import Costs
 from qprune.limits.base import Limit
@@ -13,6 +14,7 @@ from qprune.limits.certify import certify
 from qprune.limits.portfolio import chosen_by_members
 from qprune.limits.prepared import prepare
 from qprune.limits.settings import Settings
+from qprune.limits.suggest import suggest
 from qprune.limits.threshold import DEFAULT_LIMIT
 from qprune.noise.calibration import Noise
 from qprune.results.result import PruneResult
@@ -104,7 +106,10 @@ def prune(
         time_limit=time_limit,
         progress=progress,
     )
-    return pruned_under(checked_limit(limit), checked_task(task), settings)
+    task = checked_task(task)
+    if limit is None:
+        raise OptionError(f"limit must say how far pruning may go; qprune.suggest(task) says: {suggest(task)}")
+    return pruned_under(checked_limit(limit), task, settings)
 
 
 def pruned_under(limit: Limit, task: Task, settings: Settings) -> PruneResult:
@@ -123,8 +128,10 @@ def checked_limit(given: object) -> Limit:
         OptionError: It is not; the message shows the choices.
     """
     if not isinstance(given, Limit):
+        number = f"{given:g}" if is_number(plain(given)) else "0.05"
         raise OptionError(
-            "limit must say how far pruning may go and how that is known: Threshold(0.05), Proven(0.05), "
-            f"Measured(0.05, refit=True), Everywhere(0.05), Accuracy(0.01) or UnderNoise('FakeTorino'), got {given!r}"
+            f"limit must say how far pruning may go and how that is known: Threshold(0.05), Proven({number}), "
+            f"Measured({number}, refit=True), Everywhere({number}), Accuracy(0.01) or UnderNoise('FakeTorino'), got "
+            f"{given!r}; qprune.suggest(task) names a budget"
         )
     return given
