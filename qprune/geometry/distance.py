@@ -60,7 +60,7 @@ def compare_members(
     shift: FloatArray | float,
     eta: float,
     rounding: float = EXPECTATION_ROUNDING,
-    measured: bool = False,
+    by_shots: bool = False,
 ) -> Distances:
     """Distance between members t and t + shift of a one-parameter subgroup.
 
@@ -70,7 +70,7 @@ def compare_members(
         shift: δ, radians: a number, one per sample (M,), or one per candidate (C, 1).
         eta: η in [0, 1]; words with w letters X or Y are scaled by η^w.
         rounding: Limit of the error of an expectation value; the angle allows for it.
-        measured: Whether d_q shall allow for it too, as it then is no mere rounding.
+        by_shots: Whether d_q shall allow for it too, as it then is no mere rounding.
 
     Returns:
         Arrays of shape (M,), or (C, M).
@@ -82,7 +82,7 @@ def compare_members(
     ordinary = deformed if eta == 1 else _spectral_probabilities(group, expectation, 1.0)
     phases = [-np.asarray(shift) * a for a in group.eigenvalues]
     errors = [rounding * sum(abs(c) for word, c in projector.items() if word) for projector in group.projectors]
-    return _distances(deformed, ordinary, phases, errors, measured)
+    return _distances(deformed, ordinary, phases, errors, by_shots)
 
 
 def compare_matrices(
@@ -91,7 +91,7 @@ def compare_matrices(
     relative: ComplexArray,
     eta: float,
     rounding: float = EXPECTATION_ROUNDING,
-    measured: bool = False,
+    by_shots: bool = False,
 ) -> Distances:
     """Distance between two members of SU(2) or SU(4).
 
@@ -101,7 +101,7 @@ def compare_matrices(
         relative: V = G†A on the class's qubits, first qubit least significant, shape (d, d).
         eta: As in `compare_members`.
         rounding: As in `compare_members`; a probability read from up to 15 of them may be off by twice as much.
-        measured: As in `compare_members`.
+        by_shots: As in `compare_members`.
 
     Source: THEORY section 3.
     """
@@ -112,15 +112,15 @@ def compare_matrices(
     for value in (eta, 1.0):
         states = reduced_states(group, expectation, value)
         probabilities.append(np.einsum("aj,mab,bj->jm", vectors.conj(), states, vectors).real)
-    return _distances(probabilities[0], probabilities[1], phases, [2 * rounding] * len(phases), measured)
+    return _distances(probabilities[0], probabilities[1], phases, [2 * rounding] * len(phases), by_shots)
 
 
 def _distances(
-    deformed: FloatArray, ordinary: FloatArray, phases: list[FloatArray], errors: list[float], measured: bool
+    deformed: FloatArray, ordinary: FloatArray, phases: list[FloatArray], errors: list[float], by_shots: bool
 ) -> Distances:
     sine = np.sqrt(np.minimum(_sine_squared(ordinary, phases, errors), 1))
-    distance = _chord(_sine_squared(deformed, phases, errors if measured else [0.0] * len(phases)))
-    low = _chord(_sine_squared(deformed, phases, [-error for error in errors])) if measured else None
+    distance = _chord(_sine_squared(deformed, phases, errors if by_shots else [0.0] * len(phases)))
+    low = _chord(_sine_squared(deformed, phases, [-error for error in errors])) if by_shots else None
     return Distances(distance, np.arcsin(sine), low)
 
 

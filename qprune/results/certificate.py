@@ -24,7 +24,7 @@ VERSIONED = ("qiskit", "qiskit-aer", "numpy", "scipy")
 BOUND, EVERY_INPUT = "bound", "every_input"  # what a limit is on that is proven: by T2 of the samples, by T9 of all
 
 Index = Annotated[int, Meta(ge=0)]
-Limit = Annotated[float, Meta(ge=0)]
+NonNegative = Annotated[float, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 
 
@@ -54,11 +54,11 @@ class Replaced:
     origins: tuple[Index, ...]
     subgroup: str
     by: str
-    distance: Limit
-    tolerance: Limit | None
-    kappa: Limit
-    largest_angle: Limit
-    distance_low: Limit | None = None
+    distance: NonNegative
+    tolerance: NonNegative | None
+    kappa: NonNegative
+    largest_angle: NonNegative
+    distance_low: NonNegative | None = None
     matrix: tuple[tuple[tuple[float, float], ...], ...] | None = None
 
 
@@ -85,9 +85,9 @@ class NoiseRecord:
     coherence: tuple[Share, ...]
     infidelity: tuple[Share, ...]
     accumulated: tuple[Share, ...]
-    totals: tuple[Limit, Limit, Limit]
-    predicted: tuple[Limit, Limit] | None = None
-    tried: tuple[tuple[Limit, Limit], ...] = ()
+    totals: tuple[NonNegative, NonNegative, NonNegative]
+    predicted: tuple[NonNegative, NonNegative] | None = None
+    tried: tuple[tuple[NonNegative, NonNegative], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -101,8 +101,8 @@ class Expectations:
         failure: Probability that any measured value is further off than `error`.
     """
 
-    error: Limit
-    truncation: Limit
+    error: NonNegative
+    truncation: NonNegative
     estimates: Index
     failure: Share
 
@@ -169,12 +169,12 @@ class Certificate:
     outputs: tuple[str, ...]
     samples: tuple[Index, ...]
     replaced: tuple[Replaced, ...]
-    angle: tuple[tuple[Limit, ...], ...]
-    bound: tuple[tuple[Limit, ...], ...]
-    measured: tuple[tuple[Limit, ...], ...]
+    angle: tuple[tuple[NonNegative, ...], ...]
+    bound: tuple[tuple[NonNegative, ...], ...]
+    measured: tuple[tuple[NonNegative, ...], ...]
     certified_predictions: tuple[tuple[bool, ...] | None, ...]
-    mean_state_error: Limit
-    angle_from_tolerances: Limit | None
+    mean_state_error: NonNegative
+    angle_from_tolerances: NonNegative | None
     holdout: HoldoutClaim | None
     every_input: EveryInput | None
     versions: dict[str, str]

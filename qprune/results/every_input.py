@@ -10,7 +10,7 @@ from msgspec import Meta
 from qprune.task.domain import Domain
 
 Count = Annotated[int, Meta(ge=0)]
-Limit = Annotated[float, Meta(ge=0)]
+NonNegative = Annotated[float, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 
 
@@ -35,15 +35,15 @@ class OutputEverywhere:
     """
 
     name: str
-    lower: Limit
-    upper: Limit
+    lower: NonNegative
+    upper: NonNegative
     worst: tuple[float, ...]
     before: tuple[float, ...]
     after: tuple[float, ...]
     runs: Count
     cells: Count
     method: str
-    rounding: Limit
+    rounding: NonNegative
     certain_share: Share | None
     certain_data: Share | None
 

@@ -162,7 +162,7 @@ class GateDistances:
     def _geometry(self, k: int) -> dict[str, Any]:
         """The further arguments of `compare_members` and `compare_matrices` for gate k."""
         outputs = self.prefix.outputs
-        return {"eta": float(self.noise.eta[k]), "rounding": outputs.rounding, "measured": outputs.failure > 0}
+        return {"eta": float(self.noise.eta[k]), "rounding": outputs.rounding, "by_shots": outputs.failure > 0}
 
     def _compared(self, distances: Distances, turns: FloatArray) -> list[Compared]:
         """One record for each of C turns from distances that broadcast to shape (C, M)."""
