@@ -152,20 +152,20 @@ def _measure(config: dict[str, Any]) -> Row:
         "proven": smaller.proven,
         "measured": float(np.abs(_means(smaller.task) - _means(task)).max()),
         "seconds": seconds,
-        "every_input": _everywhere(task, smaller.task),
+        "every_input": _everywhere(task, smaller.task, config["budget"]),
         **_unseen(task, smaller.task, config["network"]),
         **origin,
     }
 
 
-def _everywhere(task: qprune.Task, smaller: qprune.Task) -> Row | None:
+def _everywhere(task: qprune.Task, smaller: qprune.Task, budget: float) -> Row | None:
     """What is proven for every input of the box of the data, and the deviation that some input attains (T9)."""
     if not task.inputs.shape[1]:
         return None
     found: list[qprune.EveryInput] = []
     circuits = (task, sites_of(task), smaller, sites_of(smaller))
     try:
-        seconds = timed(lambda: found.append(every_input(*circuits, gap=GAP, time_limit=PATIENCE)))
+        seconds = timed(lambda: found.append(every_input(*circuits, gap=GAP, time_limit=PATIENCE, limit=budget)))
     except QpruneError as error:
         return {"refused": str(error)}
     claim = found[0]
