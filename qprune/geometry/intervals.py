@@ -99,13 +99,13 @@ class Formula:
         """
         is_linear = all(_degree(self.tree, i) <= 1 for i in self.inputs)
         if not is_linear or len(self.inputs) > LARGEST_CORNERS:
-            return _range(self.tree, low, high)
+            return range_of(self.tree, low, high)
         corners = []
         for ends in product((low, high), repeat=len(self.inputs)):
             corner = low.copy()
             for i, end in zip(self.inputs, ends, strict=True):
                 corner[:, i] = end[:, i]
-            corners.append(_range(self.tree, corner, corner))
+            corners.append(range_of(self.tree, corner, corner))
         return np.min([c[0] for c in corners], axis=0), np.max([c[1] for c in corners], axis=0)
 
     @staticmethod
@@ -113,7 +113,7 @@ class Formula:
         return name.startswith("x_") and name[2:].isdigit()
 
 
-def _parts(node: ast.expr) -> tuple[str, list[ast.expr]]:
+def parts_of(node: ast.expr) -> tuple[str, list[ast.expr]]:
     """What a node does and what with: "+", "-", "*", "/", "**", "neg", a function, "number" or "input"."""
     if isinstance(node, ast.BinOp):
         names = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**"}
@@ -130,7 +130,7 @@ def _parts(node: ast.expr) -> tuple[str, list[ast.expr]]:
     raise NotBounded(f"{ast.unparse(node)} in an angle is not known")
 
 
-def _number(node: ast.expr) -> float | None:
+def number_of(node: ast.expr) -> float | None:
     """The value of a node without inputs."""
     if any(isinstance(n, ast.Name) and n.id not in FUNCTIONS for n in ast.walk(node)):
         return None
@@ -138,7 +138,7 @@ def _number(node: ast.expr) -> float | None:
 
 
 def _value(node: ast.expr, points: FloatArray) -> FloatArray:
-    kind, arguments = _parts(node)
+    kind, arguments = parts_of(node)
     if isinstance(node, ast.Constant):
         return np.asarray(float(node.value))  # type: ignore[arg-type]
     if isinstance(node, ast.Name):
@@ -153,7 +153,7 @@ def _value(node: ast.expr, points: FloatArray) -> FloatArray:
 
 def _degree(node: ast.expr, index: int) -> float:
     """In one input, where the others are fixed; infinite where it is no polynomial."""
-    kind, arguments = _parts(node)
+    kind, arguments = parts_of(node)
     if isinstance(node, ast.Name):
         return float(node.id == f"x_{index}")
     degrees = [_degree(argument, index) for argument in arguments]
@@ -165,15 +165,15 @@ def _degree(node: ast.expr, index: int) -> float:
         return sum(degrees)
     if kind == "/" and not degrees[1]:
         return degrees[0]
-    power = _number(arguments[1]) if kind == "**" else None
+    power = number_of(arguments[1]) if kind == "**" else None
     return degrees[0] * power if power is not None and power > 0 and power == int(power) else np.inf
 
 
 # -- intervals --------------------------------------------------------------------------------------------------------
 
 
-def _range(node: ast.expr, low: FloatArray, high: FloatArray) -> Interval:
-    kind, arguments = _parts(node)
+def range_of(node: ast.expr, low: FloatArray, high: FloatArray) -> Interval:
+    kind, arguments = parts_of(node)
     if isinstance(node, ast.Name):
         index = int(node.id[2:])
         return low[:, index], high[:, index]
@@ -181,8 +181,8 @@ def _range(node: ast.expr, low: FloatArray, high: FloatArray) -> Interval:
         value = np.full(len(low), float(node.value))  # type: ignore[arg-type]
         return value, value
     if kind == "**":
-        return _power(_range(arguments[0], low, high), _number(arguments[1]))
-    first, *others = (_range(argument, low, high) for argument in arguments)
+        return _power(range_of(arguments[0], low, high), number_of(arguments[1]))
+    first, *others = (range_of(argument, low, high) for argument in arguments)
     if kind == "neg":
         return -first[1], -first[0]
     if kind in FUNCTIONS:

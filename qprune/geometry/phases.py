@@ -71,7 +71,7 @@ class Phase:
             return self.formula.range(low, high)
         factors = np.array(self.factors)
         ends = np.stack([low * factors, high * factors])
-        room = OUTWARD * len(factors) * np.abs(ends).max(axis=0).sum(axis=1)
+        room = OUTWARD * len(self.inputs) * np.abs(ends).max(axis=0).sum(axis=1)
         return ends.min(axis=0).sum(axis=1) - room, ends.max(axis=0).sum(axis=1) + room
 
 

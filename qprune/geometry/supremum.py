@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qprune._arrays import FloatArray
+from qprune._rounding import EPSILON
 from qprune.geometry.ascent import Climber
 from qprune.geometry.cells import Cells, Open, Queue
 from qprune.geometry.kernels import compiled, largest, restrict
@@ -36,6 +37,7 @@ LOOKED_AT = 8  # cells of a step whose middles are looked at
 NARROWER = 1e-6  # share of a cell's limit per radian that narrower intervals are taken to save in any case
 NEAR_LIMIT = 0.05  # share of the gap that is left open where a supremum lies close to a limit
 MOST_ROOTS = 2**14  # cells that a region may need before any search
+TURN_ROUNDINGS = 4.0  # units in the last place by which the end of a turn is moved outwards
 ROUNDINGS = 4.0
 """Units in the last place by which a sum of 2d+1 products of one matrix and the control points may be off, per term:
 one for each product and each sum, and twice that for the entries of the matrix."""
@@ -123,7 +125,7 @@ class Search:
         self.rng = np.random.default_rng(seed)
         size = max(self.coefficients.size, 1)
         self.together = int(np.clip(AT_ONCE // size, FEWEST_TOGETHER, MOST_TOGETHER))
-        eps = float(np.finfo(float).eps)
+        eps = EPSILON
         norm = 1.0 if self.width == 1 else self.width / 2  # an error of each value makes so much in the norm
         largest_value = float(np.abs(values).max(initial=0.0))
         self.value_error = norm * (error + ROUNDINGS * eps * sum(self.sizes) * largest_value)
@@ -351,5 +353,6 @@ def _one_turn(region: Region, phases: PhaseMap) -> Region:
     for i in range(high.shape[1]):
         factor = phases.private(i) if len(phases) else None
         if factor is not None:
-            high[:, i] = np.minimum(high[:, i], region.low[:, i] + 2 * np.pi / abs(factor))
+            turn, low = 2 * np.pi / abs(factor), region.low[:, i]
+            high[:, i] = np.minimum(high[:, i], low + turn + TURN_ROUNDINGS * EPSILON * (np.abs(low) + turn))
     return Region(region.low, high)

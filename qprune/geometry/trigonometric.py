@@ -24,6 +24,7 @@ from math import comb, cos, pi
 import numpy as np
 
 from qprune._arrays import FloatArray
+from qprune._rounding import within_period
 
 WIDEST = 2 * pi / 3
 """Width of the largest cell, below the π at which control points cease to exist: cos(h) ≥ 1/2 keeps them close."""
@@ -48,6 +49,7 @@ def coefficient_matrix(degree: int) -> FloatArray:
 def basis(phases: FloatArray, degree: int) -> FloatArray:
     """1, cos t, sin t, …, cos dt, sin dt at some phases: shape (…, 2d+1)."""
     values = np.empty((*np.shape(phases), 2 * degree + 1))
+    phases = within_period(phases, 2 * pi)
     turns = np.multiply.outer(phases, np.arange(1, degree + 1))
     values[..., 0], values[..., 1::2], values[..., 2::2] = 1, np.cos(turns), np.sin(turns)
     return values
@@ -56,7 +58,7 @@ def basis(phases: FloatArray, degree: int) -> FloatArray:
 def basis_slopes(phases: FloatArray, degree: int) -> FloatArray:
     """Derivatives of `basis` in the phase, shape (…, 2d+1)."""
     slopes, k = np.zeros((*np.shape(phases), 2 * degree + 1)), np.arange(1, degree + 1)
-    turns = np.multiply.outer(phases, k)
+    turns = np.multiply.outer(within_period(phases, 2 * pi), k)
     slopes[..., 1::2], slopes[..., 2::2] = -k * np.sin(turns), k * np.cos(turns)
     return slopes
 
@@ -146,7 +148,8 @@ def control_matrix(degree: int, low: FloatArray, high: FloatArray) -> FloatArray
 
     Source: THEORY T9, step 2.
     """
-    half, middle = (high - low) / 2, (high + low) / 2
+    half = (high - low) / 2
+    middle = within_period((high + low) / 2, 2 * pi)  # before it is multiplied: k·10^12 has lost its place in the turn
     matrix = np.ones((len(half), 2 * degree + 1, 2 * degree + 1))
     weights = weights_of(degree, half)
     for k in range(1, degree + 1):

@@ -6,7 +6,7 @@ Source: THEORY T9.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 
 import numpy as np
@@ -21,7 +21,7 @@ from qprune.geometry.supremum import GAP, MOST_CELLS, Supremum, supremum
 from qprune.geometry.trigonometric import coefficients, norm_of
 from qprune.limits.grid_runs import GridValues, Known, differences
 from qprune.limits.on_inputs import outputs_at
-from qprune.limits.phases import MOST_RUNS, check_runs, encoded, phases_of
+from qprune.limits.phases import MOST_RUNS, check_runs, encoded, errors_of, phases_of, weights_of
 from qprune.results.every_input import EveryInput, OutputEverywhere
 from qprune.task.domain import Domain, Resolved, checked_domain, resolved
 from qprune.task.task import Task
@@ -75,12 +75,21 @@ def every_input(
 
 @dataclass(frozen=True)
 class Difference:
-    """The change of one output, known for every input."""
+    """The change of one output, known for every input.
+
+    Attributes:
+        map: Phases as functions of the inputs.
+        grid: Values on the grid.
+        region: The inputs.
+        seed: Of the inputs that are drawn.
+        angles: By how much rounded angles may move the output besides, on inputs of the region.
+    """
 
     map: PhaseMap
     grid: GridValues
     region: Region
     seed: int
+    angles: float
 
     def enclosed(
         self,
@@ -91,18 +100,20 @@ class Difference:
         most_cells: int = MOST_CELLS,
     ) -> Supremum:
         """Its largest absolute value, as `supremum` encloses it."""
-        return supremum(
+        found = supremum(
             self.grid.values,
             self.map,
             self.region,
             error=self.grid.error,
             gap=gap,
-            limit=limit,
+            limit=None if limit is None else max(0.0, limit - self.angles),
             most_cells=most_cells,
             time_limit=time_limit,
             starts=starts,
             seed=self.seed,
         )
+        lower, upper = max(0.0, found.lower - self.angles), found.upper + self.angles
+        return replace(found, lower=lower, upper=upper, rounding=found.rounding + self.angles)
 
     def maxima(self, starts: FloatArray, climbs: int) -> list[tuple[FloatArray, float]]:
         """Local maxima from the best of some inputs and of many drawn ones, the largest first."""
@@ -120,6 +131,8 @@ class EveryInputComparison:
         domain: A `Domain`, or "data".
         most_runs: Refuse what takes more runs of each circuit.
         seed: Of the inputs that are drawn.
+        stands_for: Gates that `sites` are an exact simplification of, on the samples: what rounding of their angles
+            may hide on other inputs counts in every limit.
 
     Raises:
         TaskError: The domain does not fit.
@@ -133,11 +146,16 @@ class EveryInputComparison:
         *,
         most_runs: int = MOST_RUNS,
         seed: int = 0,
+        stands_for: Sequence[Site] = (),
     ) -> None:
         self.original, self.sites, self.domain = original, tuple(sites), checked_domain(domain)
         self.region = region_of(resolved(self.domain, original.inputs))
         self.most_runs, self.seed = most_runs, seed
         self._encoded, self._known = encoded(original, self.sites), Known()
+        self._hidden: float | FloatArray = 0.0
+        if stands_for:
+            ends = self.region.low, self.region.high
+            self._hidden = errors_of(encoded(original, stands_for), *ends) * weights_of(original)
 
     def differences(self, pruned: Task, sites: Sequence[Site]) -> list[Difference]:
         """The change of every output by a smaller circuit.
@@ -150,7 +168,9 @@ class EveryInputComparison:
         check_runs(phases, self.most_runs)
         found = differences(phases, self._known)
         maps = [PhaseMap(tuple(phases.map.phases[j] for j in values.phases)) for values in found]
-        return [Difference(each, values, self.region, self.seed) for each, values in zip(maps, found, strict=True)]
+        errors = phases.angle_errors(self.region.low, self.region.high) + self._hidden
+        each = zip(maps, found, errors.tolist(), strict=True)
+        return [Difference(own, values, self.region, self.seed, error) for own, values, error in each]
 
     def upper(self, pruned: Task, sites: Sequence[Site], limit: float, starts: FloatArray) -> tuple[float, FloatArray]:
         """A limit for every input, as sharp as it takes to know whether it is within another, and the worst inputs.

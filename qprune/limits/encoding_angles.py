@@ -13,9 +13,12 @@ from math import gcd, lcm
 import numpy as np
 from qiskit.circuit import Instruction, Parameter, ParameterExpression
 
-from qprune.errors import TaskError
+from qprune._arrays import FloatArray
+from qprune._rounding import within_period
+from qprune.errors import OptionError, TaskError
 from qprune.gates.sites import Site, make_site
 from qprune.gates.subgroups import subgroup_of
+from qprune.geometry.formula_errors import largest_error
 from qprune.geometry.intervals import Formula, NotBounded
 from qprune.geometry.phases import Phase
 from qprune.task.expressions import bound_in_part, number_at, slopes_of
@@ -24,6 +27,8 @@ from qprune.task.task import Task
 AGREE = 1e-12  # relative difference at which a formula is not the circuit's angle
 PROBES = 3  # inputs at which that is looked at
 SAME = 16 * float(np.finfo(float).eps)  # relative difference of two factors that rounding explains
+KNOWN = 0.01  # radians to which an angle must be known, or nothing is claimed
+TIMES = 3  # that double precision works on an angle: for its slopes, for its constant, and when a simulator runs it
 LARGEST_DENOMINATOR = 12  # of the ratio of two factors that share a unit
 LARGEST_DEGREE = 32  # of phases that share a unit
 EULER = ("u",)  # gates that are RZ RY RZ in their own three parameters
@@ -40,6 +45,8 @@ class Entry:
         constant: The rest, radians.
         step: Least difference of two eigenvalues of the generator, times which the angle turns outputs.
         spread: Largest difference, a multiple of `step`.
+        written: The angle as the circuit has it, in the inputs, then the weights; None for a bare input.
+        weights: Their values.
     """
 
     site: int
@@ -48,6 +55,38 @@ class Entry:
     constant: float
     step: float
     spread: float
+    written: Formula | None = None
+    weights: tuple[float, ...] = ()
+
+    def error(self, low: FloatArray, high: FloatArray) -> float:
+        """How far the angle may be off for inputs in K boxes of shape (K, n), radians.
+
+        Raises:
+            OptionError: So far that nothing is known of it.
+        """
+        if self.written is None:
+            return 0.0
+        beside = np.broadcast_to(self.weights, (len(low), len(self.weights)))
+        ends = (np.concatenate([each, beside], axis=1) for each in (low, high))
+        try:
+            error = TIMES * largest_error(self.written, *ends)
+        except NotBounded as reason:
+            raise OptionError(f"the angle {self.written.text} has no limits over the domain: {reason}") from reason
+        check_known(error, self.written.text, low, high)
+        return error
+
+
+def check_known(error: float, angle: str, low: FloatArray, high: FloatArray) -> None:
+    """Refuse an angle of which double precision knows too little.
+
+    Raises:
+        OptionError: The error, radians, is above `KNOWN`.
+    """
+    if not error <= KNOWN:
+        raise OptionError(
+            f"double precision knows the angle {angle} to {error:.2g} radians only, for inputs up to "
+            f"{np.abs([low, high]).max():.3g}; shift or scale the inputs (a turn is 2π), or give a smaller domain"
+        )
 
 
 def elementary(task: Task, sites: tuple[Site, ...]) -> tuple[Site, ...]:
@@ -99,12 +138,24 @@ def _entry(
     bound = bound_in_part(angle, known) if known else angle
     if bound is None:
         raise TaskError(f"the angle {angle} cannot be bound to its weights reliably; write it in a simpler form")
+    written = None if isinstance(angle, Parameter) else _written(task, angle)
     slopes = slopes_of(bound)
-    if slopes is not None:
-        factors = tuple(float(slopes.get(p, 0.0)) for p in task.input_params)
-        constant = number_at(bound, dict.fromkeys(slopes, 0.0))
-        return Entry(site, parameter, Phase(factors), constant, step, spread)
-    return Entry(site, parameter, _formula(task, bound), 0.0, step, spread)
+    if slopes is None:
+        phase, constant = _formula(task, bound), 0.0
+    else:
+        phase = Phase(tuple(float(slopes.get(p, 0.0)) for p in task.input_params))
+        constant = float(within_period(number_at(bound, dict.fromkeys(slopes, 0.0)), 2 * np.pi / step))
+    return Entry(site, parameter, phase, constant, step, spread, written, tuple(weights.values()))
+
+
+def _written(task: Task, angle: ParameterExpression) -> Formula:
+    """An angle as text in the inputs x_0, x_1, …, and after those the weights."""
+    numbered = {p: Parameter(f"x_{i}") for i, p in enumerate((*task.input_params, *task.weight_params))}
+    text = str(angle.subs({p: numbered[p] for p in angle.parameters}))
+    try:
+        return Formula(text)
+    except (NotBounded, SyntaxError) as error:
+        raise TaskError(f"the angle {angle} cannot be read as a function of the inputs: {error}") from error
 
 
 def _formula(task: Task, angle: ParameterExpression) -> Phase:
@@ -156,6 +207,15 @@ class Unit:
         wider = Unit(self.first, [*self.fractions, fraction], self.step)
         largest = max(abs(f) for f in wider.fractions)
         return float(largest) * self.step / wider.size <= LARGEST_DEGREE
+
+
+def unlike(phase: Phase, unit: Phase, factor: float, low: FloatArray, high: FloatArray) -> float:
+    """How far factor · unit may be from a phase over K boxes: what rounding has left of a common unit, radians."""
+    if phase.formula is not None and unit.formula is not None:
+        return float(np.abs(phase.interval(low, high)).max()) * 4 * SAME if unit.formula != phase.formula else 0.0
+    sizes = np.maximum(np.abs(low), np.abs(high)).max(axis=0).tolist()
+    gaps = (abs(Fraction(f) - Fraction(factor) * Fraction(u)) for f, u in zip(phase.factors, unit.factors, strict=True))
+    return float(sum(float(gap) * size for gap, size in zip(gaps, sizes, strict=True)))
 
 
 def units_of(entries: tuple[Entry, ...]) -> tuple[list[Unit], list[tuple[int, float]]]:

@@ -91,7 +91,8 @@ class Everywhere(Limit):
 
 def comparison_of(prepared: Prepared) -> EveryInputComparison:
     """Compares smaller circuits with the simplified original on every input of the task's domain."""
-    return EveryInputComparison(prepared.task, prepared.sites, prepared.task.domain, seed=prepared.settings.seed)
+    task, seed = prepared.task, prepared.settings.seed
+    return EveryInputComparison(task, prepared.sites, task.domain, seed=seed, stands_for=prepared.original)
 
 
 def _fitted(prepared: Prepared, watch: Watch[Reduced], task: Task, budget: float) -> Reduced:

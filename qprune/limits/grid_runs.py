@@ -13,12 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qprune._arrays import FloatArray
-from qprune.gates.sites import Site
 from qprune.geometry.trigonometric import along, basis, coefficients, grid
 from qprune.limits.on_inputs import outputs_at
 from qprune.limits.phases import Phases
 from qprune.limits.product_inputs import is_worth_it, values_on_grid
-from qprune.task.task import Task
 
 
 @dataclass(frozen=True)
@@ -69,24 +67,25 @@ def _on_grid(phases: Phases, degrees: NDArray[np.intp], known: Known) -> tuple[F
     axes = [grid(int(d)) for d in degrees]
     key = (phases.map.phases, tuple(degrees.tolist()))
     if key not in known:
-        known[key] = _one_circuit(phases.frame, phases.sites(0), axes)
+        known[key] = _one_circuit(phases, 0, axes)
     before, error = known[key]
-    after, other_error = _one_circuit(phases.frame, phases.sites(1), axes)
+    after, other_error = _one_circuit(phases, 1, axes)
     return np.moveaxis(after - before, 0, -1), error + other_error
 
 
-def _one_circuit(frame: Task, sites: Sequence[Site], axes: Sequence[FloatArray]) -> tuple[FloatArray, float]:
+def _one_circuit(phases: Phases, which: int, axes: Sequence[FloatArray]) -> tuple[FloatArray, float]:
     """Outputs on the grid, shape (R, 2d_1+1, …), or the probabilities of all outcomes, and their error."""
+    frame, sites, angles = phases.frame, phases.sites(which), phases.angles_on_grid(which)
     shape = tuple(map(len, axes))
     if is_worth_it(frame, sites, prod(shape)):
-        return values_on_grid(frame, sites, axes)
+        return values_on_grid(frame, sites, axes, angles)
     present = {p for site in sites for a in site.operation.params for p in getattr(a, "parameters", ())}
     own = [j for j, name in enumerate(frame.input_params) if name in present]
     kept = tuple(len(axis) if j in own else 1 for j, axis in enumerate(axes))  # a phase it lacks changes nothing
     points = np.zeros((*kept, len(axes)))
     for j in own:
         points[..., j] = axes[j].reshape([-1 if k == j else 1 for k in range(len(axes))])
-    outputs, error = outputs_at(frame, sites, points.reshape(-1, len(axes)))
+    outputs, error = outputs_at(frame, sites, points.reshape(-1, len(axes)), angles)
     return np.array(np.broadcast_to(outputs.reshape(-1, *kept), (len(outputs), *shape))), error
 
 

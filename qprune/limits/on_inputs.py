@@ -14,17 +14,18 @@ from qprune.task.task import Task
 
 AT_ONCE = 2**24  # amplitudes of the samples that one call simulates
 ANGLE_ROUNDINGS = 2.0
-"""Units in the last place by which an angle of at most 2π per gate may be off: what angles rounded to double precision
-add to an expectation value, per gate with inputs."""
+"""Units in the last place, of one turn, by which a gate with inputs may be off where its angle is what it should be:
+sine and cosine know the place of any double in its period. What angles themselves are off by, `angle_errors` adds."""
 
 
-def outputs_at(task: Task, sites: Sequence[Site], inputs: FloatArray) -> tuple[FloatArray, float]:
+def outputs_at(task: Task, sites: Sequence[Site], inputs: FloatArray, angles: float = 0.0) -> tuple[FloatArray, float]:
     """Outputs of a circuit on any inputs, shape (R, M), or outcome probabilities (2^m, M), and how far they may be off.
 
     Args:
         task: Binds the weights; its own inputs do not enter.
         sites: Its gates.
         inputs: Shape (M, number of inputs), M ≥ 1.
+        angles: As in `rounding_of`.
     """
     qubits = num_qubits(task, sites)
     step = max(1, AT_ONCE >> qubits)
@@ -33,12 +34,19 @@ def outputs_at(task: Task, sites: Sequence[Site], inputs: FloatArray) -> tuple[F
     for first in range(0, len(inputs), step):
         outputs = final_outputs(turned, sites, np.arange(first, min(first + step, len(inputs))))
         found.append(outputs.means if outputs.distribution is None else outputs.distribution.T)
-    return np.concatenate(found, axis=1), rounding_of(task, sites)
+    return np.concatenate(found, axis=1), rounding_of(task, sites, angles)
 
 
-def rounding_of(task: Task, sites: Sequence[Site]) -> float:
-    """Limit of the rounding error of an output, angles included, in its own unit."""
-    angles = sum(site.role == "encoding" for site in sites) * ANGLE_ROUNDINGS * 2 * np.pi * np.finfo(float).eps
+def rounding_of(task: Task, sites: Sequence[Site], angles: float = 0.0) -> float:
+    """Limit of the rounding error of an output in its own unit.
+
+    Args:
+        task: Whose outputs.
+        sites: Its gates.
+        angles: What angles are off by, times the spread of their generators' eigenvalues, added up: so much a state
+            turns, and an expectation value moves by at most that times its observable's weight.
+    """
+    angles += sum(site.role == "encoding" for site in sites) * ANGLE_ROUNDINGS * 2 * np.pi * np.finfo(float).eps
     weight = max((abs(s.centre) + s.weight for s in task.spectra), default=1.0)
     return weight * float(expectation_rounding(num_qubits(task, sites), len(sites)) + angles)
 

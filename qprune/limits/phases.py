@@ -14,18 +14,33 @@ from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 from qiskit.circuit import ClassicalRegister, Parameter, ParameterExpression
 
+from qprune._arrays import FloatArray
+from qprune._rounding import EPSILON
 from qprune.errors import OptionError
 from qprune.exact.simplify import light_cones
 from qprune.gates.sites import Site, make_site
 from qprune.gates.subgroups import subgroup_of
+from qprune.geometry.intervals import OUTWARD
 from qprune.geometry.phases import Phase, PhaseMap
-from qprune.limits.encoding_angles import Entry, elementary, entries_of, scaled, units_of, with_angle
+from qprune.limits.encoding_angles import (
+    Entry,
+    check_known,
+    elementary,
+    entries_of,
+    scaled,
+    units_of,
+    unlike,
+    with_angle,
+)
 from qprune.task.task import Task
 
 IntArray = NDArray[np.intp]
 
 MOST_RUNS = 2**18
 """Runs of each circuit above which no proof is tried by itself: 262,144; ten inputs encoded once need 59,049."""
+
+GRID_ROUNDINGS = 4 * 2 * np.pi
+"""Units in the last place of an angle factor · t on the grid: t < 2π, its own and the product's rounding."""
 
 SECONDS_PER_AMPLITUDE = 3e-9
 """A rough time for one gate on one amplitude, on one core; for the estimate in a refusal alone."""
@@ -91,6 +106,30 @@ class Phases:
         """Runs for the output that needs most."""
         return max(self.runs(r) for r in range(len(self.degrees)))
 
+    def angles_on_grid(self, which: int) -> float:
+        """What the angles of one circuit are off by on the grid, times their spread, added up: see `rounding_of`."""
+        places = zip(self.circuits[which].entries, self.members[which], strict=True)
+        return sum(e.spread * EPSILON * (GRID_ROUNDINGS * abs(factor) + abs(e.constant)) for e, (_, factor) in places)
+
+    def angle_errors(self, low: FloatArray, high: FloatArray) -> FloatArray:
+        """How far rounding of the inputs' angles may move each output over K boxes of shape (K, n), both circuits.
+
+        On an input of 10^9 an angle such as 0.1·x + w is known to 10^-7 only: the function of the inputs that is
+        compared here is exact, the one that a simulator or a device is given is that far from it.
+
+        Raises:
+            OptionError: An angle is not known at all on such inputs.
+        """
+        for phase, name in zip(self.map.phases, self.names, strict=True):
+            check_known(OUTWARD * np.abs(phase.interval(low, high)).max(initial=0.0), name, low, high)
+        total = np.zeros(len(self.degrees))
+        for circuit, members in zip(self.circuits, self.members, strict=True):
+            total += errors_of(circuit, low, high)
+            for entry, (j, factor) in zip(circuit.entries, members, strict=True):
+                gap = unlike(entry.phase, self.map.phases[j], factor, low, high)
+                total += entry.spread * gap * circuit.cones[:, entry.site]
+        return total * weights_of(self.circuits[0].task)
+
     def sites(self, which: int) -> tuple[Site, ...]:
         """The gates of one of the circuits on the phases as inputs of `frame`, everything else as numbers."""
         return _in_phases(self.frame, self.circuits[which], self.members[which])
@@ -127,6 +166,17 @@ def _degrees(circuit: Encoded, members: Sequence[tuple[int, float]], count: int)
     for entry, (j, factor) in zip(circuit.entries, members, strict=True):
         degrees[circuit.cones[:, entry.site], j] += round(abs(factor) * entry.spread)
     return degrees
+
+
+def errors_of(circuit: Encoded, low: FloatArray, high: FloatArray) -> FloatArray:
+    """What the angles of a circuit are off by over K boxes, times their spread, added up by output, shape (R,)."""
+    own = [entry.spread * entry.error(low, high) * circuit.cones[:, entry.site] for entry in circuit.entries]
+    return np.asarray(sum(own, np.zeros(len(circuit.cones))))
+
+
+def weights_of(task: Task) -> FloatArray:
+    """Σ|c_P| of every output, the identity's part included; 1 for probabilities."""
+    return np.array([abs(s.centre) + s.weight for s in task.spectra] if task.observables is not None else [1.0])
 
 
 def check_runs(phases: Phases, most: int = MOST_RUNS) -> None:

@@ -83,13 +83,16 @@ def evolved(task: Task, sites: Sequence[Site], qubits: list[int]) -> ComplexArra
     return network.states(task.weights, np.eye(size, dtype=complex))
 
 
-def values_on_grid(task: Task, sites: Sequence[Site], axes: Sequence[FloatArray]) -> tuple[FloatArray, float]:
+def values_on_grid(
+    task: Task, sites: Sequence[Site], axes: Sequence[FloatArray], angles: float
+) -> tuple[FloatArray, float]:
     """Outputs on the tensor grid of the phases, shape (R, 2d_1+1, …), and how far they may be off.
 
     Args:
         task: Its inputs are phases.
         sites: Its gates, of the form that `split` takes apart.
         axes: The values of every phase.
+        angles: As in `rounding_of`.
     """
     parts = split(sites)
     if parts is None:
@@ -98,7 +101,7 @@ def values_on_grid(task: Task, sites: Sequence[Site], axes: Sequence[FloatArray]
     qubits = qubits_of(task, sites)
     states = {q: _states(task, q, own, axes) for q, own in leading.items()}
     outputs = [_contracted(matrix, qubits, states, axes) for matrix in pulled_back(task, rest, qubits)]
-    return np.array(outputs), rounding_of(task, sites) * 2 ** (len(qubits) / 2)  # of all columns together
+    return np.array(outputs), rounding_of(task, sites, angles) * 2 ** (len(qubits) / 2)  # of all columns together
 
 
 def _states(

@@ -217,7 +217,8 @@ def resolved(domain: Domain | str, inputs: FloatArray) -> Resolved:
         return Resolved((least - room)[None], (most + room)[None])
     if domain.kind == "around":
         rows = np.unique(inputs, axis=0)
-        return Resolved(rows - domain.amount, rows + domain.amount)
+        # Outwards, or inputs so large that the radius is lost on them would leave out what was asked for.
+        return Resolved(np.nextafter(rows - domain.amount, -np.inf), np.nextafter(rows + domain.amount, np.inf))
     return _ellipsoid(domain.amount, inputs, least, most)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import comb, pi, prod
+from math import atan2, comb, cos, pi, prod, sin
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -102,8 +102,14 @@ def confirm(original: Task, pruned: Task, claim: Claim) -> tuple[Confirmed, ...]
     for r, (output, weight) in enumerate(zip(claim.outputs, weights, strict=True)):
         name, rounding = original.output_names[r], weight * ROUNDING * EPS
         attained = _attained(original, pruned, output, domain, r, rounding, name)
-        change, error = _change(original, pruned, found.seen_from(original.output_supports[r]), r, rounding)
-        cells = _Cells(change, found.turns, domain, output.upper, error)
+        seen = found.seen_from(original.output_supports[r])
+        change, error = _change(original, pruned, seen, r, rounding)
+        doubt = weight * seen.doubt(domain.low.min(axis=0), domain.high.max(axis=0))  # on top of what inputs do
+        if output.upper < doubt:
+            raise CertificateViolation(
+                f"{name}: the limit {output.upper:.6g} leaves no room for how far angles are known, {doubt:.6g}"
+            )
+        cells = _Cells(change, found.turns, domain, output.upper - doubt, error)
         margin = cells.margin(name)
         confirmed.append(Confirmed(margin, attained, cells.count))
     return tuple(confirmed)
@@ -163,7 +169,7 @@ def _attained(
     if not _held(domain, worst[None])[0]:
         raise CertificateViolation(f"{name}: the worst input {list(output.worst)} lies outside the domain")
     seen = [_outputs(task, worst, r) for task in (original, pruned)]
-    room = rounding + EPS * float(np.abs(worst).max(initial=0.0)) * max(1.0, rounding / EPS)
+    room = rounding
     for what, claimed, value in (("before", output.before, seen[0]), ("after", output.after, seen[1])):
         if len(claimed) != len(value) or np.abs(np.array(claimed) - value).max() > room:
             raise CertificateViolation(f"{name} {what} pruning at its worst input is {value.tolist()}, not {claimed}")
@@ -282,7 +288,9 @@ class _Cells:
         for turn in self.turns:
             low, high = turn.interval(middle, middle)
             size = values.shape[0]
-            values = np.tensordot(np.exp(1j * np.fft.fftfreq(size, 1 / size) * (low + high) / 2), values, 1)
+            values = np.tensordot(
+                np.exp(1j * np.fft.fftfreq(size, 1 / size) * _within_a_turn((low + high) / 2)), values, 1
+            )
         value = float(np.abs(values.real).sum()) / (1 if len(values) == 1 else 2)
         if value > self.limit + growth * self.error:
             raise CertificateViolation(
@@ -316,9 +324,14 @@ def _halves(cell: Box, axis: int) -> list[Box]:
     return [(low, left), (right, high)]
 
 
+def _within_a_turn(angle: float) -> float:
+    """The same place in the period; a multiple of a large number has lost it."""
+    return atan2(sin(angle), cos(angle))
+
+
 def _bernstein(degree: int, low: float, high: float) -> FloatArray:
     """Takes coefficients in exp(ikt), in the order of the FFT, to quotients of Bernstein coefficients, (2d+1, 2d+1)."""
-    size, middle = 2 * degree + 1, (low + high) / 2
+    size, middle = 2 * degree + 1, _within_a_turn((low + high) / 2)
     tau = np.tan((high - low) / 4)
     powers = np.zeros((size, size), dtype=complex)  # of P for each frequency, in powers of u
     for column, k in enumerate(np.fft.fftfreq(size, 1 / size).round().astype(int).tolist()):

@@ -9,10 +9,11 @@ Source: THEORY T9.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache, cached_property
-from math import gcd, lcm, pi
+from math import atan2, cos, gcd, lcm, pi, sin
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from qprune.errors import TaskError
 from qprune.task.expressions import bound_in_part, number_at, slopes_of
 from qprune.task.observables import restricted
 from qprune.task.task import Task
-from qprune.verify.ranges import Range, range_of
+from qprune.verify.ranges import Range, doubt_of, range_of
 from qprune.verify.states import indices
 
 ANGLES = 64  # at which a gate's matrix is looked at, over two turns: frequencies up to 15 in halves
@@ -56,7 +57,7 @@ class Turn:
             return found.low, found.high
         factors = self.unit * np.array(self.factors)
         ends = np.stack([factors * low, factors * high])
-        room = 1e-15 * np.abs(ends).sum()
+        room = 1e-15 * len(factors) * np.abs(ends).sum()
         return float(ends.min(axis=0).sum() - room), float(ends.max(axis=0).sum() + room)
 
     @cached_property
@@ -75,7 +76,8 @@ class Turn:
 
 @dataclass(frozen=True)
 class Placed:
-    """An elementary gate, its qubits, and per parameter a number or (phase, factor, constant, highest frequency)."""
+    """An elementary gate, its qubits, and per parameter a number, or for one with inputs its phase, factor, constant,
+    highest frequency, and how far rounding may take it as a function of a box."""
 
     operation: Instruction
     qubits: tuple[int, ...]
@@ -103,9 +105,15 @@ class Found:
         """Highest frequency of every phase in the outputs, over both circuits."""
         sums = np.zeros((2, len(self.turns)))
         for c, gates in enumerate(self.circuits):
-            for j, _, _, highest in (a for gate in gates for a in gate.angles if isinstance(a, tuple)):
+            for j, _, _, highest, _ in (a for gate in gates for a in gate.angles if isinstance(a, tuple)):
                 sums[c, j] += highest
         return tuple(round(d) for d in sums.max(axis=0, initial=0))
+
+    def doubt(self, low: FloatArray, high: FloatArray) -> float:
+        """How far rounded angles may turn the state on a box of inputs, times the frequencies they have, both circuits:
+        an output moves by at most that times its observable's weight."""
+        angles = [a for gates in self.circuits for gate in gates for a in gate.angles if isinstance(a, tuple)]
+        return sum(a[3] / abs(a[1]) * a[4](low, high) for a in angles)
 
 
 def _seen(gates: tuple[Placed, ...], support: tuple[int, ...]) -> tuple[Placed, ...]:
@@ -147,12 +155,26 @@ def _angle(task: Task, operation: Instruction, k: int, forms: list[tuple[Turn, l
     form, constant = _form(task, parameter)
     step, highest = _frequencies(operation.base_class, k, len(operation.params))
     j, ratio = _place(forms, form, step)
-    return j, ratio, constant, highest
+    return j, ratio, 2 * atan2(sin(constant / 2), cos(constant / 2)), highest, _doubt(task, parameter)
+
+
+def _doubt(task: Task, parameter: ParameterExpression) -> Callable[[FloatArray, FloatArray], float]:
+    """How far rounding may take an angle on a box of inputs, as a function of its corners."""
+    if isinstance(parameter, Parameter):
+        return lambda low, high: 0.0
+    names = {p: Parameter(f"x_{i}") for i, p in enumerate((*task.input_params, *task.weight_params))}
+    text, weights = str(parameter.subs({p: names[p] for p in parameter.parameters})), task.weights.tolist()
+
+    def doubt(low: FloatArray, high: FloatArray) -> float:
+        ends = zip([*low.tolist(), *weights], [*high.tolist(), *weights], strict=True)
+        return doubt_of(text, {f"x_{i}": Range(a, b) for i, (a, b) in enumerate(ends)})
+
+    return doubt
 
 
 def _in_units(gate: Placed, units: list[float]) -> Placed:
     angles = tuple(
-        (a[0], a[1] / units[a[0]], a[2], abs(a[1]) * a[3] / units[a[0]]) if isinstance(a, tuple) else a
+        (a[0], a[1] / units[a[0]], a[2], abs(a[1]) * a[3] / units[a[0]], a[4]) if isinstance(a, tuple) else a
         for a in gate.angles
     )
     return Placed(gate.operation, gate.qubits, angles)

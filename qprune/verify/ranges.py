@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from math import atan, cos, exp, inf, isfinite, log, nextafter, sin
+from math import atan, cos, exp, frexp, inf, isfinite, log, nextafter, sin
 from operator import add, mul, sub, truediv
 from typing import Any
 
@@ -95,6 +95,85 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
 }
 
 
+@dataclass(frozen=True)
+class Doubtful:
+    """A range with how far a value in it may be off, as double precision works it out."""
+
+    range: Range
+    error: float = 0.0
+
+    @classmethod
+    def of(cls, given: Any) -> Doubtful:
+        return given if isinstance(given, Doubtful) else cls(Range.of(given))
+
+    @property
+    def size(self) -> float:
+        return max(abs(self.range.low), abs(self.range.high))
+
+    def __add__(self, other: Any) -> Doubtful:
+        it = Doubtful.of(other)
+        return _rounded(self.range + it.range, self.error + it.error)
+
+    def __neg__(self) -> Doubtful:
+        return Doubtful(-self.range, self.error)
+
+    def __sub__(self, other: Any) -> Doubtful:
+        return self + -Doubtful.of(other)
+
+    def __rsub__(self, other: Any) -> Doubtful:
+        return Doubtful.of(other) - self
+
+    def __mul__(self, other: Any) -> Doubtful:
+        it = Doubtful.of(other)
+        passed, found = self.size * it.error + it.size * self.error, self.range * it.range
+        is_exact = any(each.range.low == each.range.high and frexp(each.size)[0] == 0.5 for each in (self, it))
+        return Doubtful(found, passed) if is_exact else _rounded(found, passed)
+
+    def __truediv__(self, other: Any) -> Doubtful:
+        it = Doubtful.of(other)
+        inverse = 1 / it.range
+        return self * Doubtful(inverse, Doubtful(inverse).size ** 2 * it.error)
+
+    def __rtruediv__(self, other: Any) -> Doubtful:
+        return Doubtful.of(other) / self
+
+    def __pow__(self, power: Any) -> Doubtful:
+        found = Doubtful(self.range**power)
+        return _rounded(found.range, abs(power) * found.size / self.size * self.error if self.size else 0.0)
+
+    __radd__, __rmul__ = __add__, __mul__
+
+    def __abs__(self) -> Doubtful:
+        return Doubtful(abs(self.range), self.error)
+
+
+def _rounded(found: Range, error: float) -> Doubtful:
+    """After one more operation: half a unit in the last place."""
+    return Doubtful(found, error + Doubtful(found).size * 2.0**-53)
+
+
+def _through(name: str) -> Callable[[Any], Doubtful]:
+    """A function whose slope is at most 1, but for exp and log."""
+
+    def apply(given: Any) -> Doubtful:
+        it = Doubtful.of(given)
+        found = Range.of(FUNCTIONS[name](it.range))
+        slope = found.high if name == "exp" else 1 / it.range.low if name == "log" else 1.0
+        return _rounded(found, slope * it.error)
+
+    return apply
+
+
+def doubt_of(text: str, inputs: Mapping[str, Range]) -> float:
+    """How far double precision may take an angle from its exact value, on any inputs in their ranges.
+
+    Raises:
+        TaskError: As `range_of`.
+    """
+    functions = {name: _through(name) for name in FUNCTIONS}
+    return Doubtful.of(_read(text, {name: Doubtful(found) for name, found in inputs.items()}, functions)).error
+
+
 OPERATIONS: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
     ast.Add: add,
     ast.Sub: sub,
@@ -112,21 +191,25 @@ def range_of(text: str, inputs: Mapping[str, Range]) -> Range:
     Raises:
         TaskError: It has anything that is not known here, or no finite range.
     """
+    return Range.of(_read(text, inputs, FUNCTIONS))
+
+
+def _read(text: str, inputs: Mapping[str, Any], functions: Mapping[str, Callable[[Any], Any]]) -> Any:
     try:
-        return Range.of(_value(ast.parse(text, mode="eval").body, inputs))
+        return _value(ast.parse(text, mode="eval").body, inputs, functions)
     except (KeyError, TypeError, ValueError, SyntaxError, OverflowError, RecursionError, ZeroDivisionError) as error:
         raise TaskError(f"verify cannot bound the angle {text}: {error!r}") from error
 
 
-def _value(node: ast.AST, inputs: Mapping[str, Range]) -> Any:
+def _value(node: ast.AST, inputs: Mapping[str, Any], functions: Mapping[str, Callable[[Any], Any]]) -> Any:
     if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
         return node.value
     if isinstance(node, ast.Name):
         return inputs[node.id]
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        return -_value(node.operand, inputs)
+        return -_value(node.operand, inputs, functions)
     if isinstance(node, ast.BinOp):
-        return OPERATIONS[type(node.op)](_value(node.left, inputs), _value(node.right, inputs))
+        return OPERATIONS[type(node.op)](_value(node.left, inputs, functions), _value(node.right, inputs, functions))
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and len(node.args) == 1 and not node.keywords:
-        return FUNCTIONS[node.func.id](_value(node.args[0], inputs))
+        return functions[node.func.id](_value(node.args[0], inputs, functions))
     raise ValueError(f"{ast.unparse(node)} is no sum, product, quotient, power or known function")
