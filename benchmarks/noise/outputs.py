@@ -1,4 +1,4 @@
-"""Outputs of a compiled circuit, exact or under noise, through Aer; readout errors in closed form."""
+"""Outputs of a compiled circuit and their spread, exact or under noise, through Aer; readout errors in closed form."""
 
 from __future__ import annotations
 
@@ -29,8 +29,26 @@ Words = Mapping[Word, float]
 
 
 @dataclass(frozen=True)
+class Moments:
+    """What a device gives, sample by sample.
+
+    Attributes:
+        means: ⟨O_r⟩, shape (R, M).
+        covariance: Of the estimates from one shot, shape (R, R, M): N shots give estimates of this over N. Words that
+            one setting of the measurement reads share it; where several are needed, each gets as many shots.
+    """
+
+    means: FloatArray
+    covariance: FloatArray
+
+    def part(self, columns: slice) -> Moments:
+        """Of some samples."""
+        return Moments(self.means[:, columns], self.covariance[..., columns])
+
+
+@dataclass(frozen=True)
 class NoisyOutputs:
-    """Outputs under noise, shape (R, M).
+    """Outputs under noise.
 
     Attributes:
         gates: Noise of gates and of waiting only.
@@ -39,8 +57,8 @@ class NoisyOutputs:
         half_width: Largest half-width of a 95 % confidence interval of an output; 0 if exact.
     """
 
-    gates: FloatArray
-    read: FloatArray
+    gates: Moments
+    read: Moments
     method: str
     half_width: float
 
@@ -60,7 +78,7 @@ def exact_outputs(circuit: QuantumCircuit, places: Sequence[int], task: qprune.T
 def noisy_outputs(
     circuit: QuantumCircuit, places: Sequence[int], task: qprune.Task, regime: Regime, *, exact: bool | None = None
 ) -> NoisyOutputs:
-    """⟨O_r⟩ of every sample under noise.
+    """Outputs of every sample under noise, all samples in one run.
 
     Args:
         circuit: Compiled, inputs free.
@@ -69,20 +87,35 @@ def noisy_outputs(
         regime: The noise.
         exact: Whether by density matrices; default: up to 8 qubits.
     """
-    plain = [_words(observable, places) for observable in _observables(task)]
-    read = [_as_read(words, regime.readout) for words in plain]
-    words = _all_words(plain + read)
+    means = [_words(observable, places) for observable in _observables(task)]
+    settings = _settings(means)
+    squares = [[_product(a, b) for a in setting for b in setting] for setting in settings]
+    sums = [*means, *(words for setting in settings for words in setting), *(w for square in squares for w in square)]
+    read = {id(words): _as_read(words, regime.readout) for words in sums}
+    words = _all_words([*sums, *read.values()])
+
+    def moments(found: Mapping[Word, FloatArray], as_read: bool) -> Moments:
+        def of(group: Sequence[Words]) -> FloatArray:
+            return _means([read[id(words)] if as_read else words for words in group], found)
+
+        size = len(means)
+        covariance = np.zeros((size, size, len(task.inputs)))
+        for setting, square in zip(settings, squares, strict=True):
+            here = of(setting)
+            covariance += of(square).reshape(covariance.shape) - here[:, None] * here[None]
+        return Moments(of(means), len(settings) * covariance)
+
     if exact or (exact is None and circuit.num_qubits <= LARGEST_EXACT):
         found = _run(circuit, words, task, _noisy_simulator("density_matrix", regime.model))
-        return NoisyOutputs(_means(plain, found), _means(read, found), "density matrix", 0.0)
+        return NoisyOutputs(moments(found, False), moments(found, True), "density matrix", 0.0)
     batches = [
         _run(circuit, words, task, _noisy_simulator("statevector", regime.model, shots=SHOTS, seed_simulator=seed))
         for seed in range(BATCHES)
     ]
     mean = {word: np.mean([batch[word] for batch in batches], axis=0) for word in words}
-    spread = np.std([_means(read, batch) for batch in batches], axis=0, ddof=1) / np.sqrt(BATCHES)
+    spread = np.std([moments(batch, True).means for batch in batches], axis=0, ddof=1) / np.sqrt(BATCHES)
     half_width = float(student.ppf(0.975, BATCHES - 1) * spread.max())
-    return NoisyOutputs(_means(plain, mean), _means(read, mean), "trajectories", half_width)
+    return NoisyOutputs(moments(mean, False), moments(mean, True), "trajectories", half_width)
 
 
 # Aer's truncation saves expectation values of the wrong qubits where some are idle (0.17.2).
@@ -118,12 +151,36 @@ def _as_read(words: Words, readout: Sequence[tuple[float, float]]) -> Words:
     return found
 
 
+def _settings(sums: Sequence[Words]) -> list[list[Words]]:
+    """The sums' parts by setting of the measurement: words that agree letter by letter are read together."""
+    bases: list[dict[int, str]] = []
+    parts: list[list[dict[Word, float]]] = []
+    for word in _all_words(sums):
+        place = next((j for j, basis in enumerate(bases) if all(basis.get(q, p) == p for q, p in word)), len(bases))
+        if place == len(bases):
+            bases.append({})
+            parts.append([{} for _ in sums])
+        bases[place].update(word)
+        for part, words in zip(parts[place], sums, strict=True):
+            part.update({word: words[word]} if word in words else {})
+    return [list(part) for part in parts]
+
+
+def _product(first: Words, second: Words) -> Words:
+    """The product of two sums that one setting reads: equal letters are 1 together."""
+    found: dict[Word, float] = defaultdict(float)
+    for (a, x), (b, y) in product(first.items(), second.items()):
+        found[tuple(sorted(set(a) ^ set(b)))] += x * y
+    return found
+
+
 def _all_words(sums: Sequence[Words]) -> list[Word]:
     return sorted({word for words in sums for word in words})
 
 
 def _means(sums: Sequence[Words], found: Mapping[Word, FloatArray]) -> FloatArray:
-    return np.array([sum(coefficient * found[word] for word, coefficient in words.items()) for words in sums])
+    zero = np.zeros_like(next(iter(found.values())))
+    return np.array([sum((c * found[word] for word, c in words.items()), zero) for words in sums])
 
 
 def _run(

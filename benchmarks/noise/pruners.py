@@ -12,20 +12,16 @@ from qiskit import QuantumCircuit
 from qiskit.transpiler.passes import RemoveIdentityEquivalent
 
 import qprune
+from benchmarks.noise.estimates import SHOTS
 from benchmarks.noise.regimes import Regime
 from qprune import Limit, Measured, Threshold, UnderNoise
 from qprune._arrays import FloatArray
 from qprune.exact.simplify import light_cones
 from qprune.gates.costs import default_cost
 from qprune.gates.sites import circuit_of, sites_of
-from qprune.limits.finished import finished, forecast_of
-from qprune.limits.measuring import compressor_of
-from qprune.limits.prepared import prepare
-from qprune.limits.settings import Settings
-from qprune.limits.under_noise import fitted_for_noise
 
 Setting = Mapping[str, Any]
-"""`{"budget": …}` or `{"tolerance": …}`; {} where nothing can be set."""
+"""`{"budget": …}`, `{"tolerance": …}`, or `{"shots": …}` under noise; {} where nothing can be set."""
 
 HALVINGS = 30  # of the interval in which Qiskit's threshold is sought
 
@@ -38,10 +34,12 @@ class Pruned:
         circuit: The circuit.
         limit: Largest change of each output on each training sample, shape (R, M), that is guaranteed; None if
             nothing is.
+        level: Optimisation level at which it is compiled. Certified circuits get 1: from 2 on small rotations are lost.
     """
 
     circuit: QuantumCircuit
     limit: FloatArray | None = None
+    level: int = 1
 
 
 @dataclass(frozen=True)
@@ -65,6 +63,11 @@ def _none(task: qprune.Task, *_: Any) -> Pruned:
     return Pruned(_bound(task.circuit, task))
 
 
+def _optimised(task: qprune.Task, *_: Any) -> Pruned:
+    """Whatever Qiskit does at its highest level."""
+    return Pruned(_bound(task.circuit, task), level=3)
+
+
 def _light_cone(task: qprune.Task, *_: Any) -> Pruned:
     """Without the gates that no output sees, whatever their angles."""
     sites = sites_of(task)
@@ -86,41 +89,32 @@ def _identity_equivalents(task: qprune.Task, setting: Setting, seed: int, regime
     return Pruned(RemoveIdentityEquivalent(approximation_degree=1 - removes_enough)(start))
 
 
-def _refitted_to_the_noise(task: qprune.Task, setting: Setting, seed: int, regime: Regime | None) -> Pruned:
-    """No gate removed, weights such that the noisy outputs, as predicted, are the original's."""
-    if regime is None:
-        raise ValueError("to be refitted to a noise")
-    noise = regime.calibration(1.0, 1.0)
-    limit = UnderNoise(noise, refit="noise")
-    prepared = prepare(task, Settings(noise=noise, seed=seed), limit.comparison)
-    compressor = compressor_of(prepared)
-    fitted = finished(prepared, fitted_for_noise(prepared, forecast_of(prepared), compressor, compressor.original))
-    return Pruned(_bound(fitted.task.circuit, fitted.task))
-
-
 def _pruned(
     task: qprune.Task,
     setting: Setting,
     seed: int,
     regime: Regime | None,
     *,
-    refit: bool | str = False,
+    refit: bool = False,
     beta: float = 1.0,
     gamma: float = 1.0,
+    shots: int | None = None,
     **options: Any,
 ) -> Pruned:
     """`prune`, with λ calibrated where the noise is given, else λ = 1."""
-    noise = None if regime is None else regime.calibration(beta, gamma)
+    noise = None if regime is None else regime.calibration(beta, gamma, shots)
     result = qprune.prune(task, _limit(setting, refit), seed=seed, noise=noise, **options)
     certificate = result.certificate
     kept = certificate.bound if certificate.limited_by_proof else certificate.measured
     return Pruned(_bound(result.circuit, result.task), np.array(kept))
 
 
-def _limit(setting: Setting, refit: bool | str) -> Limit:
-    if "budget" not in setting:
+def _limit(setting: Setting, refit: bool) -> Limit:
+    if "tolerance" in setting:
         return Threshold(**setting)
-    return UnderNoise(refit=refit) if setting["budget"] == "noise" else Measured(setting["budget"], refit=refit)
+    if "budget" in setting:
+        return Measured(setting["budget"], refit=refit)
+    return UnderNoise(refit=refit, shots=setting["shots"])
 
 
 def _bound(circuit: QuantumCircuit, task: qprune.Task) -> QuantumCircuit:
@@ -132,37 +126,36 @@ def _q_iprune(settings: tuple[Setting, ...], seeds: int = 1, calibrated: bool = 
     return Pruner(partial(_pruned, **options), settings, seeds, calibrated)
 
 
-def _budgets(*budgets: float | str) -> tuple[Setting, ...]:
-    return tuple({"budget": budget} for budget in budgets)
-
-
-BUDGETS, REFIT_BUDGETS = _budgets(0.05, 0.1, 0.2, 0.3), _budgets(0.05, 0.1, 0.2)
-TOLERANCES = tuple({"tolerance": tolerance} for tolerance in (0.02, 0.05, 0.1, 0.2))
+BUDGETS: tuple[Setting, ...] = tuple({"budget": budget} for budget in (0.05, 0.1, 0.2))
+MIDDLE = BUDGETS[1:2]
+TOLERANCES: tuple[Setting, ...] = tuple({"tolerance": tolerance} for tolerance in (0.02, 0.05, 0.1, 0.2))
+PRESENT: tuple[Setting, ...] = ({"shots": None},)  # least mean deviation, as if shots had no end
+AT_SHOTS: tuple[Setting, ...] = ({"shots": SHOTS},)
 GEOMETRY: Setting = {"gamma": 0.0, "costs": default_cost}
 TOLERANCE: Setting = {"beta": 0.0}  # and costs
+NOTHING: Setting = {"beta": 0.0, "gamma": 0.0, "costs": default_cost}
 
 PRUNERS: Mapping[str, Pruner] = {
     "none": Pruner(_none, ({},)),
-    "light cone": Pruner(_light_cone, ({},)),
-    "exact": _q_iprune(_budgets(0.0)),
+    "Qiskit O3": Pruner(_optimised, ({},)),
+    "exact": _q_iprune(({"budget": 0.0},)),
+    "UnderNoise": _q_iprune(AT_SHOTS, seeds=5, calibrated=True, refit=True),
+    "UnderNoise, mean deviation": _q_iprune(PRESENT, calibrated=True, refit=True),
+    "q-iPrune, refit": _q_iprune(BUDGETS, refit=True),
+    "q-iPrune": _q_iprune(BUDGETS),
     "RemoveIdentityEquivalent": Pruner(_identity_equivalents, BUDGETS),
     "magnitude": _q_iprune(BUDGETS, strategy="magnitude"),
-    "random": _q_iprune(BUDGETS, seeds=10, strategy="random"),
-    "random, refit": _q_iprune(REFIT_BUDGETS, seeds=3, strategy="random", refit=True),
-    "q-iPrune": _q_iprune(BUDGETS),
-    "q-iPrune, λ": _q_iprune(BUDGETS, calibrated=True),
-    "q-iPrune, refit": _q_iprune(REFIT_BUDGETS, refit=True),
-    "q-iPrune, λ, refit": _q_iprune((*REFIT_BUDGETS, *_budgets("noise")), calibrated=True, refit=True),
-    "none, refit to the noise": Pruner(_refitted_to_the_noise, ({},), calibrated=True),
-    "random, λ, refit to the noise": _q_iprune(
-        _budgets("noise"), seeds=3, calibrated=True, strategy="random", refit="noise"
-    ),
-    "q-iPrune, λ, refit to the noise": _q_iprune(_budgets("noise"), calibrated=True, refit="noise"),
-    # what λ does to the geometry, and to tolerance and costs, apart
-    "q-iPrune, λ in geometry, refit": _q_iprune(_budgets(0.1), calibrated=True, **GEOMETRY, refit=True),
-    "q-iPrune, λ in costs, refit": _q_iprune(_budgets(0.1), calibrated=True, **TOLERANCE, refit=True),
     "one-shot": _q_iprune(TOLERANCES),
+    "random": _q_iprune(MIDDLE, seeds=10, strategy="random"),
+    "random, refit": _q_iprune(MIDDLE, seeds=5, strategy="random", refit=True),
+    "q-iPrune, λ": _q_iprune(BUDGETS, calibrated=True),
+    "q-iPrune, λ, refit": _q_iprune(BUDGETS, calibrated=True, refit=True),
+    # what λ does to the geometry, and to tolerance and costs, apart
     "one-shot, λ": _q_iprune(TOLERANCES, calibrated=True),
     "one-shot, λ in geometry": _q_iprune(TOLERANCES, calibrated=True, **GEOMETRY),
     "one-shot, λ in tolerance": _q_iprune(TOLERANCES, calibrated=True, **TOLERANCE),
+    "one-shot, λ in tolerance at shots": _q_iprune(TOLERANCES, calibrated=True, shots=SHOTS, **TOLERANCE),
+    "UnderNoise, no λ": _q_iprune(AT_SHOTS, seeds=5, calibrated=True, refit=True, **NOTHING),
+    "UnderNoise, λ in geometry": _q_iprune(AT_SHOTS, seeds=5, calibrated=True, refit=True, **GEOMETRY),
+    "UnderNoise, λ in costs": _q_iprune(AT_SHOTS, seeds=5, calibrated=True, refit=True, **TOLERANCE),
 }

@@ -43,24 +43,29 @@ class Regime:
         """Whether circuits are routed and scheduled for a device, or run as written, in native gates."""
         return "as written" if self.target is None else "compiled"
 
-    def calibration(self, beta: float, gamma: float) -> qprune.NoiseCalibration:
+    def calibration(self, beta: float = 1.0, gamma: float = 1.0, shots: int | None = None) -> qprune.NoiseCalibration:
         """What `prune(noise=…)` takes, on the same physical qubits."""
-        return _calibration(self.name, beta, gamma, None if self.target is None else self.qubits)
+        return _calibration(self.name, beta, gamma, None if self.target is None else self.qubits, shots)
 
-    def compiled(self, circuit: QuantumCircuit, read: Sequence[int]) -> tuple[QuantumCircuit, tuple[int, ...]]:
+    def compiled(
+        self, circuit: QuantumCircuit, read: Sequence[int], level: int = 1
+    ) -> tuple[QuantumCircuit, tuple[int, ...]]:
         """The circuit in native gates, and where each of its qubits is at the end.
 
-        Optimisation level 1, fixed seeds. For a device also placed and routed, with the measurements that the
+        Fixed seeds. For a device also placed and routed, with the measurements that the
         transpiler would else not care for, and scheduled as late as possible, so that qubits relax while they wait.
 
         Args:
             circuit: Its angles may be free.
             read: Qubits that are measured.
+            level: Of the transpiler's optimisation.
         """
-        options: dict[str, Any] = {"optimization_level": 1}
+        options: dict[str, Any] = {"optimization_level": level}
         if self.target is None:
             basis = sorted(set(self.model.basis_gates) - {"delay"})
-            return transpile(circuit, basis_gates=basis, **options), tuple(range(circuit.num_qubits))
+            native = transpile(circuit, basis_gates=basis, seed_transpiler=0, **options)
+            layout = native.layout  # level 3 may leave qubits elsewhere, where that saves a swap
+            return native, tuple(range(circuit.num_qubits) if layout is None else layout.final_index_layout())
         options |= {"target": self.target, "scheduling_method": "alap"}
         measured = circuit.copy()
         measured.add_register(bits := ClassicalRegister(len(read)))
@@ -73,6 +78,10 @@ class Regime:
         """Σ r, r = 1 − F̄, over native gates, and the mean probability of a wrong reading over measurements."""
         places = ((item.operation.name, tuple(circuit.find_bit(q).index for q in item.qubits)) for item in circuit.data)
         return sum(self._errors.get(place, self._errors.get((place[0], ()), 0.0)) for place in places)
+
+    def duration(self, circuit: QuantumCircuit) -> float | None:
+        """Seconds that a compiled circuit takes, without reading; None for a uniform model, which knows no times."""
+        return None if self.target is None else circuit.estimate_duration(self.target, unit="s")
 
     @property
     def two_qubit_error(self) -> float:
@@ -122,8 +131,10 @@ def _without(circuit: QuantumCircuit, *names: str) -> QuantumCircuit:
 
 
 @lru_cache(maxsize=256)  # it keeps the channels it has compiled
-def _calibration(name: str, beta: float, gamma: float, layout: tuple[int, ...] | None) -> qprune.NoiseCalibration:
-    return qprune.calibrate(name, beta=beta, gamma=gamma, layout=layout)
+def _calibration(
+    name: str, beta: float, gamma: float, layout: tuple[int, ...] | None, shots: int | None
+) -> qprune.NoiseCalibration:
+    return qprune.calibrate(name, beta=beta, gamma=gamma, layout=layout, shots=shots)
 
 
 def regime_of(name: str, circuit: QuantumCircuit) -> Regime | None:

@@ -10,25 +10,29 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from qiskit import QuantumCircuit
 from tqdm import tqdm
 
 import qprune
+from benchmarks.noise.estimates import SHOTS, deviation, estimates
 from benchmarks.noise.outputs import exact_outputs, noisy_outputs
 from benchmarks.noise.pruners import PRUNERS, Pruned
 from benchmarks.noise.regimes import Regime, regime_of
 from benchmarks.records import ROOT, Row, append, provenance, read, timed
 from qprune._arrays import FloatArray
 from qprune.gates.sites import sites_of
+from qprune.noise.at_shots import ErrorAtShots
+from qprune.noise.forecast import Forecast
 from qprune.noise.models import names
 from qprune.simulators.choices import final_outputs
 
 NAME = "noise"
-BUNDLES = ("cancer-4q", "h2-vqe-4q", "iris-4q", "reupload-2q", "wine-6q")
-MODELS = ("depolarizing-1e-2", "FakeLagosV2", "FakeManilaV2", "FakeTorino")
+BUNDLES = ("iris-4q", "cancer-4q", "reupload-2q", "wine-6q")
+MODELS = ("FakeManilaV2", "FakeTorino", "depolarizing-1e-2", "FakeSherbrooke", "FakeMarrakesh")
 QUICK: dict[str, Sequence[str]] = {
     "bundles": ("reupload-2q",),
     "models": ("depolarizing-1e-2", "FakeManilaV2"),
-    "pruners": ("none", "random", "q-iPrune, λ"),
+    "pruners": ("none", "random", "UnderNoise"),
 }
 SAMPLES = 64  # test inputs, evenly spaced, in each row
 SEED = 0
@@ -118,22 +122,14 @@ def _task(bundle: str) -> qprune.Task:
 
 
 @lru_cache(maxsize=4)
-def _test(bundle: str, samples: int) -> qprune.Task:
-    """The network on some of its test inputs, evenly spaced; on what it has, where it takes no inputs."""
-    train = _task(bundle)
-    if not train.inputs.shape[1]:
-        return train
-    task = qprune.Task.load(ROOT / "circuits" / bundle, split="test")
+def _both(bundle: str, samples: int) -> tuple[qprune.Task, qprune.Task]:
+    """The network on some of its training inputs and some of its test inputs, evenly spaced."""
+    return _some(_task(bundle), samples), _some(qprune.Task.load(ROOT / "circuits" / bundle, split="test"), samples)
+
+
+def _some(task: qprune.Task, samples: int) -> qprune.Task:
     rows = np.unique(np.linspace(0, len(task.inputs) - 1, min(samples, len(task.inputs))).round().astype(int))
-    return qprune.Task(
-        task.circuit,
-        list(task.observables or ()),
-        inputs=task.inputs[rows],
-        input_params=task.input_params,
-        weights=task.weights,
-        weight_params=task.weight_params,
-        labels=None if task.labels is None else task.labels[rows],
-    )
+    return task.with_inputs(task.inputs[rows], labels=None if task.labels is None else task.labels[rows])
 
 
 def _prune(config: Config, regime: Regime) -> Timed:
@@ -145,38 +141,48 @@ def _prune(config: Config, regime: Regime) -> Timed:
 
 def _row(config: Config, regime: Regime, timed_: Timed) -> Row:
     origin, pruned = provenance(config["seed"]), timed_.pruned
-    train, test = _task(config["bundle"]), _test(config["bundle"], config["samples"])
-    compiled, places = regime.compiled(pruned.circuit, sorted(set().union(*train.output_supports)))
-    _check_certificate(config, np.abs(exact_outputs(compiled, places, train) - _ideal(train)), pruned.limit)
-    ideal, noiseless = _ideal(test), exact_outputs(compiled, places, test)
-    noisy = noisy_outputs(compiled, places, test, regime)
+    whole, (train, test) = _task(config["bundle"]), _both(config["bundle"], config["samples"])
+    compiled, places = regime.compiled(pruned.circuit, sorted(set().union(*test.output_supports)), pruned.level)
+    _check_certificate(config, np.abs(exact_outputs(compiled, places, whole) - _ideal(whole)), pruned.limit)
+    ideal, noiseless = (_ideal(train), _ideal(test)), exact_outputs(compiled, places, test)
+    together = test.with_inputs(np.concatenate([train.inputs, test.inputs]))
+    noisy, size = noisy_outputs(compiled, places, together, regime), train.num_samples
     return {
         "benchmark": NAME,
         "config": config,
         "form": regime.form,
         "physical_qubits": list(regime.qubits),
         "two_qubit_error": regime.two_qubit_error,
-        "test_inputs": len(test.inputs),
+        "inputs": {"train": train.num_samples, "test": test.num_samples},
         "written": _counts(pruned.circuit),
-        "compiled": _counts(compiled) | {"infidelity": regime.infidelity(compiled)},
-        "noiseless": _deviation(noiseless - ideal),
-        "noisy": _deviation(noisy.gates - ideal),
-        "noisy_and_read": _deviation(noisy.read - ideal),
-        "accuracy": {
-            kind: None if test.labels is None else test.accuracy(means)
-            for kind, means in (
-                ("original", ideal),
-                ("noiseless", noiseless),
-                ("noisy", noisy.gates),
-                ("noisy_and_read", noisy.read),
-            )
+        "compiled": _counts(compiled)
+        | {"infidelity": regime.infidelity(compiled), "seconds": regime.duration(compiled)},
+        "noiseless": deviation(noiseless - ideal[1]),
+        "ideal_accuracy": {"original": test.accuracy(ideal[1]), "noiseless": test.accuracy(noiseless)},
+        **{
+            kind: estimates(found.part(slice(size)), found.part(slice(size, None)), ideal, test, config["seed"])
+            for kind, found in (("gates", noisy.gates), ("read", noisy.read))
         },
         "method": noisy.method,
         "half_width": noisy.half_width,
         "certified": pruned.limit is not None,
+        "predicted": _predicted(whole, pruned.circuit, regime),
         "seconds": timed_.seconds,
         **origin,
     }
+
+
+def _predicted(task: qprune.Task, circuit: QuantumCircuit, regime: Regime) -> dict[str, float] | None:
+    """What qprune predicts on the training inputs, knowing nothing of the circuit as compiled here; readout included."""
+    pruned = task.with_circuit(circuit)
+    sites, original = sites_of(pruned), final_outputs(task, sites_of(task), task.selected)
+    forecast = Forecast(regime.calibration().placed(task.circuit), task)
+    found = ErrorAtShots(forecast).of(pruned, sites, original, final_outputs(pruned, sites, task.selected), SHOTS)
+    survival = forecast.survival(pruned, sites)
+    if found is None or survival is None:
+        return None
+    words = [word for observable in task.observables or () for word in observable.paulis.to_labels() if word.strip("I")]
+    return found._asdict() | {"chain": float(np.mean([survival.of(word) for word in words]))}
 
 
 def _ideal(task: qprune.Task) -> FloatArray:
@@ -190,11 +196,6 @@ def _counts(circuit: Any) -> dict[str, int]:
         if item.operation.name not in ("delay", "barrier"):
             gates.append(item)
     return {"gates": gates.size(), "two_qubit_gates": gates.num_nonlocal_gates(), "depth": gates.depth()}
-
-
-def _deviation(change: FloatArray) -> dict[str, float]:
-    size = np.abs(change)
-    return {"mean": float(size.mean()), "rms": float(np.sqrt(np.mean(size**2))), "max": float(size.max())}
 
 
 def _check_certificate(config: Config, change: FloatArray, limit: FloatArray | None) -> None:

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from qprune.gates.sites import Site, circuit_of
 from qprune.limits.base import Limit, Rewritten
 from qprune.limits.claims import Basis, Measurements, accuracy, make_certificate, plan_of
-from qprune.limits.finished import Finished, finished, forecast_of, predicted
+from qprune.limits.finished import Finished, at_shots, finished, forecast_of, predicted
+from qprune.limits.measuring import start_of
 from qprune.limits.prepared import Prepared
 from qprune.limits.proof import angle_of
-from qprune.results.certificate import NoiseRecord
+from qprune.noise.at_shots import SHOTS, AtShots
+from qprune.results.certificate import NoiseRecord, ShotsRecord
 from qprune.results.result import PruneResult, recorded
 from qprune.simulators.values import Outputs
 from qprune.task.task import Task
@@ -44,7 +46,7 @@ def certify(prepared: Prepared, limit: Limit, rewritten: Rewritten) -> PruneResu
         tolerances=prepared.tolerances,
         noise=prepared.noise,
         options=_options(prepared, limit, rewritten),
-        record=_noise_record(prepared, end, selected, rewritten.tried),
+        record=_noise_record(prepared, end, selected, rewritten.tried, getattr(limit, "shots", None)),
         every_input=limit.claimed(prepared, end.task, end.sites),
     )
     changes = rewritten.reduced.changes + end.changes
@@ -78,14 +80,17 @@ def _options(prepared: Prepared, limit: Limit, rewritten: Rewritten) -> dict[str
 
 
 def _noise_record(
-    prepared: Prepared, end: Finished, outputs: Outputs, tried: tuple[tuple[float, float], ...]
+    prepared: Prepared, end: Finished, outputs: Outputs, tried: tuple[tuple[float, float], ...], shots: int | None
 ) -> NoiseRecord | None:
     calibration, noise = prepared.calibration, prepared.noise
     if calibration.coherence == 1:
         return None
     forecast = forecast_of(prepared)
-    before = predicted(prepared, forecast, prepared.task, prepared.sites, prepared.prefix.outputs)
-    after = predicted(prepared, forecast, end.task, end.sites, outputs)
+    simplified = start_of(prepared)
+    circuits = ((simplified.task, simplified.sites, prepared.prefix.outputs), (end.task, end.sites, outputs))
+    before, after = (predicted(prepared, forecast, *circuit) for circuit in circuits)
+    shots = shots or calibration.shots or SHOTS
+    at = [at_shots(prepared, forecast, *circuit, shots) for circuit in circuits]
     return NoiseRecord(
         source=calibration.source,
         layout=calibration.layout,
@@ -96,6 +101,19 @@ def _noise_record(
         totals=(calibration.of(prepared.original).total, noise.total, calibration.of(end.sites).total),
         predicted=None if before is None or after is None else (before, after),
         tried=tried,
+        at_shots=_shots_record(shots, *at),
+    )
+
+
+def _shots_record(shots: int, before: AtShots | None, after: AtShots | None) -> ShotsRecord | None:
+    if before is None or after is None:
+        return None
+    return ShotsRecord(
+        shots=shots,
+        error=(before.error, after.error),
+        residue=(before.residue, after.residue),
+        contrast=(before.contrast, after.contrast),
+        needed=(before.shots, after.shots),
     )
 
 

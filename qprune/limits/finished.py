@@ -10,6 +10,7 @@ from qprune.exact.simplify import ExactChange
 from qprune.gates.sites import Site, circuit_of
 from qprune.limits.prepared import Prepared
 from qprune.limits.removal import Reduced
+from qprune.noise.at_shots import AtShots, ErrorAtShots
 from qprune.noise.forecast import Forecast
 from qprune.simulators.values import Outputs
 from qprune.task.task import Task
@@ -60,3 +61,21 @@ def predicted(
         outputs: Its noiseless outputs on the selected samples.
     """
     return None if forecast is None else forecast.deviation(task, sites, prepared.prefix.outputs, outputs)
+
+
+def at_shots(
+    prepared: Prepared, forecast: Forecast | None, task: Task, sites: tuple[Site, ...], outputs: Outputs, shots: float
+) -> AtShots | None:
+    """The error of a circuit's outputs at a number of shots, corrected, predicted; None where it cannot be had.
+
+    Args:
+        prepared: The original.
+        forecast: Predicts, or None.
+        task: The circuit with its weights.
+        sites: Its gates.
+        outputs: Its noiseless outputs on the selected samples.
+        shots: For each output and input.
+    """
+    if forecast is None:
+        return None
+    return ErrorAtShots(forecast).of(task, sites, prepared.prefix.outputs, outputs, shots)

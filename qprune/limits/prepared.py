@@ -12,9 +12,12 @@ from qprune.errors import OptionError, TaskError
 from qprune.exact.cx_networks import shorten_networks
 from qprune.exact.simplify import ExactChange, simplify
 from qprune.gates.costs import Costs
-from qprune.gates.sites import Site, sites_of
+from qprune.gates.sites import Site, circuit_of, sites_of
 from qprune.limits.settings import Settings
+from qprune.noise.at_shots import ErrorAtShots
 from qprune.noise.calibration import CircuitNoise, NoiseCalibration
+from qprune.noise.channels import GateNoise
+from qprune.noise.forecast import Forecast
 from qprune.selection.gate_distances import GateDistances
 from qprune.selection.offers import Offers
 from qprune.selection.prunable import is_prunable, words_for
@@ -130,7 +133,7 @@ def prepare(task: Task, settings: Settings, comparison: Comparison) -> Prepared:
         costs=costs,
         prefix=prefix,
         offers=Offers(GateDistances(task, sites, prefix, noise, comparison.aggregate), costs),
-        tolerances=_tolerances(calibration, comparison.tolerance, noise),
+        tolerances=_tolerances(calibration, comparison.tolerance, noise, task, sites, prefix),
         window=window,
         windows=Windows(task, sites, window_ends(sites, window)) if window else None,
     )
@@ -145,8 +148,22 @@ def _looked_at(runner: Runner, settings: Settings, task: Task, sites: Sequence[S
     return runner.prefix(task, sites, wanted, task.selected, progress)
 
 
-def _tolerances(calibration: NoiseCalibration, base: float | None, noise: CircuitNoise) -> FloatArray:
+def _tolerances(
+    calibration: NoiseCalibration,
+    base: float | None,
+    noise: CircuitNoise,
+    task: Task,
+    sites: tuple[Site, ...],
+    prefix: Prefix,
+) -> FloatArray:
     """ε_k of every gate; infinite where only a budget limits."""
     if base is None:
         return np.full(len(noise.infidelity), np.inf)
-    return np.array([calibration.tolerance(base, r) for r in noise.infidelity.tolist()])
+    contrast = 1.0
+    if calibration.shots is not None and calibration.noises is not None:
+        simpler = task.with_circuit(circuit_of(task, sites))
+        forecast = ErrorAtShots(Forecast(calibration, task))
+        found = forecast.of(simpler, sites, prefix.outputs, prefix.outputs, calibration.shots)
+        contrast = 1.0 if found is None else found.contrast
+    each = zip(noise.coherence.tolist(), noise.infidelity.tolist(), strict=True)
+    return np.array([calibration.tolerance(base, GateNoise(*pair), contrast) for pair in each])

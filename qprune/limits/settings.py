@@ -96,7 +96,7 @@ class Settings:
         noise = self.calibration
         kept = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in UNRECORDED}
         kept |= {"strategy": self.ordering.record(), "simulator": self.simulated.record()}
-        kept |= {"coherence": noise.coherence, "beta": noise.beta, "gamma": noise.gamma}
+        kept |= {"coherence": noise.coherence, "beta": noise.beta, "gamma": noise.gamma, "shots": noise.shots}
         if callable(self.costs):
             kept["costs"] = "callable"
         return kept

@@ -93,7 +93,7 @@ def _settings_of(result: PruneResult, given: dict[str, Any]) -> dict[str, Any]:
     if isinstance(used["costs"], dict):
         kept["costs"] = used["costs"]
     if used["coherence"] is not None:
-        kept["noise"] = NoiseCalibration(used["coherence"], used["beta"], used["gamma"])
+        kept["noise"] = NoiseCalibration(used["coherence"], used["beta"], used["gamma"], used.get("shots"))
     elif "noise" not in given and result.certificate.noise is not None:
         source = result.certificate.noise.source
         raise OptionError(f"noise must be given again, as the certificate only names it: {source}")

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, ClassVar
 
-from qprune._checks import plain
+from qprune._checks import checked_integer, plain
 from qprune.errors import OptionError
 from qprune.limits.base import Limit, Rewritten, checked_window, option, set_checked
 from qprune.limits.claims import deviations_at_most
 from qprune.limits.compressor import Compressor
-from qprune.limits.finished import finished, forecast_of, predicted
+from qprune.limits.finished import at_shots, finished, forecast_of, predicted
 from qprune.limits.measuring import (
     check_removal,
     compressor_of,
@@ -42,15 +42,18 @@ class UnderNoise(Limit):
     """Removal goes on until it would add more deviation than it saves noise, on a given device.
 
     Of the circuit of each rising budget the mean deviation of its noisy outputs from the original's noiseless ones is
-    predicted, coherent deviation and noise together; the least wins. The certificate has the budget that was best and
-    what was measured: a prediction chooses, nothing is claimed by it.
+    predicted, coherent deviation and noise together; the least wins. With `shots`, what is predicted is the error that
+    is left of outputs estimated from so many shots, after the correction by a slope and a shift that anyone can fit on
+    inputs whose outputs are known: pruning then counts for what no correction gives, fewer shots and less residue. The
+    certificate has the budget that was best and what was measured: a prediction chooses, nothing is claimed by it.
 
     Args:
         device: A noise model, a device, or the name of one: whatever `calibrate` takes, except a single λ. None takes
             what `prune` is given as `noise`.
         refit: True moves the surviving weights to make up for what went, as in `Measured`. "noise" moves them at last
             so that the noisy outputs, as predicted, are the original's; for that device alone, as without its noise
-            outputs are then too large.
+            outputs are then too large. With `shots` outputs are corrected anyway, and it is refused.
+        shots: Shots for each output and input, ≥ 1, or None: as if there were no end of them, and no correction.
         window: Qubits of a window of the bound that is reported beside, as in `Threshold`.
 
     Raises:
@@ -65,6 +68,9 @@ class UnderNoise(Limit):
 
     device: Noise = None
     refit: bool | str = option(False, "move surviving weights to make up for what goes")
+    shots: int | None = option(
+        None, "least error of outputs from so many shots, corrected by slope and shift", type=int
+    )
     window: int | str = option("auto", "qubits per window of the bound, 0 for none, or auto")
     name: ClassVar[str] = "under_noise"
     main: ClassVar[str] = "device"
@@ -76,8 +82,13 @@ class UnderNoise(Limit):
         refit = plain(self.refit)
         if not (isinstance(refit, bool) or (isinstance(refit, str) and refit == "noise")):
             raise OptionError(f'refit must be True, False or "noise", got {refit!r}')
+        shots = None if self.shots is None else checked_integer(self.shots, "shots", 1)
+        if shots is not None and refit == "noise":
+            raise OptionError(
+                'refit="noise" makes up for what shots= corrects afterwards, got both; use refit=True with shots'
+            )
         device = None if self.device is None else calibrate(plain(self.device))
-        set_checked(self, device=device, refit=refit, window=checked_window(self.window))
+        set_checked(self, device=device, refit=refit, shots=shots, window=checked_window(self.window))
 
     @property
     def comparison(self) -> Comparison:
@@ -97,13 +108,19 @@ class UnderNoise(Limit):
                 "UnderNoise needs a noise model or a device to predict with, such as UnderNoise('FakeTorino'), got "
                 f"{settings.calibration.source}"
             )
+        if self.shots is not None and task.observables is None:
+            raise OptionError(
+                f"shots corrects observables by slope and shift, got shots={self.shots} for a task of probabilities; "
+                "leave it out"
+            )
 
     def record(self) -> dict[str, Any]:
         # λ, β, γ and the device's name stand beside.
-        return {"name": self.name, "judged_by": self.judged_by, "refit": self.refit, "window": self.window}
+        found = {"name": self.name, "judged_by": self.judged_by, "refit": self.refit}
+        return found | {"shots": self.shots, "window": self.window}
 
     def choose(self, prepared: Prepared) -> Rewritten:
-        search = _Search(prepared, forecast_of(prepared))
+        search = _Search(prepared, forecast_of(prepared), self.shots)
         found = search.run(self.refit)
         return judged(prepared, found, search.budget, tuple(search.tried))
 
@@ -115,14 +132,16 @@ class _Search:
     Attributes:
         prepared: The original.
         forecast: Predicts outputs under the noise.
+        shots: For which the error is predicted; None: the mean deviation.
         reduced: The circuit, None before the first.
         budget: What it was made with, or its measured deviation where weights fitted for noise exceed that.
-        predicted: Its predicted mean deviation under noise.
+        predicted: Its predicted error or mean deviation under noise.
         tried: These two numbers of every circuit looked at.
     """
 
     prepared: Prepared
     forecast: Forecast | None
+    shots: int | None = None
     reduced: Reduced | None = None
     budget: float = 0.0
     predicted: float = float("inf")
@@ -160,7 +179,11 @@ class _Search:
         prepared = self.prepared
         end = finished(prepared, reduced)
         outputs = prepared.runner.outputs(end.task, end.sites, prepared.task.selected)
-        found = predicted(prepared, self.forecast, end.task, end.sites, outputs)
+        if self.shots is None:
+            found = predicted(prepared, self.forecast, end.task, end.sites, outputs)
+        else:
+            at = at_shots(prepared, self.forecast, end.task, end.sites, outputs, self.shots)
+            found = None if at is None else at.error
         if found is None:
             raise OptionError("UnderNoise needs a circuit that compiles to fewer qubits to predict; use Measured")
         exact = not prepared.settings.simulated.approximates

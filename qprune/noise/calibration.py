@@ -17,6 +17,7 @@ from qiskit.transpiler import Target
 from qiskit_aer.noise import NoiseModel
 
 from qprune._arrays import FloatArray
+from qprune._checks import checked_integer
 from qprune.errors import OptionError
 from qprune.gates.costs import TWO_QUBIT, VIRTUAL_Z, default_cost
 from qprune.gates.sites import Site
@@ -26,6 +27,8 @@ from qprune.noise.devices import Device, ModelDevice, TargetDevice
 from qprune.noise.layout import two_qubit_weights
 from qprune.noise.models import read_model, resolve
 from qprune.noise.native import GateNoises
+
+LARGEST_DISTANCE = sqrt(2)  # of d_q
 
 Noise: TypeAlias = "float | str | Path | NoiseModel | BackendV2 | Target | NoiseCalibration | None"
 
@@ -60,11 +63,15 @@ class CircuitNoise:
 class NoiseCalibration:
     """What noise does to the geometry: q_k = exp[β(1 − Λ_k)], and to the tolerance: ε_k² = ε₀² + γ r_k.
 
+    With a number of shots N the tolerance is ε_k² = ε₀² + γ(1 − λ_k²)/(4 a² N), a the contrast that the original's
+    outputs are predicted to have on the device: what removing gate k can at most save of the error from shot noise.
+
     Attributes:
         coherence: A single λ in [0, 1] for all gates alike, read as depolarising noise of strength 1 − λ after each;
             1 is noiseless. None where a noise model says what follows each gate.
         beta: β ≥ 0, strength of the deformation.
-        gamma: γ ≥ 0, share of the infidelity a removed gate saves that its tolerance may spend.
+        gamma: γ ≥ 0, share of what a removed gate saves that its tolerance may spend.
+        shots: N ≥ 1 for each output and input, or None: what is saved is counted as infidelity.
         layout: Physical qubits of circuit qubits 0, 1, …; None: chosen for the circuit.
         noises: λ and r of any gate by the noise model, or None.
     """
@@ -72,6 +79,7 @@ class NoiseCalibration:
     coherence: float | None = 1.0
     beta: float = 1.0
     gamma: float = 1.0
+    shots: int | None = None
     layout: tuple[int, ...] | None = None
     noises: GateNoises | None = None
 
@@ -151,9 +159,19 @@ class NoiseCalibration:
             coherence, infidelity, accumulated, np.array([eta(value, self.beta) for value in accumulated.tolist()])
         )
 
-    def tolerance(self, base: float, infidelity: float) -> float:
-        """ε_k = √(ε₀² + γ r_k)."""
-        return sqrt(base**2 + self.gamma * infidelity)
+    def tolerance(self, base: float, noise: GateNoise, contrast: float = 1.0) -> float:
+        """ε_k = √(ε₀² + γ r_k), or with N shots √(ε₀² + γ(1 − λ_k²)/(4 a² N)).
+
+        Args:
+            base: ε₀ in [0, √2].
+            noise: λ_k and r_k.
+            contrast: a in (0, 1]; counts with shots only.
+        """
+        if self.shots is None:
+            return sqrt(base**2 + self.gamma * noise.infidelity)
+        spread = 4 * contrast**2 * self.shots  # of an estimate, inverse, over the width of the spectrum
+        saved = (1 - noise.coherence**2) / spread if spread else LARGEST_DISTANCE**2
+        return min(sqrt(base**2 + self.gamma * saved), LARGEST_DISTANCE)
 
     def costs(self, sites: Sequence[Site]) -> Callable[[Site], float] | None:
         """The infidelity that removing a gate saves, as its cost; None for a single λ, which tells no gates apart.
@@ -189,7 +207,12 @@ NOISELESS = NoiseCalibration()
 
 
 def calibrate(
-    noise: Noise, *, beta: float = 1.0, gamma: float = 1.0, layout: Sequence[int] | None = None
+    noise: Noise,
+    *,
+    beta: float = 1.0,
+    gamma: float = 1.0,
+    layout: Sequence[int] | None = None,
+    shots: int | None = None,
 ) -> NoiseCalibration:
     """Read off a noise model what shapes the geometry, the tolerances and the costs under which gates are removed.
 
@@ -206,6 +229,8 @@ def calibrate(
         gamma: γ ≥ 0 in ε_k² = ε₀² + γ r_k.
         layout: Physical qubits for circuit qubits 0 … n−1; None takes the device's best connected set
             (`NoiseCalibration.layout_for` says which).
+        shots: N ≥ 1 for each output and input: then ε_k² = ε₀² + γ(1 − λ_k²)/(4 a² N), a the predicted contrast of the
+            original's outputs on the device (1 for a single λ). None: ε_k² = ε₀² + γ r_k.
 
     Raises:
         OptionError: A value is out of its range, or there is no noise model of that name.
@@ -225,9 +250,10 @@ def calibrate(
     for name, value in (("beta", beta), ("gamma", gamma)):
         if isinstance(value, bool) or not isinstance(value, Real) or not (isfinite(value) and value >= 0):
             raise OptionError(f"{name} must be a finite number ≥ 0, got {value!r}")
+    shots = None if shots is None else checked_integer(shots, "shots", 1)
     if isinstance(noise, NoiseCalibration):
-        if (beta, gamma, layout) != (1.0, 1.0, None):
-            raise OptionError("beta, gamma and layout are already in the calibration given; calibrate its source anew")
+        if (beta, gamma, layout, shots) != (1.0, 1.0, None, None):
+            raise OptionError("beta, gamma, layout and shots are already in the calibration given; calibrate its source anew")
         return noise
     if noise is None or isinstance(noise, Real):
         coherence = 1.0 if noise is None else float(noise)
@@ -235,9 +261,9 @@ def calibrate(
             raise OptionError(f"noise must be λ, a number in [0, 1] (1 is noiseless), got {noise!r}")
         if layout is not None:
             raise OptionError(f"layout needs a noise model: a single λ knows no qubits, got layout={layout!r}")
-        return NoiseCalibration(coherence, float(beta), float(gamma))
+        return NoiseCalibration(coherence, float(beta), float(gamma), shots)
     device = _device(noise)
-    return NoiseCalibration(None, float(beta), float(gamma), _layout(layout, device), GateNoises(device))
+    return NoiseCalibration(None, float(beta), float(gamma), shots, _layout(layout, device), GateNoises(device))
 
 
 def _device(noise: object) -> Device:

@@ -52,6 +52,22 @@ class Survival(NamedTuple):
         return float(self.left[tuple(reversed(word))])
 
 
+class Compiled(NamedTuple):
+    """A circuit as it will run.
+
+    Attributes:
+        gates: Native gates on physical qubits.
+        waits: After each gate the qubits that wait then, scheduled as late as possible, with the seconds.
+        ends: Where each measured qubit of the circuit is at the end.
+        used: The physical qubits that gates or outputs are on, ascending.
+    """
+
+    gates: list[NativeGate]
+    waits: list[list[tuple[int, float]]]
+    ends: dict[int, int]
+    used: list[int]
+
+
 class Forecast:
     """Predicts the outputs of circuits on a device: ⟨O⟩ → c + a(⟨O⟩ − c), c = Tr O/2^n, with a by the chain.
 
@@ -74,6 +90,7 @@ class Forecast:
             raise OptionError("noise must be a noise model or a device to predict outputs; a single λ is neither")
         self.noises, self.layout, self.task = calibration.noises, calibration.layout, task
         self._transfers: dict[tuple[str, tuple[float, ...], int], FloatArray] = {}
+        self._last: tuple[Task, Sequence[Site], Compiled] | None = None
 
     def deviation(self, task: Task, sites: Sequence[Site], original: Outputs, outputs: Outputs) -> float | None:
         """Mean |Δ| of the predicted noisy outputs from the original's noiseless ones, over samples and outputs.
@@ -90,9 +107,9 @@ class Forecast:
         if survival is None:
             return None
         if outputs.distribution is not None and original.distribution is not None:
-            change = self._damped(outputs.distribution.T, survival) - original.distribution.T
+            change = self.damped(outputs.distribution.T, survival) - original.distribution.T
             return float(0.5 * np.abs(change).sum(axis=0) @ weights)
-        return float((np.abs(self._damped(outputs.centred, survival) - original.centred) @ weights).mean())
+        return float((np.abs(self.damped(outputs.centred, survival) - original.centred) @ weights).mean())
 
     def needed(self, task: Task, sites: Sequence[Site], wanted: FloatArray) -> FloatArray:
         """Noiseless outputs of which noise would leave the wanted ones, as near as outputs can be.
@@ -105,14 +122,14 @@ class Forecast:
         survival = self.survival(task, sites)
         if survival is None:
             return wanted
-        found = self._damped(wanted, survival, -1)
+        found = self.damped(wanted, survival, -1)
         if self.task.observables is None:
             found = np.maximum(found, 0)
             return found / found.sum(axis=0)
         low, high = (np.array([getattr(s, end) for s in self.task.spectra])[:, None] for end in ("low", "high"))
         return np.clip(found, low, high)
 
-    def _damped(self, outputs: FloatArray, survival: Survival, power: int = 1) -> FloatArray:
+    def damped(self, outputs: FloatArray, survival: Survival, power: int = 1) -> FloatArray:
         """Outputs with what noise leaves of them, or with the inverse of that (power −1)."""
         if self.task.observables is None:
             # ⟨Z…Z⟩ of each subset of the measured qubits is damped by itself
@@ -136,16 +153,13 @@ class Forecast:
 
         None where the compiled circuit has more than 22 qubits.
         """
-        gates, last = self.noises.whole(circuit_of(task, tuple(sites)), self.layout)
-        ends = {q: last[q] for support in self.task.output_supports for q in support}
-        # Where no gate is left and no output depends on a qubit, any will do.
-        used = sorted({q for _, qubits in gates for q in qubits} | set(ends.values())) or [self.layout[0]]
+        gates, waits, ends, used = self.compiled(task, sites)
         if len(used) > MOST_QUBITS:
             return None
         places = {q: j for j, q in enumerate(used)}
         base = 4 if len(used) <= LETTER_QUBITS else 2
         kept = [self._coherence(gate.name, qubits) for gate, qubits in gates]
-        waits = self._waits(gates)
+        relaxed = [[(q, self._relaxation(q, seconds)) for q, seconds in waiting] for waiting in waits]
         some = task.selected[np.unique(np.linspace(0, len(task.selected) - 1, SAMPLES).astype(int))]
         # only words of I and Z have a mean in |0…0⟩, one letter in three
         start = np.array([1.0, 0, 0, 1] if base == 4 else [1.0, 1 / 3])
@@ -153,7 +167,7 @@ class Forecast:
         noisy, quiet = np.zeros_like(first), np.zeros_like(first)
         for sample in some.tolist():
             both = np.stack([first, first], axis=-1)
-            for (gate, qubits), coherence, waiting in zip(gates, kept, waits, strict=True):
+            for (gate, qubits), coherence, waiting in zip(gates, kept, relaxed, strict=True):
                 both = _applied(self._transfer(task, gate, sample, base), both, [places[q] for q in qubits], coherence)
                 for q, share in waiting:
                     both = _applied(np.eye(base), both, [places[q]], share)
@@ -165,19 +179,31 @@ class Forecast:
         left = np.divide(noisy, quiet, out=np.ones_like(noisy), where=quiet > NOTHING)
         return Survival(left, {q: places[end] for q, end in ends.items()})
 
+    def compiled(self, task: Task, sites: Sequence[Site]) -> Compiled:
+        """The circuit compiled as a whole from the layout, and scheduled; the last one is kept."""
+        if self._last is None or self._last[0] is not task or self._last[1] is not sites:
+            gates, last = self.noises.whole(circuit_of(task, tuple(sites)), self.layout)
+            ends = {q: last[q] for support in self.task.output_supports for q in support}
+            # Where no gate is left and no output depends on a qubit, any will do.
+            used = sorted({q for _, qubits in gates for q in qubits} | set(ends.values())) or [self.layout[0]]
+            self._last = task, sites, Compiled(gates, self._waits(gates), ends, used)
+        return self._last[2]
+
+    def _relaxation(self, qubit: int, seconds: float) -> float:
+        channel = self.noises.device.waiting(qubit, seconds)
+        return 1.0 if channel is None else noise_of(channel).coherence
+
     def _coherence(self, gate: str, qubits: Qubits) -> float:
         channel = self.noises.device.channel(gate, qubits)
         return 1.0 if channel is None else noise_of(channel).coherence
 
     def _waits(self, gates: Sequence[NativeGate]) -> list[list[tuple[int, float]]]:
-        """After each gate the qubits that wait, scheduled as late as possible, and λ of their relaxation meanwhile."""
-        device, waits = self.noises.device, []
+        waits = []
         free: dict[int, float] = {}  # time from a qubit's next gate to the end
         for gate, qubits in reversed(gates):
             end = max(free.get(q, 0.0) for q in qubits)
-            channels = {q: device.waiting(q, end - free.get(q, 0.0)) for q in qubits if free.get(q, 0.0) < end}
-            waits.append([(q, noise_of(c).coherence) for q, c in channels.items() if c is not None])
-            free |= dict.fromkeys(qubits, end + device.duration(gate.name, qubits))
+            waits.append([(q, end - free.get(q, 0.0)) for q in qubits if free.get(q, 0.0) < end])
+            free |= dict.fromkeys(qubits, end + self.noises.device.duration(gate.name, qubits))
         return waits[::-1]
 
     def _transfer(self, task: Task, gate: Instruction, sample: int, base: int) -> FloatArray:

@@ -63,6 +63,25 @@ class Replaced:
 
 
 @dataclass(frozen=True)
+class ShotsRecord:
+    """What is predicted of outputs estimated from shots and corrected by slope and shift, before and after pruning.
+
+    Attributes:
+        shots: N for each output and input; 1,000 where nobody said how many.
+        error: √MSE of such an output from the original's noiseless one, in the observables' unit.
+        residue: The same with shots without end.
+        contrast: a ≥ 0, by which the device scales outputs.
+        needed: Shots for a standard error of a hundredth of half the width of the output's spectrum.
+    """
+
+    shots: Index
+    error: tuple[NonNegative, NonNegative]
+    residue: tuple[NonNegative, NonNegative]
+    contrast: tuple[NonNegative, NonNegative]
+    needed: tuple[NonNegative, NonNegative]
+
+
+@dataclass(frozen=True)
 class NoiseRecord:
     """The noise that shaped the selection, by gate of the simplified circuit; no bound depends on it.
 
@@ -76,7 +95,9 @@ class NoiseRecord:
         totals: Σ r_k of the original, the simplified and the pruned circuit.
         predicted: Mean deviation under the noise from the original's noiseless outputs, predicted: of the simplified
             and of the pruned circuit; None for a single λ, or too many qubits.
-        tried: With budget="noise": each budget tried, with the predicted deviation of its circuit.
+        tried: Under `UnderNoise`: each budget tried, with what was predicted of its circuit: the error with shots, else
+            the mean deviation.
+        at_shots: What is predicted at a number of shots, or None for a single λ, distributions, or too many qubits.
     """
 
     source: str
@@ -88,6 +109,7 @@ class NoiseRecord:
     totals: tuple[NonNegative, NonNegative, NonNegative]
     predicted: tuple[NonNegative, NonNegative] | None = None
     tried: tuple[tuple[NonNegative, NonNegative], ...] = ()
+    at_shots: ShotsRecord | None = None
 
 
 @dataclass(frozen=True)

@@ -272,12 +272,23 @@ class _Verifier(Checks):
         if not np.all(np.isinf(claimed) == (self.limit.get("tolerance") is None)):
             raise damaged("tolerances of gates do not fit the option tolerance")
         if self.limit.get("tolerance") is not None:
-            saved = self.noise.infidelity[[entry.site for entry in entries]]
-            tolerance = np.sqrt(self.number("tolerance") ** 2 + self.number("gamma") * saved)
+            tolerance = self.tolerances([entry.site for entry in entries])
             self.equal("tolerance of a gate", "definition", tolerance, claimed, SLACK, self.gates)
             self.check("distance in tolerance (T1)", deformed, distance, tolerance, self.near, self.gates)
         largest, claimed, near = angle.max(axis=1), [e.largest_angle for e in entries], SLACK + self.found.gate_error
         self.check("largest angle of a gate", PREFIX, largest, claimed, near, self.gates, below=self.excess)
+
+    def tolerances(self, sites: list[int]) -> FloatArray:
+        """ε_k by definition: of what is saved as infidelity, or with shots of their error (section 6)."""
+        base, gamma, shots = self.number("tolerance"), self.number("gamma"), self.options.get("shots")
+        if shots is None:
+            return np.sqrt(base**2 + gamma * self.noise.infidelity[sites])
+        record = self.certificate.noise
+        contrast = 1.0 if record is None or record.at_shots is None else record.at_shots.contrast[0]
+        coherence = np.ones(len(self.circuit.data)) if record is None else np.array(record.coherence)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            saved = (1 - coherence[sites] ** 2) / (4 * contrast**2 * shots)
+        return np.minimum(np.sqrt(base**2 + gamma * np.nan_to_num(saved, nan=2.0, posinf=2.0)), np.sqrt(2))
 
     def rms(self, values: FloatArray) -> FloatArray:
         return np.sqrt(values**2 @ self.probabilities)

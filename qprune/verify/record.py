@@ -52,11 +52,12 @@ def _is_limit(value: object) -> bool:
 
 
 # What options can be, for those that no number is recomputed from; the last are the limits' own.
-MAYBE = ("refit", "window", "budget", "tolerance", "loss")
+MAYBE = ("refit", "shots", "window", "budget", "tolerance", "loss")
 KINDS: dict[str, Callable[[Any], bool]] = {
     **dict.fromkeys(("prune_encoding", "resynthesis"), _is_flag),
     **dict.fromkeys(("beta", "gamma", "budget", "tolerance", "loss"), _is_limit),
     **dict.fromkeys(("seed", "window"), _is_count),
+    "shots": lambda value: value is None or (_is_count(value) and value > 0),
     "representatives": lambda value: isinstance(value, str),
     "strategy": lambda value: isinstance(value, dict) and isinstance(value["name"], str),
     "costs": lambda value: value is None or isinstance(value, dict | str),

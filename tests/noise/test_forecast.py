@@ -215,7 +215,7 @@ def test_distributions_are_damped_subset_by_subset():
     noisy = exact(task, calibration, depolarising())[:, 0]
     survival = found.survival(task, sites_of(task))
     ideal = outputs_of(task).distribution
-    np.testing.assert_allclose(found._damped(ideal.T, survival)[:, 0], noisy, atol=1e-9)
+    np.testing.assert_allclose(found.damped(ideal.T, survival)[:, 0], noisy, atol=1e-9)
     deviation = found.deviation(task, sites_of(task), outputs_of(task), outputs_of(task))
     assert deviation == pytest.approx(np.abs(noisy - ideal[0]).sum() / 2)
 
@@ -228,7 +228,7 @@ def test_what_is_needed_is_what_noise_makes_right():
         needed = found.needed(task, sites, wanted)
         inside = np.array([(n > s.low) & (n < s.high) for n, s in zip(needed, task.spectra, strict=True)])
         assert inside.any()
-        with_it, without = (found._damped(outputs, survival) - wanted for outputs in (needed, wanted))
+        with_it, without = (found.damped(outputs, survival) - wanted for outputs in (needed, wanted))
         np.testing.assert_allclose(with_it[inside], 0, atol=1e-12)
         assert np.all(np.abs(with_it) <= np.abs(without) + 1e-12)
     circuit = QuantumCircuit(2)
