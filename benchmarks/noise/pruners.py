@@ -34,12 +34,12 @@ class Pruned:
         circuit: The circuit.
         limit: Largest change of each output on each training sample, shape (R, M), that is guaranteed; None if
             nothing is.
-        level: Optimisation level at which it is compiled. Certified circuits get 1: from 2 on small rotations are lost.
+        level: Of the transpiler's optimisation.
     """
 
     circuit: QuantumCircuit
     limit: FloatArray | None = None
-    level: int = 1
+    level: int = 3
 
 
 @dataclass(frozen=True)
@@ -60,12 +60,12 @@ class Pruner:
 
 
 def _none(task: qprune.Task, *_: Any) -> Pruned:
-    return Pruned(_bound(task.circuit, task))
+    return Pruned(_bound(task.circuit, task), level=1)
 
 
 def _optimised(task: qprune.Task, *_: Any) -> Pruned:
     """Whatever Qiskit does at its highest level."""
-    return Pruned(_bound(task.circuit, task), level=3)
+    return Pruned(_bound(task.circuit, task))
 
 
 def _light_cone(task: qprune.Task, *_: Any) -> Pruned:

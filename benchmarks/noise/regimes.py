@@ -48,7 +48,7 @@ class Regime:
         return _calibration(self.name, beta, gamma, None if self.target is None else self.qubits, shots)
 
     def compiled(
-        self, circuit: QuantumCircuit, read: Sequence[int], level: int = 1
+        self, circuit: QuantumCircuit, read: Sequence[int], level: int = 1, seeds: int = SEEDS
     ) -> tuple[QuantumCircuit, tuple[int, ...]]:
         """The circuit in native gates, and where each of its qubits is at the end.
 
@@ -59,6 +59,7 @@ class Regime:
             circuit: Its angles may be free.
             read: Qubits that are measured.
             level: Of the transpiler's optimisation.
+            seeds: How many of its seeds are tried.
         """
         options: dict[str, Any] = {"optimization_level": level}
         if self.target is None:
@@ -70,7 +71,7 @@ class Regime:
         measured = circuit.copy()
         measured.add_register(bits := ClassicalRegister(len(read)))
         measured.measure(read, bits)
-        found = [transpile(measured, seed_transpiler=seed, **options) for seed in range(SEEDS)]
+        found = [transpile(measured, seed_transpiler=seed, **options) for seed in range(seeds)]
         best = min(found, key=self.infidelity)
         return _without(best, "measure", "barrier"), tuple(best.layout.final_index_layout())
 

@@ -71,7 +71,7 @@ class Compiled(NamedTuple):
 class Forecast:
     """Predicts the outputs of circuits on a device: ⟨O⟩ → c + a(⟨O⟩ − c), c = Tr O/2^n, with a by the chain.
 
-    The circuit is compiled as a whole from the calibration's layout (level 1, of a few fixed seeds the one of least
+    The circuit is compiled as a whole from the calibration's layout (level 3, of a few fixed seeds the one of least
     Σ r) and scheduled as late as possible. Each native gate of unitary U turns word P into Q with probability R_PQ², R
     the transfer matrix of U; its noise shrinks words that act on its qubits by λ, so does relaxation while a qubit
     waits, where the model knows durations, and readout error shrinks each letter measured by 1 − 2e. For an observable

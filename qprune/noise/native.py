@@ -20,7 +20,8 @@ from qprune.noise.layout import Router
 # A free angle is compiled at such a value, j-th parameter at GENERIC + j·STEP: the native gates of a rotation depend on
 # its angle at special values (multiples of π/2) only, and its weight may be trained away from those.
 GENERIC, STEP = 0.7390851332, 0.4142135624
-LEVEL, SEEDS = 1, range(4)  # of transpile; a whole circuit is routed by the best of these seeds
+LEVEL = 1  # of transpile, for single gates
+WHOLE_LEVEL, SEEDS = 3, range(4)  # for circuits, as users compile them: the best of these seeds
 
 
 class NativeGate(NamedTuple):
@@ -112,7 +113,7 @@ class GateNoises:
         return self._compiled[key]
 
     def whole(self, circuit: QuantumCircuit, layout: tuple[int, ...]) -> tuple[list[NativeGate], tuple[int, ...]]:
-        """A circuit compiled as one, as it would run: native gates on physical qubits, and where its qubits end.
+        """A circuit compiled as one at level 3, as users run it: native gates on physical qubits, and where its qubits end.
 
         Of a few fixed seeds the result of least Σ r.
 
@@ -125,10 +126,13 @@ class GateNoises:
         """
         pairs = self.device.pairs
         if pairs is None:
-            native = self._transpiled(circuit, self.device.basis, None, None)
+            native = self._transpiled(circuit, self.device.basis, None, None, level=WHOLE_LEVEL)
             placed = [NativeGate(gate, tuple(layout[p] for p in places)) for gate, places in _gates(native)]
-            return placed, layout
-        found = [self._transpiled(circuit, self.device.basis, tuple(sorted(pairs)), layout, seed) for seed in SEEDS]
+            if native.layout is None:
+                return placed, layout
+            return placed, tuple(layout[p] for p in native.layout.final_index_layout())  # without its swaps
+        edges = tuple(sorted(pairs))
+        found = [self._transpiled(circuit, self.device.basis, edges, layout, s, WHOLE_LEVEL) for s in SEEDS]
         totals = [sum(self.of(*placed).infidelity for placed in _gates(native)) for native in found]
         best = found[totals.index(min(totals))]
         return _gates(best), tuple(best.layout.final_index_layout(filter_ancillas=True))
@@ -140,6 +144,7 @@ class GateNoises:
         pairs: Sequence[Qubits] | None,
         layout: Sequence[int] | None,
         seed: int = SEEDS[0],
+        level: int = LEVEL,
     ) -> QuantumCircuit:
         try:
             return transpile(
@@ -147,7 +152,7 @@ class GateNoises:
                 basis_gates=list(basis),
                 coupling_map=None if pairs is None else CouplingMap(pairs),
                 initial_layout=None if layout is None else list(layout),
-                optimization_level=LEVEL,
+                optimization_level=level,
                 seed_transpiler=seed,
             )
         except TranspilerError as error:
