@@ -57,6 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             models=options.models,
             pruners=options.pruners,
             samples=options.samples,
+            seeds=options.seeds,
         )
         print(f"rows added to {options.out}; now `python -m benchmarks tables` and `python -m benchmarks plots`")
         return 0
@@ -142,6 +143,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--models", nargs="+", default=(), metavar="NAME", help="noise models and device snapshots")
     command.add_argument("--pruners", nargs="+", default=(), choices=noise.PRUNERS, metavar="NAME", help="see noise.md")
     command.add_argument("--samples", type=_positive, default=noise.SAMPLES, help="test inputs in each row")
+    command.add_argument("--seeds", type=_positive, default=noise.MOST_SEEDS, help="at most so many of each pruner's")
 
     command = commands.add_parser("refit", help="Jacobians beside other tools', searches beside another checkout's")
     command.add_argument("--out", type=Path, default=RESULTS / "refit.jsonl", help="file to which rows are added")

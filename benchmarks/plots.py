@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks import scaling
-from benchmarks.noise import report as noise
+from benchmarks.noise import figures as noise
 from benchmarks.noise.run import NAME as NOISE
 from benchmarks.records import Row, read
 
@@ -29,8 +29,10 @@ def run(folder: Path) -> list[Path]:
         plot_scaling(axes, rows)
         written.append(_save(figure, folder / f"{scaling.NAME}.png"))
     rows = read(folder, NOISE)
-    for bundle in noise.drawable(rows):
-        written.append(_save(noise.draw(rows, bundle), folder / f"{NOISE}-{bundle}.png"))
+    for model in noise.drawable(rows):
+        written.append(_save(noise.pareto(rows, model), folder / f"{NOISE}-{model}.png"))
+    if rows:
+        written.append(_save(noise.predicted(rows), folder / f"{NOISE}-predicted.png"))
     return written
 
 

@@ -23,7 +23,7 @@ def run(readme: Path = ROOT / "README.md", numbers: Path = ROOT / "docs" / "numb
     text = _between(text, "accuracy", _table_of(RESULTS / "accuracy.md", keep=HEADLINE))
     text = _between(text, "peers", _table_of(RESULTS / "peers.md", after=ALL_CIRCUITS))
     text = _between(text, "scaling", _table_of(RESULTS / "scaling.md"))
-    text = _between(text, "noise", _table_of(RESULTS / "noise.md", after="weights at last re-fitted"))
+    text = _between(text, "noise", _table_of(RESULTS / "noise.md", after="## Pruned for the device"))
     text = _between(text, "wide", _table_of(RESULTS / "wide.md"))
     numbers.write_text(text, encoding="utf-8")
 

@@ -13,6 +13,10 @@ class QpruneError(Exception):
         super().__init__(" ".join(line.strip() for line in str(message).splitlines()), **named)
 
 
+class QpruneWarning(UserWarning):
+    """Something is allowed, and probably not what was wanted; the message says what would be."""
+
+
 class TaskError(QpruneError, ValueError):
     """The circuit, observables, inputs or weights cannot be used; the message says what would do."""
 

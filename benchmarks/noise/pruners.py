@@ -68,7 +68,7 @@ def _optimised(task: qprune.Task, *_: Any) -> Pruned:
     return Pruned(_bound(task.circuit, task))
 
 
-def _light_cone(task: qprune.Task, *_: Any) -> Pruned:
+def light_cone(task: qprune.Task, *_: Any) -> Pruned:
     """Without the gates that no output sees, whatever their angles."""
     sites = sites_of(task)
     seen = light_cones(task, sites, set()).any(axis=0)
@@ -78,7 +78,7 @@ def _light_cone(task: qprune.Task, *_: Any) -> Pruned:
 def _identity_equivalents(task: qprune.Task, setting: Setting, seed: int, regime: None) -> Pruned:
     """Qiskit's pass after the light cone, its threshold such that as many gates are left as q-iPrune leaves."""
     size = _pruned(task, setting, seed, regime).circuit.size()
-    start = _light_cone(task).circuit
+    start = light_cone(task).circuit
     keeps_too_many, removes_enough = 0.0, 1.0
     for _ in range(HALVINGS):
         middle = (keeps_too_many + removes_enough) / 2

@@ -1,4 +1,4 @@
-"""What the rows of the noise benchmark say: tables and curves."""
+"""What the rows of the noise benchmark say: tables."""
 
 from __future__ import annotations
 
@@ -8,53 +8,67 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from matplotlib import pyplot
-from matplotlib.figure import Figure
 from scipy.stats import t as student
 
-from benchmarks.noise.run import MODELS
+from benchmarks.noise.estimates import SHOTS
+from benchmarks.noise.pruners import PRUNERS
 from benchmarks.records import Row
-from qprune import UnderNoise
 
-OURS = "q-iPrune, λ, refit"
-TO_NOISE = "q-iPrune, λ, refit to the noise"
-CONTROL = "none, refit to the noise"
+OURS, BASELINE = "UnderNoise", "Qiskit O3"
 RIVALS = (
-    *("exact", "RemoveIdentityEquivalent", "magnitude", "random", "q-iPrune", "q-iPrune, λ"),
-    *("random, refit", "q-iPrune, refit", "random, λ, refit to the noise", CONTROL),
+    *("none", "exact", "RemoveIdentityEquivalent", "magnitude", "random", "random, refit", "one-shot", "one-shot, λ"),
+    *("q-iPrune", "q-iPrune, λ", "q-iPrune, refit", "q-iPrune, λ, refit", "UnderNoise, mean deviation"),
 )
-VARIANTS = ("q-iPrune, refit", "q-iPrune, λ in geometry, refit", "q-iPrune, λ in costs, refit", OURS)
-ONE_SHOT = ("one-shot", "one-shot, λ in geometry", "one-shot, λ in tolerance", "one-shot, λ")
-STOPPED: Mapping[str, Any] = {"limit": UnderNoise()}
-NOISY = 0.008  # two-qubit error above which half the deviation is the aim
+NO_LAMBDA = "UnderNoise, no λ"
+VARIANTS = (NO_LAMBDA, "UnderNoise, λ in geometry", "UnderNoise, λ in costs", OURS)
+ONE_SHOT = (
+    *("one-shot", "one-shot, λ in geometry", "one-shot, λ in tolerance", "one-shot, λ in tolerance at shots"),
+    "one-shot, λ",
+)
+NOISY, FEWER = 0.008, 1.5  # two-qubit error above which so many times fewer shots are the aim
 CONFIDENCE = 0.95
+UNKNOWN = "unknown"  # durations of models that have none
 
 Table = tuple[tuple[str, ...], list[tuple[str, ...]]]
 
 
 @dataclass(frozen=True)
 class Point:
-    """One pruner at one setting, means over its seeds.
+    """One pruner at one setting: every row of it, one per seed.
 
     Attributes:
-        gates: Two-qubit gates after compiling.
-        deviation: Mean over test inputs and outputs of the change from the ideal original, readout left out.
-        read: The same with readout errors.
-        accuracy: On noisy outputs; NaN without labels.
-        half_widths: Of the 95 % intervals of deviation and accuracy over the seeds; 0 for one seed.
+        pruner: Its name.
+        setting: What it was run with.
+        rows: By seed.
     """
 
     pruner: str
     setting: Mapping[str, Any]
-    gates: float
-    deviation: float
-    read: float
-    accuracy: float
-    half_widths: tuple[float, float]
+    rows: tuple[Row, ...]
+
+    def values(self, *path: str) -> np.ndarray:
+        """A number of each row; NaN where it is not known."""
+        found = []
+        for row in self.rows:
+            value: Any = row
+            for key in path:
+                value = value[key]
+            found.append(np.nan if value is None else value)
+        return np.array(found, dtype=float)
+
+    def mean(self, *path: str) -> float:
+        return float(self.values(*path).mean())
+
+    @property
+    def right(self) -> np.ndarray | None:
+        """Each test input's chance to be classified right at 1,000 shots, mean over seeds; None without labels."""
+        found = [row["gates"].get("right") for row in self.rows]
+        return None if None in found else np.mean(found, axis=0)
 
     def beats(self, other: Point) -> bool:
-        """Closer with no more two-qubit gates."""
-        return self.gates <= other.gates and self.deviation < other.deviation
+        """No more shots and no larger deviation, one of them less."""
+        mine, theirs = ((p.mean("gates", "shots"), p.mean("gates", "corrected", "mean")) for p in (self, other))
+        return mine[0] <= theirs[0] and mine[1] <= theirs[1] and mine != theirs
 
 
 @dataclass(frozen=True)
@@ -76,137 +90,197 @@ def cases(rows: Sequence[Row]) -> list[Case]:
     for row in rows:
         config = row["config"]
         grouped[config["bundle"], config["model"]][f"{config['pruner']} {config['setting']}"].append(row)
-    return [
-        Case(*key, next(iter(found.values()))[0]["two_qubit_error"], tuple(map(_point, found.values())))
-        for key, found in sorted(grouped.items())
-    ]
+    return [Case(*key, _error(found), tuple(map(_point, found.values()))) for key, found in sorted(grouped.items())]
+
+
+def _error(found: Mapping[str, Sequence[Row]]) -> float:
+    return float(next(iter(found.values()))[0]["two_qubit_error"])
 
 
 def _point(rows: Sequence[Row]) -> Point:
-    accuracies = [np.nan if row["accuracy"]["noisy"] is None else row["accuracy"]["noisy"] for row in rows]
-    deviations = [row["noisy"]["mean"] for row in rows]
-    return Point(
-        pruner=rows[0]["config"]["pruner"],
-        setting=rows[0]["config"]["setting"],
-        gates=float(np.mean([row["compiled"]["two_qubit_gates"] for row in rows])),
-        deviation=float(np.mean(deviations)),
-        read=float(np.mean([row["noisy_and_read"]["mean"] for row in rows])),
-        accuracy=float(np.mean(accuracies)),
-        half_widths=(_half_width(deviations), _half_width(accuracies)),
-    )
+    config = rows[0]["config"]
+    return Point(config["pruner"], config["setting"], tuple(sorted(rows, key=lambda row: row["config"]["seed"])))
 
 
-def _half_width(values: Sequence[float]) -> float:
+def half_width(values: np.ndarray) -> float:
+    """Of the 95 % confidence interval of a mean; 0 for one value."""
     count = len(values)
-    if count == 1:
+    if count < 2:
         return 0.0
     return float(student.ppf((1 + CONFIDENCE) / 2, count - 1) * np.std(values, ddof=1) / count**0.5)
 
 
-# -- tables -----------------------------------------------------------------------------------------------------
+# -- pruned against unpruned --------------------------------------------------------------------------------------
 
 
-def against_unpruned(rows: Sequence[Row], pruner: str = OURS) -> Table:
-    """The unpruned circuit and the one pruned until noise stops it, and whether the aims are met."""
-    header = ("network", "noise", "two-qubit error", "two-qubit gates", "deviation", "ratio", "ratio, read")
-    header += ("accuracy", "closer", "half", "as accurate")
+def against_unpruned(rows: Sequence[Row]) -> Table:
+    """The original compiled at level 3 and the circuit pruned for the device, and whether the aims are met."""
+    header = (
+        *("network", "noise", "two-qubit error", "two-qubit gates", "depth", "µs", "raw", "corrected", "shots"),
+        *("times fewer", "with readout", "accuracy", "fewer shots", "no further", "as accurate"),
+    )
     lines, met = [], defaultdict(list)
     for case in cases(rows):
-        for before in case.of("none"):
-            for after in case.of(pruner, STOPPED):
-                ratio = after.deviation / before.deviation
-                found = {
-                    "closer": ratio < 1,
-                    "half": ratio <= 0.5 if case.two_qubit_error > NOISY else None,
-                    "as accurate": None if np.isnan(after.accuracy) else after.accuracy >= before.accuracy,
-                }
-                for aim, is_met in found.items():
-                    met[aim] += [is_met] if is_met is not None else []
-                accuracy = "" if np.isnan(after.accuracy) else f"{before.accuracy:.3f} → {after.accuracy:.3f}"
-                lines.append(
-                    (
-                        case.bundle,
-                        case.model,
-                        f"{case.two_qubit_error:.2%}",
-                        f"{before.gates:g} → {after.gates:g}",
-                        f"{before.deviation:.3g} → {after.deviation:.3g}",
-                        f"{ratio:.2f}",
-                        f"{after.read / before.read:.2f}",
-                        accuracy,
-                        *("" if is_met is None else "yes" if is_met else "**no**" for is_met in found.values()),
-                    )
+        for before, after in zip(case.of(BASELINE), case.of(OURS), strict=False):
+            found = verdicts(case.two_qubit_error, before, after)
+            for aim, is_met in found.items():
+                met[aim] += [] if is_met is None else [is_met]
+            lines.append(
+                (
+                    case.bundle,
+                    case.model,
+                    f"{case.two_qubit_error:.2%}",
+                    _change(before, after, "compiled", "two_qubit_gates", form="{:.3g}"),
+                    _change(before, after, "compiled", "depth", form="{:.3g}"),
+                    _change(before, after, "compiled", "seconds", form="{:.3g}", unit=1e-6),
+                    _change(before, after, "gates", "raw", "mean"),
+                    _change(before, after, "gates", "corrected", "mean"),
+                    _change(before, after, "gates", "shots", form="{:.0f}"),
+                    *(f"{before.mean(k, 'shots') / after.mean(k, 'shots'):.2f}" for k in ("gates", "read")),
+                    _change(before, after, "gates", "accuracy", "at_shots", form="{:.3f}"),
+                    *(_verdict(is_met) for is_met in found.values()),
                 )
-    total = ("all", *[""] * 7, *(f"{sum(met[aim])} of {len(met[aim])}" for aim in header[-3:]))
+            )
+    total = ("all", *[""] * 11, *(f"{sum(met[aim])} of {len(met[aim])}" for aim in header[-3:]))
     return header, [*lines, total] if lines else lines
 
 
+def verdicts(two_qubit_error: float, before: Point, after: Point) -> dict[str, bool | None]:
+    """Aims after correction: shots, deviation, accuracy; the last None without labels."""
+    aim = FEWER if two_qubit_error > NOISY else 1.0
+    chances = before.right, after.right
+    accurate = None
+    if chances[0] is not None and chances[1] is not None:
+        change = chances[1] - chances[0]
+        accurate = bool(change.mean() + half_width(change) >= 0)
+    return {
+        "fewer shots": before.mean("gates", "shots") >= aim * after.mean("gates", "shots"),
+        "no further": after.mean("gates", "corrected", "mean") <= before.mean("gates", "corrected", "mean"),
+        "as accurate": accurate,
+    }
+
+
+def _verdict(is_met: bool | None) -> str:
+    return "no labels" if is_met is None else "yes" if is_met else "**no**"
+
+
+def _change(before: Point, after: Point, *path: str, form: str = "{:.3g}", unit: float = 1.0) -> str:
+    values = [p.mean(*path) / unit for p in (before, after)]
+    return UNKNOWN if np.isnan(values).any() else " → ".join(form.format(value) for value in values)
+
+
+# -- everybody ----------------------------------------------------------------------------------------------------
+
+
 def against_others(rows: Sequence[Row]) -> Table:
-    """How many points of each other pruner ours beats, and how many of ours it beats."""
+    """How many points of each other pruner ours beats, and how many of these beat ours."""
     lines = []
     for case in cases(rows):
         ours = case.of(OURS)
+        if not ours:
+            continue
         cells = []
         for rival in RIVALS:
             theirs = case.of(rival)
-            won = sum(any(p.beats(q) for p in ours) for q in theirs)
-            lost = sum(any(q.beats(p) for q in theirs) for p in ours)
-            cells.append(f"{won}/{len(theirs)} : {lost}/{len(ours)}" if ours and theirs else "")
-        if any(cells):
-            lines.append((case.bundle, case.model, *cells))
+            won, lost = (sum(map(better, theirs)) for better in (ours[0].beats, lambda p: p.beats(ours[0])))
+            cells.append(f"{won} : {lost} of {len(theirs)}" if theirs else "not run")
+        lines.append((case.bundle, case.model, *cells))
     return ("network", "noise", *RIVALS), lines
 
 
-def ablation(rows: Sequence[Row], variants: Sequence[str], setting: Mapping[str, Any]) -> Table:
-    """Two-qubit gates and deviation at one setting, λ switched on part by part."""
+def everybody(case: Case) -> Table:
+    """Every pruner and setting on one network and noise model."""
+    header = (
+        *("pruner", "setting", "seeds", "two-qubit gates", "depth", "µs", "raw", "corrected", "shots", "error"),
+        *("accuracy", "raw, read", "corrected, read", "shots, read", "accuracy, read"),
+    )
+    lines = []
+    for point in sorted(case.points, key=lambda p: (list(PRUNERS).index(p.pruner), str(p.setting))):
+        seconds = point.mean("compiled", "seconds")
+        cells = [f"{point.mean('compiled', key):.4g}" for key in ("two_qubit_gates", "depth")]
+        cells.append(UNKNOWN if np.isnan(seconds) else f"{1e6 * seconds:.3g}")
+        for kind in ("gates", "read"):
+            cells += [f"{point.mean(kind, key, 'mean'):.3g}" for key in ("raw", "corrected")]
+            cells.append(f"{point.mean(kind, 'shots'):.0f}")
+            cells += [_with_reach(point.values(kind, "rms_at_shots"))] if kind == "gates" else []
+            cells.append(_accuracy(point, kind))
+        setting = ", ".join(f"{key} {value}" for key, value in point.setting.items()) or "none"
+        lines.append((point.pruner, setting, str(len(point.rows)), *cells))
+    return header, lines
+
+
+def _accuracy(point: Point, kind: str) -> str:
+    if "accuracy" not in point.rows[0][kind]:
+        return "no labels"
+    found = [point.mean(kind, "accuracy", key) for key in ("at_shots", "low", "high")]
+    return "{:.3f} ({:.3f} to {:.3f})".format(*found)
+
+
+def _with_reach(values: np.ndarray) -> str:
+    reach = f" ± {half_width(values):.2g}" if len(values) > 1 else ""
+    return f"{values.mean():.3g}{reach}"
+
+
+# -- λ part by part -----------------------------------------------------------------------------------------------
+
+
+def ablation(rows: Sequence[Row]) -> Table:
+    """Error at 1,000 shots with λ switched on part by part, over seeds; the last line over everything, as ratios."""
+    lines, ratios = [], defaultdict(list)
+    for case in cases(rows):
+        found = {variant: case.of(variant) for variant in VARIANTS}
+        if not all(found.values()):
+            continue
+        errors = {variant: points[0].values("gates", "rms_at_shots") for variant, points in found.items()}
+        for variant, values in errors.items():
+            count = min(len(values), len(errors[NO_LAMBDA]))
+            ratios[variant].extend(np.log(values[:count] / errors[NO_LAMBDA][:count]).tolist())
+        lines.append((case.bundle, case.model, *(_with_reach(values) for values in errors.values())))
+    if lines:
+        means = {variant: (np.mean(found), half_width(np.array(found))) for variant, found in ratios.items()}
+        cells = [f"{np.exp(m):.3f} ({np.exp(m - w):.3f} to {np.exp(m + w):.3f})" for m, w in means.values()]
+        lines.append(("all, over no λ", "", *cells))
+    return ("network", "noise", *VARIANTS), lines
+
+
+def one_shot(rows: Sequence[Row]) -> Table:
+    """The paper's rule at each tolerance: error at 1,000 shots, and two-qubit gates in brackets."""
     lines = []
     for case in cases(rows):
-        found = [case.of(variant, setting) for variant in variants]
-        if all(found):
-            cells = [f"{p.gates:g}, {p.deviation:.3g}" for (p,) in found]
-            lines.append((case.bundle, case.model, *cells))
-    return ("network", "noise", *variants), lines
+        for point in case.of(ONE_SHOT[0]):
+            found = [case.of(variant, point.setting) for variant in ONE_SHOT]
+            if all(found):
+                cells = [f"{p.mean('gates', 'rms_at_shots'):.3g} ({_two_qubit(p)})" for (p,) in found]
+                lines.append((case.bundle, case.model, f"{point.setting['tolerance']:g}", *cells))
+    return ("network", "noise", "ε₀", *ONE_SHOT), lines
 
 
-# -- curves -----------------------------------------------------------------------------------------------------
+def _two_qubit(point: Point) -> str:
+    return f"{point.mean('compiled', 'two_qubit_gates'):.3g}"
 
 
-def drawable(rows: Sequence[Row]) -> list[str]:
-    """Networks with rows under a noise model that has a panel."""
-    return sorted({case.bundle for case in cases(rows) if case.model in MODELS})
+# -- what was predicted -------------------------------------------------------------------------------------------
 
 
-def draw(rows: Sequence[Row], bundle: str) -> Figure:
-    """Deviation and accuracy against two-qubit gates, one column per noise model."""
-    mine = [case for case in cases(rows) if case.bundle == bundle and case.model in MODELS]
-    figure, axes = pyplot.subplots(
-        2, len(mine), figsize=(3 * len(mine), 5.6), layout="constrained", squeeze=False, sharex="col", sharey="row"
-    )
-    for case, (above, below) in zip(mine, axes.T, strict=True):
-        above.set_title(f"{case.model}\ntwo-qubit error {case.two_qubit_error:.2%}", fontsize=9)
-        below.set_xlabel("two-qubit gates, compiled")
-        for color, pruner in enumerate((*RIVALS, OURS, TO_NOISE)):
-            points = sorted(case.of(pruner), key=lambda p: p.gates)
-            if not any(other.of(pruner) for other in mine):
-                continue
-            style = {"color": f"C{color}", "linewidth": 1.2, "marker": "o", "markersize": 3}
-            if pruner in (OURS, TO_NOISE):
-                style |= {
-                    "color": "k" if pruner == TO_NOISE else "0.4",
-                    "linewidth": 2.2,
-                    "marker": "D",
-                    "markersize": 6,
-                }
-            for axis, quantity, width in ((above, "deviation", 0), (below, "accuracy", 1)):
-                gates, middle = [p.gates for p in points], np.array([getattr(p, quantity) for p in points])
-                reach = np.array([p.half_widths[width] for p in points])
-                axis.plot(gates, middle, label=pruner, **style)
-                axis.fill_between(gates, middle - reach, middle + reach, color=style["color"], alpha=0.2, linewidth=0)
-        for point in case.of("none"):
-            above.plot(point.gates, point.deviation, "k*", markersize=9, label="unpruned")
-            below.plot(point.gates, point.accuracy, "k*", markersize=9)
-    axes[0, 0].set_ylabel("mean deviation\nfrom the ideal original")
-    axes[1, 0].set_ylabel("test accuracy\nunder noise")
-    figure.suptitle(bundle)
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8, frameon=False)
-    return figure
+def predictions(rows: Sequence[Row]) -> Table:
+    """Predicted over measured on test inputs, readout included, per noise model: median and where nine in ten lie."""
+    lines = []
+    for model in dict.fromkeys(row["config"]["model"] for row in sorted(rows, key=lambda r: r["config"]["model"])):
+        mine = [row for row in rows if row["config"]["model"] == model and row["predicted"] is not None]
+        cells = []
+        for value, measured in (
+            ("error", lambda row: row["read"]["rms_at_shots"]),
+            ("shots", lambda row: row["read"]["shots"]),
+        ):
+            cells.append(_spread([row["predicted"][value] / measured(row) for row in mine if measured(row) > 0]))
+        for value in ("contrast", "chain"):
+            cells.append(_spread([row["predicted"][value] * row["read"]["slope"] for row in mine]))
+        lines.append((model, str(len(mine)), *cells))
+    return ("noise", "rows", f"error at {SHOTS} shots", "shots", "contrast", "contrast by the chain"), lines
+
+
+def _spread(values: Sequence[float]) -> str:
+    if not values:
+        return "none"
+    low, middle, high = np.quantile(values, (0.05, 0.5, 0.95))
+    return f"{middle:.2f} ({low:.2f} to {high:.2f})"

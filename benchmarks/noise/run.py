@@ -32,9 +32,10 @@ MODELS = ("FakeManilaV2", "FakeTorino", "depolarizing-1e-2", "FakeSherbrooke", "
 QUICK: dict[str, Sequence[str]] = {
     "bundles": ("reupload-2q",),
     "models": ("depolarizing-1e-2", "FakeManilaV2"),
-    "pruners": ("none", "random", "UnderNoise"),
+    "pruners": ("none", "Qiskit O3", "random", "q-iPrune, λ"),
 }
 SAMPLES = 64  # test inputs, evenly spaced, in each row
+MOST_SEEDS = 10  # that any pruner has
 SEED = 0
 CLAIM = 1e-9  # what rounding may add to a certified deviation
 
@@ -51,29 +52,31 @@ def run(
     models: Sequence[str] = (),
     pruners: Sequence[str] = (),
     samples: int = SAMPLES,
+    seeds: int = MOST_SEEDS,
 ) -> None:
     """Prune every network by every pruner and run it under every noise model; what the file holds is not run again.
 
     Args:
         out: File to which rows are added.
-        quick: One small network, two models, three pruners.
+        quick: One small network, two models, four pruners.
         full: Every network, noise model and device snapshot.
         again: Measure anew what the file holds already.
         bundles: Networks; default depends on `quick` and `full`.
         models: Noise models, likewise.
         pruners: Names in `PRUNERS`; default all.
-        samples: Test inputs in each row.
+        samples: Test inputs in each row, and training inputs.
+        seeds: At most so many of each pruner's.
 
     Raises:
         CertificateViolation: A compiled circuit deviates by more than its certificate allows.
     """
     if quick:
-        bundles, models, pruners, samples = QUICK["bundles"], QUICK["models"], QUICK["pruners"], 6
+        bundles, models, pruners, samples, seeds = QUICK["bundles"], QUICK["models"], QUICK["pruners"], 6, 2
     elif full:
         everything = sorted(path.parent.name for path in (ROOT / "circuits").glob("*/task.json"))
         bundles, models, samples = bundles or everything, models or names(), 10**6
     done = set() if again else {_key(row["config"]) for row in read(out.parent, NAME)}
-    jobs = list(_jobs(bundles or BUNDLES, models or MODELS, pruners or tuple(PRUNERS), samples, quick))
+    jobs = list(_jobs(bundles or BUNDLES, models or MODELS, pruners or tuple(PRUNERS), samples, seeds, quick))
     with tqdm(total=sum(len(configs) for configs in jobs), desc=NAME, unit="row", disable=None) as bar:
         for configs in jobs:
             pruned: Timed | None = None
@@ -94,14 +97,14 @@ class Timed:
 
 
 def _jobs(
-    bundles: Sequence[str], models: Sequence[str], pruners: Sequence[str], samples: int, quick: bool
+    bundles: Sequence[str], models: Sequence[str], pruners: Sequence[str], samples: int, seeds: int, quick: bool
 ) -> Iterator[list[Config]]:
     """Configurations that share a pruned circuit."""
     for bundle in bundles:
         for name in pruners:
             pruner = PRUNERS[name]
             for setting in pruner.settings[-1:] if quick else pruner.settings:
-                for seed in range(min(pruner.seeds, 2) if quick else pruner.seeds):
+                for seed in range(min(pruner.seeds, seeds)):
                     shared = {"bundle": bundle, "pruner": name, "setting": dict(setting), "seed": seed}
                     configs = [{**shared, "model": model, "samples": samples} for model in models]
                     yield from ([config] for config in configs) if pruner.calibrated else [configs]

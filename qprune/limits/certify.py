@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from qprune.errors import QpruneWarning
 from qprune.gates.sites import Site, circuit_of
 from qprune.limits.base import Limit, Rewritten
 from qprune.limits.claims import Basis, Measurements, accuracy, make_certificate, plan_of
@@ -20,6 +22,9 @@ from qprune.results.certificate import NoiseRecord, ShotsRecord
 from qprune.results.result import PruneResult, recorded
 from qprune.simulators.values import Outputs
 from qprune.task.task import Task
+
+
+NOTICEABLE = 0.01  # share by which an error must grow to be worth a word: what is predicted is no better
 
 
 def certify(prepared: Prepared, limit: Limit, rewritten: Rewritten) -> PruneResult:
@@ -59,7 +64,24 @@ def certify(prepared: Prepared, limit: Limit, rewritten: Rewritten) -> PruneResu
         certificate=make_certificate(basis, end.task, chosen, angle_of(prepared, chosen), before, after),
         accuracy=accuracy(task, before, after),
     )
+    _warn_where_noise_gains(result)
     return recorded(result)
+
+
+def _warn_where_noise_gains(result: PruneResult) -> None:
+    """Say so where the pruned circuit is predicted to do worse on the device than the original."""
+    noise = result.certificate.noise
+    if noise is None or noise.at_shots is None:
+        return
+    before, after = noise.at_shots.error
+    if after > before * (1 + NOTICEABLE):
+        warnings.warn(
+            f"pruning is predicted not to pay on {noise.source}: at {noise.at_shots.shots} shots, corrected by slope "
+            f"and shift, the error of an output is {before:.3g} before and {after:.3g} after; use "
+            f"UnderNoise(…, shots={noise.at_shots.shots}), a smaller budget, or leave the circuit as it is there",
+            QpruneWarning,
+            stacklevel=5,
+        )
 
 
 def options_under(prepared: Prepared, limit: Limit) -> dict[str, Any]:

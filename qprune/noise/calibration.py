@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from math import isfinite, sqrt
 from numbers import Real
 from pathlib import Path
@@ -18,7 +20,7 @@ from qiskit_aer.noise import NoiseModel
 
 from qprune._arrays import FloatArray
 from qprune._checks import checked_integer
-from qprune.errors import OptionError
+from qprune.errors import OptionError, QpruneWarning
 from qprune.gates.costs import TWO_QUBIT, VIRTUAL_Z, default_cost
 from qprune.gates.sites import Site
 from qprune.geometry.q_numbers import eta, kappa
@@ -213,6 +215,7 @@ def calibrate(
     gamma: float = 1.0,
     layout: Sequence[int] | None = None,
     shots: int | None = None,
+    max_age: float | None = None,
 ) -> NoiseCalibration:
     """Read off a noise model what shapes the geometry, the tolerances and the costs under which gates are removed.
 
@@ -231,6 +234,7 @@ def calibrate(
             (`NoiseCalibration.layout_for` says which).
         shots: N ≥ 1 for each output and input: then ε_k² = ε₀² + γ(1 − λ_k²)/(4 a² N), a the predicted contrast of the
             original's outputs on the device (1 for a single λ). None: ε_k² = ε₀² + γ r_k.
+        max_age: Days, > 0, that the device's numbers may be old before a `QpruneWarning` says so; None: any.
 
     Raises:
         OptionError: A value is out of its range, or there is no noise model of that name.
@@ -263,6 +267,8 @@ def calibrate(
             raise OptionError(f"layout needs a noise model: a single λ knows no qubits, got layout={layout!r}")
         return NoiseCalibration(coherence, float(beta), float(gamma), shots)
     device = _device(noise)
+    if max_age is not None:
+        _check_age(noise, device.name, max_age)
     return NoiseCalibration(None, float(beta), float(gamma), shots, _layout(layout, device), GateNoises(device))
 
 
@@ -282,6 +288,28 @@ def _device(noise: object) -> Device:
         "noise must be λ, a number in [0, 1] (1 is noiseless), an Aer NoiseModel, a Qiskit backend or Target, or a "
         f"file or name of noise_models/, got {noise!r}"
     )
+
+
+def _check_age(noise: object, name: str, max_age: float) -> None:
+    """Warn where a backend was last calibrated too long ago, or does not say when."""
+    if isinstance(max_age, bool) or not isinstance(max_age, Real) or not max_age > 0:
+        raise OptionError(f"max_age must be a number of days > 0, got {max_age!r}")
+    found = resolve(noise) if isinstance(noise, str | Path) else noise
+    properties = getattr(found, "properties", None)
+    known = properties() if callable(properties) else None
+    date = getattr(known, "last_update_date", None)
+    if date is None:
+        warnings.warn(f"{name} does not say when it was calibrated (max_age={max_age:g})", QpruneWarning, stacklevel=3)
+        return
+    date = date if date.tzinfo else date.replace(tzinfo=UTC)
+    days = (datetime.now(UTC) - date).total_seconds() / 86400
+    if days > max_age:
+        warnings.warn(
+            f"{name} was last calibrated on {date:%Y-%m-%d}, {days:.1f} days ago (max_age={max_age:g}); its errors may "
+            "be others by now: fetch the backend anew",
+            QpruneWarning,
+            stacklevel=3,
+        )
 
 
 def _layout(layout: Sequence[int] | None, device: Device) -> tuple[int, ...] | None:

@@ -23,7 +23,7 @@ from qiskit.passmanager.compilation_status import RunState
 from qiskit.primitives import BaseEstimatorV2
 from qiskit.transpiler import TransformationPass
 
-from qprune.errors import CertificateViolation, OptionError, TaskError
+from qprune.errors import CertificateViolation, OptionError, QpruneWarning, TaskError
 from qprune.gates.costs import Costs
 from qprune.gates.sites import sites_of
 from qprune.limits.base import Limit
@@ -64,10 +64,6 @@ or None.
 DEGREE_ROUNDING = 1e-9  # passes write 1 as 1 − 10⁻¹⁶ to leave room for their own rounding
 _DEGREES = ("_approximation_degree", "approximation_degree", "requested_fidelity")
 _MAKES_UNITARIES = "ConsolidateBlocks"
-
-
-class QpruneWarning(UserWarning):
-    """Something may take away from what was certified."""
 
 
 class PruneGates(TransformationPass):

@@ -308,6 +308,12 @@ def _gain(result: PruneResult) -> list[str]:
         noisy, pruned = noise.predicted
         which = f"mean {deviation_name(result)} on the device, predicted without coherent errors"
         lines.append(f"  {which}  {noisy:.4g} → {pruned:.4g}")
+    if (at := noise.at_shots) is not None:
+        (error, then), (needed, fewer) = at.error, at.needed
+        lines.append(
+            f"  at {at.shots} shots, corrected by slope and shift: error of an output  {error:.3g} → {then:.3g}"
+        )
+        lines.append(f"  shots for a standard error of 1 % of half the spectrum: {needed:.0f} → {fewer:.0f}")
     if noise.noiseless:
         lines.append(f"  noiseless in this model: {', '.join(noise.noiseless)}")
     return lines

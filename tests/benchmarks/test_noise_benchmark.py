@@ -16,11 +16,11 @@ from qiskit_ibm_runtime.fake_provider import FakeManilaV2
 import qprune
 from benchmarks.__main__ import main
 from benchmarks.noise import report
-from benchmarks.noise.outputs import exact_outputs, noisy_outputs
-from benchmarks.noise.pruners import PRUNERS
+from benchmarks.noise.estimates import estimates
+from benchmarks.noise.outputs import Moments, exact_outputs, noisy_outputs
+from benchmarks.noise.pruners import PRUNERS, light_cone
 from benchmarks.noise.regimes import Regime, regime_of
 from benchmarks.noise.run import _check_certificate
-from qprune import Proven, UnderNoise
 from qprune.errors import CertificateViolation
 
 OBSERVABLE = SparsePauliOp(["IXZ", "YII", "III"], [0.7, -0.4, 0.2])  # no two qubits alike
@@ -100,8 +100,8 @@ def test_outputs_on_a_device_are_those_of_dense_channels(task):
     assert (found.method, found.half_width) == ("density matrix", 0.0)
     for sample in range(2):
         gates, read = dense_device_outputs(compiled, places, regime, task, sample)
-        assert found.gates[0, sample] == pytest.approx(gates, abs=1e-10)
-        assert found.read[0, sample] == pytest.approx(read, abs=1e-10)
+        assert found.gates.means[0, sample] == pytest.approx(gates, abs=1e-10)
+        assert found.read.means[0, sample] == pytest.approx(read, abs=1e-10)
         assert abs(gates - read) > 1e-3
 
 
@@ -141,8 +141,8 @@ def test_as_written_all_pairs_are_coupled_and_readout_is_lopsided(task):
         state = state.evolve(item.operation, here)
         if item.operation.name in errors:
             state = state.evolve(errors[item.operation.name], here)
-    assert found.gates[0, 1] == pytest.approx(mean_as_read(state, places, [np.eye(2)] * 3), abs=1e-10)
-    assert found.read[0, 1] == pytest.approx(mean_as_read(state, places, list(map(np.array, READOUT))), abs=1e-10)
+    assert found.gates.means[0, 1] == pytest.approx(mean_as_read(state, places, [np.eye(2)] * 3), abs=1e-10)
+    assert found.read.means[0, 1] == pytest.approx(mean_as_read(state, places, list(map(np.array, READOUT))), abs=1e-10)
     # Depolarising p on two qubits has the average infidelity 3p/4, on one p/2.
     assert regime.two_qubit_error == pytest.approx(0.75 * 0.02)
     counts = compiled.count_ops()
@@ -156,7 +156,7 @@ def test_trajectories_agree_with_density_matrices(task):
     exact, drawn = (noisy_outputs(compiled, places, task, regime, exact=kind) for kind in (True, False))
     assert drawn.method == "trajectories"
     assert 0 < drawn.half_width < 0.1
-    assert np.abs(drawn.read - exact.read).max() < 2 * drawn.half_width
+    assert np.abs(drawn.read.means - exact.read.means).max() < 2 * drawn.half_width
 
 
 def test_a_device_that_is_too_small_is_left_out():
@@ -170,7 +170,7 @@ def test_light_cone_and_matched_identity_equivalents(task):
     circuit.ry(0.002, 0)
     circuit.h(1)
     task = qprune.Task(circuit, "IIZ", inputs=task.inputs, input_params=task.input_params)
-    seen = PRUNERS["light cone"].prune(task, {}, 0, None).circuit
+    seen = light_cone(task).circuit
     assert seen.size() == circuit.size() - 1
     setting = {"budget": 0.005}
     ours = PRUNERS["q-iPrune"].prune(task, setting, 0, None).circuit
@@ -204,15 +204,15 @@ def rows_in(folder):
 def test_rows_say_what_was_run_and_where(folder):
     rows = rows_in(folder)
     configs = [row["config"] for row in rows]
-    assert len({json.dumps(config, sort_keys=True) for config in configs}) == len(rows) == 8
-    assert {config["pruner"] for config in configs} == {"none", "random", "q-iPrune, λ"}
+    assert len({json.dumps(config, sort_keys=True) for config in configs}) == len(rows) == 10
+    assert {config["pruner"] for config in configs} == {"none", "Qiskit O3", "random", "q-iPrune, λ"}
     for row in rows:
-        assert row["certified"] == (row["config"]["pruner"] != "none")
+        assert row["certified"] == (row["config"]["pruner"] in ("random", "q-iPrune, λ"))
         assert row["noiseless"]["mean"] <= row["noiseless"]["rms"] <= row["noiseless"]["max"]
-        assert row["test_inputs"] == row["config"]["samples"]
+        assert row["inputs"] == {"train": 6, "test": row["config"]["samples"]}
         assert all(key in row for key in ("machine", "versions", "seed", "commit", "date"))
     unpruned = [row for row in rows if row["config"]["pruner"] == "none"]
-    assert all(row["noiseless"]["max"] < 1e-10 < row["noisy"]["mean"] for row in unpruned)
+    assert all(row["noiseless"]["max"] < 1e-10 < row["gates"]["raw"]["mean"] for row in unpruned)
 
 
 def test_a_stopped_run_goes_on_where_it_was(folder, tmp_path):
@@ -221,61 +221,158 @@ def test_a_stopped_run_goes_on_where_it_was(folder, tmp_path):
     assert main(["noise", "--quick", "--out", str(tmp_path / "noise.jsonl")]) == 0
     again = rows_in(tmp_path)
     assert again[:-1] == [json.loads(line) for line in lines[:-1]]
-    for key in ("config", "compiled", "noisy"):
+    for key in ("config", "compiled", "gates", "read"):
         assert again[-1][key] == json.loads(lines[-1])[key]
 
 
 def test_tables_and_plots_follow_from_the_rows(folder):
     assert main(["tables", "--results", str(folder)]) == 0
-    assert "q-iPrune, λ, refit" in (folder / "noise.md").read_text()
+    text = (folder / "noise.md").read_text()
+    assert all(f"<summary>reupload-2q, {model}<" in text for model in ("FakeManilaV2", "depolarizing-1e-2"))
     assert main(["plots", "--results", str(folder)]) == 0
-    assert (folder / "noise-reupload-2q.png").read_bytes().startswith(b"\x89PNG")
+    for name in ("FakeManilaV2", "predicted"):
+        assert (folder / f"noise-{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+# -- what is made of outputs --------------------------------------------------------------------------------------
+
+
+def test_one_shot_has_the_variance_of_what_is_read():
+    """Drawn bits of a GHZ-like state, read wrong: mean and covariance of two outputs from the same shots."""
+    circuit = QuantumCircuit(2)
+    circuit.ry(1.0, 0)
+    circuit.cx(0, 1)
+    task = qprune.Task(circuit, [SparsePauliOp(["ZI", "IZ"], [1.0, 0.5]), "ZZ"])
+    found = noisy_outputs(circuit, (0, 1), task, uniform(READOUT[:2])).read
+    state = DensityMatrix.from_label("00").evolve(circuit.to_gate().definition[0].operation, [0])
+    state = state.evolve(circuit.data[1].operation, [0, 1]).evolve(depolarizing_error(0.02, 2), [0, 1])
+    bits = state.probabilities().reshape(2, 2)  # qubit 1 first
+    bits = np.einsum("ba,ab->ab", np.ones((2, 2)), bits)
+    bits = np.array(READOUT[1]).T @ bits @ np.array(READOUT[0])
+    signs = np.array([1, -1])
+    outcomes = np.array([np.add.outer(signs, 0.5 * signs), np.outer(signs, signs)]).reshape(2, 4)
+    means = outcomes @ bits.ravel()
+    covariance = (outcomes * bits.ravel()) @ outcomes.T - np.outer(means, means)
+    np.testing.assert_allclose(found.means[:, 0], means, atol=1e-10)
+    np.testing.assert_allclose(found.covariance[..., 0], covariance, atol=1e-10)
+
+
+def test_what_one_setting_cannot_read_needs_several():
+    """Z and X on one qubit: half the shots each, so twice the variances."""
+    circuit = QuantumCircuit(2)
+    circuit.ry(0.7, 0)
+    task = qprune.Task(circuit, SparsePauliOp(["IZ", "IX"], [1.0, 2.0]))
+    found = noisy_outputs(circuit, (0, 1), task, uniform([np.eye(2)] * 2)).gates
+    expected = 2 * ((1 - np.cos(0.7) ** 2) + 4 * (1 - np.sin(0.7) ** 2))
+    assert found.covariance[0, 0, 0] == pytest.approx(expected)
+
+
+def test_a_scaled_and_shifted_output_is_corrected_at_the_price_of_shots():
+    """Noise that scales by 0.5 and shifts by 0.1 leaves no deviation, and four times the shots."""
+    ideal = np.array([[0.9, -0.3, 0.2, -0.8], [0.5, 0.1, -0.7, 0.4]])
+    circuit = QuantumCircuit(2)
+    task = qprune.Task(circuit, ["IZ", "ZI"], labels=[1, 0, 0, 1], inputs=np.zeros((4, 0)))
+    task = task.with_inputs(np.zeros((4, 0)), labels=[0, 1, 0, 1])
+    noisy = 0.5 * ideal + 0.1
+    covariance = np.einsum("rs,rm->rsm", np.eye(2), 1 - noisy**2)
+    found = Moments(noisy, covariance)
+    made = estimates(found, found, (ideal, ideal), task, 0)
+    assert made["corrected"]["max"] < 1e-12
+    assert made["raw"]["mean"] == pytest.approx(np.abs(noisy - ideal).mean())
+    assert made["slope"] == pytest.approx(2)
+    assert made["shots"] == pytest.approx(4 * (1 - noisy**2).mean() / 0.01**2)
+    right = [0.9 > 0.5, 0.1 > -0.3, 0.2 > -0.7, 0.4 > -0.8]  # by the larger output
+    assert made["accuracy"]["corrected"] == np.mean(right)
+    assert made["accuracy"]["at_shots"] == pytest.approx(np.mean(right), abs=0.02)
+    repeated = np.random.default_rng(1).normal(noisy, np.sqrt((1 - noisy**2) / 1000), (4000, 2, 4))
+    drawn = np.mean((2 * (repeated - 0.1) - ideal) ** 2) ** 0.5
+    assert made["rms_at_shots"] == pytest.approx(drawn, rel=0.03)
+
+
+def test_an_output_that_does_not_move_is_not_divided_by():
+    flat = Moments(np.full((1, 3), 0.25), np.ones((1, 1, 3)))
+    ideal = np.array([[0.1, 0.2, 0.6]])
+    task = qprune.Task(QuantumCircuit(1), "Z", inputs=np.zeros((3, 0)))
+    made = estimates(flat, flat, (ideal, ideal), task, 0)
+    assert (made["slope"], made["shots"]) == (0, 0)
+    assert made["corrected"]["mean"] == pytest.approx(np.abs(ideal - 0.3).mean())
 
 
 # -- the verdicts, on rows with known answers ---------------------------------------------------------------------
 
 
-def made_row(pruner, setting, gates, deviation, accuracy=0.9, seed=0, error=0.01):
+def made_row(pruner, setting, shots, deviation, right=(1.0, 0.8, 0.9, 0.9), seed=0, error=0.01):
+    accuracy = {"at_shots": float(np.mean(right)), "low": 0.8, "high": 1.0}
+    device = {
+        "raw": {"mean": 2 * deviation},
+        "corrected": {"mean": deviation},
+        "slope": 1.5,
+        "shots": shots,
+        "rms_at_shots": deviation + shots / 1e5,
+        "accuracy": accuracy,
+        "right": list(right),
+    }
     return {
         "config": {"bundle": "b", "model": "m", "pruner": pruner, "setting": setting, "seed": seed},
         "two_qubit_error": error,
-        "compiled": {"two_qubit_gates": gates},
-        "noisy": {"mean": deviation},
-        "noisy_and_read": {"mean": 2 * deviation},
-        "accuracy": {"noisy": accuracy},
+        "compiled": {"two_qubit_gates": 9, "depth": 20, "seconds": None},
+        "gates": device,
+        "read": device,
+        "predicted": {"error": 2 * device["rms_at_shots"], "shots": shots, "contrast": 2 / 3, "chain": 1 / 3},
     }
 
 
+LESS_SURE = (0.9, 0.7, 0.8, 0.8)  # by 0.1, on every input
+
+
 @pytest.mark.parametrize(
-    ("deviation", "accuracy", "error", "verdicts"),
+    ("shots", "deviation", "right", "error", "verdicts"),
     [
-        (0.09, 0.9, 0.01, ("yes", "yes", "yes")),
-        (0.11, 0.9, 0.01, ("yes", "**no**", "yes")),
-        (0.11, 0.9, 0.005, ("yes", "", "yes")),
-        (0.21, 0.8, 0.005, ("**no**", "", "**no**")),
+        (600, 0.2, (1.0, 0.8, 0.9, 0.9), 0.01, ("yes", "yes", "yes")),
+        (700, 0.2, (1.0, 0.8, 0.9, 0.9), 0.01, ("**no**", "yes", "yes")),
+        (700, 0.21, (1.0, 0.9, 0.7, 0.8), 0.005, ("yes", "**no**", "yes")),
+        (1001, 0.1, LESS_SURE, 0.005, ("**no**", "yes", "**no**")),
     ],
 )
-def test_aims(deviation, accuracy, error, verdicts):
+def test_aims(shots, deviation, right, error, verdicts):
     rows = [
-        made_row("none", {}, 20, 0.2, error=error),
-        made_row(report.OURS, {"limit": UnderNoise()}, 5, deviation, accuracy, error=error),
-        made_row(report.OURS, {"limit": Proven(0.1)}, 1, 0.0, error=error),
+        made_row("none", {}, 9999, 0.9, error=error),
+        made_row(report.BASELINE, {}, 1000, 0.2, error=error),
+        made_row(report.OURS, {"shots": 1000}, shots, deviation, right, error=error),
     ]
-    _, (line, _) = report.against_unpruned(rows)
+    header, (line, total) = report.against_unpruned(rows)
     assert line[-3:] == verdicts
+    assert dict(zip(header, line, strict=True))["shots"] == f"1000 → {shots}"
+    assert total[-3:] == tuple(f"{int(v == 'yes')} of 1" for v in verdicts)
+    assert all(line)
 
 
-def test_a_point_beats_another_at_no_more_gates():
-    rows = [made_row(report.OURS, {"limit": Proven(b)}, g, d) for b, g, d in ((0.1, 5, 0.1), (0.2, 3, 0.15))]
-    rows += [
-        made_row("magnitude", {"limit": Proven(b)}, g, d) for b, g, d in ((0.1, 4, 0.09), (0.2, 9, 0.3), (0.3, 2, 0.4))
-    ]
-    rows += [made_row("random", {"limit": Proven(0.1)}, 10, d, seed=s) for s, d in enumerate((0.02, 0.22))]  # mean 0.12
+def test_a_point_beats_another_at_no_more_shots():
+    rows = [made_row(report.OURS, {"shots": 1000}, 500, 0.1)]
+    for budget, shots, deviation in ((0.1, 400, 0.09), (0.2, 900, 0.3), (0.3, 300, 0.4)):
+        rows.append(made_row("magnitude", {"budget": budget}, shots, deviation))
+    rows += [made_row("random", {"budget": 0.1}, 600, d, seed=s) for s, d in enumerate((0.02, 0.22))]  # mean 0.12
     header, (line,) = report.against_others(rows)
     cells = dict(zip(header, line, strict=True))
-    assert cells["magnitude"] == "1/3 : 1/2"  # (9, 0.3) is beaten; (5, 0.1) is beaten by (4, 0.09)
-    assert cells["random"] == "1/1 : 0/2"
+    assert cells["magnitude"] == "1 : 1 of 3"
+    assert cells["random"] == "1 : 0 of 1"
+    assert cells["q-iPrune"] == "not run"
     (case,) = report.cases(rows)
     (drawn,) = case.of("random")
-    assert drawn.deviation == pytest.approx(0.12)
-    assert drawn.half_widths[0] == pytest.approx(12.706 * 0.1414 / 2**0.5, rel=1e-3)  # Student's t, one degree
+    assert drawn.mean("gates", "corrected", "mean") == pytest.approx(0.12)
+    reach = report.half_width(drawn.values("gates", "corrected", "mean"))
+    assert reach == pytest.approx(12.706 * 0.1414 / 2**0.5, rel=1e-3)  # Student's t, one degree
+
+
+def test_ablation_is_over_seeds():
+    rows = [made_row(name, {"shots": 1000}, 0, 0.1, seed=s) for name in report.VARIANTS[:-1] for s in range(3)]
+    rows += [made_row(report.OURS, {"shots": 1000}, 0, d, seed=s) for s, d in enumerate((0.05, 0.05, 0.05))]
+    header, (line, total) = report.ablation(rows)
+    assert [cell.split(" ± ")[0] for cell in line[2:]] == ["0.1", "0.1", "0.1", "0.05"]
+    assert total[-1] == "0.500 (0.500 to 0.500)"
+    assert header[-1] == report.OURS
+
+
+def test_predictions_are_compared_with_what_was_measured():
+    _, (line,) = report.predictions([made_row("none", {}, 100, 0.1)])
+    assert line == ("m", "1", *(f"{v} ({v} to {v})" for v in ("2.00", "1.00", "1.00", "0.50")))
