@@ -8,6 +8,7 @@ from qprune.errors import (
     MissingExtraError,
     OptionError,
     QpruneError,
+    QpruneWarning,
     TaskError,
 )
 from qprune.limits.accuracy import Accuracy
@@ -57,6 +58,7 @@ __all__ = [
     "Proven",
     "PruneResult",
     "QpruneError",
+    "QpruneWarning",
     "Statevector",
     "Suggestion",
     "Task",

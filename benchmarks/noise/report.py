@@ -179,10 +179,11 @@ def against_others(rows: Sequence[Row]) -> Table:
         ours = case.of(OURS)
         if not ours:
             continue
-        cells = []
+        cells, our_point = [], ours[0]
         for rival in RIVALS:
             theirs = case.of(rival)
-            won, lost = (sum(map(better, theirs)) for better in (ours[0].beats, lambda p: p.beats(ours[0])))
+            won = sum(map(our_point.beats, theirs))
+            lost = sum(point.beats(our_point) for point in theirs)
             cells.append(f"{won} : {lost} of {len(theirs)}" if theirs else "not run")
         lines.append((case.bundle, case.model, *cells))
     return ("network", "noise", *RIVALS), lines

@@ -179,7 +179,7 @@ def _row(config: Config, regime: Regime, timed_: Timed) -> Row:
 
 
 def _predicted(task: qprune.Task, circuit: QuantumCircuit, regime: Regime) -> dict[str, float] | None:
-    """What qprune predicts on the training inputs, knowing nothing of the circuit as compiled here; readout included."""
+    """What qprune predicts on the training inputs, readout included, with its own compiling."""
     pruned = task.with_circuit(circuit)
     sites, original = sites_of(pruned), final_outputs(task, sites_of(task), task.selected)
     forecast = Forecast(regime.calibration().placed(task.circuit), task)

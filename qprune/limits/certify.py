@@ -23,7 +23,6 @@ from qprune.results.result import PruneResult, recorded
 from qprune.simulators.values import Outputs
 from qprune.task.task import Task
 
-
 NOTICEABLE = 0.01  # share by which an error must grow to be worth a word: what is predicted is no better
 
 

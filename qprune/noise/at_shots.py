@@ -58,7 +58,9 @@ class ErrorAtShots:
     def __init__(self, forecast: Forecast) -> None:
         self.forecast, self.states = forecast, PauliStates(forecast.noises.device)
 
-    def of(self, task: Task, sites: Sequence[Site], original: Outputs, outputs: Outputs, shots: float) -> AtShots | None:
+    def of(
+        self, task: Task, sites: Sequence[Site], original: Outputs, outputs: Outputs, shots: float
+    ) -> AtShots | None:
         """What is predicted of a circuit; None for distributions, and where it compiles to too many qubits.
 
         Args:
@@ -100,9 +102,13 @@ class ErrorAtShots:
         most = MOST_NUMBERS // 4 ** len(compiled.used)
         if most < min(FEWEST_INPUTS, len(samples)):
             survival = self.forecast.survival(task, sites)
-            return None if survival is None else (
-                np.arange(len(samples)),
-                self.forecast.damped(outputs.centred, survival),
+            return (
+                None
+                if survival is None
+                else (
+                    np.arange(len(samples)),
+                    self.forecast.damped(outputs.centred, survival),
+                )
             )
         rows = np.unique(np.linspace(0, len(samples) - 1, min(most, len(samples))).round().astype(int))
         state = self.states.run(task, compiled.gates, compiled.waits, compiled.used, samples[rows])

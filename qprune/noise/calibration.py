@@ -257,7 +257,9 @@ def calibrate(
     shots = None if shots is None else checked_integer(shots, "shots", 1)
     if isinstance(noise, NoiseCalibration):
         if (beta, gamma, layout, shots) != (1.0, 1.0, None, None):
-            raise OptionError("beta, gamma, layout and shots are already in the calibration given; calibrate its source anew")
+            raise OptionError(
+                "beta, gamma, layout and shots are already in the calibration given; calibrate its source anew"
+            )
         return noise
     if noise is None or isinstance(noise, Real):
         coherence = 1.0 if noise is None else float(noise)

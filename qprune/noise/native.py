@@ -113,7 +113,7 @@ class GateNoises:
         return self._compiled[key]
 
     def whole(self, circuit: QuantumCircuit, layout: tuple[int, ...]) -> tuple[list[NativeGate], tuple[int, ...]]:
-        """A circuit compiled as one at level 3, as users run it: native gates on physical qubits, and where its qubits end.
+        """A circuit compiled as one at level 3, as users do: native gates, and the physical qubits where its own end.
 
         Of a few fixed seeds the result of least Σ r.
 

@@ -103,6 +103,7 @@ FREE = {
         *("options.strategy", "options.seed", "options.costs", "options.representatives", "options.prune_encoding"),
         *("options.resynthesis", "options.limit.window", "options.limit.refit", "options.beta", "options.gamma"),
         *("noise.source", "noise.layout", "noise.noiseless", "noise.predicted", "noise.totals", "noise.tried"),
+        *("noise.at_shots", "options.shots", "options.limit.shots"),
         *("noise.coherence", "noise.infidelity", "noise.accumulated"),
         *("replaced[].subgroup", "replaced[].origins", "versions", "files", "sha256"),
     ),
