@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qprune._arrays import FloatArray
 from qprune.gates.sites import Site
@@ -96,20 +97,15 @@ class ErrorAtShots:
             shots=float(needed.mean()) if live.any() else 0.0,
         )
 
-    def _noisy(self, task: Task, sites: Sequence[Site], outputs: Outputs) -> tuple[FloatArray, FloatArray] | None:
+    def _noisy(self, task: Task, sites: Sequence[Site], outputs: Outputs) -> tuple[NDArray[np.intp], FloatArray] | None:
         """Outputs under noise without the identity's part, (R, m), and which of the selected samples they are of."""
         compiled, samples = self.forecast.compiled(task, sites), task.selected
         most = MOST_NUMBERS // 4 ** len(compiled.used)
         if most < min(FEWEST_INPUTS, len(samples)):
             survival = self.forecast.survival(task, sites)
-            return (
-                None
-                if survival is None
-                else (
-                    np.arange(len(samples)),
-                    self.forecast.damped(outputs.centred, survival),
-                )
-            )
+            if survival is None:
+                return None
+            return np.arange(len(samples)), self.forecast.damped(outputs.centred, survival)
         rows = np.unique(np.linspace(0, len(samples) - 1, min(most, len(samples))).round().astype(int))
         state = self.states.run(task, compiled.gates, compiled.waits, compiled.used, samples[rows])
         read = {q: 1 - 2 * self.forecast.noises.device.readout_error(end) for q, end in compiled.ends.items()}

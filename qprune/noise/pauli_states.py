@@ -70,9 +70,8 @@ class PauliStates:
             found = self._unitary(bound)
         elif gate.name in ROTATIONS:
             (angle,) = gate.params
-            at = [self._unitary(type(gate)(float(value))) for value in ANGLES]
-            mean = sum(at) / 3
-            cosine, sine = (2 / 3 * sum(f(v) * m for v, m in zip(ANGLES, at, strict=True)) for f in (np.cos, np.sin))
+            at = np.stack([self._unitary(type(gate)(float(value))) for value in ANGLES], axis=-1)
+            mean, cosine, sine = at.mean(axis=-1), 2 / 3 * at @ np.cos(ANGLES), 2 / 3 * at @ np.sin(ANGLES)
             values = task.values(angle, samples)
             found = mean[..., None] + cosine[..., None] * np.cos(values) + sine[..., None] * np.sin(values)
         else:
