@@ -63,8 +63,9 @@ def simplify(task: Task, sites: Sequence[Site]) -> tuple[tuple[Site, ...], tuple
     current = list(sites)
     changes: list[ExactChange] = []
     while True:
-        current, dropped = _drop_unseen(task, current)
-        current, merged = _merge(task, current)
+        seen = {q for support in task.output_supports for q in support}
+        current, dropped = drop_unseen(current, output_sums(task), seen)
+        current, merged = merge_equal(task, current)
         changes += dropped + merged
         if not merged:  # then there is nothing new to be dropped either
             return tuple(current), tuple(changes)
@@ -95,9 +96,11 @@ def light_cones(task: Task, sites: Sequence[Site], separated: set[int]) -> NDArr
 # -- gates that no output sees ---------------------------------------------------------------------------------
 
 
-def _drop_unseen(task: Task, sites: list[Site]) -> tuple[list[Site], list[ExactChange]]:
-    outputs = _output_sums(task)
-    seen = {q for support in task.output_supports for q in support}
+def drop_unseen(
+    sites: Sequence[Site], outputs: Sequence[dict[Word, float]], seen: set[int]
+) -> tuple[list[Site], list[ExactChange]]:
+    """The gates without those outside the light cone of the qubits `seen`, or that pass all later ones to no effect."""
+    seen = set(seen)
     kept: list[Site] = []
     later: dict[int, list[Site]] = {}
     changes = []
@@ -114,7 +117,7 @@ def _drop_unseen(task: Task, sites: list[Site]) -> tuple[list[Site], list[ExactC
     return kept[::-1], changes
 
 
-def _passes_to_the_end(site: Site, later: dict[int, list[Site]], outputs: list[dict[Word, float]]) -> bool:
+def _passes_to_the_end(site: Site, later: dict[int, list[Site]], outputs: Sequence[dict[Word, float]]) -> bool:
     """Whether a site commutes with all outputs and with all that is later on its qubits."""
     group = subgroup_of(site)
     return all(commutes_with(group, output) for output in outputs) and all(
@@ -122,7 +125,8 @@ def _passes_to_the_end(site: Site, later: dict[int, list[Site]], outputs: list[d
     )
 
 
-def _output_sums(task: Task) -> list[dict[Word, float]]:
+def output_sums(task: Task) -> list[dict[Word, float]]:
+    """Every output as a Pauli sum; of a distribution, the words that it is read from."""
     if task.observables is None:  # a distribution is read from the Z words of its qubits
         return [{((q, "Z"),): 1.0} for q in task.measured_qubits]
     return [words_of(observable, tuple(range(task.num_qubits))) for observable in task.observables]
@@ -131,7 +135,8 @@ def _output_sums(task: Task) -> list[dict[Word, float]]:
 # -- cancellation and merging ----------------------------------------------------------------------------------
 
 
-def _merge(task: Task, sites: list[Site]) -> tuple[list[Site], list[ExactChange]]:
+def merge_equal(task: Task, sites: Sequence[Site]) -> tuple[list[Site], list[ExactChange]]:
+    """The gates with members of one class that commute to each other as one, inverse pairs and identities gone."""
     current: list[Site | None] = list(sites)
     changes: list[ExactChange] = []
     places: dict[int, list[int]] = {}

@@ -1,0 +1,289 @@
+"""Resynthesis in Pauli form: rotations about Pauli words merged, dropped, and put back with fewer two-qubit gates.
+
+Exact for every value of every parameter, and no parameter is given up but those that no output depends on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import cycle
+
+
+from qiskit.quantum_info import Clifford, PauliList
+
+from qprune.exact.cx_networks import shorten_networks
+from qprune.exact.pauli_ends import clifford_moves, measuring_moves, state_moves
+from qprune.exact.pauli_form import (
+    PauliForm,
+    anticommuting,
+    is_inside,
+    label_of,
+    pauli_form,
+    reduced,
+    rotation,
+    words_and_signs,
+    words_of_rotations,
+)
+from qprune.exact.pauli_network import (
+    WEIGHINGS,
+    Gates,
+    Move,
+    Turn,
+    Weighing,
+    fixing,
+    fixing_zeros,
+    inverted,
+    network,
+)
+from qprune.exact.simplify import ExactChange, output_sums, simplify
+from qprune.gates.costs import Costs, cost_of
+from qprune.gates.sites import Site, Word, make_site
+from qprune.task.task import Task
+
+NATIVE = ("cx", "cz", "cy")
+LESS = 1 - 1e-9  # of a cost: what rounding of a sum leaves
+
+Steps = Sequence[Move | Turn]
+
+
+@dataclass(frozen=True)
+class Region:
+    """A run of gates that have a Pauli form.
+
+    Attributes:
+        task: Of the circuit.
+        sites: The gates.
+        first: Whether they act on |0…0⟩.
+        last: Whether the outputs are measured behind them.
+        gates: Two-qubit gates that may stand in for them.
+        costs: What gates cost.
+    """
+
+    task: Task
+    sites: tuple[Site, ...]
+    first: bool
+    last: bool
+    gates: Gates
+    costs: Costs
+
+    @property
+    def cost(self) -> float:
+        return total_cost(self.sites, self.costs)
+
+
+def in_pauli_form(
+    task: Task, sites: Sequence[Site], costs: Costs, couplings: str = "circuit"
+) -> tuple[tuple[Site, ...], tuple[ExactChange, ...]]:
+    """The circuit resynthesised from its Pauli form, where that costs less; else as it is. All outputs stay.
+
+    Gates outside (on three qubits, arbitrary unitaries, …) cut the circuit into regions, each of which is written as it
+    is, or by the cheapest of several networks; then `simplify` and `shorten_networks` run again. Two-qubit gates act
+    where the circuit has such already, and in the same direction, so that a routed circuit stays routed.
+
+    Args:
+        task: Gives new gates their role, and says what is measured.
+        sites: The circuit, simplified.
+        costs: Of gates; what decides.
+    """
+    parts = _parts(sites)
+    gates = Gates(_native(sites) if couplings == "circuit" else _everywhere(task.num_qubits, sites))
+    done: list[Site] = []
+    changes: list[ExactChange] = []
+    for k, (inside, part) in enumerate(parts):
+        if not inside:
+            done += part
+            continue
+        region = Region(task, part, k == 0, k == len(parts) - 1, gates, costs)
+        new, gone = _best(region)
+        done += new
+        changes += gone
+    if not changes:
+        return tuple(sites), ()
+    current, simplified = simplify(task, done)
+    current, networks = shorten_networks(task, current)
+    if total_cost(current, costs) >= LESS * total_cost(sites, costs):
+        return tuple(sites), ()
+    told = _told((*changes, *simplified, *networks), current)
+    return current, told
+
+
+def total_cost(sites: Sequence[Site], costs: Costs) -> float:
+    """What all gates together cost."""
+    return sum(cost_of(site, costs) for site in sites)
+
+
+def _told(changes: Sequence[ExactChange], sites: Sequence[Site]) -> tuple[ExactChange, ...]:
+    """The changes, but none that calls a gate gone of which a rotation is left: of several, some may be."""
+    left = {o for site in sites if site.family == "pauli" and site.role != "fixed" for o in site.origins}
+    return tuple(c for c in changes if c.kind in ("merged", "Pauli form") or left.isdisjoint(c.origins))
+
+
+def _parts(sites: Sequence[Site]) -> list[tuple[bool, tuple[Site, ...]]]:
+    """Runs of gates that have a Pauli form and runs of others, each as long as can be; the first of the former kind."""
+    parts: list[tuple[bool, tuple[Site, ...]]] = []
+    left, inside = list(sites), True
+    while left:
+        run: list[Site] = []
+        rest: list[Site] = []
+        blocked: set[int] = set()
+        for site in left:
+            if is_inside(site) == inside and blocked.isdisjoint(site.qubits):
+                run.append(site)
+            else:
+                rest.append(site)
+                blocked.update(site.qubits)
+        parts.append((inside, tuple(run)))
+        left, inside = rest, not inside
+    return parts
+
+
+def _native(sites: Sequence[Site]) -> dict[tuple[int, int], frozenset[str]]:
+    """The two-qubit Clifford gates of a circuit by their qubits; where it has others there, the circuit's usual one."""
+    usual = _usual(sites)
+    native: dict[tuple[int, int], set[str]] = {}
+    for site in sites:
+        if len(site.qubits) != 2 or site.family is None:
+            continue
+        a, b = site.qubits
+        if site.name in NATIVE:
+            native.setdefault((a, b), set()).add(site.name)
+            if site.name == "cz":
+                native.setdefault((b, a), set()).add(site.name)
+    for site in sites:
+        pairs = [(q, p) for q in site.qubits for p in site.qubits if q != p] if site.family is not None else []
+        if any(pair in native for pair in pairs) and len(pairs) == 2:
+            continue
+        for pair in pairs:
+            if pair not in native and pair[::-1] not in native:
+                native[pair] = {usual}
+                native.setdefault(pair[::-1], set()).add(usual)
+    return {pair: frozenset(names) for pair, names in native.items()}
+
+
+def _everywhere(n: int, sites: Sequence[Site]) -> dict[tuple[int, int], frozenset[str]]:
+    return {(a, b): frozenset({_usual(sites)}) for a in range(n) for b in range(n) if a != b}
+
+
+def _usual(sites: Sequence[Site]) -> str:
+    return "cz" if {site.name for site in sites} & {"cx", "cz"} == {"cz"} else "cx"
+
+
+# -- the better of ---------------------------------------------------------------------------------------------------
+
+
+def _best(region: Region) -> tuple[tuple[Site, ...], list[ExactChange]]:
+    """The cheapest way to write a region, and what changed; the way it is if none is cheaper."""
+    outputs = output_sums(region.task) if region.last else []
+    form = reduced(region.task, pauli_form(region.task, region.sites, outputs), region.first, region.last)
+    best, least = None, LESS * region.cost
+    joining = [cost_of(site, region.costs) for site in region.sites if len(site.qubits) > 1]
+    cheapest = min(_unit_costs(region), default=0.0)
+    for weighing in WEIGHINGS:
+        for way in (_forwards, _backwards):
+            most = int(min(least, sum(joining)) / cheapest) if cheapest > 0 else len(joining)
+            for steps in way(region, form, weighing, most):
+                sites = _sites(region, form, steps)
+                if (cost := total_cost(sites, region.costs)) < least:
+                    best, least = sites, cost
+    if best is None:
+        return region.sites, []
+    changes = [ExactChange("Pauli form", site.origins) for site in form.split]
+    return best, [*changes, *form.changes]
+
+
+def _unit_costs(region: Region) -> Iterator[float]:
+    for move in (moves[-1] for row in region.gates.moves for moves in row):
+        yield cost_of(make_site(region.task, move.gate, move.qubits, ()), region.costs)
+
+
+def _forwards(region: Region, form: PauliForm, weighing: Weighing, most: int) -> Iterator[Steps]:
+    """From the first rotation to the last, then to the one word that is measured."""
+    word = _single_word(region)
+    if word is None or not form.rotations:
+        return
+    n = region.task.num_qubits
+    image, sign = _image(region, form, word)
+    measured = PauliList([("" if sign == 1 else "-") + label_of(image, n)])
+    words = words_of_rotations(form.rotations, n) + measured
+    before = anticommuting(words)
+    before[:-1, -1] = True
+    free = fixing_zeros(region.gates) & region.first
+    found = network(words, before, measured, region.gates, free, weighing, most)
+    if found is None:
+        return
+    steps, carried = found.steps[:-1], found.carried  # the last is the word that is measured
+    (((root, letter),), sign) = words_and_signs(carried)[0]
+    if root not in dict(word) and region.first:  # no permutation of qubits changes |0…0⟩
+        to = {root: word[0][0], word[0][0]: root}
+        steps = _permuted(steps, to)
+        carried = PauliList([("" if sign == 1 else "-") + label_of(((to[root], letter),), n)])
+        if not all(region.gates.has(step) for step in steps if isinstance(step, Move)):
+            return
+    if (moves := measuring_moves(carried, word, region.gates)) is not None:
+        yield [*steps, *moves]
+
+
+def _permuted(steps: Steps, to: Mapping[int, int]) -> list[Move | Turn]:
+    return [
+        s._replace(qubits=tuple(to.get(q, q) for q in s.qubits))
+        if isinstance(s, Move)
+        else s._replace(qubit=to.get(s.qubit, s.qubit))
+        for s in steps
+    ]
+
+
+def _backwards(region: Region, form: PauliForm, weighing: Weighing, most: int) -> Iterator[Steps]:
+    """From the last rotation to the first, then to the state or the gates that are left at the start."""
+    n = region.task.num_qubits
+    frame = Clifford(form.frame)
+    signed = _images_of_letters(frame, region.first)
+    measured = [label_of(word, n) for output in (output_sums(region.task) if region.last else []) for word in output]
+    free = fixing(PauliList(sorted(set(measured))), region.gates) if measured else fixing_zeros(region.gates) & False
+    steps: Steps = ()
+    carried = signed
+    if form.rotations:
+        words = words_of_rotations(form.rotations[::-1], n).evolve(frame, frame="s")
+        found = network(words, anticommuting(words), signed, region.gates, free, weighing, most)
+        if found is None:
+            return
+        last = len(form.rotations) - 1
+        steps = [s if isinstance(s, Move) else s._replace(place=last - s.place) for s in found.steps]
+        carried = found.carried
+    make = state_moves if region.first else clifford_moves
+    if (moves := make(carried, region.gates)) is not None:
+        yield [*moves, *inverted(steps)]
+
+
+def _images_of_letters(frame: Clifford, state: bool) -> PauliList:
+    """What Z of every qubit becomes, or X of every qubit and then Z."""
+    n = frame.num_qubits
+    letters = [label_of(((q, p),), n) for p in ("Z" if state else "XZ") for q in range(n)]
+    return PauliList(letters).evolve(frame, frame="s")
+
+
+def _single_word(region: Region) -> Word | None:
+    """The word that all outputs are made of; None where there are several."""
+    words = {word for output in (output_sums(region.task) if region.last else []) for word in output if word}
+    return next(iter(words)) if len(words) == 1 else None
+
+
+def _image(region: Region, form: PauliForm, word: Word) -> tuple[Word, int]:
+    """What becomes of a measured word in front of the frame."""
+    n = region.task.num_qubits
+    return words_and_signs(PauliList([label_of(word, n)]).evolve(Clifford(form.frame), frame="h"))[0]
+
+
+def _sites(region: Region, form: PauliForm, steps: Steps) -> tuple[Site, ...]:
+    """Steps as gates; a new Clifford gate stands for an old one on as many qubits, where there is one."""
+    spare = [site.origins for site in form.split] or [site.origins for site in region.sites]
+    old = {k: cycle([s.origins for s in form.split if len(s.qubits) == k] or spare) for k in (1, 2)}
+    new = []
+    for step in steps:
+        if isinstance(step, Move):
+            new.append(make_site(region.task, step.gate, step.qubits, next(old[len(step.qubits)])))
+        else:
+            site = form.rotations[step.place]
+            angle = site.coordinate if step.sign == 1 else -site.coordinate
+            new.append(rotation(region.task, ((step.qubit, step.letter),), angle, site.origins))
+    return tuple(new)
