@@ -154,6 +154,7 @@ def _prune(options: argparse.Namespace) -> int:
             representatives=options.representatives,
             prune_encoding=options.prune_encoding,
             resynthesis=options.resynthesis,
+            couplings=options.couplings,
             seed=options.seed,
             time_limit=options.time_limit,
             **again,

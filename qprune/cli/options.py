@@ -11,6 +11,7 @@ from typing import Any
 
 from qprune._files import parse_json
 from qprune.errors import BundleError, OptionError
+from qprune.exact.pauli import COUPLINGS
 from qprune.gates.costs import Costs
 from qprune.limits.base import Limit, default_of, options_of
 from qprune.limits.registry import LIMITS
@@ -89,6 +90,9 @@ def add_settings(command: ArgumentParser) -> None:
     command.add_argument("--representatives", choices=KINDS, default="identity", help="what may stand in for a gate")
     command.add_argument(
         "--resynthesis", action="store_true", help="at last fewer CX in runs on two qubits; fixes their weights"
+    )
+    command.add_argument(
+        "--couplings", choices=COUPLINGS, default=COUPLINGS[0], help="where exact resynthesis puts two-qubit gates"
     )
     add_common(command)
 

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 
-
 from qiskit.quantum_info import Clifford, PauliList
 
 from qprune.exact.cx_networks import shorten_networks
@@ -22,6 +21,7 @@ from qprune.exact.pauli_form import (
     pauli_form,
     reduced,
     rotation,
+    signed,
     words_and_signs,
     words_of_rotations,
 )
@@ -35,6 +35,7 @@ from qprune.exact.pauli_network import (
     fixing_zeros,
     inverted,
     network,
+    without_pairs,
 )
 from qprune.exact.simplify import ExactChange, output_sums, simplify
 from qprune.gates.costs import Costs, cost_of
@@ -42,6 +43,7 @@ from qprune.gates.sites import Site, Word, make_site
 from qprune.task.task import Task
 
 NATIVE = ("cx", "cz", "cy")
+COUPLINGS = ("circuit", "any")  # where two-qubit gates may act
 LESS = 1 - 1e-9  # of a cost: what rounding of a sum leaves
 
 Steps = Sequence[Move | Turn]
@@ -86,16 +88,10 @@ def in_pauli_form(
         sites: The circuit, simplified.
         costs: Of gates; what decides.
     """
-    parts = _parts(sites)
-    gates = Gates(_native(sites) if couplings == "circuit" else _everywhere(task.num_qubits, sites))
     done: list[Site] = []
     changes: list[ExactChange] = []
-    for k, (inside, part) in enumerate(parts):
-        if not inside:
-            done += part
-            continue
-        region = Region(task, part, k == 0, k == len(parts) - 1, gates, costs)
-        new, gone = _best(region)
+    for part in regions(task, sites, costs, couplings):
+        new, gone = _best(part) if isinstance(part, Region) else (part, [])
         done += new
         changes += gone
     if not changes:
@@ -117,6 +113,17 @@ def _told(changes: Sequence[ExactChange], sites: Sequence[Site]) -> tuple[ExactC
     """The changes, but none that calls a gate gone of which a rotation is left: of several, some may be."""
     left = {o for site in sites if site.family == "pauli" and site.role != "fixed" for o in site.origins}
     return tuple(c for c in changes if c.kind in ("merged", "Pauli form") or left.isdisjoint(c.origins))
+
+
+def regions(task: Task, sites: Sequence[Site], costs: Costs, couplings: str) -> list[Region | tuple[Site, ...]]:
+    """The circuit as regions that have a Pauli form, and gates between them that have none."""
+    native = _native(sites) if couplings == "circuit" else _everywhere(task.num_qubits, sites)
+    gates = Gates(native, task.num_qubits)
+    parts = _parts(sites)
+    return [
+        Region(task, part, k == 0, k == len(parts) - 1, gates, costs) if inside and part else part
+        for k, (inside, part) in enumerate(parts)
+    ]
 
 
 def _parts(sites: Sequence[Site]) -> list[tuple[bool, tuple[Site, ...]]]:
@@ -174,22 +181,46 @@ def _usual(sites: Sequence[Site]) -> str:
 
 def _best(region: Region) -> tuple[tuple[Site, ...], list[ExactChange]]:
     """The cheapest way to write a region, and what changed; the way it is if none is cheaper."""
+    form = form_of(region)
+    best, least, changes = region.sites, LESS * region.cost, list[ExactChange]()
+    in_place = _without_unseen(region, form)
+    if in_place is not None and total_cost(in_place[0], region.costs) < least:
+        (best, changes), least = in_place, total_cost(in_place[0], region.costs)
+    for sites in written(region, form):
+        if (cost := total_cost(sites, region.costs)) < least:
+            best, least = sites, cost
+            changes = [*(ExactChange("Pauli form", site.origins) for site in form.split), *form.changes]
+    return best, changes
+
+
+def _without_unseen(region: Region, form: PauliForm) -> tuple[tuple[Site, ...], list[ExactChange]] | None:
+    """The region as it is, but for the gates that the form does without; None where that takes more than dropping."""
+    left = {o for site in form.rotations for o in site.origins}
+    gone = [change for change in form.changes if change.kind != "merged"]
+    dropped = {o for change in gone for o in change.origins}
+    frame = {o for site in form.split for o in site.origins}
+    # Of several rotations that one gate is, all must go.
+    if not dropped or not dropped.isdisjoint(left | frame):
+        return None
+    return tuple(site for site in region.sites if dropped.isdisjoint(site.origins)), gone
+
+
+def form_of(region: Region) -> PauliForm:
+    """The region's Pauli form with what merges merged, and without what does nothing."""
     outputs = output_sums(region.task) if region.last else []
-    form = reduced(region.task, pauli_form(region.task, region.sites, outputs), region.first, region.last)
-    best, least = None, LESS * region.cost
-    joining = [cost_of(site, region.costs) for site in region.sites if len(site.qubits) > 1]
+    return reduced(region.task, pauli_form(region.task, region.sites, outputs), region.first, region.last)
+
+
+def written(region: Region, form: PauliForm) -> Iterator[tuple[Site, ...]]:
+    """Ways to write a region: from the first rotation on or from the last, by every weighing."""
+    joining = sum(cost_of(site, region.costs) for site in region.sites if len(site.qubits) > 1)
     cheapest = min(_unit_costs(region), default=0.0)
+    # Beyond that many two-qubit gates no network is cheaper.
+    most = int(joining / cheapest) if cheapest > 0 else len(region.sites) * region.task.num_qubits
     for weighing in WEIGHINGS:
         for way in (_forwards, _backwards):
-            most = int(min(least, sum(joining)) / cheapest) if cheapest > 0 else len(joining)
-            for steps in way(region, form, weighing, most):
-                sites = _sites(region, form, steps)
-                if (cost := total_cost(sites, region.costs)) < least:
-                    best, least = sites, cost
-    if best is None:
-        return region.sites, []
-    changes = [ExactChange("Pauli form", site.origins) for site in form.split]
-    return best, [*changes, *form.changes]
+            if (steps := way(region, form, weighing, most)) is not None:
+                yield _sites(region, form, steps)
 
 
 def _unit_costs(region: Region) -> Iterator[float]:
@@ -197,11 +228,11 @@ def _unit_costs(region: Region) -> Iterator[float]:
         yield cost_of(make_site(region.task, move.gate, move.qubits, ()), region.costs)
 
 
-def _forwards(region: Region, form: PauliForm, weighing: Weighing, most: int) -> Iterator[Steps]:
+def _forwards(region: Region, form: PauliForm, weighing: Weighing, most: int) -> Steps | None:
     """From the first rotation to the last, then to the one word that is measured."""
     word = _single_word(region)
     if word is None or not form.rotations:
-        return
+        return None
     n = region.task.num_qubits
     image, sign = _image(region, form, word)
     measured = PauliList([("" if sign == 1 else "-") + label_of(image, n)])
@@ -211,17 +242,18 @@ def _forwards(region: Region, form: PauliForm, weighing: Weighing, most: int) ->
     free = fixing_zeros(region.gates) & region.first
     found = network(words, before, measured, region.gates, free, weighing, most)
     if found is None:
-        return
-    steps, carried = found.steps[:-1], found.carried  # the last is the word that is measured
+        return None
+    carried = found.carried
+    steps: Steps = found.steps[:-1]  # the last is the word that is measured
     (((root, letter),), sign) = words_and_signs(carried)[0]
     if root not in dict(word) and region.first:  # no permutation of qubits changes |0…0⟩
         to = {root: word[0][0], word[0][0]: root}
         steps = _permuted(steps, to)
         carried = PauliList([("" if sign == 1 else "-") + label_of(((to[root], letter),), n)])
         if not all(region.gates.has(step) for step in steps if isinstance(step, Move)):
-            return
-    if (moves := measuring_moves(carried, word, region.gates)) is not None:
-        yield [*steps, *moves]
+            return None
+    moves = measuring_moves(carried, word, region.gates)
+    return None if moves is None else [*steps, *moves]
 
 
 def _permuted(steps: Steps, to: Mapping[int, int]) -> list[Move | Turn]:
@@ -233,26 +265,26 @@ def _permuted(steps: Steps, to: Mapping[int, int]) -> list[Move | Turn]:
     ]
 
 
-def _backwards(region: Region, form: PauliForm, weighing: Weighing, most: int) -> Iterator[Steps]:
+def _backwards(region: Region, form: PauliForm, weighing: Weighing, most: int) -> Steps | None:
     """From the last rotation to the first, then to the state or the gates that are left at the start."""
     n = region.task.num_qubits
     frame = Clifford(form.frame)
-    signed = _images_of_letters(frame, region.first)
+    letters = _images_of_letters(frame, region.first)
     measured = [label_of(word, n) for output in (output_sums(region.task) if region.last else []) for word in output]
     free = fixing(PauliList(sorted(set(measured))), region.gates) if measured else fixing_zeros(region.gates) & False
     steps: Steps = ()
-    carried = signed
+    carried = letters
     if form.rotations:
         words = words_of_rotations(form.rotations[::-1], n).evolve(frame, frame="s")
-        found = network(words, anticommuting(words), signed, region.gates, free, weighing, most)
+        found = network(words, anticommuting(words), letters, region.gates, free, weighing, most)
         if found is None:
-            return
+            return None
         last = len(form.rotations) - 1
         steps = [s if isinstance(s, Move) else s._replace(place=last - s.place) for s in found.steps]
         carried = found.carried
     make = state_moves if region.first else clifford_moves
-    if (moves := make(carried, region.gates)) is not None:
-        yield [*moves, *inverted(steps)]
+    moves = make(carried, region.gates)
+    return None if moves is None else [*moves, *inverted(steps)]
 
 
 def _images_of_letters(frame: Clifford, state: bool) -> PauliList:
@@ -279,11 +311,11 @@ def _sites(region: Region, form: PauliForm, steps: Steps) -> tuple[Site, ...]:
     spare = [site.origins for site in form.split] or [site.origins for site in region.sites]
     old = {k: cycle([s.origins for s in form.split if len(s.qubits) == k] or spare) for k in (1, 2)}
     new = []
-    for step in steps:
+    for step in without_pairs(steps):
         if isinstance(step, Move):
             new.append(make_site(region.task, step.gate, step.qubits, next(old[len(step.qubits)])))
         else:
             site = form.rotations[step.place]
-            angle = site.coordinate if step.sign == 1 else -site.coordinate
-            new.append(rotation(region.task, ((step.qubit, step.letter),), angle, site.origins))
+            word: Word = ((step.qubit, step.letter),)
+            new.append(rotation(region.task, word, signed(site.coordinate, step.sign), site.origins))
     return tuple(new)

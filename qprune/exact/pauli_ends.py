@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 from qiskit.circuit.library import CXGate, CZGate, HGate, SGate, SXdgGate, SXGate, XGate, ZGate
@@ -37,8 +35,8 @@ def state_moves(stabilisers: PauliList, gates: Gates) -> list[Move] | None:
     graph = undone.graph()
     while (vertex := _best_complement(graph)) is not None:
         undone.do(Move(SXGate(), (vertex,)))
-        for q in np.flatnonzero(graph[vertex]):
-            undone.do(Move(SGate(), (int(q),)))
+        for q in np.flatnonzero(graph[vertex]).tolist():
+            undone.do(Move(SGate(), (q,)))
         graph = undone.graph()
     for a, b in np.argwhere(np.triu(graph)).tolist():
         if (a, b) not in gates.pairs:
@@ -95,8 +93,8 @@ class _Undone:
     def graph(self) -> Graph:
         """The edges, letters Y turned into X before."""
         n = self.rows.num_qubits
-        for q in np.flatnonzero(np.diagonal(self._eliminated()[0][:, n:])):
-            self.do(Move(SGate(), (int(q),)))
+        for q in np.flatnonzero(np.diagonal(self._eliminated()[0][:, n:])).tolist():
+            self.do(Move(SGate(), (q,)))
         graph = self._eliminated()[0][:, n:].copy()
         np.fill_diagonal(graph, False)
         return graph
@@ -112,8 +110,8 @@ class _Undone:
             signed[[q, at]] = signed[[at, q]]
             others = np.flatnonzero(signed[:, q])
             signed[others[others != q]] ^= signed[q]
-        for q in np.flatnonzero(signed[:, n]):
-            self.do(Move(XGate(), (int(q),)))
+        for q in np.flatnonzero(signed[:, n]).tolist():
+            self.do(Move(XGate(), (q,)))
 
 
 def clifford_moves(images: PauliList, gates: Gates) -> list[Move] | None:

@@ -18,7 +18,7 @@ from qiskit.circuit.library import RXGate, RYGate, RZGate
 from qiskit.quantum_info import Clifford, PauliList
 
 from qprune._rounding import ANGLE_ROUNDING, within_period
-from qprune.exact.simplify import ExactChange, drop_unseen, merge_equal, output_sums
+from qprune.exact.simplify import ExactChange, drop_unseen, merge_equal
 from qprune.gates.sites import Angle, Site, Word, make_site
 from qprune.gates.subgroups import Subgroup, commute, subgroup_of
 from qprune.task.task import Task
@@ -56,7 +56,7 @@ def is_inside(site: Site) -> bool:
     """
     if site.family is None:
         return False
-    return _is_clifford(site) or (0 < len(found := _turns(site)) and (site.role != "encoding" or len(found) == 1))
+    return _is_clifford(site) or (len(found := _turns(site)) > 0 and (site.role != "encoding" or len(found) == 1))
 
 
 def pauli_form(task: Task, sites: Sequence[Site], outputs: Outputs) -> PauliForm:
@@ -96,7 +96,7 @@ def pauli_form(task: Task, sites: Sequence[Site], outputs: Outputs) -> PauliForm
             split += [site] if len(found) == 1 else []
     words = pulled[len(measured) + 1 :][::-1]
     rotations = tuple(
-        rotation(task, word, _signed(angle, sign), site.origins)
+        rotation(task, word, signed(angle, sign), site.origins)
         for (site, angle), (word, sign) in zip(reversed(turned), words_and_signs(words), strict=True)
     )
     images = dict(zip(measured, words_and_signs(pulled[1 : len(measured) + 1]), strict=True)) | {(): ((), 1)}
@@ -161,7 +161,7 @@ def _turns(site: Site) -> list[tuple[Word, Angle]]:
         return []
     if group.family == "special":
         return _euler(site)
-    if site.coordinate is None or len(site.qubits) > 2 and group.family != "pauli" or "H" in group.letters:
+    if site.coordinate is None or (len(site.qubits) > 2 and group.family != "pauli") or "H" in group.letters:
         return []
     # exp(−itA) with A = Σ c P, whose words commute; the coefficients are powers of two, so that nothing is rounded.
     words = [(word, c) for word, c in group.generator_words if word]
@@ -215,7 +215,10 @@ def rotation(task: Task, word: Word, angle: Angle, origins: tuple[int, ...]) -> 
     return replace(make_site(task, operation, qubits, origins), word=word, coordinate=angle)
 
 
-def _signed(angle: Angle, sign: int) -> Angle:
+def signed(angle: Angle | None, sign: int) -> Angle:
+    """An angle or its negative, as the sign of a word says."""
+    if angle is None:
+        raise RuntimeError("a rotation has an angle")
     return angle if sign == 1 else -angle
 
 

@@ -117,15 +117,16 @@ class Gates:
 
     Args:
         native: Names by ordered pair of qubits: "cx", "cy" and "cz".
+        num_qubits: Of the circuit.
     """
 
-    def __init__(self, native: Mapping[Pair, frozenset[str]]) -> None:
+    def __init__(self, native: Mapping[Pair, frozenset[str]], num_qubits: int) -> None:
         self.native = native
         self.pairs = tuple(sorted({(min(pair), max(pair)) for pair in native}))
         self.first = np.array([a for a, _ in self.pairs], dtype=np.intp)
         self.second = np.array([b for _, b in self.pairs], dtype=np.intp)
         self.moves = [[self._moves(pair, *letters) for letters in TYPES] for pair in self.pairs]
-        self.distance = _distance(self.pairs, 1 + max((q for pair in self.pairs for q in pair), default=0))
+        self.distance = _distance(self.pairs, num_qubits)
         self.locals = np.array([[len(moves) - 1 for moves in row] for row in self.moves]).reshape(-1, len(TYPES))
 
     def has(self, move: Move) -> bool:
@@ -216,7 +217,9 @@ class _Search:
         rows = self.rows[self.window] if len(self.window) else self.rows[:0]
         self.codes: Bits = rows.x.astype(np.int8) + 2 * rows.z.astype(np.int8)
         self.weights = np.count_nonzero(self.codes, axis=1)
-        self.masks = (self.codes > 0) @ (1 << np.arange(self.codes.shape[1])) if self.gates.distance is not None else None
+        self.masks = (
+            (self.codes > 0) @ (1 << np.arange(self.codes.shape[1])) if self.gates.distance is not None else None
+        )
         self.todo = self._todo(self.weights, self.masks)
 
     def _todo(self, weights: NDArray[np.int64], masks: NDArray[np.int64] | None) -> NDArray[np.int64]:
@@ -303,3 +306,27 @@ def fixing(words: PauliList, gates: Gates) -> NDArray[np.bool_]:
 def inverted(steps: Sequence[Move | Turn]) -> list[Move | Turn]:
     """The steps from the last to the first, gates inverted; turns keep their sign."""
     return [Move(s.gate.inverse(), s.qubits) if isinstance(s, Move) else s for s in reversed(steps)]
+
+
+def without_pairs(steps: Sequence[Move | Turn]) -> list[Move | Turn]:
+    """The steps without gates that are followed by their inverse."""
+    done: list[Move | Turn | None] = []
+    last: dict[int, list[int]] = {}  # places in `done` by qubit
+    for step in steps:
+        qubits = step.qubits if isinstance(step, Move) else (step.qubit,)
+        places = {last[q][-1] if last.get(q) else -1 for q in qubits}
+        at = places.pop()
+        before = done[at] if at >= 0 and not places else None
+        if isinstance(step, Move) and isinstance(before, Move) and _are_inverse(before, step):
+            done[at] = None
+            for q in qubits:
+                last[q].pop()
+            continue
+        for q in qubits:
+            last.setdefault(q, []).append(len(done))
+        done.append(step)
+    return [step for step in done if step is not None]
+
+
+def _are_inverse(first: Move, second: Move) -> bool:
+    return first.qubits == second.qubits and first.gate.inverse().name == second.gate.name

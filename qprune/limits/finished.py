@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from qprune.exact.cx_networks import shorten_networks
+from qprune.exact.pauli import in_pauli_form
 from qprune.exact.resynthesis import resynthesise
 from qprune.exact.simplify import ExactChange
 from qprune.gates.sites import Site, circuit_of
@@ -32,10 +33,14 @@ class Finished:
 
 
 def finished(prepared: Prepared, reduced: Reduced) -> Finished:
-    """Shorten CX networks, and, if asked for, resynthesise runs on two qubits."""
+    """Shorten CX networks, take Pauli form where that costs less; if asked for, resynthesise runs on two qubits."""
     sites, changes = shorten_networks(prepared.task, reduced.sites)
     circuit = circuit_of(prepared.task, sites) if changes else reduced.task.circuit
     task = prepared.task.with_circuit(circuit, reduced.task.named_weights)
+    sites, rewritten = in_pauli_form(task, sites, prepared.costs, prepared.settings.couplings)
+    if rewritten:
+        task = task.with_circuit(circuit_of(task, sites))
+        changes += rewritten
     if prepared.settings.resynthesis:
         sites, resynthesised = resynthesise(task, sites)
         task = task.with_circuit(circuit_of(task, sites)) if resynthesised else task

@@ -34,6 +34,7 @@ def prune(
     costs: Costs = None,
     prune_encoding: bool = False,
     resynthesis: bool = False,
+    couplings: str = "circuit",
     simulator: str | Simulator | BaseEstimatorV2 = "statevector",
     executor: Executor | None = None,
     seed: int = 0,
@@ -65,6 +66,8 @@ def prune(
             they do at the weights' values, where that takes fewer. Exact, but their weights become numbers: they are
             None in `weight_map` and named in the plan and the report. A weight that moves other gates too stays free
             for those, while the run keeps its old value.
+        couplings: Where exact resynthesis in Pauli form may put two-qubit gates: "circuit", where the circuit has some
+            already, so that a routed circuit stays routed, or "any" two qubits, which saves more.
         simulator: `Statevector(threads=…)`, Aer's; `MatrixProductState()`, for circuits too wide for that and of low
             entanglement; `OnDevice(estimator, delta=…)`, which measures: then distances are intervals, and the bound
             holds but for a probability delta (T8). Or a name, or an EstimatorV2 primitive.
@@ -100,6 +103,7 @@ def prune(
         costs=costs,
         prune_encoding=prune_encoding,
         resynthesis=resynthesis,
+        couplings=couplings,
         simulator=simulator,
         executor=executor,
         seed=seed,

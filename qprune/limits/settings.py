@@ -12,6 +12,7 @@ from qiskit.primitives import BaseEstimatorV2
 from qprune._checks import checked_choice, checked_flag, checked_integer, is_number, plain
 from qprune._progress import is_shown
 from qprune.errors import OptionError
+from qprune.exact.pauli import COUPLINGS
 from qprune.gates.costs import Costs
 from qprune.gates.sites import NAMES
 from qprune.noise.calibration import Noise, NoiseCalibration, calibrate
@@ -37,6 +38,7 @@ class Settings:
     costs: Costs = None
     prune_encoding: bool = False
     resynthesis: bool = False
+    couplings: str = COUPLINGS[0]
     simulator: str | Simulator | BaseEstimatorV2 = Statevector.name
     executor: Executor | None = None
     seed: int = 0
@@ -61,6 +63,7 @@ class Settings:
                 )
             converted["time_limit"] = float(self.time_limit)
         checked_choice(self.representatives, "representatives", KINDS)
+        checked_choice(self.couplings, "couplings", COUPLINGS)
         for name, value in converted.items():
             object.__setattr__(self, name, value)
         if self.executor is not None and not isinstance(self.executor, Executor):

@@ -53,6 +53,7 @@ def prune(
     costs: Costs = None,
     prune_encoding: bool = False,
     resynthesis: bool = False,
+    couplings: str = "circuit",
     simulator: str | Simulator | BaseEstimatorV2 = "statevector",
     executor: Executor | None = None,
     seed: int = 0,
@@ -85,6 +86,7 @@ def prune(
         costs: As in `qprune.prune`.
         prune_encoding: As in `qprune.prune`.
         resynthesis: As in `qprune.prune`.
+        couplings: As in `qprune.prune`.
         simulator: As in `qprune.prune`.
         executor: As in `qprune.prune`.
         seed: Of the hold-out split and of strategies that draw.
@@ -133,6 +135,7 @@ def prune(
                 costs=costs,
                 prune_encoding=prune_encoding,
                 resynthesis=resynthesis,
+                couplings=couplings,
                 simulator=simulator,
                 executor=executor,
                 seed=seed,
@@ -147,6 +150,7 @@ def prune(
         costs=costs,
         prune_encoding=prune_encoding,
         resynthesis=resynthesis,
+        couplings=couplings,
         simulator=simulator,
         executor=executor,
         seed=seed,

@@ -92,6 +92,7 @@ class PruneGates(TransformationPass):
         costs: As in `qprune.prune`.
         prune_encoding: As in `qprune.prune`.
         resynthesis: As in `qprune.prune`.
+        couplings: As in `qprune.prune`.
         simulator: As in `qprune.prune`.
         executor: As in `qprune.prune`.
         seed: As in `qprune.prune`.
@@ -120,6 +121,7 @@ class PruneGates(TransformationPass):
         costs: Costs = None,
         prune_encoding: bool = False,
         resynthesis: bool = False,
+        couplings: str = "circuit",
         simulator: str | Simulator | BaseEstimatorV2 = "statevector",
         executor: Executor | None = None,
         seed: int = 0,
@@ -142,6 +144,7 @@ class PruneGates(TransformationPass):
                 costs=costs,
                 prune_encoding=prune_encoding,
                 resynthesis=resynthesis,
+                couplings=couplings,
                 simulator=simulator,
                 executor=executor,
                 seed=seed,

@@ -58,7 +58,7 @@ KINDS: dict[str, Callable[[Any], bool]] = {
     **dict.fromkeys(("beta", "gamma", "budget", "tolerance", "loss"), _is_limit),
     **dict.fromkeys(("seed", "window"), _is_count),
     "shots": lambda value: value is None or (_is_count(value) and value > 0),
-    "representatives": lambda value: isinstance(value, str),
+    **dict.fromkeys(("representatives", "couplings"), lambda value: isinstance(value, str)),
     "strategy": lambda value: isinstance(value, dict) and isinstance(value["name"], str),
     "costs": lambda value: value is None or isinstance(value, dict | str),
     "refit": lambda value: isinstance(value, bool | str),

@@ -191,7 +191,7 @@ def test_stops_where_noise_and_deviation_are_least_together(refit):
     result = prune(task, UnderNoise(refit=refit), noise=calibration)
     noise, options = result.certificate.noise, result.certificate.options
     assert noise.predicted[1] == min(predicted for _, predicted in noise.tried)
-    assert noise.predicted[0] == noise.tried[0][1]
+    assert noise.predicted[0] >= noise.tried[0][1]  # nothing removed, exact resynthesis may still save noise
     assert (options["limit"]["budget"], noise.predicted[1]) in noise.tried
     assert result.certificate.largest_measured <= options["limit"]["budget"] + 1e-9
     assert options["limit"]["refit"] == refit
