@@ -10,6 +10,7 @@ import numpy as np
 
 from qprune._arrays import FloatArray
 from qprune._checks import is_number, plain
+from qprune._rounding import EXPECTATION_ROUNDING
 from qprune._text import rounded_down
 from qprune.errors import OptionError
 from qprune.gates.sites import sites_of
@@ -98,7 +99,7 @@ def suggest(task: Task, *, kept: float = KEPT, front: Frontier | None = None) ->
     margins = margins_of(task)
     share = f"{kept:.0%} of {len(margins)} samples" if len(margins) > 1 else "the one sample"
     budget = rounded_down(np.quantile(margins, 1 - kept, method="lower"), DIGITS) if len(margins) else 0.0
-    if budget > 0:
+    if budget > EXPECTATION_ROUNDING * task.largest_change:  # less is a tie
         why = f"no prediction of {share} can change while every output moves by less"
         return Suggestion(budget, why, tuple(margins.tolist()), bend)
     budget = rounded_down(OF_RANGE * task.largest_change, DIGITS)

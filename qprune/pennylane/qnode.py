@@ -20,6 +20,7 @@ from qprune._files import read_json, whole_folder
 from qprune.errors import BundleError, CertificateError, TaskError
 from qprune.gates.sites import sites_of
 from qprune.pennylane.measurements import readings_of, wire_order
+from qprune.pennylane.naming import names_of
 from qprune.pennylane.network import Network, as_interface, check_real, flat
 from qprune.pennylane.plan import Plan, apply_plan
 from qprune.pennylane.roles import Roles, refitted
@@ -228,7 +229,8 @@ class PrunedQNode(qml.QNode):
         arrays: dict[str, Any] = {f"{FREE}{name}": number(array) for name, array in self.network.weights.items()}
         arrays |= self.certified_arrays
         with whole_folder(folder, is_result, overwrite) as new:
-            write_result(self.result, new, drawings=drawings, tradeoff=tradeoff)
+            called, title = names_of(self.roles, self.network), f"{self.__name__}, pruned"
+            write_result(self.result, new, drawings=drawings, tradeoff=tradeoff, title=title, names=called)
             (new / FILE).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
             np.savez_compressed(new / ARRAYS, **arrays)
             seal(new, self.result.certificate)

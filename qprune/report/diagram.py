@@ -5,7 +5,7 @@ Pure functions from gates to text; colours that the page decides are CSS variabl
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
 from math import log10, sqrt
@@ -78,15 +78,25 @@ def columns(gates: Sequence[DrawnGate]) -> list[int]:
     return places
 
 
-def circuit_svg(gates: Sequence[DrawnGate], wires: Iterable[int], label: str) -> str:
+def circuit_svg(
+    gates: Sequence[DrawnGate],
+    wires: Iterable[int],
+    label: str,
+    *,
+    order: Mapping[int, int] | None = None,
+    link: str | None = None,
+) -> str:
     """The circuit as one SVG element.
 
     Args:
         gates: In order.
         wires: Qubits to draw; those of the gates are added.
         label: Alternative text.
+        order: By qubit the number by which its wire is sorted in; default its own.
+        link: What a gate leads to: an element of this name and the gate's number; default nowhere.
     """
-    shown = sorted({*wires, *(q for gate in gates for q in gate.qubits)})
+    by = dict(order or {})
+    shown = sorted({*wires, *(q for gate in gates for q in gate.qubits)}, key=lambda q: by.get(q, q))
     row = {q: j for j, q in enumerate(shown)}
     placed = [replace(gate, qubits=tuple(row[q] for q in gate.qubits)) for gate in gates]
     places = columns(placed)
@@ -108,7 +118,8 @@ def circuit_svg(gates: Sequence[DrawnGate], wires: Iterable[int], label: str) ->
         parts.append(f'<text class="wire" x="4" y="{y + 4}">q{q}</text>')
         parts.append(f'<path class="wire" d="M{left} {y}H{x}"/>')
     for k, (gate, column) in enumerate(zip(placed, places, strict=True)):
-        parts.append(_gate(k, gate, centres[column]))
+        drawn = _gate(k, gate, centres[column])
+        parts.append(drawn if link is None else f'<a href="#{link}{k}">{drawn}</a>')
     return "\n".join([*parts, "</svg>"])
 
 

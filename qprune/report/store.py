@@ -38,7 +38,12 @@ RESULT_FILES = {
 
 
 def report(
-    result: PruneResult, path: str | Path, *, tradeoff: Sequence[TradeOffPoint] = (), title: str | None = None
+    result: PruneResult,
+    path: str | Path,
+    *,
+    tradeoff: Sequence[TradeOffPoint] = (),
+    title: str | None = None,
+    names: Mapping[str, str] | None = None,
 ) -> None:
     """Write one self-contained HTML page: drawings, table, plots, certificate.
 
@@ -46,11 +51,12 @@ def report(
         path: The file; an earlier one is replaced.
         tradeoff: What `qprune.trade_off(result)` returned, for the curve of gates against error.
         title: Heading; default: the circuit's name.
+        names: What parameters are called on the page, by name; default: by their own.
 
     Raises:
         BundleError: The file cannot be written.
     """
-    write_whole(path, page(result, tradeoff=tradeoff, title=title))
+    write_whole(path, page(result, tradeoff=tradeoff, title=title, names=names))
 
 
 def save(
@@ -81,7 +87,13 @@ def save(
 
 
 def write_result(
-    result: PruneResult, folder: Path, *, drawings: bool = True, tradeoff: Sequence[TradeOffPoint] = ()
+    result: PruneResult,
+    folder: Path,
+    *,
+    drawings: bool = True,
+    tradeoff: Sequence[TradeOffPoint] = (),
+    title: str | None = None,
+    names: Mapping[str, str] | None = None,
 ) -> None:
     """Write into an empty folder what `save` writes, and read it again.
 
@@ -93,7 +105,7 @@ def write_result(
     _compare(result, _read(folder))
     if drawings:
         save_drawings(result, folder)
-        report(result, folder / "report.html", tradeoff=tradeoff)
+        report(result, folder / "report.html", tradeoff=tradeoff, title=title, names=names)
     seal(folder, result.certificate)
 
 

@@ -16,6 +16,7 @@ with warnings.catch_warnings():
     import pennylane as qml
 
     import qprune.pennylane as qpp
+    from qprune.pennylane.naming import names_of
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -74,6 +75,23 @@ def test_moved_weights_take_no_bound_along(pair):
     assert pruned.bounds
     with pytest.raises(CertificateError):
         _ = pruned.with_weights(w + 1).bounds
+
+
+def test_a_saved_page_calls_parameters_as_the_qnode_does(pair, tmp_path):
+    """Entries of its arrays, and the QNode's own name in the title."""
+    pruned, _, _, w = pair
+    names = names_of(pruned.roles, pruned.network)
+    flat = {f"weights[{', '.join(map(str, index))}]": value for index, value in np.ndenumerate(w)}
+    found = {name: called for name, called in names.items() if called.startswith("weights")}
+    assert len(found) == w.size
+    for name, called in found.items():
+        assert pruned.result.original.named_weights[name] == pytest.approx(flat[called], abs=1e-12)
+    assert {called for called in names.values() if "inputs" in called} == {f"inputs[{k}]" for k in range(3)}
+    pruned.save(tmp_path / "out")
+    text = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "weights[0, 0, 2] = " in text
+    assert f"<h1>{pruned.__name__}, pruned</h1>" in text
+    assert "w6 = " not in text
 
 
 # -- Torch ------------------------------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ import qprune
 from qprune import BundleError, Measured, OptionError, Proven, Task, Threshold, prune
 from qprune.cli import command as cli
 from qprune.limits.tradeoff import trade_off, trade_off_point
+from qprune.report.alignment import aligned_wires
 from qprune.report.diagram import FARTHEST, NEAREST, DrawnGate, circuit_svg, colour, columns, position
 from qprune.report.page import FATES
 from qprune.report.plots import plot_tradeoff
@@ -226,6 +227,7 @@ def test_everything_drawn_has_a_text_for_those_who_do_not_see_it(tmp_path):
     assert all(labels)
     hidden = [tag for tag, name, value in page.attributes if (name, value) == ("aria-hidden", "true")]
     assert page.tags.count("svg") == len(hidden) + 3
+    assert page.tags.count("abbr") == len([1 for tag, name, value in page.attributes if tag == "abbr" and value])
     assert ("html", "lang", "en") in page.attributes
 
 
@@ -277,6 +279,55 @@ def test_the_command_writes_the_page_with_its_curve(tmp_path):
     assert "3 settings of budget" in (tmp_path / "a" / "report.html").read_text(encoding="utf-8")
     assert cli.main(["prune", bundle, "--proven", "0.01", "--out", str(tmp_path / "b"), "--tradeoff", "0"]) == 0
     assert "Trade-off" not in (tmp_path / "b" / "report.html").read_text(encoding="utf-8")
+
+
+def relabelled():
+    """Rotations of inputs on three qubits with a SWAP of CX between them, which a shorter network does by renaming."""
+    circuit, x = QuantumCircuit(3), ParameterVector("x", 3)
+    for q in range(3):
+        circuit.ry(x[q], q)
+    for a, b in ((0, 1), (1, 0), (0, 1)):
+        circuit.cx(a, b)
+    circuit.rx(0.7, 0)
+    rows = np.random.default_rng(0).uniform(0.3, 1, (4, 3))
+    return prune(Task(circuit, ["IIZ", "IZI"], inputs=rows, input_params=list(x)), Measured(0))
+
+
+def test_wires_stand_where_the_originals_do():
+    """By the parameters of their gates: what enters at the top before does so after."""
+    result = relabelled()
+    places = aligned_wires(result.flat, result.circuit)
+    before, after = (
+        {
+            p.name: c.find_bit(item.qubits[0]).index
+            for item in c.data
+            for p in item.operation.params
+            if hasattr(p, "name")
+        }
+        for c in (result.flat, result.circuit)
+    )
+    assert any(before[name] != after[name] for name in after)  # the network did rename
+    assert all(places[after[name]] == before[name] for name in after)
+    assert sorted(places) == sorted(places.values()) == list(range(3))
+    plain = QuantumCircuit(2)
+    plain.h(0)
+    assert aligned_wires(plain, plain) == {0: 0, 1: 1}
+
+
+def test_every_input_and_the_users_names_are_on_the_page(tmp_path):
+    result = qprune.everywhere(pruned("planted"))
+    names = {p.name: f"data[{k}]" for k, p in enumerate(result.original.input_params)}
+    page = read(result, tmp_path, names=names)
+    rows = page.tables["every"][1:]
+    claim = result.certificate.every_input
+    for row, output in zip(rows, claim.outputs, strict=True):
+        assert row[0] == output.name
+        assert output.upper <= float(row[1]) <= output.upper * 1.01 + 1e-300
+        assert [part.split(" = ")[0] for part in row[-1].split(", ")] == list(names.values())
+    noted = "".join(gate["note"] for gate in page.diagrams[0])
+    assert "data[0]" in noted
+    assert f"({result.original.input_params[0].name})" not in noted
+    assert any(tag == "a" and value == "#gate-0" for tag, name, value in page.attributes)
 
 
 # -- in a browser -----------------------------------------------------------------------------------------------------
