@@ -13,7 +13,8 @@ from qprune.exact.pauli_network import LETTERS, TYPES, Gates, Move
 from qprune.gates.sites import Word
 
 Graph = NDArray[np.bool_]
-EDGE = TYPES.index((LETTERS.index("Z"), LETTERS.index("Z")))  # CZ
+CZ, CX, XC = (TYPES.index((LETTERS.index(p), LETTERS.index(q))) for p, q in ("ZZ", "ZX", "XZ"))
+LONGEST = 4  # qubits on the way between two that an edge joins; gates double with each
 
 
 def state_moves(stabilisers: PauliList, gates: Gates) -> list[Move] | None:
@@ -27,7 +28,7 @@ def state_moves(stabilisers: PauliList, gates: Gates) -> list[Move] | None:
         gates: That may be used.
 
     Returns:
-        The gates, or None where an edge joins qubits that no gate does.
+        The gates, or None where an edge joins qubits that are far from each other.
     """
     undone = _Undone(stabilisers)
     for q in undone.not_turned():
@@ -39,13 +40,40 @@ def state_moves(stabilisers: PauliList, gates: Gates) -> list[Move] | None:
             undone.do(Move(SGate(), (q,)))
         graph = undone.graph()
     for a, b in np.argwhere(np.triu(graph)).tolist():
-        if (a, b) not in gates.pairs:
+        way = _way(gates, a, b)
+        if way is None:
             return None
-        *turns, joining = gates.moves[gates.pairs.index((a, b))][EDGE]
-        for move in (*turns, joining, *(Move(turn.gate.inverse(), turn.qubits) for turn in turns)):
+        for move in _edge(gates, way):
             undone.do(move)
     undone.finish()
     return [Move(move.gate.inverse(), move.qubits) for move in reversed(undone.moves)]
+
+
+def _way(gates: Gates, start: int, end: int) -> list[int] | None:
+    """The qubits on a shortest way of at most `LONGEST`, both ends included; None where there is none."""
+    ways = [[start]]
+    for _ in range(LONGEST - 1):
+        ways = [[*way, q] for way in ways for q in gates.neighbours(way[-1]) if q not in way]
+        found = next((way for way in ways if way[-1] == end), None)
+        if found is not None:
+            return found
+    return None
+
+
+def _edge(gates: Gates, way: list[int]) -> list[Move]:
+    """CZ between the ends of a way: with m next to a, CZ(a, b) is what CZ(m, b) is not, if m is a ⊕ m."""
+    if len(way) == 2:
+        return _exactly(gates, way[0], way[1], CZ)
+    parity, rest = _exactly(gates, way[0], way[1], CX), _edge(gates, way[1:])
+    return [*parity, *rest, *parity, *rest]
+
+
+def _exactly(gates: Gates, a: int, b: int, kind: int) -> list[Move]:
+    """CZ, or CX from a to b."""
+    if a > b:
+        a, b, kind = b, a, XC if kind == CX else kind
+    *turns, joining = gates.moves[gates.pairs.index((a, b))][kind]
+    return [*turns, joining, *(Move(turn.gate.inverse(), turn.qubits) for turn in turns)]
 
 
 def _best_complement(graph: Graph) -> int | None:

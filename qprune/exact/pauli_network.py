@@ -133,6 +133,10 @@ class Gates:
         """Whether a gate is one of them, or acts on one qubit."""
         return len(move.qubits) == 1 or move.gate.name in self.native.get((move.qubits[0], move.qubits[1]), ())
 
+    def neighbours(self, qubit: int) -> list[int]:
+        """The qubits that gates join with one."""
+        return sorted({a + b - qubit for a, b in self.pairs if qubit in (a, b)})
+
     def _moves(self, pair: Pair, p: int, q: int) -> list[Move]:
         """One-qubit gates and a two-qubit gate that together are that of letters p and q, but for one-qubit gates."""
         a, b = pair

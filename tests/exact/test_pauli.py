@@ -226,9 +226,12 @@ def test_gates_of_inputs_are_not_split_and_large_gates_cut():
     circuit.crx(w, 0, 1)
     task = task_of(circuit, ["ZII"])
     assert [is_inside(site) for site in sites_of(task)] == [False, False, True, True]
-    parts = regions(task, sites_of(task), None, "circuit")
-    assert [isinstance(part, Region) for part in parts] == [True, False, True]
-    assert (parts[0].first, parts[0].last, parts[2].first, parts[2].last) == (True, False, False, True)
+    *before, last = regions(task, sites_of(task), None, "circuit")
+    assert not any(isinstance(part, Region) for part in before)
+    assert (last.first, last.last) == (False, True)
+    whole = task_of(entangler(3, 2))
+    (only,) = regions(whole, sites_of(whole), None, "circuit")
+    assert (only.first, only.last) == (True, True)
 
 
 def test_device_gates_stay_device_gates():
