@@ -340,9 +340,10 @@ class _Verifier(Checks):
                 became = np.sign(sign) * after
                 for claim, how, value in (("(T4)", FORMULA, least), ("not flipped", SIMULATED, became)):
                     self.check(f"certified predictions {claim}", how, np.where(flags, -value, -np.inf), 0, slack, here)
-        what = LIMITS.get(self.limit["name"], "")
+        judged = LIMITS.get(self.limit["name"])
         budgeted = self.limit["name"] in BUDGETED or self.limit.get("budget") is not None
-        if budgeted and what in ("bound", "measured"):  # else `check_every_input` holds it
+        if budgeted and judged != "every_input":  # which `check_every_input` holds
+            what = "bound" if judged == "bound" else "measured"
             within, budget = getattr(certificate, what), self.number("budget")
             self.check(f"{what} in budget", "comparison", within, budget, self.slack, *self.each)
             found = self.found.measured[:, self.seen]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from qiskit.circuit import ParameterExpression
 
 from qprune._arrays import FloatArray
@@ -23,7 +24,7 @@ LIMITS = {
     "accuracy": "accuracy",
     "under_noise": "measured",
 }
-BUDGETED = ("proven", "measured", "everywhere")  # those with a budget of their own; "under_noise" may come to one
+BUDGETED = ("proven", "measured", "everywhere")  # with one of their own; two others may come to one
 ACTIONS = ("keep", "remove", "replace", "simplify")
 # Fields that `verify` takes as they are, beyond comparing hashes: how something was looked for, or where it came from.
 INFORMATIVE = (
@@ -73,7 +74,7 @@ def check_options(checks: Checks, task: Task, result: Result) -> None:
         raise damaged(f"unknown limit {limit['name']!r}")
     if limit["judged_by"] != LIMITS[limit["name"]]:
         raise damaged(f"the limit {limit['name']!r} is on {LIMITS[limit['name']]!r}, not {limit['judged_by']!r}")
-    if "budget" in limit and limit["name"] not in (*BUDGETED, "under_noise"):
+    if "budget" in limit and limit["name"] not in (*BUDGETED, "under_noise", "accuracy"):
         raise damaged(f"the limit {limit['name']!r} has no budget")
     for name, value in (*((name, options[name]) for name in KINDS if name not in MAYBE), *limit.items()):
         if name in KINDS and not KINDS[name](value):
@@ -173,7 +174,7 @@ def check_accuracy(
         raise damaged(f"accuracy is {claimed}, and the task has {'no ' * (labels is None)}labels")
     if labels is None or claimed is None or means is None:
         return
-    limits = np.array([_right(labels, outputs, doubt) for outputs in means])
+    limits = np.array([[np.mean(share) for share in _right(labels, outputs, doubt)] for outputs in means])
     within = np.clip(claimed, *limits.T)
     checks.equal("accuracy before and after", "full simulation", within, claimed, 1e-12, ("before", "after"))
 
@@ -182,16 +183,17 @@ def check_fall(
     checks: Checks, task: Task, loss: float, means: tuple[FloatArray, FloatArray], doubt: FloatArray
 ) -> None:
     """Accuracy on the selected samples must not fall by more than `loss`, as far as it can be known."""
-    (least, _), (_, most) = (_right(task.labels[task.selected], m[:, task.selected], doubt) for m in means)  # type: ignore[index]
-    checks.check("fall of the accuracy", "full simulation", least - most, loss, 1e-9)
+    (before, _), (_, after) = (_right(task.labels, outputs, doubt) for outputs in means)
+    fall = np.mean(before[task.selected]) - np.mean(after[task.selected])
+    checks.check("fall of the accuracy", "full simulation", fall, loss, 1e-9)
 
 
-def _right(labels: Any, means: FloatArray, doubt: FloatArray) -> tuple[float, float]:
-    """The least and the largest share of right predictions."""
+def _right(labels: Any, means: FloatArray, doubt: FloatArray) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which samples are predicted right for certain, and which may be; all labels say whether signs are meant."""
     if len(means) == 1 or np.any(labels < 0):
         clear, right = np.abs(means[0]) > doubt[0], np.where(means[0] > 0, 1, -1) == labels
-        return float(np.mean(right & clear)), float(np.mean(right | ~clear))
+        return right & clear, right | ~clear
     own = np.take_along_axis(means, labels[None], axis=0)[0]
     others = np.where(np.arange(len(means))[:, None] == labels, -np.inf, means).max(axis=0)
     room = 2 * doubt.max()
-    return float(np.mean(own > others + room)), float(np.mean(own >= others - room))
+    return own > others + room, own >= others - room

@@ -127,19 +127,22 @@ def check_bounds(truth: Truth, request: Request) -> None:
 def check_accuracy(truth: Truth, request: Request) -> None:
     """On the selected samples it falls by no more than was allowed; ties within rounding may go either way."""
     situation, samples = truth.situation, list(truth.outcome.samples)
-    labels = np.array(situation.extras["labels"])[samples]
+    labels = np.array(situation.extras["labels"])
+    signs = bool(np.any(labels < 0))  # of any sample, selected or not
     means = [
         np.array([[oracle.expectation(terms, states[i]) for i in samples] for terms in situation.observables or ()])
         for states in (truth.before, truth.after)
     ]
     near = truth.rounding.max() + PER_GATE * max(abs(c) for terms in situation.observables or () for _, c in terms)
-    before, after = (_right(found, labels, sign * near) for found, sign in zip(means, (-1, 1), strict=True))
+    before, after = (
+        _right(found, labels[samples], signs, sign * near) for found, sign in zip(means, (-1, 1), strict=True)
+    )
     require(after >= before - request.budget - 1e-9, "accuracy", f"{before} to {after}, allowed {request.budget}")
 
 
-def _right(means: NDArray[np.float64], labels: NDArray[np.int64], room: float) -> float:
+def _right(means: NDArray[np.float64], labels: NDArray[np.int64], signs: bool, room: float) -> float:
     """Share of right predictions, each with that much room to be right (negative: to spare)."""
-    if len(means) == 1 or np.any(labels < 0):
+    if len(means) == 1 or signs:
         return float(np.mean(means[0] * np.where(labels > 0, 1, -1) > -room))
     own = means[labels, np.arange(len(labels))]
     others = np.where(np.arange(len(means))[:, None] == labels, -np.inf, means).max(axis=0)

@@ -16,6 +16,7 @@ from qiskit.circuit.library import PauliEvolutionGate, PermutationGate, StatePre
 from qiskit.quantum_info import SparsePauliOp
 
 from qprune import (
+    Accuracy,
     CertificateViolation,
     Task,
     TaskError,
@@ -174,3 +175,23 @@ def test_too_large_for_memory(monkeypatch):
     monkeypatch.setattr(simulation.psutil, "virtual_memory", lambda: SimpleNamespace(available=100))
     with pytest.raises(TaskError, match=r"4 qubits needs .* GiB"):
         verify(network(), pruned())
+
+
+def test_labels_outside_the_selection_say_that_signs_are_meant():
+    """Of two outputs and labels ±1 the first's sign predicts, also where only +1 is left in the selection."""
+    x = ParameterVector("x", 2)
+    circuit = QuantumCircuit(2)
+    for q in range(2):
+        circuit.ry(x[q], q)
+    circuit.cx(0, 1)
+    task = Task(
+        circuit,
+        ["ZI", "IZ"],
+        inputs=[[0.2, 0.1], [0.4, 2.0], [2.9, 0.3], [0.3, 0.2]],
+        input_params=list(x),
+        labels=[1, 1, -1, 1],
+        holdout=[2],
+    )
+    result = prune(task, Accuracy(0.0))
+    assert result.circuit.size() < circuit.size()  # without CX signs stay, and the larger output is another
+    verify(task, result)
