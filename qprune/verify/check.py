@@ -34,8 +34,6 @@ EXCESS = 1e-6  # on few qubits
 DENSE_WIDTH = 20  # qubits up to which a certificate from matrix product states is verified by statevectors
 RECORDS = {"flat": "circuit that the plan counts", "pruned": "task of the pruned circuit"}  # what messages call them
 SIMULATED, PREFIX, FORMULA = "full simulation", "prefix states", "formula of the theorem"
-
-
 READ = ("certificate", "simplified", "flat", "original", "task", "plan", "accuracy", "files")  # of `Result`
 
 
