@@ -2,6 +2,17 @@
 
 from qprune.errors import QpruneWarning
 from qprune.qiskit.faces import PruneGates, check_certificate
+from qprune.qiskit.isa import prune_compiled
+from qprune.qiskit.native import Compiled, compiled
 from qprune.qiskit.networks import from_qnn, to_qnn
 
-__all__ = ["PruneGates", "QpruneWarning", "check_certificate", "from_qnn", "to_qnn"]
+__all__ = [
+    "Compiled",
+    "PruneGates",
+    "QpruneWarning",
+    "check_certificate",
+    "compiled",
+    "from_qnn",
+    "prune_compiled",
+    "to_qnn",
+]

@@ -21,7 +21,8 @@ from qiskit.converters import circuit_to_dag, dag_to_circuit
 from qiskit.passmanager import PassManagerState
 from qiskit.passmanager.compilation_status import RunState
 from qiskit.primitives import BaseEstimatorV2
-from qiskit.transpiler import TransformationPass
+from qiskit.providers import BackendV2
+from qiskit.transpiler import Target, TransformationPass
 
 from qprune.errors import CertificateViolation, OptionError, QpruneWarning, TaskError
 from qprune.gates.costs import Costs
@@ -32,7 +33,16 @@ from qprune.limits.pruning import checked_limit, pruned_under
 from qprune.limits.settings import Settings
 from qprune.limits.threshold import DEFAULT_LIMIT
 from qprune.noise.calibration import Noise
-from qprune.qiskit.received import all_outputs, layout_readings, moved, same_outputs, widths, with_measurements
+from qprune.qiskit.native import checked_target, gathered, in_native_gates
+from qprune.qiskit.received import (
+    ROUNDING,
+    all_outputs,
+    layout_readings,
+    moved,
+    same_outputs,
+    widths,
+    with_measurements,
+)
 from qprune.selection.strategies import Strategy
 from qprune.simulators.choices import final_outputs
 from qprune.simulators.simulator import Simulator
@@ -40,9 +50,6 @@ from qprune.simulators.values import Outputs
 from qprune.task.task import Task
 
 RESULT, CERTIFICATE, WEIGHTS, TASK = "qprune_result", "qprune_certificate", "qprune_weights", "qprune_task"
-# Difference of outputs that exact rewriting may cause, as a share of the widest that there can be: λ_max − λ_min, or 1
-# for probabilities.
-ROUNDING = 1e-9
 
 APPROXIMATING: Mapping[str, float] = {
     "RemoveIdentityEquivalent": 5e-7,
@@ -73,6 +80,10 @@ class PruneGates(TransformationPass):
     (`layout`, `final_layout` and `virtual_permutation_layout` of the property set) to their physical qubits. The
     certificate is one for the circuit received. That it is the task's is checked on every sample, never assumed.
 
+    Of a circuit in native gates give the `target`: what goes back is in its gates, on its couplings, with layout and
+    measurements as they were, and runs of native gates are seen as the rotations that they make. Without it nothing
+    but whole gates can go, and `rx` or `ry` may come back.
+
     Afterwards the property set holds "qprune_result" (the `PruneResult`; its `original` is the received circuit as a
     task), "qprune_certificate", "qprune_weights" (values of the surviving weights by name, which
     `circuit.assign_parameters` takes; with refit=True they are not the task's any more) and "qprune_task" (the task
@@ -86,6 +97,7 @@ class PruneGates(TransformationPass):
             the observable's unit (total variation for probabilities), > 0. Raise it where passes before this one
             approximate on purpose; the certificate then starts from the approximated circuit.
         limit: How far, as in `qprune.prune`.
+        target: Of the backend that the circuit received is compiled for, or the backend; None: any gates may go back.
         strategy: As in `qprune.prune`, and so are all further arguments.
         noise: As in `qprune.prune`.
         representatives: As in `qprune.prune`.
@@ -105,6 +117,7 @@ class PruneGates(TransformationPass):
     """
 
     task: Task
+    target: Target | None
     agreement: float
     limit: Limit
     settings: Settings
@@ -114,6 +127,7 @@ class PruneGates(TransformationPass):
         task: Task,
         limit: Limit = DEFAULT_LIMIT,
         *,
+        target: Target | BackendV2 | None = None,
         agreement: float = 1e-6,
         strategy: str | Strategy = "q-iprune",
         noise: Noise = None,
@@ -136,6 +150,7 @@ class PruneGates(TransformationPass):
         if isinstance(agreement, bool) or not isinstance(agreement, Real) or not agreement > 0:
             raise OptionError(f"agreement must be a number > 0 in units of the observable, got {agreement!r}")
         self.task, self.agreement, self.limit = task, agreement, checked_limit(limit)
+        self.target = None if target is None else checked_target(target)
         self.settings = limit.with_noise(
             Settings(
                 strategy=strategy,
@@ -159,12 +174,15 @@ class PruneGates(TransformationPass):
         received = dag_to_circuit(dag)
         if "delay" in received.count_ops():
             raise TaskError("the circuit has delays; PruneGates must run before scheduling: move it forward")
+        if self.target is not None:
+            received = gathered(received)
         result = pruned_under(self.limit, self._received_task(dag, received), self.settings)
         self.property_set[RESULT] = result
         self.property_set[CERTIFICATE] = result.certificate
         self.property_set[WEIGHTS] = result.task.named_weights
         self.property_set[TASK] = self.task
-        return circuit_to_dag(with_measurements(result.circuit, received))
+        pruned = with_measurements(result.circuit, received)
+        return circuit_to_dag(pruned if self.target is None else in_native_gates(pruned, self.target))
 
     def update_status(self, state: PassManagerState, run_state: RunState) -> PassManagerState:
         """Qiskit's record of finished passes, from here on with an eye on those that approximate."""

@@ -18,6 +18,10 @@ from qprune.simulators.values import Outputs
 from qprune.task.observables import are_equal
 from qprune.task.task import Task
 
+# Difference of outputs that exact rewriting may cause, as a share of the widest that there can be: λ_max − λ_min, or 1
+# for probabilities.
+ROUNDING = 1e-9
+
 
 def layout_readings(task: Task, dag: Any, properties: PropertySet) -> list[list[int]]:
     """The dag's qubit on which each qubit of the task ends up, after elided permutations, layout and routing.

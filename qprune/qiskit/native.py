@@ -1,0 +1,198 @@
+"""Circuits in a device's native gates: pruned and compiled, or compiled, gathered, pruned and native again.
+
+A compiled circuit hides its rotations in runs rz · sx · rz · sx · rz. They are gathered back into rotations that the
+catalogue sees, for any angles, by RY(θ) = RZ(π) √X RZ(θ + π) √X (rightmost first, up to a phase).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from qiskit import ClassicalRegister, QuantumCircuit, transpile
+from qiskit.circuit import Gate, Qubit
+from qiskit.circuit.library import RYGate, RZGate
+from qiskit.providers import BackendV2
+from qiskit.quantum_info import SparsePauliOp
+from qiskit.transpiler import Target, generate_preset_pass_manager
+
+from qprune.errors import CertificateViolation, OptionError
+from qprune.gates.sites import sites_of
+from qprune.limits.claims import deviations
+from qprune.qiskit.received import ROUNDING, moved, widths
+from qprune.results.result import PruneResult
+from qprune.simulators.choices import final_outputs
+from qprune.task.task import Task
+
+SEEDS = 8  # of the transpiler; the circuit of least total error counts
+LEVELS = (3, 1)  # from 2 on small rotations may be lost: where the certificate does not survive that, 1
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A pruned circuit as a backend takes it.
+
+    Attributes:
+        circuit: Native gates on physical qubits, weights bound, inputs free; without measurements where there are
+            observables.
+        observables: On the physical qubits, as primitives take them; None for probabilities.
+        deviation: Largest change of an output of a selected sample from the original, simulated without noise.
+        level: Optimisation level at which it was compiled; None where it was given compiled.
+        result: The result of pruning.
+    """
+
+    circuit: QuantumCircuit
+    observables: tuple[SparsePauliOp, ...] | None
+    deviation: float
+    level: int | None
+    result: PruneResult
+
+
+def compiled(result: PruneResult, backend: BackendV2 | Target, *, seed: int = 0) -> Compiled:
+    """Compile a pruned circuit for a backend, and hold its certificate against what came out.
+
+    Level 3, of eight seeds the result of least total error, if its noiseless outputs keep what is certified on every
+    selected sample; else level 1, whose passes approximate nothing.
+
+    Args:
+        result: From `prune`.
+        backend: A backend, or its target.
+        seed: The first of the transpiler's seeds.
+
+    Raises:
+        OptionError: `backend` is neither.
+        CertificateViolation: A compiled circuit at level 1 deviates by more than certified, which only a wrong compiler
+            brings about; says by how much.
+
+    Example:
+        >>> import qprune
+        >>> from qiskit_ibm_runtime.fake_provider import FakeManilaV2
+        >>> result = qprune.prune(qprune.load_network("reupload-2q"), qprune.Measured(0.05))
+        >>> found = compiled(result, FakeManilaV2())
+        >>> found.circuit.num_qubits, found.deviation <= 0.05
+        (5, True)
+    """
+    target = checked_target(backend)
+    bound = with_weights(result)
+    for level in LEVELS:
+        found = [
+            transpile(bound, target=target, optimization_level=level, seed_transpiler=seed + j) for j in range(SEEDS)
+        ]
+        best = min(found, key=lambda circuit: total_error(circuit, target))
+        change, allowed = _change(result, best)
+        if np.all(change <= allowed):
+            places = _places(best, result.task.num_qubits)
+            observables = on_device(result.task, places, best.num_qubits)
+            return Compiled(best, observables, float(change.max(initial=0.0)), level, result)
+    r, i = np.unravel_index(np.argmax(change - allowed), change.shape)
+    raise CertificateViolation(
+        f"{result.task.output_names[r]} of the compiled circuit deviates by {change[r, i]:.6g} on sample "
+        f"{result.original.selected[i]}, certified is at most {allowed[r, i]:.6g}: Qiskit compiled something else"
+    )
+
+
+def total_error(circuit: QuantumCircuit, target: Target) -> float:
+    """Σ of the target's errors over the gates of a compiled circuit."""
+    total = 0.0
+    for item in circuit.data:
+        qubits = tuple(circuit.find_bit(q).index for q in item.qubits)
+        properties = (target[item.name] or {}).get(qubits) if item.name in target.operation_names else None
+        total += float(getattr(properties, "error", None) or 0.0)
+    return total
+
+
+def on_device(task: Task, places: Sequence[int], num_qubits: int) -> tuple[SparsePauliOp, ...] | None:
+    """A task's observables on physical qubits; None for probabilities."""
+    if task.observables is None:
+        return None
+    return tuple(o.apply_layout(list(places), num_qubits=num_qubits) for o in task.observables)
+
+
+def checked_target(backend: Any) -> Target:
+    """The target of a backend, or the target given.
+
+    Raises:
+        OptionError: It is neither.
+    """
+    target = backend if isinstance(backend, Target) else getattr(backend, "target", None)
+    if not isinstance(target, Target):
+        raise OptionError(f"backend must be a Qiskit backend or a Target, got {backend!r}")
+    return target
+
+
+def with_weights(result: PruneResult) -> QuantumCircuit:
+    """The pruned circuit with its weights as numbers, and the measurements of a distribution."""
+    weights, circuit = result.task.named_weights, result.circuit
+    bound = circuit.assign_parameters({p: weights[p.name] for p in circuit.parameters if p.name in weights})
+    if result.task.observables is None and "measure" not in bound.count_ops():
+        bound.add_register(bits := ClassicalRegister(len(result.task.measured_qubits)))
+        bound.measure(result.task.measured_qubits, bits)
+    return bound
+
+
+def _places(circuit: QuantumCircuit, num_qubits: int) -> list[int]:
+    layout = circuit.layout
+    return list(range(num_qubits)) if layout is None else list(layout.final_index_layout())
+
+
+def _change(result: PruneResult, circuit: QuantumCircuit) -> tuple[Any, Any]:
+    """|Δ| of every output and selected sample from the original, and what is certified of it."""
+    task, certificate = result.original, result.certificate
+    now = moved(result.task, circuit, _places(circuit, result.task.num_qubits), {})
+    before = final_outputs(task, sites_of(task), task.selected)
+    change = deviations(before, final_outputs(now, sites_of(now), task.selected))
+    allowed = np.array(certificate.bound if certificate.limited_by_proof else certificate.measured)
+    if certificate.budget is not None:
+        allowed = np.maximum(allowed, certificate.budget)
+    return change, allowed + ROUNDING * widths(task)
+
+
+# -- from native gates and back -----------------------------------------------------------------------------------
+
+
+def gathered(circuit: QuantumCircuit) -> QuantumCircuit:
+    """The same circuit with every sx · rz(b) · sx on a qubit as ry(b − π) and rz(−π); angles may be symbols.
+
+    Args:
+        circuit: Compiled, on physical qubits; all other instructions stay as they are.
+    """
+    kept: list[tuple[Gate, tuple[Qubit, ...], Any] | None] = []
+    waiting: dict[Qubit, list[int]] = {}  # on each qubit the places of an sx, or of an sx and the rz after it
+    for item in circuit.data:
+        operation, qubits = item.operation, tuple(item.qubits)
+        kept.append((operation, qubits, item.clbits))
+        here, alone = len(kept) - 1, len(qubits) == 1 and operation.name in ("rz", "sx")
+        run = waiting.get(qubits[0], []) if alone else []
+        if alone and operation.name == "sx" and run:
+            angle = sum(kept[k][0].params[0] for k in run[1:]) if len(run) > 1 else 0.0  # type: ignore[index]
+            for k in run:
+                kept[k] = None
+            kept[here] = None
+            kept += [(RYGate(angle - np.pi), qubits, ()), (RZGate(-np.pi), qubits, ())]
+            waiting.pop(qubits[0])
+        elif alone and operation.name == "rz" and run:
+            waiting[qubits[0]] = [*run, here]
+        else:
+            for q in qubits:
+                waiting.pop(q, None)
+            if alone and operation.name == "sx":
+                waiting[qubits[0]] = [here]
+    found = circuit.copy_empty_like()
+    for entry in kept:
+        if entry is not None:
+            found.append(*entry)
+    return found
+
+
+def in_native_gates(circuit: QuantumCircuit, target: Target) -> QuantumCircuit:
+    """A circuit on physical qubits translated to a target's gates; no qubit moves, nothing is approximated.
+
+    Args:
+        circuit: Its gates on several qubits are on the target's couplings.
+        target: Of the backend.
+    """
+    manager = generate_preset_pass_manager(optimization_level=1, target=target)
+    manager.layout = manager.routing = None
+    return manager.run(circuit)
