@@ -59,6 +59,7 @@ def result_record(result: PruneResult) -> dict[str, Any]:
     claim = None if every is None else {"proven": every.upper, "attained": every.lower, "worst": every.worst}
     return {
         "verdict": verdict(result),
+        "warnings": result.warnings,
         "limit": certificate.options["limit"],
         "stages": ["original", "exact", "pruned"],
         "gates": [circuit.size() for circuit in circuits],

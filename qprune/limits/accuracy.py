@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar
@@ -10,11 +11,14 @@ import numpy as np
 
 from qprune._checks import is_number, plain
 from qprune.errors import OptionError
+from qprune.gates.sites import Site
 from qprune.limits.base import Limit, Rewritten, checked_refit, checked_window, option, set_checked
+from qprune.limits.between_samples import claim_between_samples
 from qprune.limits.measuring import check_removal, compressor_of, deviation_of, judged, removed
 from qprune.limits.prepared import Comparison, Prepared
 from qprune.limits.removal import Reduced
 from qprune.limits.settings import Settings
+from qprune.results.every_input import EveryInput
 from qprune.task.task import Task
 
 SHARES = np.geomspace(1e-3, 1, 10)  # deviations fitted to, in shares of the largest that observables allow
@@ -64,6 +68,9 @@ class Accuracy(Limit):
         check_removal("Accuracy", settings, self.refit)
         if task.labels is None:
             raise OptionError("Accuracy needs labels: give the task labels=…, one class per sample, or use Measured")
+
+    def claimed(self, prepared: Prepared, task: Task, sites: Sequence[Site]) -> EveryInput | None:
+        return claim_between_samples(prepared, task, sites)
 
     def choose(self, prepared: Prepared) -> Rewritten:
         smaller = self._with_refit(prepared) if self.refit else self._without(prepared)

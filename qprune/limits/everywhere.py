@@ -11,7 +11,7 @@ from qprune.errors import OptionError
 from qprune.gates.costs import cost_of
 from qprune.gates.sites import Site
 from qprune.limits.base import Limit, Rewritten, checked_budget, checked_refit, checked_window, option, set_checked
-from qprune.limits.claim_everywhere import EveryInputComparison
+from qprune.limits.between_samples import comparison_of
 from qprune.limits.counterexamples import UpperEverywhere, led_by_counterexamples
 from qprune.limits.measuring import check_removal, compressed, judged, removed, start_of, watch_of
 from qprune.limits.prepared import Comparison, Prepared, prepare
@@ -87,12 +87,6 @@ class Everywhere(Limit):
 
     def claimed(self, prepared: Prepared, task: Task, sites: Sequence[Site]) -> EveryInput:
         return comparison_of(prepared).claim(task, sites, limit=self.budget)
-
-
-def comparison_of(prepared: Prepared) -> EveryInputComparison:
-    """Compares smaller circuits with the simplified original on every input of the task's domain."""
-    task, seed = prepared.task, prepared.settings.seed
-    return EveryInputComparison(task, prepared.sites, task.domain, seed=seed, stands_for=prepared.original)
 
 
 def _fitted(prepared: Prepared, watch: Watch[Reduced], task: Task, budget: float) -> Reduced:

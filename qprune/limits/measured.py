@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from qprune.gates.sites import Site
 from qprune.limits.base import Limit, Rewritten, checked_budget, checked_refit, checked_window, option, set_checked
+from qprune.limits.between_samples import claim_between_samples
 from qprune.limits.measuring import check_removal, judged, measured
 from qprune.limits.prepared import Comparison, Prepared
 from qprune.limits.settings import Settings
+from qprune.results.every_input import EveryInput
 from qprune.task.task import Task
 
 
@@ -59,6 +63,9 @@ class Measured(Limit):
 
     def check(self, task: Task, settings: Settings) -> None:
         check_removal("Measured", settings, self.refit)
+
+    def claimed(self, prepared: Prepared, task: Task, sites: Sequence[Site]) -> EveryInput | None:
+        return claim_between_samples(prepared, task, sites)
 
     def choose(self, prepared: Prepared) -> Rewritten:
         return judged(prepared, measured(prepared, self.budget, self.refit))

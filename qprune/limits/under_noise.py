@@ -5,13 +5,16 @@ A rule, no bound: a prediction chooses the circuit, and what is claimed of it is
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, ClassVar
 
 from qprune._checks import checked_integer, plain
 from qprune.errors import OptionError
+from qprune.gates.sites import Site
 from qprune.limits.base import Limit, Rewritten, checked_window, option, set_checked
+from qprune.limits.between_samples import claim_between_samples
 from qprune.limits.claims import deviations_at_most
 from qprune.limits.compressor import Compressor
 from qprune.limits.finished import at_shots, finished, forecast_of, predicted
@@ -30,6 +33,7 @@ from qprune.limits.settings import Settings
 from qprune.limits.trial import FIT_STEPS
 from qprune.noise.calibration import Noise, calibrate
 from qprune.noise.forecast import Forecast
+from qprune.results.every_input import EveryInput
 from qprune.task.task import Task
 
 # Budgets tried, in units of the mean deviation that noise is predicted to cause in the original.
@@ -118,6 +122,9 @@ class UnderNoise(Limit):
         # λ, β, γ and the device's name stand beside.
         found = {"name": self.name, "judged_by": self.judged_by, "refit": self.refit}
         return found | {"shots": self.shots, "window": self.window}
+
+    def claimed(self, prepared: Prepared, task: Task, sites: Sequence[Site]) -> EveryInput | None:
+        return claim_between_samples(prepared, task, sites)
 
     def choose(self, prepared: Prepared) -> Rewritten:
         search = _Search(prepared, forecast_of(prepared), self.shots)

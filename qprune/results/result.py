@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from html import escape
 from typing import Any
 
@@ -12,13 +13,13 @@ from qiskit import QuantumCircuit
 
 from qprune._arrays import FloatArray
 from qprune._text import aligned, at_most, html_table
+from qprune.results.cautions import cautions_of
 from qprune.results.certificate import BOUND, EVERY_INPUT, Certificate
 from qprune.results.hashes import circuit_hash, record_hash, task_hash
 from qprune.simulators.choices import MatrixProductState
 from qprune.task.portable import reduced
 from qprune.task.task import Task
 
-BROKEN = 2.0  # times a budget that some input of the domain moves an output: then the table warns
 ACTIONS = ("keep", "remove", "replace", "simplify")
 
 
@@ -108,12 +109,19 @@ class PruneResult:
         fixed = {name for entry in self.plan for name in entry.fixes} - {p.name for p in self.task.weight_params}
         return tuple(p.name for p in self.original.weight_params if p.name in fixed)
 
+    @cached_property
+    def warnings(self) -> tuple[str, ...]:
+        """What a reader of the numbers should know besides: budgets broken between the samples, or so large that a
+        constant keeps them; outputs that depend on nothing any more; refit with too few samples. Empty if nothing."""
+        return cautions_of(self.original, self.task, self.certificate)
+
     def __str__(self) -> str:
         return table(self)
 
     def _repr_html_(self) -> str:
         """How notebooks show it."""
-        lines = "".join(f"<li>{escape(' '.join(line.split()))}</li>" for line in _every_input(self) + _holdout(self))
+        told = [*_every_input(self), *_holdout(self), *(f"WARNING: {caution}" for caution in self.warnings)]
+        lines = "".join(f"<li>{escape(' '.join(line.split()))}</li>" for line in told)
         more = f"<ul>{lines}</ul>" if lines else ""
         return f"<p><b>{escape(verdict(self))}</b></p>{html_table(table_rows(self), numbers=(1, 2, 3))}{more}"
 
@@ -217,7 +225,8 @@ def _samples(number: int) -> str:
 
 def claims(result: PruneResult) -> list[str]:
     """What is proven and measured, in lines; a line that details the one before is indented."""
-    return [*_claims(result), *_every_input(result), *_gain(result), *_holdout(result)]
+    warned = [f"WARNING: {caution}" for caution in result.warnings]
+    return [*_claims(result), *_every_input(result), *_gain(result), *_holdout(result), *warned]
 
 
 def _claims(result: PruneResult) -> list[str]:
@@ -227,7 +236,7 @@ def _claims(result: PruneResult) -> list[str]:
         f"{sum(r.by == 'identity' for r in certificate.replaced)} of them removed; all other changes are exact",
         *_fixed(result.fixed_weights),
         f"largest {deviation_name(result)} over {len(certificate.samples)} samples",
-        *_largest(certificate),
+        *_largest(certificate, has_inputs=bool(result.original.inputs.shape[1])),
     ]
     lines += _expectations(certificate)
     predictions = [row for row in certificate.certified_predictions if row is not None]
@@ -237,7 +246,7 @@ def _claims(result: PruneResult) -> list[str]:
     return lines
 
 
-def _largest(certificate: Certificate) -> list[str]:
+def _largest(certificate: Certificate, has_inputs: bool) -> list[str]:
     """What is proven and what was measured; what the limit was on comes first."""
     measured = f"  measured     {certificate.largest_measured:.6g}"
     if certificate.judged_by == BOUND:
@@ -249,7 +258,7 @@ def _largest(certificate: Certificate) -> list[str]:
         return [measured, f"  proven (T2)  {certificate.largest_bound:.6g}"]
     if is_proven(certificate):
         return [measured + within, f"  proven (T2)  {certificate.largest_bound:.6g}"]
-    if certificate.every_input is not None:
+    if certificate.every_input is not None or not has_inputs:
         return [measured + within]
     return [measured + within, "  not limited by proof: of other inputs than these samples this says nothing"]
 
@@ -266,10 +275,6 @@ def _every_input(result: PruneResult) -> list[str]:
         f"  proven (T9)  {claim.upper:.6g}{within}",
         f"  attained     {claim.lower:.6g}, at the input {', '.join(f'{x:.4g}' for x in claim.worst)}",
     ]
-    if budget is not None and claim.lower > BROKEN * budget:
-        lines.append(
-            f"  WARNING: between the samples that is {claim.lower / budget:.3g} times the budget; use Everywhere"
-        )
     for output in claim.outputs:
         if output.certain_share is not None:
             data = "" if output.certain_data is None else f" and {output.certain_data:.1%} of the data in it"
