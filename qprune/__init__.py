@@ -26,7 +26,8 @@ from qprune.limits.under_noise import UnderNoise
 from qprune.noise.calibration import NoiseCalibration, calibrate
 from qprune.noise.models import names as noise_model_names
 from qprune.noise.models import noise_model
-from qprune.report.plots import draw, plot
+from qprune.report.plot import plot
+from qprune.report.plots import draw
 from qprune.report.store import load, report, save
 from qprune.results.certificate import Certificate
 from qprune.results.every_input import EveryInput

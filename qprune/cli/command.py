@@ -34,7 +34,7 @@ from qprune.cli.words import frontier_record, in_flags, print_json, result_recor
 from qprune.errors import CertificateError, CertificateViolation, OptionError, QpruneError
 from qprune.geometry.supremum import GAP
 from qprune.limits.base import Limit
-from qprune.limits.certify_everywhere import everywhere
+from qprune.limits.certify_everywhere import MOST_RUNS_ASKED, everywhere
 from qprune.limits.frontier import frontier
 from qprune.limits.progress import INTERRUPTED
 from qprune.limits.pruning import prune
@@ -113,7 +113,10 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("certify", help="prove of a saved result what holds for every input")
     command.add_argument("result", type=Path, help="folder that `qprune prune --out` wrote; it is written anew")
     command.add_argument("--gap", type=float, default=GAP, help=f"of the proven limit, relative (default {GAP})")
-    command.add_argument("--time-limit", type=float, help="seconds for the search")
+    command.add_argument("--time-limit", type=float, help="seconds for runs and search")
+    command.add_argument(
+        "--most-runs", type=int, default=MOST_RUNS_ASKED, help="refuse what takes more runs (default %(default)s)"
+    )
     command.set_defaults(run=_certify)
 
     command = commands.add_parser("show", help="print the table and the fate of every gate")
@@ -273,7 +276,8 @@ def _certify(options: argparse.Namespace) -> int:
     if any(os.path.exists(options.result / name) for name in BESIDE):
         raise OptionError(f"{options.result} holds a pruned QNode; load it, and give its result to qprune.everywhere")
     with_drawings = os.path.isfile(options.result / "report.html")
-    result = everywhere(load(options.result), gap=options.gap, time_limit=options.time_limit)
+    asked = {"gap": options.gap, "time_limit": options.time_limit, "most_runs": options.most_runs}
+    result = everywhere(load(options.result), **asked)
     save(result, options.result, drawings=with_drawings, overwrite=True)
     _say(options, result, result_record)
     return SUCCESS

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from qprune._checks import is_number, plain
+from qprune._checks import checked_integer, is_number, plain
 from qprune.errors import OptionError
 from qprune.gates.sites import sites_of
 from qprune.geometry.supremum import GAP
@@ -15,9 +15,16 @@ from qprune.limits.everywhere import Everywhere
 from qprune.results.result import PruneResult
 from qprune.task.domain import Domain, checked_domain
 
+MOST_RUNS_ASKED = 2**20  # where a proof is asked for: minutes on few qubits
+
 
 def everywhere(
-    result: PruneResult, *, domain: Domain | str | None = None, gap: float = GAP, time_limit: float | None = None
+    result: PruneResult,
+    *,
+    domain: Domain | str | None = None,
+    gap: float = GAP,
+    time_limit: float | None = None,
+    most_runs: int = MOST_RUNS_ASKED,
 ) -> PruneResult:
     """Prove of a result how far any input of a domain can change an output, and put that into its certificate.
 
@@ -25,7 +32,10 @@ def everywhere(
         result: What `prune` returned, or `load`.
         domain: A `Domain`, or "data" for the box of the task's inputs; default: the task's own.
         gap: Relative distance of the proven upper limit from a deviation that is attained, in (0, 1).
-        time_limit: Seconds for the search, > 0; the limits hold whenever it stops, only wider. Default: none.
+        time_limit: Seconds for runs and search, > 0; the limits hold whenever the search stops, only wider. Default:
+            none.
+        most_runs: Runs of each circuit, ≥ 1, above which it is refused. Beyond 262,144 there is no search: the sum of
+            all amplitudes is the limit then.
 
     Returns:
         The result with `certificate.every_input`; save it anew to keep it.
@@ -55,6 +65,7 @@ def everywhere(
         )
     if time_limit is not None and (not is_number(plain(time_limit)) or not plain(time_limit) > 0):
         raise OptionError(f"time_limit must be a number of seconds > 0, got {time_limit!r}; leave it out for no limit")
+    most_runs = checked_integer(most_runs, "most_runs", 1)
     task, certificate = result.original, result.certificate
     if not task.inputs.shape[1]:
         raise OptionError("everywhere speaks of inputs, and the task has none; what was measured is all there is")
@@ -72,6 +83,7 @@ def everywhere(
         about,
         gap=gap,
         time_limit=np.inf if time_limit is None else float(time_limit),
+        most_runs=most_runs,
         limit=budget,
         seed=certificate.options["seed"],
     )

@@ -20,13 +20,14 @@ from qprune.geometry.regions import Ellipsoid, Region
 from qprune.geometry.supremum import GAP, MOST_CELLS, Supremum, supremum
 from qprune.geometry.trigonometric import coefficients, norm_of
 from qprune.limits.grid_runs import GridValues, Known, differences
-from qprune.limits.on_inputs import outputs_at
+from qprune.limits.on_inputs import Check, outputs_at, unlimited
 from qprune.limits.phases import MOST_RUNS, check_runs, encoded, errors_of, phases_of, weights_of
 from qprune.results.every_input import EveryInput, OutputEverywhere
 from qprune.task.domain import Domain, Resolved, checked_domain, resolved
 from qprune.task.task import Task
 
 DRAWN = 2000  # inputs of the domain from which the share of its volume is estimated
+SEARCHABLE = MOST_RUNS  # control points of a cell beyond which there is no search: the sum of amplitudes is the limit
 FEWEST_CELLS = 64  # of a search, however many control points each has
 SEARCHED = 2**28  # control points looked at for one output of one of the many circuits that a search judges
 
@@ -57,14 +58,15 @@ def every_input(
         pruned_sites: Its gates.
         domain: A `Domain`, or "data" for the box of the task's samples.
         gap: Relative distance of the limits at which the search stops, in (0, 1).
-        time_limit: Seconds for the searches, shared by the outputs; the limits hold whenever they stop.
+        time_limit: Seconds for the runs and the searches, shared by the outputs; the limits hold whenever the searches
+            stop.
         most_runs: Refuse what takes more runs of each circuit.
         starts: Inputs to look at first, shape (P, n).
         limit: To be kept: where the gap leaves open whether it is, the search goes on until that is known.
         seed: Of the inputs that are drawn.
 
     Raises:
-        OptionError: Too many runs, or an option out of its range.
+        OptionError: Too many runs, no time for them, or an option out of its range.
         TaskError: An angle cannot be read as a function of the inputs, or the domain does not fit.
 
     Source: THEORY T9.
@@ -108,7 +110,7 @@ class Difference:
             gap=gap,
             limit=None if limit is None else max(0.0, limit - self.angles),
             most_cells=most_cells,
-            time_limit=time_limit,
+            time_limit=time_limit if self.grid.values.size <= SEARCHABLE else 0.0,
             starts=starts,
             seed=self.seed,
         )
@@ -157,8 +159,13 @@ class EveryInputComparison:
             ends = self.region.low, self.region.high
             self._hidden = errors_of(encoded(original, stands_for), *ends) * weights_of(original)
 
-    def differences(self, pruned: Task, sites: Sequence[Site]) -> list[Difference]:
+    def differences(self, pruned: Task, sites: Sequence[Site], check: Check = unlimited) -> list[Difference]:
         """The change of every output by a smaller circuit.
+
+        Args:
+            pruned: The smaller circuit.
+            sites: Its gates.
+            check: Called every second or so; ends it by raising.
 
         Raises:
             OptionError: Too many runs.
@@ -166,13 +173,15 @@ class EveryInputComparison:
         """
         phases = phases_of(self._encoded, encoded(pruned, sites))
         check_runs(phases, self.most_runs)
-        found = differences(phases, self._known)
+        found = differences(phases, self._known, check)
         maps = [PhaseMap(tuple(phases.map.phases[j] for j in values.phases)) for values in found]
         errors = phases.angle_errors(self.region.low, self.region.high) + self._hidden
         each = zip(maps, found, errors.tolist(), strict=True)
         return [Difference(own, values, self.region, self.seed, error) for own, values, error in each]
 
-    def upper(self, pruned: Task, sites: Sequence[Site], limit: float, starts: FloatArray) -> tuple[float, FloatArray]:
+    def upper(
+        self, pruned: Task, sites: Sequence[Site], limit: float, starts: FloatArray, check: Check = unlimited
+    ) -> tuple[float, FloatArray]:
         """A limit for every input, as sharp as it takes to know whether it is within another, and the worst inputs.
 
         Args:
@@ -180,9 +189,10 @@ class EveryInputComparison:
             sites: Its gates.
             limit: To be kept.
             starts: Inputs to look at first, shape (P, n).
+            check: As in `differences`.
         """
         upper, worst = 0.0, list[tuple[float, ...]]()
-        for difference in self.differences(pruned, sites):
+        for difference in self.differences(pruned, sites, check):
             found = difference.enclosed(GAP, limit, np.inf, starts, cells_for(difference, SEARCHED))
             upper = max(upper, found.upper)
             worst.append(found.at)
@@ -215,7 +225,15 @@ class EveryInputComparison:
         if not 0 < gap < 1:
             raise OptionError(f"gap must lie in (0, 1), got {gap!r}; 0.02 is a limit within 2 %")
         began = monotonic()
-        found = self.differences(pruned, sites)
+
+        def check() -> None:
+            if monotonic() - began > time_limit:
+                raise OptionError(
+                    f"time_limit={time_limit:g} s was up before the runs were over that a limit for every input needs; "
+                    "give more time"
+                )
+
+        found = self.differences(pruned, sites, check)
         looked_at = self.original.inputs if starts is None else np.concatenate([self.original.inputs, starts])
         suprema = []
         for r, difference in enumerate(found):

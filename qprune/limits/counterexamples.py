@@ -19,6 +19,7 @@ import numpy as np
 from qprune._arrays import FloatArray
 from qprune.geometry.regions import Region
 from qprune.limits.claim_everywhere import EveryInputComparison
+from qprune.limits.on_inputs import Check, unlimited
 from qprune.limits.removal import Reduced
 from qprune.task.task import Task
 
@@ -42,14 +43,17 @@ class UpperEverywhere:
     Args:
         comparison: The original and the domain.
         budget: The limit to be kept.
+        check: Called every second or so; ends it by raising.
     """
 
-    def __init__(self, comparison: EveryInputComparison, budget: float) -> None:
-        self.comparison, self.budget = comparison, budget
+    def __init__(self, comparison: EveryInputComparison, budget: float, check: Check = unlimited) -> None:
+        self.comparison, self.budget, self.check = comparison, budget, check
         self.worst = comparison.original.inputs[:0]
 
     def __call__(self, reduced: Reduced) -> float:
-        upper, worst = self.comparison.upper(reduced.task, reduced.sites, self.budget, self.worst[-MOST_WORST:])
+        upper, worst = self.comparison.upper(
+            reduced.task, reduced.sites, self.budget, self.worst[-MOST_WORST:], self.check
+        )
         if upper > self.budget:
             self.worst = np.concatenate([self.worst, worst])
         return upper

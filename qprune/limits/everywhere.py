@@ -15,7 +15,7 @@ from qprune.limits.between_samples import comparison_of
 from qprune.limits.counterexamples import UpperEverywhere, led_by_counterexamples
 from qprune.limits.measuring import check_removal, compressed, judged, removed, start_of, watch_of
 from qprune.limits.prepared import Comparison, Prepared, prepare
-from qprune.limits.progress import INTERRUPTED, Watch
+from qprune.limits.progress import INTERRUPTED, OutOfTime, Watch
 from qprune.limits.removal import Reduced
 from qprune.limits.settings import Settings
 from qprune.results.every_input import EveryInput
@@ -74,10 +74,16 @@ class Everywhere(Limit):
 
     def choose(self, prepared: Prepared) -> Rewritten:
         comparison = comparison_of(prepared)
-        start = start_of(prepared)
-        comparison.differences(start.task, start.sites)  # refuses too many runs before any search
-        measure = UpperEverywhere(comparison, self.budget)
-        with watch_of(prepared) as watch:
+        start, watch = start_of(prepared), watch_of(prepared)
+        try:
+            comparison.differences(start.task, start.sites, watch.check)  # refuses too many runs before any search
+        except OutOfTime as error:
+            raise OptionError(
+                f"time_limit={prepared.settings.time_limit:g} s was up before the runs were over that a limit for "
+                "every input needs; give more time, or use Measured"
+            ) from error
+        measure = UpperEverywhere(comparison, self.budget, watch.check)
+        with watch:
             smaller = removed(prepared, self.budget, measure, start, watch)
             if self.refit:
                 fit, cost = partial(_fitted, prepared, watch), partial(_cost, prepared)

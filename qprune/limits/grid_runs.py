@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from qprune._arrays import FloatArray
 from qprune.geometry.trigonometric import along, basis, coefficients, grid
-from qprune.limits.on_inputs import outputs_at
+from qprune.limits.on_inputs import Check, outputs_at, unlimited
 from qprune.limits.phases import Phases
 from qprune.limits.product_inputs import is_worth_it, values_on_grid
 
@@ -40,7 +40,7 @@ Known = dict[tuple[object, ...], tuple[FloatArray, float]]
 """Outputs of the original on grids that were run before, and their error."""
 
 
-def differences(phases: Phases, known: Known | None = None) -> list[GridValues]:
+def differences(phases: Phases, known: Known | None = None, check: Check = unlimited) -> list[GridValues]:
     """The difference pruned − original of every output, on its own grid.
 
     Outputs whose degrees another output's cover take part in its runs: what they lack are coefficients of zero.
@@ -48,6 +48,7 @@ def differences(phases: Phases, known: Known | None = None) -> list[GridValues]:
     Args:
         phases: The two circuits.
         known: Runs of the same original that need not be made again; what is run here is added.
+        check: Called every second or so; ends it by raising.
     """
     degrees = phases.degrees
     order = sorted(range(len(degrees)), key=lambda r: (-phases.runs(r), r))
@@ -56,24 +57,24 @@ def differences(phases: Phases, known: Known | None = None) -> list[GridValues]:
     for r in order:
         covering = next((each for each in made if np.all(each[0] >= degrees[r])), None)
         if covering is None:
-            covering = (degrees[r], *_on_grid(phases, degrees[r], {} if known is None else known))
+            covering = (degrees[r], *_on_grid(phases, degrees[r], {} if known is None else known, check))
             made.append(covering)
         found[r] = _own_part(phases, r, *covering)
     return [found[r] for r in range(len(degrees))]
 
 
-def _on_grid(phases: Phases, degrees: NDArray[np.intp], known: Known) -> tuple[FloatArray, float]:
+def _on_grid(phases: Phases, degrees: NDArray[np.intp], known: Known, check: Check) -> tuple[FloatArray, float]:
     """Differences of all outputs on a grid, shape (2d_1+1, …, outputs or outcomes), and their error."""
     axes = [grid(int(d)) for d in degrees]
     key = (phases.map.phases, tuple(degrees.tolist()))
     if key not in known:
-        known[key] = _one_circuit(phases, 0, axes)
+        known[key] = _one_circuit(phases, 0, axes, check)
     before, error = known[key]
-    after, other_error = _one_circuit(phases, 1, axes)
+    after, other_error = _one_circuit(phases, 1, axes, check)
     return np.moveaxis(after - before, 0, -1), error + other_error
 
 
-def _one_circuit(phases: Phases, which: int, axes: Sequence[FloatArray]) -> tuple[FloatArray, float]:
+def _one_circuit(phases: Phases, which: int, axes: Sequence[FloatArray], check: Check) -> tuple[FloatArray, float]:
     """Outputs on the grid, shape (R, 2d_1+1, …), or the probabilities of all outcomes, and their error."""
     frame, sites, angles = phases.frame, phases.sites(which), phases.angles_on_grid(which)
     shape = tuple(map(len, axes))
@@ -85,7 +86,7 @@ def _one_circuit(phases: Phases, which: int, axes: Sequence[FloatArray]) -> tupl
     points = np.zeros((*kept, len(axes)))
     for j in own:
         points[..., j] = axes[j].reshape([-1 if k == j else 1 for k in range(len(axes))])
-    outputs, error = outputs_at(frame, sites, points.reshape(-1, len(axes)), angles)
+    outputs, error = outputs_at(frame, sites, points.reshape(-1, len(axes)), angles, check)
     return np.array(np.broadcast_to(outputs.reshape(-1, *kept), (len(outputs), *shape))), error
 
 

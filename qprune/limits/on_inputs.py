@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import numpy as np
 
@@ -12,13 +13,22 @@ from qprune.simulators.choices import final_outputs
 from qprune.simulators.values import expectation_rounding
 from qprune.task.task import Task
 
-AT_ONCE = 2**24  # amplitudes of the samples that one call simulates
+AT_ONCE, SAMPLES_AT_ONCE = 2**22, 2**15  # amplitudes and samples of one call: a second between two looks at the clock
 ANGLE_ROUNDINGS = 2.0
 """Units in the last place, of one turn, by which a gate with inputs may be off where its angle is what it should be:
 sine and cosine know the place of any double in its period. What angles themselves are off by, `angle_errors` adds."""
 
 
-def outputs_at(task: Task, sites: Sequence[Site], inputs: FloatArray, angles: float = 0.0) -> tuple[FloatArray, float]:
+Check: TypeAlias = Callable[[], None]
+
+
+def unlimited() -> None:
+    """As long as it takes."""
+
+
+def outputs_at(
+    task: Task, sites: Sequence[Site], inputs: FloatArray, angles: float = 0.0, check: Check = unlimited
+) -> tuple[FloatArray, float]:
     """Outputs of a circuit on any inputs, shape (R, M), or outcome probabilities (2^m, M), and how far they may be off.
 
     Args:
@@ -26,12 +36,14 @@ def outputs_at(task: Task, sites: Sequence[Site], inputs: FloatArray, angles: fl
         sites: Its gates.
         inputs: Shape (M, number of inputs), M ≥ 1.
         angles: As in `rounding_of`.
+        check: Called every second or so; ends it by raising.
     """
     qubits = num_qubits(task, sites)
-    step = max(1, AT_ONCE >> qubits)
+    step = max(1, min(AT_ONCE >> qubits, SAMPLES_AT_ONCE))
     turned = task.with_inputs(inputs)
     found = []
     for first in range(0, len(inputs), step):
+        check()
         outputs = final_outputs(turned, sites, np.arange(first, min(first + step, len(inputs))))
         found.append(outputs.means if outputs.distribution is None else outputs.distribution.T)
     return np.concatenate(found, axis=1), rounding_of(task, sites, angles)

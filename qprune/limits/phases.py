@@ -36,6 +36,7 @@ from qprune.task.task import Task
 
 IntArray = NDArray[np.intp]
 
+OVERHEAD, COPIES = 64, 4  # amplitudes that a gate costs besides, and arrays of outputs that are held at a time
 MOST_RUNS = 2**18
 """Runs of each circuit above which no proof is tried by itself: 262,144; ten inputs encoded once need 59,049."""
 
@@ -193,12 +194,13 @@ def check_runs(phases: Phases, most: int = MOST_RUNS) -> None:
     order = np.argsort(-degrees, kind="stable")[: np.count_nonzero(degrees)]
     blamed = ", ".join(f"{phases.names[j]} (degree {degrees[j]})" for j in order[:6])
     qubits, gates = phases.frame.num_qubits, sum(len(circuit.sites) for circuit in phases.circuits)
-    seconds = runs * gates * 2.0**qubits * SECONDS_PER_AMPLITUDE
+    seconds = runs * gates * (2.0**qubits + OVERHEAD) * SECONDS_PER_AMPLITUDE
+    memory = 8e-9 * runs * (len(phases.names) + COPIES * len(phases.degrees))
     raise OptionError(
         f"a limit for every input takes {runs:,} runs of each circuit, more than {most:,}: about {_duration(seconds)} "
-        f"on one core and {8e-9 * runs * len(phases.degrees):.3g} GB. The phases that make it so: {blamed}"
+        f"on one core and {memory:.3g} GB. The phases that make it so: {blamed}"
         f"{', …' if len(order) > 6 else ''}. Encode inputs fewer times or with whole multiples of one angle, "
-        "allow more runs (most_runs), or rely on a hold-out"
+        f"or rely on a hold-out; qprune.everywhere(result, most_runs={runs}) tries it all the same"
     )
 
 

@@ -18,7 +18,6 @@ from qiskit.circuit import Gate
 from qprune._optional import require
 from qprune._rounding import EXPECTATION_ROUNDING
 from qprune.errors import BundleError
-from qprune.limits.frontier import Frontier
 from qprune.results.result import PruneResult, deviation_name, two_qubit_gates
 from qprune.results.tradeoff import TradeOffPoint
 
@@ -90,19 +89,6 @@ def drawing_library(module: str = "matplotlib.pyplot") -> Any:
 # -- plots ----------------------------------------------------------------------------------------------------------
 
 
-def plot(found: PruneResult | Frontier, ax: Any = None) -> Any:
-    """Plot a result's deviations against their bounds, or a Pareto front's against the gates left.
-
-    Args:
-        found: What `prune` or `frontier` returned.
-        ax: matplotlib Axes; by default those of a new figure.
-
-    Returns:
-        The Axes.
-    """
-    return plot_frontier(found.results, ax) if isinstance(found, Frontier) else plot_deviations(found, ax)
-
-
 def plot_deviations(result: PruneResult, ax: Any = None) -> Any:
     """Draw each sample's measured deviation below its proven bound, sorted by the measured one.
 
@@ -113,7 +99,7 @@ def plot_deviations(result: PruneResult, ax: Any = None) -> Any:
     Returns:
         The Axes.
     """
-    ax = _axes(ax)
+    ax = axes_of(ax)
     certificate = result.certificate
     measured, bound = (np.ravel(np.array(rows)) for rows in (certificate.measured, certificate.bound))
     order = np.lexsort((bound, measured))
@@ -131,7 +117,7 @@ def plot_deviations(result: PruneResult, ax: Any = None) -> Any:
     ax.set_ylabel(deviation_name(result))
     ax.set_xlim(0, 1.04 * len(order) + 0.96)
     ax.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
-    _legend(ax)
+    legend_above(ax)
     return ax
 
 
@@ -160,7 +146,7 @@ def plot_frontier(results: Sequence[PruneResult], ax: Any = None) -> Any:
     Returns:
         The Axes.
     """
-    ax = _axes(ax)
+    ax = axes_of(ax)
     # On a logarithmic axis nothing is zero: rounding of the outputs is the least that is drawn.
     least = EXPECTATION_ROUNDING * max(r.original.largest_change for r in results)
     deviations = [max(r.certificate.largest_measured, least) for r in results]
@@ -184,7 +170,7 @@ def plot_tradeoff(result: PruneResult, points: Sequence[TradeOffPoint], ax: Any 
     Returns:
         The Axes.
     """
-    ax = _axes(ax)
+    ax = axes_of(ax)
     before, certificate = result.flat.size(), result.certificate
     here = (int(result.circuit.size()), certificate.largest_bound, certificate.largest_measured)
     rows = sorted({*((p.gates, p.bound, p.measured) for p in points), here})
@@ -204,7 +190,7 @@ def plot_tradeoff(result: PruneResult, points: Sequence[TradeOffPoint], ax: Any 
     _from_zero(ax, max(max(row[1:]) for row in rows))
     ax.set_xlabel("gates removed, % of the original")
     ax.set_ylabel(f"largest {deviation_name(result)}")
-    _legend(ax)
+    legend_above(ax)
     return ax
 
 
@@ -245,12 +231,12 @@ def _from_zero(ax: Any, top: float) -> None:
     ax.set_ylim(-threshold / 10, 2 * top)
 
 
-def _legend(ax: Any) -> None:
+def legend_above(ax: Any) -> None:
     """Above the Axes, where it hides no point."""
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, frameon=False, columnspacing=1.2)
 
 
-def _axes(ax: Any) -> Any:
+def axes_of(ax: Any) -> Any:
     if ax is not None:
         return ax
     return drawing_library().subplots(figsize=(6, 4), layout="constrained")[1]

@@ -13,7 +13,8 @@ from qprune._files import read_json, tidy, whole_folder, write_whole
 from qprune.errors import BundleError, CertificateError, QpruneError
 from qprune.limits.frontier import Frontier
 from qprune.report.page import page
-from qprune.report.plots import drawing_library, plot, save_drawings, save_figure
+from qprune.report.plot import plot
+from qprune.report.plots import drawing_library, save_drawings, save_figure
 from qprune.results.hashes import circuit_hash, task_hash
 from qprune.results.manifest import CERTIFICATE, check_manifest, digests, read_certificate, seal
 from qprune.results.result import ACTIONS, PlanEntry, PruneResult, told_of

@@ -28,7 +28,7 @@ from qprune.verify.states import gates_on, run_gates, used_qubits
 
 EPS = float(np.finfo(float).eps)
 LARGEST_HALF = pi / 4  # of a phase's interval in a cell
-MOST_RUNS = 2**18
+MOST_RUNS = 2**20
 MOST_CELLS = 10**6
 SWEEPS = 10  # towards a cell's point nearest to the middle of an ellipsoid; fewer drop fewer cells
 TOGETHER = 2**17  # coefficients of the cells that are looked at together
