@@ -12,11 +12,14 @@ from functools import partial
 from math import log10
 
 import numpy as np
+from qiskit import QuantumCircuit
 
 import qprune
 from benchmarks.peers import tools
 from benchmarks.peers.measure import Compiled, cx_count, deviation, outputs
-from qprune import Limit, Measured, Proven
+from qprune import Everywhere, Limit, Measured, Proven, QpruneError
+from qprune.gates.sites import sites_of
+from qprune.limits.claim_everywhere import EveryInputComparison
 
 BUDGETS = (1e-6, 1e-3, 1e-2, 3e-2, 1e-1)
 ORDER = (1e-2, 1e-1, 1e-3, 3e-2, 1e-6)  # in which slow tools take them: with the time up, the middle is there
@@ -24,6 +27,7 @@ BISECTIONS = 5  # per budget, on the logarithm of a threshold
 EPSILONS = (1e-8, 1e-3, 1e-2, 1e-4, 1e-1)  # of BQSKit, which takes minutes for each
 KEEP = 1 - 1e-9  # of a budget: what rounding leaves
 RESYNTHESIS = " → O3"
+GAP, PATIENCE = 0.01, 20.0  # of a limit for every input: relative distance of its two ends, and seconds
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,8 @@ class Point:
         two_qubit_gates: CX needed.
         weights: Weights still free.
         deviation: Largest change of an output, measured.
+        everywhere: Limit of it for every input of the box of the samples (T9); None where there are no inputs, or it
+            was not asked for.
     """
 
     line: str
@@ -43,6 +49,7 @@ class Point:
     two_qubit_gates: int
     weights: int
     deviation: float
+    everywhere: float | None = None
 
 
 Points = Iterator[Point]
@@ -66,6 +73,7 @@ class Chain:
 def run(chain: Chain, task: qprune.Task) -> Points:
     """The points of a chain, one by one as they are found."""
     original = outputs(task, Compiled.unmoved(task.circuit))
+    comparison = EveryInputComparison(task, sites_of(task)) if task.inputs.shape[1] else None
 
     def judge(compiled: Compiled, setting: float | None = None, line: str = chain.name) -> Point:
         return Point(
@@ -74,9 +82,24 @@ def run(chain: Chain, task: qprune.Task) -> Points:
             cx_count(compiled.circuit),
             compiled.free_weights(task),
             deviation(task, compiled, original),
+            None if comparison is None else _everywhere(comparison, compiled),
         )
 
     yield from chain.points(task, judge)
+
+
+def _everywhere(comparison: EveryInputComparison, compiled: Compiled) -> float | None:
+    """The limit for every input of a circuit that a tool made, its qubits back at their places."""
+    task = comparison.original
+    back = [compiled.where.index(q) for q in range(compiled.circuit.num_qubits)]
+    circuit = QuantumCircuit(task.num_qubits)
+    circuit.compose(compiled.circuit, back, inplace=True)
+    smaller = task.with_circuit(circuit, {**task.named_weights, **compiled.weights})
+    try:
+        claim = comparison.claim(smaller, sites_of(smaller), gap=GAP, time_limit=PATIENCE)
+    except QpruneError:  # too many runs
+        return None
+    return claim.upper
 
 
 # -- peers ------------------------------------------------------------------------------------------------------------
@@ -185,6 +208,7 @@ CHAINS: tuple[Chain, ...] = (
     Chain("RIE → LightCone → BQSKit compile → O3", "bqskit", _rie_bqskit),
     Chain("qprune, proven", "qprune", lambda task, judge: _qprune(task, judge, Proven)),
     Chain("qprune, verified", "qprune", lambda task, judge: _qprune(task, judge, Measured)),
+    Chain("qprune, every input", "qprune", lambda task, judge: _qprune(task, judge, Everywhere)),
     Chain("qprune, verified, refit", "qprune", lambda task, judge: _qprune(task, judge, partial(Measured, refit=True))),
 )
 

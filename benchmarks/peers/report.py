@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from statistics import median
 
 from benchmarks.peers.chains import BUDGETS, CHAINS, RESYNTHESIS, Point, best
-from benchmarks.peers.circuits import cases
+from benchmarks.peers.circuits import cases, has_inputs
 from benchmarks.peers.sides import TOOLS
 from benchmarks.records import Row
 
@@ -133,6 +133,25 @@ class Fair:
     def wins_of_peers(self, budget: float) -> list[str]:
         """Circuits from which some peer removes more than qprune in any mode."""
         return [c for c in self.before if self.removed(c, self.peers, budget) > self.removed(c, self.ours, budget)]
+
+
+def over_the_domain(rows: Sequence[Row]) -> list[Row]:
+    """Rows whose points are judged at every input of the box of the samples, in place of the samples.
+
+    Circuits without inputs have one state, and stay as they are; points of the others count where T9 was worked out.
+    """
+    found = []
+    for row in rows:
+        points = row.get("points") or []
+        if has_inputs(row["config"]["circuit"]):
+            points = [{**p, "deviation": p["everywhere"]} for p in points if p.get("everywhere") is not None]
+        found.append({**row, "points": points})
+    return found
+
+
+def with_inputs(rows: Sequence[Row]) -> list[Row]:
+    """The rows of circuits that have inputs."""
+    return [row for row in rows if has_inputs(row["config"]["circuit"])]
 
 
 def at_equal_deviation(rows: Sequence[Row]) -> Table:
