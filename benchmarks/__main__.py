@@ -47,6 +47,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         print(f"rows added to {options.out}; now `python -m benchmarks tables`")
         return 0
+    if options.command == between.NAME:
+        between.run(options.out)
+        print(f"rows added to {options.out}; now `python -m benchmarks plots`")
+        return 0
     if options.command == "noise":
         noise.run(
             options.out,
@@ -121,6 +125,9 @@ def _parser() -> argparse.ArgumentParser:
         "--qubits", nargs="+", type=_positive, default=(), metavar="N", help="only these, however long"
     )
     command.add_argument("--samples", nargs="+", type=_positive, default=(), metavar="M", help="only these")
+
+    command = commands.add_parser(between.NAME, help="what a limit on samples says nothing of, on one network")
+    command.add_argument("--out", type=Path, default=RESULTS / "between.jsonl", help="file to which rows are added")
 
     command = commands.add_parser("accuracy", help="what goes at which deviation, on every reference network")
     command.add_argument("--out", type=Path, default=RESULTS / "accuracy.jsonl", help="file to which rows are added")

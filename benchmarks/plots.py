@@ -13,7 +13,7 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks import scaling
+from benchmarks import between, scaling
 from benchmarks.noise import figures as noise
 from benchmarks.noise.run import NAME as NOISE
 from benchmarks.records import Row, read
@@ -28,6 +28,10 @@ def run(folder: Path) -> list[Path]:
         figure, axes = pyplot.subplots(figsize=(6.4, 4.2), layout="constrained")
         plot_scaling(axes, rows)
         written.append(_save(figure, folder / f"{scaling.NAME}.png"))
+    if rows := read(folder, between.NAME):
+        figure, axes = pyplot.subplots(figsize=(6.4, 4.2), layout="constrained")
+        between.draw(axes, sorted(rows, key=lambda row: -row["upper"]))
+        written.append(_save(figure, folder / f"{between.NAME}.png"))
     rows = read(folder, NOISE)
     for model in noise.drawable(rows):
         written.append(_save(noise.pareto(rows, model), folder / f"{NOISE}-{model}.png"))
