@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import accuracy, libraries, plots, readme, refit, scaling, tables, training, wide
+from benchmarks import accuracy, between, libraries, plots, readme, refit, scaling, tables, training, wide
 from benchmarks.noise import run as noise
 from benchmarks.peers import run as peers
 from benchmarks.peers.chains import CHAINS
