@@ -86,7 +86,7 @@ def _one_circuit(phases: Phases, which: int, axes: Sequence[FloatArray], check: 
     points = np.zeros((*kept, len(axes)))
     for j in own:
         points[..., j] = axes[j].reshape([-1 if k == j else 1 for k in range(len(axes))])
-    outputs, error = outputs_at(frame, sites, points.reshape(-1, len(axes)), angles, check)
+    outputs, error = outputs_at(frame, sites, points.reshape(prod(kept), len(axes)), angles, check)
     return np.array(np.broadcast_to(outputs.reshape(-1, *kept), (len(outputs), *shape))), error
 
 

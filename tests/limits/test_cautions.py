@@ -9,7 +9,7 @@ from qiskit.circuit import ParameterVector
 from qiskit.quantum_info import SparsePauliOp, Statevector
 
 import qprune
-from qprune import Everywhere, Measured, Proven, Task, prune
+from qprune import Everywhere, Measured, Proven, Task, everywhere, prune
 from qprune.limits.between_samples import CHEAP_RUNS
 from qprune.results.cautions import _is_kept_by_a_basis_state
 
@@ -113,3 +113,18 @@ def test_basis_states_are_the_diagonals(seed):
 
 def test_an_ordinary_result_has_no_warnings():
     assert prune(network(), Everywhere(0.1)).warnings == ()
+
+
+def test_a_circuit_whose_inputs_are_simplified_away_has_a_limit_too():
+    """No input is left in the circuit, so that there is not one phase."""
+    circuit = QuantumCircuit(2)
+    circuit.ry(X[0], 0)
+    circuit.ry(W[0], 1)
+    circuit.ry(0.02, 1)
+    task = Task(circuit, "ZI", inputs=[[0.1], [0.2]], input_params=[X[0]], weights=[0.3])
+    result = prune(task, Measured(0.1))
+    claim = result.certificate.every_input
+    assert claim.outputs[0].runs == 1
+    assert claim.upper == pytest.approx(result.certificate.largest_measured, abs=1e-12)
+    qprune.verify(task, result)
+    assert everywhere(result).certificate.every_input.upper == pytest.approx(claim.upper, abs=1e-12)

@@ -105,6 +105,7 @@ FREE = {
         *("noise.source", "noise.layout", "noise.noiseless", "noise.predicted", "noise.totals", "noise.tried"),
         *("noise.at_shots", "options.shots", "options.limit.shots"),
         *("noise.coherence", "noise.infidelity", "noise.accumulated"),
+        *(f"every_input.outputs[].{name}" for name in ("runs", "cells", "method", "rounding", "certain_share")),
         *("replaced[].subgroup", "replaced[].origins", "versions", "files", "sha256"),
     ),
     "plan.json": ("holdout[]",),
@@ -117,6 +118,7 @@ FREE = {
 WEAKER = {
     *("bound[][]", "certified_predictions[]", "certified_predictions[][]", "holdout", "mean_state_error"),
     *("angle[][]", "angle_from_tolerances", "holdout.expected_upper", "holdout.flip_rate_upper", "holdout.delta"),
+    *("every_input", "every_input.outputs[].upper", "every_input.outputs[].lower"),
     *("options.limit.budget", "replaced", "options", "options.limit", "options.simulator"),
 }
 
