@@ -8,7 +8,7 @@ INSTALL := -m pip install --quiet --disable-pip-version-check --config-settings 
 # Aer and NumPy would otherwise fight over the cores with pytest's own processes.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test lint types unit soak test-oldest test-plugin benchmark lock clean
+.PHONY: demo test lint types unit soak test-oldest test-plugin benchmark docs lock clean
 
 demo: $(STAMP)
 	$(BIN)/python -W ignore -m examples.classification
@@ -71,6 +71,16 @@ $(STAMP): pyproject.toml setup.py constraints.txt
 	.venv-plugin/bin/python $(INSTALL) -e '.[plugin]' pytest pytest-xdist hypothesis
 	touch $@
 
+# The documentation as a site in out/site; nothing is fetched while it is built, nor by who reads it.
+docs: .venv-docs/.installed
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet
+	@echo out/site/index.html
+
+.venv-docs/.installed: pyproject.toml
+	$(PYTHON) -m venv --clear .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check $$(.venv-docs/bin/python tools/extra.py docs)
+	touch $@
+
 # Writes constraints.txt anew from what pip resolves today.
 lock:
 	$(PYTHON) -m venv --clear $(VENV)
@@ -79,4 +89,4 @@ lock:
 	touch $(STAMP)
 
 clean:
-	rm -rf .venv .venv-oldest .venv-plugin out build dist *.egg-info
+	rm -rf .venv .venv-oldest .venv-plugin .venv-docs out build dist *.egg-info

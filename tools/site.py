@@ -25,6 +25,16 @@ MATH = re.compile(r"(```.*?```|`[^`\n]*`)|\$\$(.+?)\$\$|\$([^$\n]+?)\$", re.DOTA
 _formulas: list[str] = []
 
 
+def on_config(config):
+    """Pages that mkdocs.yml does not list stand at the end of the guide, notebooks in a section of their own."""
+    listed = re.findall(r"[\w/-]+\.md", json.dumps(config["nav"]))
+    more = sorted(path.name for path in (ROOT / "docs").glob("*.md") if path.name not in listed)
+    next(section["Guide"] for section in config["nav"] if "Guide" in section).extend(more)
+    if pages := [f"notebooks/{path.stem}.md" for path in sorted((ROOT / "docs" / "notebooks").glob("*.ipynb"))]:
+        config["nav"].insert(2, {"Notebooks": pages})
+    return config
+
+
 def on_files(files, config):
     """README, what lies beside docs/, the reference, and notebooks as pages."""
     made = {"index.md": (ROOT / "README.md").read_text(encoding="utf-8")}

@@ -37,6 +37,8 @@ DOCUMENTS = [
     "docs/guide.md",
     "docs/numbers.md",
     "docs/testing.md",
+    "docs/faq.md",
+    "docs/glossary.md",
 ]
 
 
@@ -121,3 +123,18 @@ def test_the_rooms_of_the_design_are_those_that_are_checked():
     assert shown == layers[::-1]
     for name in set().union(*shown):
         assert (ROOT / "qprune" / name).is_dir() or (ROOT / "qprune" / f"{name}.py").is_file(), name
+
+
+def test_what_the_site_lists_is_there():
+    """In mkdocs.yml; pages that it does not list come behind the guide (tools/site.py)."""
+    listed = set(re.findall(r"- ([\w/-]+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE))
+    own = {name for name in listed if not name.startswith(("beside/", "reference/", "notebooks/", "index.md"))}
+    assert own <= {path.name for path in (ROOT / "docs").glob("*.md")}
+    assert len(own) > 5
+    for name in listed - own:
+        if name.startswith("beside/"):
+            assert (ROOT / name.removeprefix("beside/")).is_file(), name
+
+
+def test_the_readme_stays_an_invitation():
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").split()) < 900
