@@ -216,7 +216,7 @@ def noise_table(rows: Sequence[Row]) -> str:
         "",
         f"*{noise.OURS}*, refit, at {SHOTS} shots, mean over seeds, against the original compiled by Qiskit at level",
         f"3. Aims, after correction: {noise.FEWER:g} times fewer shots where the two-qubit error is above",
-        f"{noise.NOISY:.1%}, elsewhere no more; no larger deviation; no less accurate, within confidence over inputs.",
+        f"{noise.NOISY:.1%}, elsewhere no more; no larger deviation, no larger error, no less accuracy.",
         "",
         *_markdown(*noise.against_unpruned(rows)),
         "",

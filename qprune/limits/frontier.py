@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from qprune._text import aligned, html_table
-from qprune.errors import OptionError
+from qprune.errors import OptionError, QpruneWarning
 from qprune.gates.costs import Costs
 from qprune.limits.certify import certify, options_under
 from qprune.limits.measured import Measured
@@ -157,7 +158,9 @@ def frontier(
                 if result is None:
                     # Each budget by itself: on from the circuit of a smaller one, most searches get stuck.
                     reduced = measured(prepared, limit.budget, limit.refit, watch) if k else start_of(prepared)
-                    result, cut = certify(prepared, limit, judged(prepared, reduced)), reduced.cut
+                    with warnings.catch_warnings():
+                        warnings.simplefilter("ignore", QpruneWarning)  # a curve shows what does not pay, too
+                        result, cut = certify(prepared, limit, judged(prepared, reduced)), reduced.cut
                     if found is not None and not cut:
                         found(result)
                 points.append(result)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 
 from qprune._progress import bar, is_shown
-from qprune.errors import OptionError
+from qprune.errors import OptionError, QpruneWarning
 from qprune.limits.progress import INTERRUPTED
 from qprune.limits.pruning import prune
 from qprune.limits.registry import LIMITS, limit_of
@@ -76,7 +77,9 @@ def trade_off(
     values = np.geomspace(SPAN * largest, largest, points).tolist()
     try:
         for value in bar("trade-off", "pruning", is_shown(progress), of=values):
-            point = prune(task, limit_of(used, value), **{"progress": False, **again})
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", QpruneWarning)  # that large budgets do not pay is what a curve shows
+                point = prune(task, limit_of(used, value), **{"progress": False, **again})
             if point.certificate.options.get("cut_short") == INTERRUPTED:
                 break
             found.append(trade_off_point(point))

@@ -76,6 +76,8 @@ def check_options(checks: Checks, task: Task, result: Result) -> None:
         raise damaged(f"the limit {limit['name']!r} is on {LIMITS[limit['name']]!r}, not {limit['judged_by']!r}")
     if "budget" in limit and limit["name"] not in (*BUDGETED, "under_noise", "accuracy"):
         raise damaged(f"the limit {limit['name']!r} has no budget")
+    if limit["name"] in ("proven", "threshold") and "tolerance" not in limit:
+        raise damaged(f"the limit {limit['name']} does not say its tolerance")
     for name, value in (*((name, options[name]) for name in KINDS if name not in MAYBE), *limit.items()):
         if name in KINDS and not KINDS[name](value):
             raise damaged(f"option {name} cannot be {value!r}")
