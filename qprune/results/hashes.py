@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,9 @@ GRAIN = 2**10  # coordinates are multiples of 1/GRAIN, so that most products and
 # Significant digits of the values there. The only rounding that enters a hash: another order of terms, or the sine of
 # another processor, moves a value by 1e-16 and changes its digits with a chance of about 1e-6.
 VALUE_DIGITS = 10
+# Times this, no value of a short decimal or dyadic fraction lies half-way between two numbers of so many digits, where
+# 0.4·x·2·x and 0.8·x·x, a last bit apart, would be written differently.
+OFF_TIES = sqrt(2)
 
 # Told by their parameters and flags alone. Their definitions are made from these, by synthesis that may round
 # differently or be another one in another version of Qiskit; those of all other gates are opened.
@@ -191,4 +195,4 @@ def _value(angle: ParameterExpression, point: Mapping[str, float]) -> str:
         value = complex(angle.bind({p: point[p.name] for p in angle.parameters}).numeric())
     except (ZeroDivisionError, OverflowError, RuntimeError, CircuitError):
         return "none"
-    return ",".join(f"{part + 0.0:.{VALUE_DIGITS - 1}e}" for part in (value.real, value.imag))
+    return ",".join(f"{part * OFF_TIES + 0.0:.{VALUE_DIGITS - 1}e}" for part in (value.real, value.imag))
