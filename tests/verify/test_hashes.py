@@ -187,7 +187,7 @@ def test_the_same_function_in_other_words_has_the_same_hash(first, second):
 
 
 def test_short_fractions_are_not_written_half_way():
-    """Where a value is a decimal of one digit more than counts, its last bit would decide: as it did for one of these."""
+    """Where a value has one digit more than counts, its last bit would decide, as it did for one of these."""
     for tenths in range(1, 91):
         first, second = tenths / 10 * X * X, X * (tenths / 10) * X
         third = (tenths / 20 * X) * (2 * X)
