@@ -14,6 +14,7 @@ from benchmarks.peers.chains import CHAINS
 from benchmarks.peers.circuits import cases
 from benchmarks.peers.sides import TOOLS
 from benchmarks.records import RESULTS
+from benchmarks.strategies import run as strategies
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -81,6 +82,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command == "libraries":
         libraries.run(options.out, quick=options.quick)
         print(f"rows added to {options.out}; now `python -m benchmarks tables`")
+        return 0
+    if options.command == "strategies":
+        strategies.run(
+            options.out,
+            quick=options.quick,
+            names=options.circuits,
+            limits=options.limits,
+            chosen=options.strategies,
+            budgets=options.budgets,
+            seeds=options.seeds,
+            everywhere=not options.no_everywhere,
+        )
+        print(f"rows added to {options.out}; now `python -m benchmarks tables` and `python -m benchmarks plots`")
         return 0
     if options.command == "training":
         training.run(options.out, quick=options.quick)
@@ -165,6 +179,17 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("libraries", help="what qprune does itself beside the library that is nearest to it")
     command.add_argument("--out", type=Path, default=RESULTS / "libraries.jsonl", help="file to which rows are added")
     command.add_argument("--quick", action="store_true", help="the smallest case of each")
+
+    command = commands.add_parser("strategies", help="every strategy under every limit, on all circuits")
+    command.add_argument("--out", type=Path, default=RESULTS / "strategies.jsonl", help="file to which rows are added")
+    command.add_argument("--quick", action="store_true", help="one small circuit, minutes: to see that it works")
+    known = tuple(strategies.circuits())
+    command.add_argument("--circuits", nargs="+", default=(), choices=known, metavar="NAME", help="only these")
+    command.add_argument("--limits", nargs="+", default=(), choices=tuple(strategies.LIMITS), help="only these")
+    command.add_argument("--strategies", nargs="+", default=(), choices=tuple(strategies.STRATEGIES), help="only these")
+    command.add_argument("--budgets", nargs="+", type=float, default=strategies.BUDGETS, help="default %(default)s")
+    command.add_argument("--seeds", type=_positive, default=strategies.SEEDS, help="of what draws (default 5)")
+    command.add_argument("--no-everywhere", action="store_true", help="prove nothing for every input of the results")
 
     command = commands.add_parser("training", help="a training step on the pruned tape over the original's")
     command.add_argument("--out", type=Path, default=RESULTS / "training.jsonl", help="file to which rows are added")

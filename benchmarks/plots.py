@@ -17,6 +17,9 @@ from benchmarks import between, scaling
 from benchmarks.noise import figures as noise
 from benchmarks.noise.run import NAME as NOISE
 from benchmarks.records import Row, read
+from benchmarks.strategies import report as strategies
+from benchmarks.strategies.run import LIMITS
+from benchmarks.strategies.run import NAME as STRATEGIES
 
 DPI = 150
 
@@ -37,6 +40,9 @@ def run(folder: Path) -> list[Path]:
         written.append(_save(noise.pareto(rows, model), folder / f"{NOISE}-{model}.png"))
     if rows:
         written.append(_save(noise.predicted(rows), folder / f"{NOISE}-predicted.png"))
+    for limit in LIMITS:
+        if (figure := strategies.draw(read(folder, STRATEGIES), limit)) is not None:
+            written.append(_save(figure, folder / f"{STRATEGIES}-{limit.replace(', ', '-')}.png"))
     return written
 
 

@@ -12,6 +12,8 @@ from benchmarks.noise.run import NAME as NOISE
 from benchmarks.peers import report as peers
 from benchmarks.peers.run import FAIR, SIDES
 from benchmarks.records import Row, read
+from benchmarks.strategies import report as strategies
+from benchmarks.strategies.run import NAME as STRATEGIES
 
 ALL_CIRCUITS = "### all circuits"  # the heading of the table that README.md shows
 EVERY_INPUT = "### For every input"
@@ -27,6 +29,7 @@ def run(folder: Path) -> list[Path]:
         NOISE: noise_table,
         wide.NAME: wide_table,
         libraries.NAME: libraries.table,
+        STRATEGIES: strategies.tables,
     }.items():
         rows = read(folder, name)
         if rows:

@@ -27,6 +27,21 @@ def test_examples_run_in_order(document, monkeypatch, capsys):
     assert "proven (T2)" in capsys.readouterr().out
 
 
+def test_the_examples_of_strategies_run(capsys):
+    """By a portfolio, by name, and by a strategy written in the page."""
+    text = (ROOT / "docs" / "strategies.md").read_text(encoding="utf-8")
+    namespace: dict = {}
+    for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        exec(compile(block, "docs/strategies.md", "exec"), namespace)
+    assert namespace["result"].certificate.largest_measured <= 0.05
+    assert int(capsys.readouterr().out) < namespace["task"].circuit.size()
+
+
+def test_the_page_of_strategies_names_every_one():
+    text = (ROOT / "docs" / "strategies.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `([\w-]+)`", text, re.MULTILINE)) == set(qprune.strategies.STRATEGIES)
+
+
 DOCUMENTS = [
     "README.md",
     "CONTRIBUTING.md",
@@ -36,6 +51,7 @@ DOCUMENTS = [
     "docs/design.md",
     "docs/guide.md",
     "docs/numbers.md",
+    "docs/strategies.md",
     "docs/testing.md",
     "docs/faq.md",
     "docs/glossary.md",
