@@ -90,16 +90,17 @@ def watch_of(prepared: Prepared, within: Watch[Reduced] | None = None) -> Watch[
 def compressor_of(prepared: Prepared, watch: Watch[Reduced] | None = None) -> Compressor:
     """Removal with refit, from a prepared circuit, under its own watch unless given."""
     settings, before = prepared.settings, prepared.prefix.outputs
+    watch = watch_of(prepared) if watch is None else watch
     return Compressor(
         prepared.task,
         prepared.sites,
         prepared.is_prunable,
         prepared.costs,
         settings.seed,
-        settings.ordering.seeded(settings.seed, surroundings(prepared)),
+        settings.ordering.seeded(settings.seed, surroundings(prepared, check=watch.check)),
         lambda reduced: removals(prepared, reduced),
         float(doubt(prepared.task, before, before).max()),
-        watch_of(prepared) if watch is None else watch,
+        watch,
     )
 
 
@@ -123,15 +124,18 @@ def removed(
             return removed(prepared, budget, measure, start, watch, forecast, in_outputs)
         return replace(watch.best or start, cut=watch.cut)
     settings = prepared.settings
-    proposer = settings.ordering.seeded(settings.seed, surroundings(prepared, budget if in_outputs else None))
+    around = surroundings(prepared, budget if in_outputs else None, watch.check)
+    proposer = settings.ordering.seeded(settings.seed, around)
     offers = partial(removals, prepared)
     return remove_verified(start, budget, offers, measure, proposer, watch, forecast)
 
 
-def surroundings(prepared: Prepared, budget: float | None = None) -> Surroundings:
+def surroundings(
+    prepared: Prepared, budget: float | None = None, check: Callable[[], None] = lambda: None
+) -> Surroundings:
     """What strategies are told beside the circuit at hand; without a budget where it is none of the outputs."""
     holds_states = prepared.settings.simulated.holds_states
-    return Surroundings(prepared.task, prepared.sites, prepared.costs, budget, holds_states)
+    return Surroundings(prepared.task, prepared.sites, prepared.costs, budget, holds_states, check)
 
 
 def forecast_of(prepared: Prepared) -> Forecast | None:

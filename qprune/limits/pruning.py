@@ -52,8 +52,9 @@ def prune(
         limit: How far: `Threshold(ε)` (the paper's rule, default with ε = 0.05), `Proven(budget)`,
             `Measured(budget, refit=…)`, `Everywhere(budget, refit=…)` (for every input of the task's domain),
             `Accuracy(loss, refit=…)` or `UnderNoise(device, refit=…)`.
-        strategy: Who orders the gates: "q-iprune" (largest total cost), "magnitude", "random", or an object of
-            `qprune.strategies`. Under `Threshold` all that are admissible go, whatever the order.
+        strategy: Who proposes what goes, while the limit decides: "q-iprune" (the limit's own search), "mip", "qubo",
+            "brain-surgeon" or another of docs/strategies.md by name, or an object of `qprune.strategies` with
+            hyper-parameters. Under `Threshold` all that are admissible go, whoever proposes.
         noise: λ in [0, 1], or anything else that `calibrate` takes, or what it returned: deforms the geometry and
             widens the tolerance; read from a noise model, it sets the costs too.
         representatives: "identity"; "clifford": also the Clifford points of the class; "class": also medoids of

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -34,6 +34,7 @@ class Surroundings:
         costs: As in `prune`.
         budget: Largest deviation allowed, in the observables' unit; None where the limit has none in that unit.
         holds_states: Whether the simulator does.
+        check: Called before every deviation; may raise to end the search, as when its time is up.
     """
 
     task: Task
@@ -41,6 +42,7 @@ class Surroundings:
     costs: Costs = None
     budget: float | None = None
     holds_states: bool = True
+    check: Callable[[], None] = lambda: None
 
     @cached_property
     def outputs(self) -> FloatArray:
@@ -207,6 +209,8 @@ class Evidence:
 
     def deviation(self, gone: Collection[int]) -> float:
         """Largest change of any output on any sample from the original when these gates are gone; counts its calls."""
+        if self.around is not None:
+            self.around.check()
         self.counted[0] += 1
         return self.change(self.participation.without(gone) - self.target)
 

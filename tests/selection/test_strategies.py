@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from typing import ClassVar
 
@@ -14,9 +14,11 @@ from planted import BUDGET, evidence_of, rivals_that_cancel, small, trained
 import qprune
 from qprune import Measured, OptionError, Proven, Threshold, strategies
 from qprune.cli import main
+from qprune.limits.progress import OutOfTime
 from qprune.selection.strategies import STRATEGIES
 from qprune.selection.strategies.base import Proposal, Strategy, taken_in_turn
 
+QUICK = ("coarse-to-fine", "mip")  # one with sets made by the oracle, one with sets made by effects
 SEEN = [name for name in STRATEGIES if not STRATEGIES[name].replaces]  # those that look at outputs
 
 
@@ -69,7 +71,7 @@ def test_nonsense_is_refused_by_name(told):
 def test_the_limit_is_kept_and_the_seed_decides(name):
     """Whatever is proposed: measured and proven budgets hold on dense states, and the same seed says the same."""
     task = small(2)
-    for limit in (Measured(BUDGET), Proven(BUDGET)):
+    for limit in (Measured(BUDGET), Proven(BUDGET)) if name in QUICK else (Measured(BUDGET),):
         result = qprune.prune(task, limit, strategy=name, seed=3)
         for i in range(task.num_samples):
             before, after = state(task.bound_circuit(i)), state(result.task.bound_circuit(i))
@@ -79,9 +81,6 @@ def test_the_limit_is_kept_and_the_seed_decides(name):
     proposals = [STRATEGIES[name]().propose(evidence_of(task, seed=7)) for _ in range(2)]
     assert list(proposals[0].order) == list(proposals[1].order)
     assert [list(s) for s in proposals[0].sets] == [list(s) for s in proposals[1].sets]
-
-
-QUICK = ("coarse-to-fine", "mip")  # for every run of the tests; the others in the soak
 
 
 @pytest.mark.parametrize("name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.soak) for n in SEEN])
@@ -106,6 +105,24 @@ def test_what_cancels_goes_together_only_by_sets():
     assert evidence.deviation(pair) < BUDGET
     together = qprune.prune(task, Measured(BUDGET), strategy=Told((), (tuple(pair),), len(evidence.places)))
     assert {evidence.places[k] for k in pair} <= {e.site for e in together.certificate.replaced}
+
+
+def test_time_ends_a_strategy_too():
+    """The limit's watch is asked before every deviation, so that no search of a strategy outlasts it."""
+    whole = evidence_of(small(0))
+    asked = []
+
+    def check():
+        asked.append(None)
+        if len(asked) > 5:
+            raise OutOfTime
+
+    cut = replace(whole, around=replace(whole.around, check=check))
+    with pytest.raises(OutOfTime):
+        strategies.Elimination().propose(cut)
+    assert len(asked) == 6
+    result = qprune.prune(small(0), Measured(BUDGET), strategy="elimination", time_limit=1e-9)
+    assert result.certificate.largest_measured <= BUDGET
 
 
 def test_threshold_takes_all_that_is_admissible_whoever_proposes():

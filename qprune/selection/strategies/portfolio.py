@@ -27,7 +27,7 @@ class Portfolio(Strategy):
         QIPrune()
     """
 
-    members: Sequence[str | Strategy] = ("q-iprune", "mip", "coarse-to-fine")
+    members: Sequence[str | Strategy] = ("q-iprune", "mip", "equilibrium")
     name: ClassVar[str] = "portfolio"
     replaces: ClassVar[bool] = True
 
