@@ -17,6 +17,7 @@ from qprune.limits.compressor import Compressor
 from qprune.limits.prepared import Prepared
 from qprune.limits.progress import Watch
 from qprune.limits.removal import Forecast, Measure, Reduced, remove_verified
+from qprune.limits.second_opinions import second_opinions
 from qprune.limits.settings import Settings
 from qprune.selection.candidate import Candidate
 from qprune.selection.evidence import Surroundings
@@ -115,6 +116,7 @@ def removed(
 ) -> Reduced:
     """As many gates removed as a measure keeps within the budget, weights where they are.
 
+    Where nobody else proposes and looking is cheap, sets of gates are tried besides, and the cheapest circuit is taken.
     Under its own watch unless given one, whose end is then the caller's to see to. `in_outputs` says whether the budget
     is one of outputs, as strategies take it.
     """
@@ -125,9 +127,15 @@ def removed(
         return replace(watch.best or start, cut=watch.cut)
     settings = prepared.settings
     around = surroundings(prepared, budget if in_outputs else None, watch.check)
-    proposer = settings.ordering.seeded(settings.seed, around)
+    strategies = [settings.ordering]
+    if settings.ordering.searches and forecast is not None:
+        strategies += second_opinions(prepared)
     offers = partial(removals, prepared)
-    return remove_verified(start, budget, offers, measure, proposer, watch, forecast)
+    found = []
+    for strategy in strategies:
+        proposer = strategy.seeded(settings.seed, around)
+        found.append(remove_verified(start, budget, offers, measure, proposer, watch, forecast))
+    return min(found, key=watch.rank)
 
 
 def surroundings(

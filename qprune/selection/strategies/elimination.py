@@ -52,15 +52,19 @@ class Elimination(Strategy):
         ranked = evidence.ascending(alone**2 / np.maximum(evidence.costs, 1e-12 * evidence.costs.max(initial=0) or 1.0))
         chosen = sorted(ranked[: self.exact])
         if size > self.exact:
-            _cut(f"{size} candidates, of which the {self.exact} of least deviation per cost were decided exactly")
+            self.cut(f"{size} candidates, of which the {self.exact} of least deviation per cost were decided exactly")
         for asked, gone in enumerate(by_falling_cost(evidence.costs[chosen]), 1):
             some = [chosen[j] for j in gone]
             if evidence.deviation(some) <= evidence.budget:
                 return Proposal(order=ranked, sets=[some])
             if asked == self.leaves:
-                _cut(f"{asked} hypotheses asked without one that keeps the budget")
+                self.cut(f"{asked} hypotheses asked without one that keeps the budget")
                 break
         return Proposal(order=ranked)
+
+    def cut(self, why: str) -> None:
+        """Say that the set is no optimum."""
+        warnings.warn(f"elimination had to cut: {why}; its set is no optimum", stacklevel=3)
 
 
 def by_falling_cost(costs: FloatArray) -> Iterator[list[int]]:
@@ -79,7 +83,3 @@ def by_falling_cost(costs: FloatArray) -> Iterator[list[int]]:
             heapq.heappush(waiting, (total + cost, (*stay, following)))
             if stay:
                 heapq.heappush(waiting, (total + cost - float(costs[cheapest[stay[-1]]]), (*stay[:-1], following)))
-
-
-def _cut(why: str) -> None:
-    warnings.warn(f"elimination had to cut: {why}; its set is no optimum", stacklevel=2)

@@ -13,8 +13,8 @@ from qprune.selection.strategies.base import Strategy
 class QIPrune(Strategy):
     """Leaves the choice to the limit's own search over task-conditioned distances.
 
-    Under `Proven` that is an integer program over angles, under the limits that measure the order of d_q² per gain,
-    and with refit look-ahead, growing and saliency.
+    Under `Proven` that is an integer program over angles; under the limits that measure the order of d_q² per gain, on
+    small ensembles besides what `mip` and a short `elimination` propose; with refit look-ahead, growing and saliency.
 
     Example:
         >>> QIPrune()
