@@ -96,6 +96,9 @@ def tables(rows: Sequence[Row]) -> str:
         for name, rank in zip(found.names, found.ranks, strict=True):
             lines.append(_line(name, rank, found, [r for r in of_limit if r["config"]["strategy"] == name]))
         parts.append("\n".join(lines) + "\n")
+        others = {row["config"]["strategy"] for row in rows if row["config"]["limit"] == limit}
+        if missing := sorted(others - {*found.names, OPTIMUM}):
+            parts.append(f"Not on every circuit, and left out: {', '.join(missing)}.\n")
     if distances := above_optimum(rows):
         parts.append("## Above the true optimum\n")
         count = len({c for c, *_ in _optima(rows)})

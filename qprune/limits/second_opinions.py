@@ -13,7 +13,8 @@ from qprune.selection.strategies import Elimination, IntegerProgram, Strategy
 
 AMPLITUDES = 2**14  # of the whole ensemble, 2^n · M, up to which a look costs less than a tenth of a second or so
 CONSTRAINTS = 50_000  # numbers in the integer program's constraints, likewise
-CANDIDATES, HYPOTHESES = 20, 1000  # of the search over sets by falling saving
+CANDIDATES = 20  # of the search over sets by falling saving
+FEW, HYPOTHESES = 2**9, (8000, 1000)  # sets asked on ensembles of so few amplitudes, and on larger ones
 
 
 @dataclass(frozen=True)
@@ -29,9 +30,10 @@ def second_opinions(prepared: Prepared) -> list[Strategy]:
     outputs = prepared.prefix.outputs
     rows = outputs.means if outputs.distribution is None else outputs.distribution.T
     qubits = len({q for site in prepared.sites for q in site.qubits})
-    if 2**qubits * len(prepared.task.selected) > AMPLITUDES:
+    amplitudes = 2**qubits * len(prepared.task.selected)
+    if amplitudes > AMPLITUDES:
         return []
-    found: list[Strategy] = [_Glance(exact=CANDIDATES, leaves=HYPOTHESES)]
+    found: list[Strategy] = [_Glance(exact=CANDIDATES, leaves=HYPOTHESES[amplitudes > FEW])]
     if rows.size * len(prepared.prunable) <= CONSTRAINTS:
         found.append(IntegerProgram())
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from helpers import subsets
 from planted import (
     beside_the_classes,
     evidence_of,
@@ -12,6 +13,7 @@ from planted import (
     places,
     redundant,
     rivals_that_cancel,
+    small,
     weak_link,
 )
 
@@ -144,6 +146,22 @@ def test_a_gate_that_no_class_notices_goes_first():
     assert places(evidence, [int(np.argmax(sizes))]) == planted
     first = [strategies.Random().propose(evidence_of(beside_the_classes(), seed=s)).order[0] for s in SEEDS]
     assert np.mean([evidence.places[k] in planted for k in first]) < 0.5
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_on_few_candidates_the_default_is_no_worse_than_the_best_set(seed):
+    """Of all subsets whose deviation keeps the budget, without refit; merges afterwards may save more."""
+    task = small(seed)
+    evidence = evidence_of(task, budget=0.2)
+    kept = [s for s in subsets(range(len(evidence.costs))) if evidence.deviation(s) <= evidence.budget]
+    best = max(evidence.costs[list(s)].sum() for s in kept)
+    result = qprune.prune(task, Measured(0.2))
+    assert cost(result) <= evidence.costs.sum() - best + stays(evidence) + 1e-9
+
+
+def stays(evidence):
+    """Cost of the gates that are no candidates."""
+    return sum(default_cost(s) for k, s in enumerate(evidence.sites) if k not in evidence.places)
 
 
 def test_a_portfolio_is_as_good_as_its_best_member():
