@@ -15,6 +15,7 @@ from benchmarks.strategies.run import LIMITS
 
 LEVEL = 0.05  # of the tests
 OPTIMUM = "optimum"
+EARLIER = "q-iprune, single gates"  # rows of an earlier commit
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,8 @@ def tables(rows: Sequence[Row]) -> str:
             lines.append(_line(name, rank, found, [r for r in of_limit if r["config"]["strategy"] == name]))
         parts.append("\n".join(lines) + "\n")
         others = {row["config"]["strategy"] for row in rows if row["config"]["limit"] == limit}
+        if any(row["config"]["strategy"] == EARLIER for row in rows if row["config"]["limit"] == limit):
+            parts.append(f"`{EARLIER}`: the default's search as it was before it tried sets besides.\n")
         if missing := sorted(others - {*found.names, OPTIMUM}):
             parts.append(f"Not on every circuit, and left out: {', '.join(missing)}.\n")
     if distances := above_optimum(rows):
@@ -160,5 +163,6 @@ def draw(rows: Sequence[Row], limit: str) -> Figure | None:
     axes.axvline(found.ranks[0] + found.critical, color="0.35", linestyle="--", linewidth=1)
     axes.set_yticks(places, found.names)
     axes.invert_yaxis()
-    axes.set_xlabel(f"mean rank over {found.circuits} circuits, {limit}; dashed: critical difference from the best")
+    axes.set_title(f"{limit}, {found.circuits} circuits")
+    axes.set_xlabel("mean rank; dashed: critical difference from the best")
     return figure
