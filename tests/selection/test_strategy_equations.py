@@ -137,6 +137,10 @@ def test_the_qubo_is_annealed_to_its_minimum(by):
         for kept in range(len(linear) + 1):
             proposal = strategies.Qubo(capacity=kept / len(linear)).propose(evidence)
             assert sum(map(len, proposal.sets)) == len(linear) - kept
+    for share in (0.05, 0.5, 0.77):  # between two gates, too
+        gone = strategies.Qubo(capacity=share, by=by, reads=2, sweeps=20).propose(evidence).sets
+        left = sizes.sum() - sum(sizes[k] for some in gone for k in some)
+        assert abs(left - share * sizes.sum()) <= sizes.max() / 2 + 1e-9
 
 
 def test_at_equilibrium_no_player_gains():

@@ -121,10 +121,11 @@ class Qubo(Strategy):
             if abs(found @ sizes - capacity) < min(slack, 1e-9):
                 break
             low, high = (middle, high) if found @ sizes > capacity else (low, middle)
-        while abs(best @ sizes - capacity) >= slack:  # one gate more or less, by the least energy
+        # One gate more or less, by the least energy; half the largest gate is as near as one gate can bring it.
+        while abs(best @ sizes - capacity) > slack * (1 + 1e-9):
             more = best @ sizes < capacity
             change = (linear + quadratic @ best) * (1 if more else -1)
-            change[best if more else ~best] = np.inf
+            change[(best if more else ~best) | (sizes == 0)] = np.inf
             best = best.copy()
             best[int(np.argmin(change))] ^= True
         return best
