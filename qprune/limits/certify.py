@@ -109,9 +109,11 @@ def _noise_record(
     forecast = forecast_of(prepared)
     simplified = start_of(prepared)
     circuits = ((simplified.task, simplified.sites, prepared.prefix.outputs), (end.task, end.sites, outputs))
-    before, after = (predicted(prepared, forecast, *circuit) for circuit in circuits)
     shots = shots or calibration.shots or SHOTS
-    at = [at_shots(prepared, forecast, *circuit, shots) for circuit in circuits]
+    # one circuit after the other, as the forecast keeps the last that it compiled
+    (before, first), (after, second) = (
+        (predicted(prepared, forecast, *circuit), at_shots(prepared, forecast, *circuit, shots)) for circuit in circuits
+    )
     return NoiseRecord(
         source=calibration.source,
         layout=calibration.layout,
@@ -122,7 +124,7 @@ def _noise_record(
         totals=(calibration.of(prepared.original).total, noise.total, calibration.of(end.sites).total),
         predicted=None if before is None or after is None else (before, after),
         tried=tried,
-        at_shots=_shots_record(shots, *at),
+        at_shots=_shots_record(shots, first, second),
     )
 
 
