@@ -14,20 +14,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qprune._arrays import FloatArray
+from qprune._threads import one_thread
 from qprune.gates.costs import Costs, cost_of
 from qprune.gates.sites import Site, circuit_of
 from qprune.gates.subgroups import subgroup_of
 from qprune.limits.progress import Watch
-from qprune.limits.refit import fit, predicted_square, saliencies, with_mixtures
+from qprune.limits.refit import GAIN, fit, predicted_square, saliencies, with_mixtures
 from qprune.limits.removal import LEAST_COST, Reduced, by_distance
-from qprune.limits.trial import FIT_STEPS, HOPELESS, Fitter, Trial
+from qprune.limits.trial import FIT_GAIN, FIT_STEPS, HOPELESS, Fitter, Trial
 from qprune.selection.candidate import Candidate
+from qprune.selection.select import longest_prefix
 from qprune.selection.strategies.base import Proposal, Proposer
 from qprune.simulators.values import check_memory
 from qprune.task.task import Task
 
 PROPOSALS = 6  # blocks of entangling gates tried at each size
 LOOK_AHEAD = 8  # single entangling gates tried in full, the best by first-order prediction
+GROWTH = 1.5  # additions at most in a search from nothing, times the number of entangling gates
+BEYOND = 8.0  # times the budget: how far removals one by one are followed
 FINALISTS = 2  # of these, how many are fitted to the end
 HOMOTOPY = 6  # steps from a gate to the identity, the weights following
 SCREEN_STEPS, FOLLOW_STEPS = 6, 2  # steps of a fit that only compares, and of one on the way to the identity
@@ -79,18 +83,20 @@ class Compressor:
         self.watch = Watch(self.rank) if watch is None else watch
         self.fitter = Fitter(self.original, ensemble.selected, selected, self.watch.check)
         self.block = self.chunk = len(sites)
+        self.failed = set[tuple[int, ...]]()  # gates whose loss, each by itself, broke the budget
 
     @property
     def searches(self) -> bool:
         """Whether the order of removal is this search's own, not a strategy's."""
         return self.strategy.searches
 
-    def compress(self, budget: float, start: Reduced | None = None) -> Reduced:
+    def compress(self, budget: float, start: Reduced | None = None, *, block: int | None = None) -> Reduced:
         """Entangling gates, then rotations, until nothing fits.
 
         Args:
             budget: Largest deviation of any output on any selected sample.
             start: Where to go on from; default: the simplified original.
+            block: Entangling gates to try at once at first; default: half of them.
 
         Raises:
             OutOfTime: The watch's time is up; it has the best circuit so far.
@@ -101,18 +107,20 @@ class Compressor:
             stages = [self._fewer_in_order]
         current = self.original if start is None else start
         self.watch.look(current)
-        self.block = self.chunk = len(current.sites)
-        while True:
-            before = current
-            for stage in stages:
-                self.chunk = len(current.sites)
-                while (smaller := stage(current, budget)) is not None:
-                    self.watch.look(smaller)
-                    current = smaller
-            if current is before:
-                return current
+        self.block = len(current.sites) if block is None else block
+        self.failed = set[tuple[int, ...]]()
+        with one_thread():
+            while True:
+                before = current
+                for stage in stages:
+                    self.chunk = len(current.sites)
+                    while (smaller := stage(current, budget)) is not None:
+                        self.watch.look(smaller)
+                        current = smaller
+                if current is before:
+                    return current
 
-    def grown(self, budget: float, steps: int) -> Reduced | None:
+    def grown(self, budget: float, steps: int, floating: bool) -> Reduced | None:
         """From no entangling gate on, add back the one that helps most, all weights fitted, until the budget is kept.
 
         The cheap way to small circuits. Ends without a result where the entangling gates cost as much as those of the
@@ -120,10 +128,14 @@ class Compressor:
 
         Args:
             budget: As in `compress`.
-            steps: Of the fits by which gates are compared; what is best differs between networks.
+            steps: Of the fits by which gates are compared.
+            floating: Whether gates go again whenever fewer of them fit better than as few did before. What is best
+                differs between networks.
 
         Raises:
             OutOfTime: The watch's time is up.
+
+        Source: Pudil, Novovičová and Kittler, Pattern Recognition Letters 15, 1119 (1994).
         """
         budget -= self.doubt
         start, sites = self.fitter.start(self.original), self.original.sites
@@ -131,22 +143,46 @@ class Compressor:
         most = sum(cost.values())
         if self.watch.best is not None:
             most = min(most, sum(self.cost(s) for s in self.watch.best.sites if len(s.qubits) > 1))
-        current = self.fitter.fitted(start.without(list(cost)), FIT_STEPS)
-        while True:
-            if current.deviation <= HOPELESS[0] * budget:
-                current = self.fitter.fitted_within(current, budget)
-                if current.deviation <= budget:
-                    return current.reduced
-            if sum(cost.values()) - sum(cost[k] for k in current.gone) >= most - self.least_cost:
-                return None
-            current = self.fitter.fitted(self._with_one_more(start, current, steps), FIT_STEPS)
+        least: dict[int, float] = {}  # square by number of gates
+        with one_thread():
+            current = self.fitter.fitted(start.without(list(cost)), FIT_STEPS)
+            for _ in range(int(GROWTH * len(cost))):
+                if current.deviation <= HOPELESS[0] * budget:
+                    within = self.fitter.fitted_within(current, budget)
+                    if within.deviation <= budget:
+                        self.watch.look(within.reduced)
+                        return within.reduced
+                kept = sum(cost[k] for k in set(cost) - set(current.gone))
+                if not current.gone or kept >= most + (self.least_cost if floating else -self.least_cost):
+                    return None
+                more = [[j for j in current.gone if j != k] for k in current.gone]
+                current = self._best_of(start, current, more, LOOK_AHEAD, steps)
+                current = self.fitter.fitted(current, FIT_STEPS, gain=FIT_GAIN if floating else GAIN)
+                if floating:
+                    current = self._with_fewer(start, current, list(cost), least, steps)
+        return None
 
-    def _with_one_more(self, start: Trial, current: Trial, steps: int) -> Trial:
-        """With the gate back that helps most: by first order, the best of these by a short fit."""
-        trials = [start.without([j for j in current.gone if j != k], current.weights) for k in current.gone]
+    def _with_fewer(
+        self, start: Trial, current: Trial, gates: Sequence[int], least: dict[int, float], steps: int
+    ) -> Trial:
+        """Without gates, one by one, while that fits better than as few gates ever did."""
+        while True:
+            kept = [k for k in gates if k not in current.gone]
+            least[len(kept)] = min(current.square, least.get(len(kept), np.inf))
+            if len(kept) - 1 not in least:
+                return current
+            fewer = self._best_of(start, current, [[*current.gone, k] for k in kept], LOOK_AHEAD // 2, steps)
+            fewer = self.fitter.fitted(fewer, FIT_STEPS, gain=FIT_GAIN)
+            if fewer.square >= (1 - FIT_GAIN) * least[len(kept) - 1]:
+                return current
+            current = fewer
+
+    def _best_of(self, start: Trial, current: Trial, sets: Sequence[list[int]], few: int, steps: int) -> Trial:
+        """Without one of these sets of gates, that which fits best: by first order, then by short fits of a few."""
+        trials = [start.without(gone, current.weights) for gone in sets]
         squares = [predicted_square(t.network, t.weights, self.fitter.target) for t in trials]
-        best = [trials[j] for j in np.argsort(squares, kind="stable")[:LOOK_AHEAD]]
-        return min((self.fitter.fitted(trial, steps) for trial in best), key=lambda t: t.square)
+        best = [trials[j] for j in np.argsort(squares, kind="stable")[:few]]
+        return min((self.fitter.fitted(trial, steps) for trial in best), key=lambda trial: trial.square)
 
     def adopt(self, reduced: Reduced) -> Reduced:
         """A circuit that was reduced elsewhere, as a place to start from."""
@@ -211,14 +247,34 @@ class Compressor:
     # -- rotations -------------------------------------------------------------------------------------------
 
     def _fewer_rotations(self, current: Reduced, budget: float) -> Reduced | None:
-        """The first in the order of saliency per cost, as many as fit, found by halving."""
+        """Along a path, always the least salient per cost, as far as the budget is kept; else the first that fits."""
         start = self.fitter.start(current)
-        loss = saliencies(start.network, start.weights, current.sites)
-        order = sorted(
-            (k for k in loss if self.prunable(current.sites[k])),
-            key=lambda k: loss[k] / max(self.cost(current.sites[k]), self.least_cost),
+        path, fitted = self._path(start, budget), dict[int, Trial]()
+
+        def fits(count: int) -> bool:
+            fitted[count] = self.fitter.fitted_within(path[count - 1], budget)
+            return fitted[count].deviation <= budget
+
+        if count := longest_prefix(len(path), fits):
+            return fitted[count].reduced
+        return self._first_that_fits(start, self._by_saliency(start), budget)
+
+    def _path(self, start: Trial, budget: float) -> list[Trial]:
+        """Without one rotation more each time, weights fitted a little, until that is far beyond the budget."""
+        path, current = list[Trial](), start
+        while current.deviation <= BEYOND * budget and (order := self._by_saliency(current)):
+            current = self.fitter.fitted(start.without([*current.gone, order[0]], current.weights), SCREEN_STEPS)
+            path.append(current)
+        return path
+
+    def _by_saliency(self, trial: Trial) -> list[int]:
+        """Rotations that are left, by what their loss costs per cost saved."""
+        sites = trial.base.sites
+        loss = saliencies(trial.network, trial.weights, sites)
+        return sorted(
+            (k for k in loss if self.prunable(sites[k])),
+            key=lambda k: loss[k] / max(self.cost(sites[k]), self.least_cost),
         )
-        return self._first_that_fit(start, order, budget)
 
     def _fewer_by_distance(self, current: Reduced, budget: float) -> Reduced | None:
         """By prefix distance: it still tells gates apart where outputs are stationary, as at the minimum of a VQE."""
@@ -251,15 +307,19 @@ class Compressor:
     def _first_that_fit(self, start: Trial, order: list[int], budget: float) -> Reduced | None:
         """The first quarter of an order, or half of that and so on; else the first of the next few by itself."""
         self.chunk = min(self.chunk, max(1, len(order) // 4))
-        while order:
+        while self.chunk > 1:
             smaller = self.fitter.fitted_within(start.without(order[: self.chunk]), budget)
             if smaller.deviation <= budget:
                 return smaller.reduced
-            if self.chunk == 1:
-                break
             self.chunk //= 2
-        for k in order[1 : 1 + LOOK_AHEAD]:
+        return self._first_that_fits(start, order, budget)
+
+    def _first_that_fits(self, start: Trial, order: Sequence[int], budget: float) -> Reduced | None:
+        """The first of the next few by itself; what did not fit in this search is not tried again."""
+        sites = start.base.sites
+        for k in [k for k in order if sites[k].origins not in self.failed][: 1 + LOOK_AHEAD]:
             smaller = self.fitter.fitted_within(start.without([k]), budget)
             if smaller.deviation <= budget:
                 return smaller.reduced
+            self.failed.add(sites[k].origins)
         return None

@@ -26,7 +26,8 @@ from qprune.simulators.engine import Network
 from qprune.simulators.readout import LARGEST_DISTRIBUTION
 
 ENGINE_QUBITS = 14  # beyond, Aer is as fast
-GROWING = (12, 20)  # steps of the fits by which gates are compared that might be added, one search each
+# How circuits are grown from nothing: steps of the fits that compare, and whether gates go again.
+GROWING = ((12, False), (6, True), (12, True))
 
 
 def check_removal(name: str, settings: Settings, refit: bool) -> None:
@@ -186,7 +187,7 @@ def measured(prepared: Prepared, budget: float, refit: bool, within: Watch[Reduc
 def compressed(prepared: Prepared, budget: float, within: Watch[Reduced] | None = None) -> Reduced:
     """Gates removed and weights moved, such that no output of any selected sample changes by more than the budget.
 
-    The best of several searches, the cheapest first, as each may get stuck: what goes without refit, circuits grown
+    The best of several searches, the cheapest first, as each may get stuck: what goes without refit, a circuit grown
     from nothing, and the whole circuit.
 
     Args:
@@ -199,13 +200,18 @@ def compressed(prepared: Prepared, budget: float, within: Watch[Reduced] | None 
         plain = removed(prepared, budget, partial(deviation_of, prepared), start, watch, forecast_of(prepared))
         compressor = compressor_of(prepared, watch)
         if compressor.searches:
-            grown = [found for steps in GROWING if (found := compressor.grown(budget, steps)) is not None]
-            starts = [None, None, *sorted(grown, key=watch.rank)[:1]]
+            grown = [found for how in GROWING if (found := compressor.grown(budget, *how)) is not None]
+            for begin in sorted(grown, key=watch.rank)[:1]:
+                few = 2 * _entangling(begin) <= _entangling(start)
+                compressor.compress(budget, begin, block=1 if few else None)
         else:
-            starts = [compressor.adopt(plain), None]
-        for begin in reversed(starts):
-            compressor.compress(budget, begin)
+            compressor.compress(budget, compressor.adopt(plain))
+        compressor.compress(budget)
     return replace(watch.best or start, cut=watch.cut)
+
+
+def _entangling(reduced: Reduced) -> int:
+    return sum(len(site.qubits) > 1 for site in reduced.sites)
 
 
 def replacements(prepared: Prepared, reduced: Reduced) -> list[Candidate]:

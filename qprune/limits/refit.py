@@ -20,6 +20,7 @@ from qprune.simulators.engine import Network
 from qprune.task.task import Task
 
 DAMPING = 1e-3  # first damping of Levenberg-Marquardt, relative to the diagonal of the Gauss-Newton matrix
+GAIN = 1e-4  # share by which a step must lower what is minimised for the next to be worth it
 RESIDUALS_PER_WEIGHT = 2  # from which on the Gauss-Newton matrix is trusted
 SMALLEST = 1e-12  # residual below which nothing is left to fit, in units of half the widest spectrum
 TREND = 4  # steps by whose fall of the residuals those to come are judged
@@ -52,7 +53,7 @@ def fit(
     *,
     steps: int,
     power: int = 2,
-    gain: float = 1e-4,
+    gain: float = GAIN,
     enough: float = 0.0,
     reach: float = np.inf,
 ) -> tuple[FloatArray, float]:
@@ -120,7 +121,9 @@ def _is_hopeless(norms: Sequence[float], largest: float, left: int, reach: float
 
 def _quadratic(relative: FloatArray, matrix: FloatArray, power: int) -> tuple[float, FloatArray, FloatArray]:
     """Σ|r|^p, and the Gauss-Newton matrix and slope of that sum's share p, all relative to the largest residual."""
-    root = np.asarray(np.abs(relative) ** (power / 2 - 1), dtype=float)  # ones for the mean square
+    if power == 2:
+        return float(relative @ relative), matrix.T @ matrix, relative @ matrix
+    root = np.asarray(np.abs(relative) ** (power / 2 - 1), dtype=float)
     half = root[:, None] * matrix
     normal, slope = np.asarray((power - 1) * (half.T @ half)), np.asarray((root * relative) @ half)
     return float(np.sum(relative**power)), normal, slope
