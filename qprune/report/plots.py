@@ -16,7 +16,6 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import Gate
 
 from qprune._optional import require
-from qprune._rounding import EXPECTATION_ROUNDING
 from qprune.errors import BundleError
 from qprune.results.result import PruneResult, deviation_name, two_qubit_gates
 from qprune.results.tradeoff import TradeOffPoint
@@ -147,12 +146,10 @@ def plot_frontier(results: Sequence[PruneResult], ax: Any = None) -> Any:
         The Axes.
     """
     ax = axes_of(ax)
-    # On a logarithmic axis nothing is zero: rounding of the outputs is the least that is drawn.
-    least = EXPECTATION_ROUNDING * max(r.original.largest_change for r in results)
-    deviations = [max(r.certificate.largest_measured, least) for r in results]
+    deviations = [r.certificate.largest_measured for r in results]
     for count, marker, label in ((lambda c: c.size(), "o", "gates"), (two_qubit_gates, "s", "two-qubit gates")):
         ax.plot([count(r.circuit) for r in results], deviations, marker=marker, markersize=4.5, label=label)
-    ax.set_yscale("log")
+    _from_zero(ax, max(deviations))  # rounding is drawn as the zero it is
     ax.set_xlabel("gates left")
     ax.set_ylabel("largest measured deviation")
     ax.legend()

@@ -57,8 +57,9 @@ def as_observables(given: Any, num_qubits: int) -> tuple[SparsePauliOp, ...] | N
     """What a user gave as observables, as Hermitian Pauli sums with real coefficients and each word once.
 
     Args:
-        given: One or a list of `SparsePauliOp`, `SparseObservable`, `Pauli`, Pauli label (the last letter is qubit 0)
-            or matrix of shape (2^n, 2^n); None for probabilities, which stays None.
+        given: One or a list of `SparsePauliOp`, `SparseObservable`, `Pauli`, Pauli label (the last letter is qubit 0),
+            label with coefficient `("ZI", 2.0)`, or matrix of shape (2^n, 2^n); None for probabilities, which stays
+            None.
         num_qubits: n, the qubits each must act on.
 
     Raises:
@@ -70,19 +71,28 @@ def as_observables(given: Any, num_qubits: int) -> tuple[SparsePauliOp, ...] | N
         [('ZI', (1+0j))]
         >>> as_observables([SparsePauliOp(["ZI", "IX", "ZI"], [0.5, 2.0, 0.25])], 2)[0].to_list()
         [('ZI', (0.75+0j)), ('IX', (2+0j))]
+        >>> [each.to_list() for each in as_observables([("ZI", 2.0), "IX"], 2)]
+        [[('ZI', (2+0j))], [('IX', (1+0j))]]
     """
     if given is None:
         return None
-    items = list(given) if isinstance(given, (list, tuple)) else [given]
+    items = list(given) if isinstance(given, (list, tuple)) and not _is_weighted(given) else [given]
     if not items:
         raise TaskError("observables is empty; give at least one, or None for probabilities")
     return tuple(_observable(item, num_qubits) for item in items)
+
+
+def _is_weighted(item: Any) -> bool:
+    """Whether it is a Pauli label with its coefficient."""
+    return isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], str) and not isinstance(item[1], str)
 
 
 def _observable(item: Any, num_qubits: int) -> SparsePauliOp:
     try:
         if isinstance(item, str):
             operator = SparsePauliOp(item)
+        elif _is_weighted(item):
+            operator = SparsePauliOp(item[0], float(item[1]))
         elif isinstance(item, SparsePauliOp):
             operator = item
         elif hasattr(item, "to_sparse_list") and hasattr(item, "bit_terms"):  # SparseObservable
@@ -93,7 +103,8 @@ def _observable(item: Any, num_qubits: int) -> SparsePauliOp:
             operator = from_matrix(item)
     except Exception as error:
         raise TaskError(
-            f"observable {item!r} is not a SparsePauliOp, a Pauli label such as 'ZII' or a Hermitian matrix"
+            f"observable {item!r} is not a SparsePauliOp, a Pauli label such as 'ZII', a pair ('ZII', 2.0) or a "
+            "Hermitian matrix"
         ) from error
     if operator.num_qubits != num_qubits:
         raise TaskError(
