@@ -7,10 +7,11 @@ from itertools import takewhile
 from pathlib import Path
 
 from benchmarks.records import RESULTS, ROOT
-from benchmarks.tables import ALL_CIRCUITS
+from benchmarks.tables import ALL_CIRCUITS, ALL_MODES, EVERY_INPUT, FOR_EVERY_INPUT
 from examples import classification
 
-HEADLINE = r"\| (proven bound|verified|verified, refit) \| 0\.05 \|"
+MODES = r"(every input|every input, refit|proven bound|verified|verified, refit)"
+HEADLINE = rf"\| {MODES} \| (0\.05|0\.0016) \|"
 
 
 def run(readme: Path = ROOT / "README.md", numbers: Path = ROOT / "docs" / "numbers.md") -> None:
@@ -18,10 +19,13 @@ def run(readme: Path = ROOT / "README.md", numbers: Path = ROOT / "docs" / "numb
     out = ROOT / "out" / "demo"
     classification.main(out=out)
     demo = out.with_suffix(".md").read_text(encoding="utf-8")
-    readme.write_text(_between(readme.read_text(encoding="utf-8"), "demo", demo), encoding="utf-8")
+    first = _between(readme.read_text(encoding="utf-8"), "demo", demo)
+    accuracy = RESULTS / "accuracy.md"
+    readme.write_text(_between(first, "every-input", _table_of(accuracy, after=FOR_EVERY_INPUT)), encoding="utf-8")
     text = numbers.read_text(encoding="utf-8")
-    text = _between(text, "accuracy", _table_of(RESULTS / "accuracy.md", keep=HEADLINE))
+    text = _between(text, "accuracy", _table_of(accuracy, keep=HEADLINE, after=ALL_MODES))
     text = _between(text, "peers", _table_of(RESULTS / "peers.md", after=ALL_CIRCUITS))
+    text = _between(text, "peers-every-input", _table_of(RESULTS / "peers.md", after=EVERY_INPUT))
     text = _between(text, "scaling", _table_of(RESULTS / "scaling.md"))
     text = _between(text, "noise", _table_of(RESULTS / "noise.md", after="## Pruned for the device"))
     text = _between(text, "wide", _table_of(RESULTS / "wide.md"))

@@ -12,6 +12,7 @@ from benchmarks.records import Row
 
 AIM = 1.5  # times what the best chain of peers removes
 OURS = "qprune"
+EVERY_INPUT = "qprune, every input"  # run on circuits with inputs, and compared where that is the measure
 Table = tuple[tuple[str, ...], list[tuple[str, ...]]]
 
 
