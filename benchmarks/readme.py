@@ -11,6 +11,7 @@ from benchmarks.tables import ALL_CIRCUITS, ALL_MODES, EVERY_INPUT, FOR_EVERY_IN
 from examples import classification
 
 MODES = r"(every input|every input, refit|proven bound|verified|verified, refit)"
+LARGER = r"\| 0\.1 \|"  # of the two budgets for every input, README shows one
 HEADLINE = rf"\| {MODES} \| (0\.05|0\.0016) \|"
 
 
@@ -21,7 +22,9 @@ def run(readme: Path = ROOT / "README.md", numbers: Path = ROOT / "docs" / "numb
     demo = out.with_suffix(".md").read_text(encoding="utf-8")
     first = _between(readme.read_text(encoding="utf-8"), "demo", demo)
     accuracy = RESULTS / "accuracy.md"
-    readme.write_text(_between(first, "every-input", _table_of(accuracy, after=FOR_EVERY_INPUT)), encoding="utf-8")
+    readme.write_text(
+        _between(first, "every-input", _table_of(accuracy, keep=LARGER, after=FOR_EVERY_INPUT)), encoding="utf-8"
+    )
     text = numbers.read_text(encoding="utf-8")
     text = _between(text, "accuracy", _table_of(accuracy, keep=HEADLINE, after=ALL_MODES))
     text = _between(text, "peers", _table_of(RESULTS / "peers.md", after=ALL_CIRCUITS))

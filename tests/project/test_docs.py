@@ -153,4 +153,6 @@ def test_what_the_site_lists_is_there():
 
 
 def test_the_readme_stays_an_invitation():
-    assert len((ROOT / "README.md").read_text(encoding="utf-8").split()) < 900
+    """Tables, which are made from results, are looked at rather than read."""
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    assert sum(len(line.split()) for line in lines if not line.startswith("|")) < 900
