@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import accuracy, between, libraries, plots, readme, refit, scaling, tables, training, wide
+from benchmarks import accuracy, between, exact, libraries, plots, readme, refit, scaling, tables, training, wide
 from benchmarks.noise import run as noise
 from benchmarks.peers import run as peers
 from benchmarks.peers.chains import CHAINS
@@ -95,6 +95,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             everywhere=not options.no_everywhere,
         )
         print(f"rows added to {options.out}; now `python -m benchmarks tables` and `python -m benchmarks plots`")
+        return 0
+    if options.command == "exact":
+        exact.run(options.out, quick=options.quick)
+        print(f"rows added to {options.out}; now `python -m benchmarks tables`")
         return 0
     if options.command == "training":
         training.run(options.out, quick=options.quick)
@@ -190,6 +194,10 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--budgets", nargs="+", type=float, default=strategies.BUDGETS, help="default %(default)s")
     command.add_argument("--seeds", type=_positive, default=strategies.SEEDS, help="of what draws (default 5)")
     command.add_argument("--no-everywhere", action="store_true", help="prove nothing for every input of the results")
+
+    command = commands.add_parser("exact", help="two-qubit gates that exact rewriting takes away, beside other tools")
+    command.add_argument("--out", type=Path, default=RESULTS / "exact.jsonl", help="file to which rows are added")
+    command.add_argument("--quick", action="store_true", help="one small circuit")
 
     command = commands.add_parser("training", help="a training step on the pruned tape over the original's")
     command.add_argument("--out", type=Path, default=RESULTS / "training.jsonl", help="file to which rows are added")

@@ -101,7 +101,14 @@ def test_every_change_is_noticed(folder):
 FREE = {
     "certificate.json": (
         *("options.strategy", "options.seed", "options.costs", "options.representatives", "options.prune_encoding"),
-        *("options.resynthesis", "options.limit.window", "options.limit.refit", "options.beta", "options.gamma"),
+        *(
+            "options.resynthesis",
+            "options.couplings",
+            "options.limit.window",
+            "options.limit.refit",
+            "options.beta",
+            "options.gamma",
+        ),
         *("noise.source", "noise.layout", "noise.noiseless", "noise.predicted", "noise.totals", "noise.tried"),
         *("noise.at_shots", "options.shots", "options.limit.shots"),
         *("noise.coherence", "noise.infidelity", "noise.accumulated"),
