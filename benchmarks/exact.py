@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -148,7 +149,7 @@ def _ladder(circuit: QuantumCircuit, word: list[tuple[int, str]], angle: object)
     for q, letter in word:
         if letter != "Z":
             getattr(inner, {"X": "h", "Y": "sx"}[letter])(q)
-    for (a, _), (b, _) in zip(word, word[1:], strict=False):
+    for (a, _), (b, _) in pairwise(word):
         inner.cx(a, b)
     circuit.compose(inner, inplace=True)
     circuit.rz(angle, word[-1][0])

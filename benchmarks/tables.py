@@ -92,9 +92,9 @@ def exact_table(rows: Sequence[Row]) -> str:
         [
             "# What exact rewriting takes away",
             "",
-            "Made by `python -m benchmarks tables` from the rows beside it. CX left, and weights left where some went and",
-            f"are not bound; the largest deviation of any output is {largest:.1e}. Time is processor time over that of one",
-            "plain Aer pass of the circuit's samples.",
+            "Made by `python -m benchmarks tables` from the rows beside it. CX left, and weights left where some went",
+            f"and the others are free; the largest deviation of any output is {largest:.1e}. Time is processor time",
+            "over that of one plain Aer pass of the circuit's samples.",
             "",
             *_markdown(*sums),
             "",

@@ -104,6 +104,31 @@ def in_pauli_form(
     return current, told
 
 
+def without_unseen(task: Task, sites: Sequence[Site]) -> tuple[tuple[Site, ...], tuple[ExactChange, ...]]:
+    """The circuit without the rotations that no output sees, all other gates as they are, until nothing more goes.
+
+    Where words stand that pass all later ones gates need not: a rotation may stand before CX gates that it does not
+    commute with, and do nothing all the same.
+
+    Args:
+        task: Says what is measured.
+        sites: The circuit, simplified.
+    """
+    done: list[Site] = []
+    changes: list[ExactChange] = []
+    for part in regions(task, sites, None, "circuit"):
+        found = _without_unseen(part, form_of(part)) if isinstance(part, Region) else None
+        new, gone = found or (part.sites if isinstance(part, Region) else part, [])
+        done += new
+        changes += gone
+    if not changes:
+        return tuple(sites), ()
+    current, simplified = simplify(task, done)
+    current, networks = shorten_networks(task, current)
+    current, more = without_unseen(task, current)
+    return current, (*changes, *simplified, *networks, *more)
+
+
 def total_cost(sites: Sequence[Site], costs: Costs) -> float:
     """What all gates together cost."""
     return sum(cost_of(site, costs) for site in sites)

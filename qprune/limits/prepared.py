@@ -10,6 +10,7 @@ import numpy as np
 from qprune._arrays import FloatArray
 from qprune.errors import OptionError, TaskError
 from qprune.exact.cx_networks import shorten_networks
+from qprune.exact.pauli import without_unseen
 from qprune.exact.simplify import ExactChange, simplify
 from qprune.gates.costs import Costs
 from qprune.gates.sites import Site, circuit_of, sites_of
@@ -115,7 +116,8 @@ def prepare(task: Task, settings: Settings, comparison: Comparison) -> Prepared:
     runner = Runner(simulator, settings.executor)
     original = sites_of(task)
     simpler, exact = simplify(task, original)
-    sites, networks = shorten_networks(task, simpler)
+    shorter, networks = shorten_networks(task, simpler)
+    sites, unseen = without_unseen(task, shorter)
     noise = calibration.of(sites)
     costs = calibration.costs(sites) if settings.costs is None else settings.costs
     prefix = _looked_at(runner, settings, task, sites, settings.shown)
@@ -128,7 +130,7 @@ def prepare(task: Task, settings: Settings, comparison: Comparison) -> Prepared:
         runner=runner,
         original=original,
         sites=sites,
-        exact=exact + networks,
+        exact=exact + networks + unseen,
         noise=noise,
         costs=costs,
         prefix=prefix,

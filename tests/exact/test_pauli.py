@@ -16,7 +16,7 @@ from qiskit.quantum_info import Clifford, Operator, Pauli, SparsePauliOp, random
 
 import qprune
 from qprune import Measured, Proven, Task
-from qprune.exact.pauli import Region, form_of, in_pauli_form, regions, total_cost, written
+from qprune.exact.pauli import Region, form_of, in_pauli_form, regions, total_cost, without_unseen, written
 from qprune.exact.pauli_form import is_inside, pauli_form
 from qprune.exact.simplify import output_sums, simplify
 from qprune.gates.sites import circuit_of, sites_of
@@ -73,6 +73,9 @@ def check_every_way(data):
     couplings = data.draw(st.sampled_from(["circuit", "any"]))
     for new in every_way(task, sites, couplings):
         same(task, new, rng)
+    seen, gone = without_unseen(task, sites)
+    same(task, seen, rng)
+    assert len(seen) <= len(sites) - bool(gone)
     chosen, changes = in_pauli_form(task, sites, None, couplings)
     same(task, chosen, rng, gradients=True)
     assert total_cost(chosen, None) <= total_cost(sites, None)
@@ -172,6 +175,23 @@ def test_weights_that_no_output_sees_go_even_where_no_gate_can_be_saved():
     flat = {p for p, slope in zip(task.circuit.parameters, slopes, strict=True) if slope < 1e-9}
     assert set(circuit.parameters) - set(circuit_of(task, sites).parameters) <= flat
     assert len(circuit_of(task, sites).parameters) < 24
+
+
+def test_nothing_is_spent_on_what_no_output_sees():
+    """Planted: without the drop of words a proof would pay for these rotations, one by one."""
+    circuit = entangler(6, 3)
+    task = Task(circuit, "IIIIIZ", weights=np.random.default_rng(1).uniform(0.4, 2, 18))
+    result = qprune.prune(task, Proven(0.0))
+    point = {p: 0.3 + k for k, p in enumerate(circuit.parameters)}
+    slopes = np.abs(gradient(task, circuit, point))[:, 0]
+    flat = {p.name for p, slope in zip(circuit.parameters, slopes, strict=True) if slope < 1e-9}
+    gone = {p.name for p in circuit.parameters} - {p.name for p in result.simplified.parameters}
+    assert gone
+    assert gone <= flat
+    assert not result.certificate.replaced
+    told = {entry.index: entry for entry in result.plan if entry.action == "simplify"}
+    assert gone <= {p.name for k in told for a in sites_of(task)[k].operation.params for p in a.parameters}
+    qprune.verify(task, result)
 
 
 def test_equal_words_merge_though_other_gates_stand_between():
