@@ -87,7 +87,17 @@ def in_pauli_form(
         task: Gives new gates their role, and says what is measured.
         sites: The circuit, simplified.
         costs: Of gates; what decides.
+        couplings: "circuit"; or "any", which lets two-qubit gates act on all qubits, and takes the cheaper of both.
     """
+    if couplings == "any":  # more choice, but the search is greedy
+        ways = [_in_pauli_form(task, sites, costs, each) for each in COUPLINGS]
+        return min(ways, key=lambda way: total_cost(way[0], costs))
+    return _in_pauli_form(task, sites, costs, couplings)
+
+
+def _in_pauli_form(
+    task: Task, sites: Sequence[Site], costs: Costs, couplings: str
+) -> tuple[tuple[Site, ...], tuple[ExactChange, ...]]:
     done: list[Site] = []
     changes: list[ExactChange] = []
     for part in regions(task, sites, costs, couplings):

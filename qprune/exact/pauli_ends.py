@@ -14,7 +14,7 @@ from qprune.gates.sites import Word
 
 Graph = NDArray[np.bool_]
 CZ, CX, XC = (TYPES.index((LETTERS.index(p), LETTERS.index(q))) for p, q in ("ZZ", "ZX", "XZ"))
-LONGEST = 4  # qubits on the way between two that an edge joins; gates double with each
+LONGEST = 6  # qubits on the way between two that an edge joins; gates double with each
 
 
 def state_moves(stabilisers: PauliList, gates: Gates) -> list[Move] | None:
@@ -51,12 +51,13 @@ def state_moves(stabilisers: PauliList, gates: Gates) -> list[Move] | None:
 
 def _way(gates: Gates, start: int, end: int) -> list[int] | None:
     """The qubits on a shortest way of at most `LONGEST`, both ends included; None where there is none."""
-    ways = [[start]]
+    ways = {start: [start]}  # by their ends; those that are there are as short as any
     for _ in range(LONGEST - 1):
-        ways = [[*way, q] for way in ways for q in gates.neighbours(way[-1]) if q not in way]
-        found = next((way for way in ways if way[-1] == end), None)
-        if found is not None:
-            return found
+        longer = [[*way, q] for way in ways.values() for q in gates.neighbours(way[-1])]
+        for way in longer:
+            ways.setdefault(way[-1], way)
+        if end in ways:
+            return ways[end]
     return None
 
 
