@@ -140,9 +140,12 @@ def test_weights_in_any_unit(limit, options, power):
 
 @pytest.mark.parametrize(("limit", "options"), MODES[1:])
 def test_costs_in_any_unit(limit, options):
+    """Of all gates that resynthesis may bring in, too: those not named would keep their default."""
     plans = []
+    named = {"cx": 10, "swap": 30, "ry": 1, "rz": 0.1, "rx": 1}
+    named |= {"h": 1, "x": 1, "sx": 1, "sxdg": 1, "z": 0.1, "s": 0.1, "sdg": 0.1}
     for unit in (1.0, 2.0**-60):
-        costs = {name: cost * unit for name, cost in {"cx": 10, "swap": 30, "ry": 1, "rz": 0.1, "rx": 1}.items()}
+        costs = {name: cost * unit for name, cost in named.items()}
         plans.append(plan(prune(ansatz(SUMS), limit, costs=costs, **options)))
     assert plans[0] == plans[1]
 
