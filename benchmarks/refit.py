@@ -18,7 +18,8 @@ from benchmarks.records import ROOT, Row, append, commit_of, provenance, rows_of
 NETWORKS = ("iris-4q", "cancer-4q", "wine-6q", "digits-6q", "digits4-8q", "digits-10q")
 SEEDS = range(5)
 BUDGET = 0.05
-SIDES = ("qprune", "other checkout", "lightning", "jax")
+NAME, OURS, OTHER = "refit", "qprune", "other checkout"
+SIDES = (OURS, OTHER, "lightning", "jax")
 
 _LOAD = """
 import json, sys, time
@@ -92,7 +93,8 @@ _QNODE = (
     _LOAD
     + """
 import pennylane as qml
-NAMES = {"rx": qml.RX, "ry": qml.RY, "rz": qml.RZ, "cx": qml.CNOT, "cz": qml.CZ, "h": qml.Hadamard, "rzz": qml.IsingZZ}
+NAMES = {"rx": qml.RX, "ry": qml.RY, "rz": qml.RZ, "cx": qml.CNOT, "cz": qml.CZ, "h": qml.Hadamard,
+    "p": qml.PhaseShift, "rzz": qml.IsingZZ}
 where = {p: ("w", j) for j, p in enumerate(task.weight_params)} | {p: ("x", j) for j, p in enumerate(task.input_params)}
 gates = []
 for item in task.circuit.data:
@@ -186,20 +188,20 @@ def run(
         if checkout != ROOT:
             where["commit"] = commit_of(checkout)
         where["versions"] |= found.pop("versions", {})
-        append(out, {"benchmark": "refit", "config": config, **found, **where})
+        append(out, {"benchmark": NAME, "config": config, **found, **where})
 
 
 def _work(
     networks: Sequence[str], seeds: Sequence[int], quick: bool, against: Path | None, python: str
 ) -> Iterator[tuple[Row, str, list[str], Path, str]]:
-    sides = {"qprune": (ROOT, sys.executable)}
+    sides = {OURS: (ROOT, sys.executable)}
     if against is not None:
-        sides["other checkout"] = (against.resolve(), python)
+        sides[OTHER] = (against.resolve(), python)
     repeats = "3" if quick else "7"
     for name in networks:
         folder = str(ROOT / "circuits" / name)
         jacobians = [(side, _JACOBIAN, *place) for side, place in sides.items()]
-        jacobians += [(side, code, *sides["qprune"]) for side, code in (("lightning", _LIGHTNING), ("jax", _JAX))]
+        jacobians += [(side, code, *sides[OURS]) for side, code in (("lightning", _LIGHTNING), ("jax", _JAX))]
         for side, code, checkout, interpreter in jacobians:
             yield {"what": "jacobian", "network": name, "side": side}, code, [folder, repeats], checkout, interpreter
         for seed in list(seeds)[:1] if quick else seeds:

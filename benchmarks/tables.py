@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 
-from benchmarks import accuracy, exact, libraries, scaling, training, wide
+from benchmarks import accuracy, exact, libraries, refit, scaling, training, wide
 from benchmarks.noise import report as noise
 from benchmarks.noise.estimates import SHOTS
 from benchmarks.noise.run import NAME as NOISE
@@ -29,6 +30,7 @@ def run(folder: Path) -> list[Path]:
         training.NAME: training_table,
         NOISE: noise_table,
         wide.NAME: wide_table,
+        refit.NAME: refit_table,
         libraries.NAME: libraries.table,
         STRATEGIES: strategies.tables,
         exact.NAME: exact_table,
@@ -238,6 +240,55 @@ def peers_tables(rows: Sequence[Row]) -> str:
         lines += ["", "</details>", ""]
     lines += ["## Not run to the end", "", *(peers.not_run(rows) or ["Nothing."]), "", *_origins(rows), ""]
     return "\n".join(lines)
+
+
+def refit_table(rows: Sequence[Row]) -> str:
+    """Searches with refit beside another checkout's, seed by seed, and Jacobians beside other tools'."""
+    ok = [row for row in rows if "failed" not in row]
+    searches = {(r["config"]["network"], r["config"]["seed"], r["config"]["side"]): r for r in ok if "gates" in r}
+    lines = []
+    for network, seed, side in sorted(searches):
+        if side == refit.OURS:
+            ours, other = (searches.get((network, seed, each)) for each in (refit.OURS, refit.OTHER))
+            both = [row for row in (other, ours) if row is not None]
+            times = [row["processor_seconds"] for row in both]
+            lines.append(
+                (
+                    *(network, str(seed)),
+                    " → ".join(f"{seconds:.3g} s" for seconds in times),
+                    f"{times[0] / times[1]:.2g}" if len(both) > 1 else "",
+                    *(" → ".join(str(row[key]) for row in both) for key in ("gates", "two_qubit_gates")),
+                )
+            )
+    jacobians = {(r["config"]["network"], r["config"]["side"]): r for r in ok if r["config"]["what"] == "jacobian"}
+    slopes = [
+        (name, *(_median_ms(jacobians.get((name, side))) for side in refit.SIDES))
+        for name in dict.fromkeys(name for name, _ in jacobians)
+    ]
+    failed = [f"{', '.join(map(str, row['config'].values()))}: {row['failed']}" for row in rows if "failed" in row]
+    return "\n".join(
+        [
+            "# What refit costs",
+            "",
+            "Made by `python -m benchmarks tables` from the rows beside it; [how](../README.md#refit).",
+            "",
+            f"## `Measured({refit.BUDGET}, refit=True)`: the other checkout → this one",
+            "",
+            *_markdown(("network", "seed", "processor time", "ratio", "gates", "two-qubit gates"), lines),
+            "",
+            "## Derivatives of all outputs on all samples, ms of processor time, median of the repetitions",
+            "",
+            *_markdown(("network", *refit.SIDES), slopes),
+            "",
+            *([f"Not run: {'; '.join(failed)}.", ""] if failed else []),
+            *_origins(rows),
+            "",
+        ]
+    )
+
+
+def _median_ms(row: Row | None) -> str:
+    return "" if row is None else f"{1000 * median(row['processor_seconds']):.3g}"
 
 
 def noise_table(rows: Sequence[Row]) -> str:
