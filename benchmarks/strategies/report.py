@@ -15,7 +15,6 @@ from benchmarks.strategies.run import LIMITS
 
 LEVEL = 0.05  # of the tests
 OPTIMUM = "optimum"
-EARLIER = "q-iprune, single gates"  # rows of an earlier commit
 
 
 @dataclass(frozen=True)
@@ -98,8 +97,6 @@ def tables(rows: Sequence[Row]) -> str:
             lines.append(_line(name, rank, found, [r for r in of_limit if r["config"]["strategy"] == name]))
         parts.append("\n".join(lines) + "\n")
         others = {row["config"]["strategy"] for row in rows if row["config"]["limit"] == limit}
-        if any(row["config"]["strategy"] == EARLIER for row in rows if row["config"]["limit"] == limit):
-            parts.append(f"`{EARLIER}`: the default's search as it was before it tried sets besides.\n")
         if missing := sorted(others - {*found.names, OPTIMUM}):
             parts.append(f"Not on every circuit, and left out: {', '.join(missing)}.\n")
     if distances := above_optimum(rows):
