@@ -101,7 +101,6 @@ def confirm(original: Task, pruned: Task, claim: Claim) -> tuple[Confirmed, ...]
     confirmed = []
     for r, (output, weight) in enumerate(zip(claim.outputs, weights, strict=True)):
         name, rounding = original.output_names[r], weight * ROUNDING * EPS
-        attained = _attained(original, pruned, output, domain, r, rounding, name)
         seen = found.seen_from(original.output_supports[r])
         change, error = _change(original, pruned, seen, r, rounding)
         doubt = weight * seen.doubt(domain.low.min(axis=0), domain.high.max(axis=0))  # on top of what inputs do
@@ -109,6 +108,7 @@ def confirm(original: Task, pruned: Task, claim: Claim) -> tuple[Confirmed, ...]
             raise CertificateViolation(
                 f"{name}: the limit {output.upper:.6g} leaves no room for how far angles are known, {doubt:.6g}"
             )
+        attained = _attained(original, pruned, output, domain, r, rounding + doubt, name)
         cells = _Cells(change, found.turns, domain, output.upper - doubt, error)
         margin = cells.margin(name)
         confirmed.append(Confirmed(margin, attained, cells.count))
@@ -164,17 +164,16 @@ def check_every_input(task: Task, result: Result, before: FloatArray, slack: flo
 def _attained(
     original: Task, pruned: Task, output: Output, domain: Resolved, r: int, rounding: float, name: str
 ) -> float:
-    """The deviation at the worst input, which must be what is claimed."""
+    """The deviation at the worst input, which must be what is claimed, up to what either run may be off by."""
     worst = np.array(output.worst)
     if not _held(domain, worst[None])[0]:
         raise CertificateViolation(f"{name}: the worst input {list(output.worst)} lies outside the domain")
     seen = [_outputs(task, worst, r) for task in (original, pruned)]
-    room = rounding
     for what, claimed, value in (("before", output.before, seen[0]), ("after", output.after, seen[1])):
-        if len(claimed) != len(value) or np.abs(np.array(claimed) - value).max() > room:
+        if len(claimed) != len(value) or np.abs(np.array(claimed) - value).max() > rounding:
             raise CertificateViolation(f"{name} {what} pruning at its worst input is {value.tolist()}, not {claimed}")
     change = float(np.abs(seen[1] - seen[0]).sum()) / (1 if len(seen[0]) == 1 else 2)
-    if output.lower > change + len(seen[0]) * room:
+    if output.lower > change + len(seen[0]) * rounding:
         raise CertificateViolation(f"{name} changes by {change:.6g} at its worst input, claimed are {output.lower:.6g}")
     return change
 
