@@ -92,7 +92,7 @@ def add_settings(command: ArgumentParser) -> None:
         "--resynthesis", action="store_true", help="at last fewer CX in runs on two qubits; fixes their weights"
     )
     command.add_argument(
-        "--couplings", choices=COUPLINGS, default=COUPLINGS[0], help="where exact resynthesis puts two-qubit gates"
+        "--couplings", choices=COUPLINGS, help="exact resynthesis in Pauli form, with two-qubit gates there"
     )
     add_common(command)
 

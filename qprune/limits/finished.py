@@ -33,13 +33,13 @@ class Finished:
 
 
 def finished(prepared: Prepared, reduced: Reduced) -> Finished:
-    """Shorten CX networks, take Pauli form where that costs less; if asked for, resynthesise runs on two qubits."""
+    """Shorten CX networks; if asked for, take Pauli form where that costs less, resynthesise runs on two qubits."""
     sites, changes = shorten_networks(prepared.task, reduced.sites)
     circuit = circuit_of(prepared.task, sites) if changes else reduced.task.circuit
     task = prepared.task.with_circuit(circuit, reduced.task.named_weights)
-    sites, rewritten = in_pauli_form(task, sites, prepared.costs, prepared.settings.couplings)
-    if rewritten:
-        task = task.with_circuit(circuit_of(task, sites))
+    if (couplings := prepared.settings.couplings) is not None:
+        sites, rewritten = in_pauli_form(task, sites, prepared.costs, couplings)
+        task = task.with_circuit(circuit_of(task, sites)) if rewritten else task
         changes += rewritten
     if prepared.settings.resynthesis:
         sites, resynthesised = resynthesise(task, sites)

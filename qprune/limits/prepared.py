@@ -117,7 +117,7 @@ def prepare(task: Task, settings: Settings, comparison: Comparison) -> Prepared:
     original = sites_of(task)
     simpler, exact = simplify(task, original)
     shorter, networks = shorten_networks(task, simpler)
-    sites, unseen = without_unseen(task, shorter)
+    sites, unseen = (shorter, ()) if settings.couplings is None else without_unseen(task, shorter)
     noise = calibration.of(sites)
     costs = calibration.costs(sites) if settings.costs is None else settings.costs
     prefix = _looked_at(runner, settings, task, sites, settings.shown)

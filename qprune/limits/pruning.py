@@ -34,7 +34,7 @@ def prune(
     costs: Costs = None,
     prune_encoding: bool = False,
     resynthesis: bool = False,
-    couplings: str = "circuit",
+    couplings: str | None = None,
     simulator: str | Simulator | BaseEstimatorV2 = "statevector",
     executor: Executor | None = None,
     seed: int = 0,
@@ -67,8 +67,9 @@ def prune(
             they do at the weights' values, where that takes fewer. Exact, but their weights become numbers: they are
             None in `weight_map` and named in the plan and the report. A weight that moves other gates too stays free
             for those, while the run keeps its old value.
-        couplings: Where exact resynthesis in Pauli form may put two-qubit gates: "circuit", where the circuit has some
-            already, so that a routed circuit stays routed, or "any" two qubits, which saves more.
+        couplings: Exact resynthesis in Pauli form besides, which may take longer than the pruning, and pay for fewer CX
+            with more rotations, as `costs` say. Two-qubit gates then go where the circuit has some already ("circuit",
+            so that a routed circuit stays routed) or on "any" two qubits, which saves more. None: not done.
         simulator: `Statevector(threads=…)`, Aer's; `MatrixProductState()`, for circuits too wide for that and of low
             entanglement; `OnDevice(estimator, delta=…)`, which measures: then distances are intervals, and the bound
             holds but for a probability delta (T8). Or a name, or an EstimatorV2 primitive.

@@ -38,7 +38,7 @@ class Settings:
     costs: Costs = None
     prune_encoding: bool = False
     resynthesis: bool = False
-    couplings: str = COUPLINGS[0]
+    couplings: str | None = None
     simulator: str | Simulator | BaseEstimatorV2 = Statevector.name
     executor: Executor | None = None
     seed: int = 0
@@ -63,7 +63,7 @@ class Settings:
                 )
             converted["time_limit"] = float(self.time_limit)
         checked_choice(self.representatives, "representatives", KINDS)
-        checked_choice(self.couplings, "couplings", COUPLINGS)
+        checked_choice(self.couplings, "couplings", (None, *COUPLINGS))
         for name, value in converted.items():
             object.__setattr__(self, name, value)
         if self.executor is not None and not isinstance(self.executor, Executor):

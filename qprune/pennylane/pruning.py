@@ -53,7 +53,7 @@ def prune(
     costs: Costs = None,
     prune_encoding: bool = False,
     resynthesis: bool = False,
-    couplings: str = "circuit",
+    couplings: str | None = None,
     simulator: str | Simulator | BaseEstimatorV2 = "statevector",
     executor: Executor | None = None,
     seed: int = 0,
