@@ -149,7 +149,7 @@ def check_every_input(task: Task, result: Result, before: FloatArray, slack: flo
     inside = _held(resolved(claim.domain, task.inputs), task.inputs)
     for r, output in enumerate(claim.outputs):
         predicts = task.observables is not None and task.spectra[r].predicts_sign and inside.any()
-        strengths = np.abs(before[r, inside])
+        strengths = np.abs(before[r, inside]) if predicts else np.empty(0)  # distributions have no means
         ends = [float(np.mean(strengths > output.upper + sign * slack)) for sign in (1, -1)] if predicts else []
         share = output.certain_data
         fits = ends[0] <= share <= ends[1] if predicts and share is not None else share is None and not predicts

@@ -44,6 +44,14 @@ def bundle(task, tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
+def signals_arrive():
+    """A shell starts what runs in the background with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(autouse=True)
 def without_pictures(monkeypatch):
     for name in ("save_drawings", "report", "plot", "save_figure"):
         monkeypatch.setattr(store, name, lambda *a, **o: None)
