@@ -195,9 +195,14 @@ class PrunedQNode(qml.QNode):
         )
         return f"{void}{self.result._repr_html_()}"
 
+    @property
+    def _called(self) -> str:
+        """The function's name; a callable object or a partial function has none."""
+        return str(getattr(self, "__name__", "circuit"))
+
     def __repr__(self) -> str:
         state = "certified" if self.certificate_valid else "certificate void, weights moved"
-        return f"<PrunedQNode {self.__name__}{inspect.signature(self)}: {self.result!r}, {state}>"
+        return f"<PrunedQNode {self._called}{inspect.signature(self)}: {self.result!r}, {state}>"
 
     def verify(self, *, progress: bool | None = None) -> VerificationReport:
         """Recompute every claim independently, see `qprune.verify`; raises CertificateViolation with the numbers."""
@@ -229,7 +234,7 @@ class PrunedQNode(qml.QNode):
         arrays: dict[str, Any] = {f"{FREE}{name}": number(array) for name, array in self.network.weights.items()}
         arrays |= self.certified_arrays
         with whole_folder(folder, is_result, overwrite) as new:
-            called, title = names_of(self.roles, self.network), f"{self.__name__}, pruned"
+            called, title = names_of(self.roles, self.network), f"{self._called}, pruned"
             write_result(self.result, new, drawings=drawings, tradeoff=tradeoff, title=title, names=called)
             (new / FILE).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
             np.savez_compressed(new / ARRAYS, **arrays)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
@@ -323,3 +324,13 @@ def test_own_loops_work():
     for _ in range(3):
         weights = optimizer.step(lambda v: pruned(X[0], v), weights)
     assert pruned(X[0], weights) < start
+
+
+def test_functions_without_a_name(tmp_path):
+    """A partial function has none."""
+    original, X, w = make("angle+strong", "Z")
+    node = qml.QNode(partial(original.func), qml.device("default.qubit", wires=original.device.wires))
+    pruned = qpp.prune(node, Threshold(0.1), inputs=X, weights=w)
+    assert "PrunedQNode circuit(" in repr(pruned)
+    pruned.save(tmp_path / "saved", drawings=False)
+    np.testing.assert_allclose(qpp.load(tmp_path / "saved", node)(X[0], w), pruned(X[0], w), atol=1e-12)
