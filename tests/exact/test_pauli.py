@@ -181,7 +181,7 @@ def test_nothing_is_spent_on_what_no_output_sees():
     """Planted: without the drop of words a proof would pay for these rotations, one by one."""
     circuit = entangler(6, 3)
     task = Task(circuit, "IIIIIZ", weights=np.random.default_rng(1).uniform(0.4, 2, 18))
-    result = qprune.prune(task, Proven(0.0))
+    result = qprune.prune(task, Proven(0.0), couplings="circuit")
     point = {p: 0.3 + k for k, p in enumerate(circuit.parameters)}
     slopes = np.abs(gradient(task, circuit, point))[:, 0]
     flat = {p.name for p, slope in zip(circuit.parameters, slopes, strict=True) if slope < 1e-9}
@@ -288,7 +288,7 @@ def test_a_result_tells_every_fate_and_is_verified(limit, tmp_path):
     circuit = entangler(4, 3)
     weights = np.random.default_rng(3).uniform(-3, 3, 12)
     task = Task(circuit, SparsePauliOp.from_list([("IIIZ", 0.7)]), weights=weights)
-    result = qprune.prune(task, limit)
+    result = qprune.prune(task, limit, couplings="circuit")
     assert cx(result.circuit) < 12
     left = {p.name for p in result.circuit.parameters}
     assert [k is None for k in result.weight_map] == [p.name not in left for p in task.weight_params]
@@ -302,4 +302,4 @@ def test_a_result_tells_every_fate_and_is_verified(limit, tmp_path):
     qprune.verify(task, result)
     qprune.save(result, tmp_path / "result")
     qprune.verify(qprune.load(tmp_path / "result"))
-    assert qprune.prune(task, limit).certificate.pruned_hash == result.certificate.pruned_hash
+    assert qprune.prune(task, limit, couplings="circuit").certificate.pruned_hash == result.certificate.pruned_hash

@@ -323,7 +323,7 @@ def learner(observables):
     x = [Parameter(f"x{q}") for q in range(3)]
     for q in range(3):
         circuit.ry(x[q], q)
-    circuit.compose(network(3, gates=26, qubits=3, names=MIXED), inplace=True)
+    circuit.compose(network(4, gates=26, qubits=3, names=MIXED), inplace=True)
     circuit.rx(x[0], 1)
     circuit.compose(network(1, gates=8, qubits=3, free=False), inplace=True)
     inputs = np.random.default_rng(0).uniform(-1, 1, (4, 3))
