@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from math import atan2, comb, cos, pi, prod, sin
 from typing import Protocol, TypeAlias
 
@@ -219,11 +220,18 @@ class _Cells:
     def __init__(
         self, coefficients: ComplexArray, turns: tuple[Turn, ...], domain: Resolved, limit: float, error: float
     ) -> None:
-        self.kept = [j for j, size in enumerate(coefficients.shape[:-1]) if size > 1]
-        shape = [coefficients.shape[j] for j in self.kept]
-        self.coefficients = coefficients.reshape(*shape, coefficients.shape[-1])
-        self.turns = [turns[j] for j in self.kept]
-        self.domain, self.limit, self.error, self.count = domain, limit, error, 0
+        self.turns, self.error = list(turns), error
+        self.coefficients, self.domain, self.limit, self.count = coefficients, domain, limit, 0
+        self._leave_out(error)
+
+    def _leave_out(self, nothing: float) -> None:
+        """Drop phases that cancel: without them the change differs by what rounding explains, which joins the error."""
+        for j in reversed(range(len(self.turns))):
+            waves = np.delete(self.coefficients, 0, axis=j)
+            lost = float(np.abs(waves).sum())
+            if lost <= nothing:
+                self.coefficients, self.error = np.take(self.coefficients, 0, axis=j), self.error + lost
+                del self.turns[j]
 
     def margin(self, name: str) -> float:
         """Least room below the limit.
@@ -233,7 +241,7 @@ class _Cells:
         """
         norms = np.abs(self.coefficients).reshape(-1, self.coefficients.shape[-1]).sum(axis=0)
         whole = float(norms.sum()) / (1 if len(norms) == 1 else 2)  # by the triangle inequality, for all phases
-        if whole <= self.limit:
+        if whole <= self.limit + self.error:
             return self.limit - whole
         least = np.inf
         waiting = [(low, high) for low, high in zip(self.domain.low, self.domain.high, strict=True)]
@@ -270,11 +278,10 @@ class _Cells:
         points = np.repeat(self.coefficients[None], len(ends), axis=0)
         growth = 1.0
         for axis, size in enumerate(self.coefficients.shape[:-1]):
-            matrices = [_bernstein(size // 2, low, high) for low, high in ends[:, axis]]
-            growth *= max((float(np.abs(m).sum(axis=1).max()) for m in matrices), default=1.0)
-            stacked = np.array(matrices).reshape(-1, size, size)
+            matrices = _bernstein(size // 2, ends[:, axis, 0], ends[:, axis, 1])
+            growth *= float(np.abs(matrices).sum(axis=2).max(initial=1.0))
             rest = points.reshape(len(ends), int(np.prod(points.shape[1 : axis + 1])), size, -1)
-            points = np.matmul(stacked[:, None], rest).reshape(points.shape)
+            points = np.matmul(matrices[:, None], rest).reshape(points.shape)
         real = np.abs(points.real).reshape(len(ends), -1, points.shape[-1])
         norms = real[..., 0] if real.shape[-1] == 1 else real.sum(axis=-1) / 2
         return norms.max(axis=1, initial=0.0), growth * (1 if real.shape[-1] == 1 else real.shape[-1] / 2)
@@ -328,23 +335,27 @@ def _within_a_turn(angle: float) -> float:
     return atan2(sin(angle), cos(angle))
 
 
-def _bernstein(degree: int, low: float, high: float) -> FloatArray:
-    """Takes coefficients in exp(ikt), in the order of the FFT, to quotients of Bernstein coefficients, (2d+1, 2d+1)."""
-    size, middle = 2 * degree + 1, _within_a_turn((low + high) / 2)
-    tau = np.tan((high - low) / 4)
-    powers = np.zeros((size, size), dtype=complex)  # of P for each frequency, in powers of u
-    for column, k in enumerate(np.fft.fftfreq(size, 1 / size).round().astype(int).tolist()):
-        plus, minus = np.array([1, 1j]), np.array([1, -1j])  # exp(ik(t−m)) = (1+iu)^(d+k) (1−iu)^(d−k) / (1+u²)^d
-        polynomial = np.array([1.0 + 0j])
-        for factor in [plus] * (degree + k) + [minus] * (degree - k):
-            polynomial = np.convolve(polynomial, factor)
-        powers[:, column] = polynomial * np.exp(1j * k * middle)
-    shifted = np.zeros((size, size))  # u = τ(2y − 1) in powers of y
-    for i in range(size):
-        line = np.array([1.0])
-        for _ in range(i):
-            line = np.convolve(line, [-tau, 2 * tau])
-        shifted[: i + 1, i] = line
-    bernstein = np.array([[comb(j, i) / comb(size - 1, i) for i in range(size)] for j in range(size)])
-    to_bernstein = bernstein @ shifted
-    return (to_bernstein @ powers) / (to_bernstein @ powers[:, 0])[:, None].real
+def _bernstein(degree: int, low: FloatArray, high: FloatArray) -> ComplexArray:
+    """Takes coefficients in exp(ikt), in the order of the FFT, to quotients of Bernstein coefficients, for C intervals
+    of the phase, shape (C, 2d+1, 2d+1).
+
+    Over half an interval's width of 2θ, u = tan θ · (2y − 1), so that 1 ± iu = (exp(∓iθ)(1−y) + exp(±iθ)y)/cos θ: each
+    Bernstein coefficient of a product of these is a mean of exp(iθ(4l − 2j − 2k)), with hypergeometric weights.
+    """
+    size = 2 * degree + 1
+    theta, middle, j, k = (high - low) / 4, (low + high) / 2, np.arange(size), np.fft.fftfreq(size, 1 / size)
+    means = np.tensordot(np.exp(4j * np.outer(theta, j)), _weights(degree), (1, 2))
+    means *= np.exp(-2j * theta[:, None, None] * (j[:, None] + k))
+    turned = np.exp(1j * np.outer(np.arctan2(np.sin(middle), np.cos(middle)), k))
+    return means * turned[:, None, :] / means[:, :, :1].real
+
+
+@cache
+def _weights(degree: int) -> FloatArray:
+    """C(d+k, l) C(d−k, j−l) / C(2d, j), for j = 0 … 2d, every frequency k, and l = 0 … 2d."""
+    size = 2 * degree + 1
+    chosen = np.array([[float(comb(a, b)) for b in range(size)] for a in range(size)])
+    k = np.fft.fftfreq(size, 1 / size).round().astype(int)[:, None]
+    j, rest = np.arange(size)[:, None, None], np.arange(size)[:, None, None] - np.arange(size)
+    others = np.where(rest >= 0, chosen[(degree - k)[None], np.maximum(rest, 0)], 0.0)
+    return chosen[(degree + k)[None], np.arange(size)] * others / chosen[2 * degree][j]

@@ -26,7 +26,7 @@ from qprune.errors import TaskError
 from qprune.task.expressions import bound_in_part, number_at, slopes_of
 from qprune.task.observables import restricted
 from qprune.task.task import Task
-from qprune.verify.ranges import Range, doubt_of, range_of
+from qprune.verify.ranges import Range, doubt_of, parts_of, range_of
 from qprune.verify.states import indices
 
 ANGLES = 64  # at which a gate's matrix is looked at, over two turns: frequencies up to 15 in halves
@@ -41,19 +41,21 @@ class Turn:
 
     Attributes:
         factors: Of a linear function; else 1 for the inputs that enter.
-        text: Of another function, in x_0, x_1, …; "" for a linear one.
+        text: Of another function, in x_0, x_1, …, without constant factor or term; "" for a linear one.
+        scale: Constant factor of the function.
         unit: The phase is unit times the function.
     """
 
     factors: tuple[float, ...]
     text: str
+    scale: float = 1.0
     unit: float = 1.0
 
     def interval(self, low: FloatArray, high: FloatArray) -> tuple[float, float]:
         """Limits over a box."""
         if self.text:
             boxes = {f"x_{i}": Range(float(a), float(b)) for i, (a, b) in enumerate(zip(low, high, strict=True))}
-            found = self.unit * range_of(self.text, boxes)
+            found = self.unit * self.scale * range_of(self.text, boxes)
             return found.low, found.high
         factors = self.unit * np.array(self.factors)
         ends = np.stack([factors * low, factors * high])
@@ -68,7 +70,7 @@ class Turn:
     def ratio(self, other: Turn) -> float | None:
         """c where this function is c times another, to rounding."""
         if self.text or other.text:
-            return 1.0 if self.text == other.text else None
+            return self.scale / other.scale if self.text == other.text else None
         mine, its = np.array(self.factors), np.array(other.factors)
         ratio = float(mine @ its / (its @ its))
         return ratio if ratio and np.abs(mine - ratio * its).max() <= DIGITS * np.abs(mine).max() else None
@@ -210,7 +212,7 @@ def _is_special(operation: Instruction) -> bool:
 
 
 def _form(task: Task, parameter: ParameterExpression) -> tuple[Turn, float]:
-    """An angle as a function of the inputs, and the constant beside a linear one."""
+    """An angle as a function of the inputs, and the constant beside it."""
     weights = dict(zip(task.weight_params, task.weights.tolist(), strict=True))
     known = {p: weights[p] for p in parameter.parameters if p in weights}
     bound = bound_in_part(parameter, known) if known else parameter
@@ -221,7 +223,8 @@ def _form(task: Task, parameter: ParameterExpression) -> tuple[Turn, float]:
         factors = tuple(slopes.get(p, 0.0) for p in task.input_params)
         return Turn(factors, ""), number_at(bound, dict.fromkeys(slopes, 0.0))
     names = {p: Parameter(f"x_{i}") for i, p in enumerate(task.input_params) if p in bound.parameters}
-    return Turn(tuple(float(p in names) for p in task.input_params), str(bound.subs(names))), 0.0
+    scale, text, constant = parts_of(str(bound.subs(names)))
+    return Turn(tuple(float(p in names) for p in task.input_params), text, scale), constant
 
 
 @cache

@@ -194,6 +194,52 @@ def range_of(text: str, inputs: Mapping[str, Range]) -> Range:
     return Range.of(_read(text, inputs, FUNCTIONS))
 
 
+def parts_of(text: str) -> tuple[float, str, float]:
+    """Scale, function and constant of an angle that is scale · function + constant, as far as its text shows them.
+
+    Raises:
+        TaskError: It is no expression.
+    """
+    try:
+        scale, node, constant = _parts(ast.parse(text, mode="eval").body)
+    except (SyntaxError, RecursionError, ZeroDivisionError, OverflowError) as error:
+        raise TaskError(f"verify cannot read the angle {text}: {error!r}") from error
+    return (
+        (scale, ast.unparse(node), constant) if scale and isfinite(scale) and isfinite(constant) else (1.0, text, 0.0)
+    )
+
+
+def _parts(node: ast.expr) -> tuple[float, ast.expr, float]:
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        scale, inner, constant = _parts(node.operand)
+        return -scale, inner, -constant
+    if isinstance(node, ast.BinOp):
+        left, right, kind = _number(node.left), _number(node.right), type(node.op)
+        number, other = (right, node.left) if left is None else (left, node.right)
+        if number is not None and kind in (ast.Add, ast.Sub, ast.Mult):
+            scale, inner, constant = _parts(other)
+            if kind is ast.Mult:
+                return number * scale, inner, number * constant
+            if kind is ast.Add:
+                return scale, inner, constant + number
+            return (scale, inner, constant - number) if left is None else (-scale, inner, number - constant)
+        if right and kind is ast.Div:
+            scale, inner, constant = _parts(node.left)
+            return scale / right, inner, constant / right
+        if number is None and kind is ast.Mult:
+            (first, one, here), (second, two, there) = _parts(node.left), _parts(node.right)
+            if here == there == 0:
+                return first * second, ast.BinOp(one, ast.Mult(), two), 0.0
+    return 1.0, node, 0.0
+
+
+def _number(node: ast.AST) -> float | None:
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        found = _number(node.operand)
+        return None if found is None else -found
+    return float(node.value) if isinstance(node, ast.Constant) and isinstance(node.value, int | float) else None
+
+
 def _read(text: str, inputs: Mapping[str, Any], functions: Mapping[str, Callable[[Any], Any]]) -> Any:
     try:
         return _value(ast.parse(text, mode="eval").body, inputs, functions)

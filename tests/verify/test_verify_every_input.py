@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import comb
 
+import mpmath
 import numpy as np
 import pytest
+import sympy
 from every_input_cases import random_case
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
@@ -15,7 +18,8 @@ from qprune.errors import CertificateViolation
 from qprune.gates.sites import sites_of
 from qprune.limits.claim_everywhere import every_input
 from qprune.task.domain import Domain
-from qprune.verify.every_input import confirm
+from qprune.verify.every_input import _bernstein, confirm
+from qprune.verify.ranges import parts_of
 
 X, Y = Parameter("x"), Parameter("y")
 
@@ -107,3 +111,66 @@ def test_a_gate_without_a_matrix_is_simulated_by_its_definition():
     assert claim.lower > 0.1
     for found, output in zip(confirm(*tasks, claim), claim.outputs, strict=True):
         assert found.attained == pytest.approx(output.lower, rel=1e-9, abs=4 * output.rounding)
+
+
+def lifted(shift, sign):
+    """Two inputs in angles that are not linear; a product of them enters with both signs, its difference never."""
+    circuit = QuantumCircuit(1)
+    circuit.ry(X, 0)
+    circuit.rx(0.6 + shift, 0)
+    if sign:
+        circuit.rz(0.5 * (X * Y) + 0.3, 0)
+        circuit.rz(sign * 0.5 * (X * Y), 0)
+    else:
+        circuit.rz(0.3, 0)
+    circuit.ry(Y, 0)
+    rows = np.random.default_rng(1).uniform(0, 2, (9, 2))
+    return Task(circuit, ["X", "Z"], inputs=rows, input_params=[X, Y])
+
+
+def test_phases_that_cancel_cost_no_cells():
+    tasks = lifted(0.0, -1), lifted(0.1, 0)
+    claim = every_input(tasks[0], sites_of(tasks[0]), tasks[1], sites_of(tasks[1]), gap=0.01)
+    plain = lifted(0.0, 0)
+    alone = every_input(plain, sites_of(plain), tasks[1], sites_of(tasks[1]), gap=0.01)
+    cells = [sum(found.cells for found in confirm(task, tasks[1], claim)) for task in (tasks[0], plain)]
+    assert cells[0] == cells[1]
+    assert [o.upper for o in claim.outputs] == pytest.approx([o.upper for o in alone.outputs], rel=0.02)
+    with pytest.raises(CertificateViolation):
+        confirm(*tasks, changed(claim, 0, upper=claim.outputs[0].lower * 0.99))
+    with pytest.raises(CertificateViolation):
+        confirm(lifted(0.0, 1), tasks[1], claim)
+
+
+@pytest.mark.parametrize(
+    "text", ["-x_0*x_1", "2*(3 - 0.5*sin(x_0))/4 + 1", "-(x_0 - 2)", "-3*x_1*-x_0", "1/x_0", "exp(x_0)*2*x_1", "-1.5"]
+)
+def test_an_angle_is_its_parts(text):
+    scale, inner, constant = parts_of(text)
+    for x in np.random.default_rng(2).uniform(0.5, 3, (5, 2)).tolist():
+        names = {"x_0": x[0], "x_1": x[1], "sin": np.sin, "exp": np.exp}
+        assert scale * eval(inner, names) + constant == pytest.approx(eval(text, names), rel=1e-14)
+
+
+@pytest.mark.parametrize("degree", [1, 4, 15])
+def test_bernstein_coefficients_beside_sixty_digits(degree):
+    """From P in powers of u, as the theorem has it; in double precision that form loses eight digits at degree 15."""
+    low, high, size = -7.3, -7.3 + 1.57, 2 * degree + 1
+    (found,) = _bernstein(degree, np.array([low]), np.array([high]))
+    with mpmath.workdps(60):
+        tau, middle = mpmath.tan((mpmath.mpf(high) - low) / 4), (mpmath.mpf(high) + low) / 2
+        y = sympy.Symbol("y")
+        for column, k in ((0, 0), (1, 1), (degree, degree), (-1, -1)):
+            ends = [sympy.Poly(1 + sign * sympy.I * (2 * y - 1) * sympy.Symbol("t"), y) for sign in (1, -1)]
+            polynomial = ends[0] ** (degree + k) * ends[1] ** (degree - k)
+            powers = [mpmath.mpmathify(sympy.N(c.subs("t", sympy.Float(tau, 60)), 60)) for c in polynomial.all_coeffs()]
+            powers = [mpmath.mpc(0)] * (size - len(powers)) + powers
+            powers.reverse()
+            parts = [
+                mpmath.fsum(mpmath.mpf(comb(j, i)) / comb(size - 1, i) * powers[i] for i in range(j + 1))
+                for j in range(size)
+            ]
+            if k == 0:
+                whole = parts
+            turned = [complex(p * mpmath.expj(k * middle) / w) for p, w in zip(parts, whole, strict=True)]
+            assert found[:, column] == pytest.approx(turned, rel=1e-12)
