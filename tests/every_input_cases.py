@@ -23,6 +23,7 @@ PAULI = {
     "Z": np.diag([1, -1]),
 }
 MOST_RUNS = 4000  # of the grid; cases with more are drawn again
+MERGE = {"rx", "ry", "rz", "p"}
 
 
 @dataclass(frozen=True)
@@ -201,6 +202,8 @@ def _drawn(rng, is_plain):
         for i in range(num_inputs):
             if rng.random() < 0.85:
                 step, added, lifted = _encoding(rng, num_qubits, num_inputs, i)
+                if steps and rng.random() < 0.4 and step.name in MERGE and steps[-1].name in MERGE:
+                    step = replace(step, name=steps[-1].name, qubits=steps[-1].qubits)  # these two may become one
                 steps.append(step)
                 uses[i] += added
                 free += lifted
@@ -220,6 +223,10 @@ def _drawn(rng, is_plain):
     if observables is None:
         kinds.add("probabilities")
     pruned = _pruned(rng, steps, is_plain)
+    if rng.random() < 0.5:
+        pruned, count = merged(pruned)
+        if count:
+            kinds.add("sums of inputs")
     return Case(num_qubits, num_inputs, tuple(steps), pruned, observables, low, low + width, frozenset(kinds))
 
 
@@ -255,6 +262,22 @@ def _layer(rng, num_qubits):
         if rng.random() < 0.9:
             steps.append(Step("cx", (q, q + 1) if rng.random() < 0.5 else (q + 1, q)))
     return steps
+
+
+def merged(steps):
+    """Turns about one axis of one qubit become one where nothing stands between them; how many of them had inputs."""
+    found, count = [], 0
+    for step in steps:
+        last = next((k for k in reversed(range(len(found))) if set(found[k].qubits) & set(step.qubits)), None)
+        other = None if last is None or step.name not in MERGE else found[last]
+        if other is None or other.name != step.name or step.product or other.product:
+            found.append(step)
+            continue
+        size = max(len(step.factors), len(other.factors))
+        factors = sum((np.array(f) for f in (step.factors, other.factors) if f), np.zeros(size))
+        found[last] = replace(other, constant=other.constant + step.constant, factors=tuple(factors.tolist()))
+        count += step.has_inputs and other.has_inputs
+    return tuple(found), count
 
 
 def _observables(rng, num_qubits, scale):

@@ -5,10 +5,11 @@ Source: THEORY T9, setting.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import gcd, lcm
+from typing import TypeAlias
 
 import numpy as np
 from qiskit.circuit import Instruction, Parameter, ParameterExpression
@@ -29,8 +30,8 @@ PROBES = 3  # inputs at which that is looked at
 SAME = 16 * float(np.finfo(float).eps)  # relative difference of two factors that rounding explains
 KNOWN = 0.01  # radians to which an angle must be known, or nothing is claimed
 TIMES = 3  # that double precision works on an angle: for its slopes, for its constant, and when a simulator runs it
-LARGEST_DENOMINATOR = 12  # of the ratio of two factors that share a unit
-LARGEST_DEGREE = 32  # of phases that share a unit
+LARGEST_DENOMINATOR = LARGEST_DEGREE = 32  # of two factors that share a unit: of their ratio, and of one gate in it
+MULTIPLES = np.array([1.0, -1.0, 0.5, -0.5, 2.0, -2.0])  # that are tried of one phase in a sum of two
 EULER = ("u",)  # gates that are RZ RY RZ in their own three parameters
 
 
@@ -178,6 +179,10 @@ def _formula(task: Task, angle: ParameterExpression) -> Phase:
 # -- phases that share a unit -----------------------------------------------------------------------------------------
 
 
+Parts: TypeAlias = tuple[tuple[int, float], ...]
+"""A phase as a sum: index and factor of each term."""
+
+
 @dataclass
 class Unit:
     """Entries whose angles are multiples of one function of the inputs.
@@ -209,31 +214,94 @@ class Unit:
         return float(largest) * self.step / wider.size <= LARGEST_DEGREE
 
 
-def unlike(phase: Phase, unit: Phase, factor: float, low: FloatArray, high: FloatArray) -> float:
-    """How far factor · unit may be from a phase over K boxes: what rounding has left of a common unit, radians."""
-    if phase.formula is not None and unit.formula is not None:
-        return float(np.abs(phase.interval(low, high)).max()) * 4 * SAME if unit.formula != phase.formula else 0.0
+def unlike(phase: Phase, parts: Parts, units: Sequence[Phase], low: FloatArray, high: FloatArray) -> float:
+    """How far Σ factor · unit may be from a phase over K boxes: what rounding has left of common units, radians."""
+    first = units[parts[0][0]]
+    if phase.formula is not None and first.formula is not None:
+        return float(np.abs(phase.interval(low, high)).max()) * 4 * SAME if first.formula != phase.formula else 0.0
     sizes = np.maximum(np.abs(low), np.abs(high)).max(axis=0).tolist()
-    gaps = (abs(Fraction(f) - Fraction(factor) * Fraction(u)) for f, u in zip(phase.factors, unit.factors, strict=True))
-    return float(sum(float(gap) * size for gap, size in zip(gaps, sizes, strict=True)))
+    total = 0.0
+    for i, size in enumerate(sizes):
+        made = sum(Fraction(factor) * Fraction(units[j].factors[i]) for j, factor in parts)
+        total += float(abs(Fraction(phase.factors[i]) - made)) * size
+    return total
 
 
-def units_of(entries: tuple[Entry, ...]) -> tuple[list[Unit], list[tuple[int, float]]]:
-    """Phases, and for every entry its phase and the factor of its angle: angle = factor · phase + constant."""
+def units_of(entries: tuple[Entry, ...], *, sums: bool) -> tuple[list[Unit], list[Parts]]:
+    """Phases, and every entry in them: angle = Σ factor · phase + constant.
+
+    Args:
+        entries: Of one circuit or several.
+        sums: Whether an angle may be a sum of phases that others make, as x + y is of x and y; else it is a multiple
+            of one.
+    """
     units: list[Unit] = []
-    members: list[tuple[int, float]] = []
+    members: list[Parts] = []
     for entry in entries:
-        for j, unit in enumerate(units):
-            ratio = _ratio(entry.phase, unit.first)
-            fraction = None if ratio is None else _fraction(ratio * entry.step / unit.step)
-            if ratio is not None and fraction is not None and unit.takes(fraction):
-                unit.fractions.append(fraction)
-                members.append((j, ratio))
-                break
-        else:
-            units.append(Unit(entry.phase, [Fraction(1)], entry.step))
-            members.append((len(units) - 1, 1.0))
-    return units, [(j, ratio / units[j].size) for j, ratio in members]
+        parts = _multiple(entry, units) or (_sum(entry, units) if sums else None)
+        if parts is None:
+            units.append(Unit(entry.phase, [], entry.step))
+            parts = ((len(units) - 1, 1.0),)
+        for j, factor in parts:
+            fraction = _fraction(factor * entry.step / units[j].step)
+            if fraction is None:
+                raise RuntimeError("a factor is no multiple of its unit")
+            units[j].fractions.append(fraction)
+        members.append(parts)
+    return units, [tuple((j, factor / units[j].size) for j, factor in parts) for parts in members]
+
+
+def _multiple(entry: Entry, units: list[Unit]) -> Parts | None:
+    """An entry as a multiple of one phase."""
+    for j, unit in enumerate(units):
+        ratio = _ratio(entry.phase, unit.first)
+        if ratio is not None and _fits(entry, unit, ratio):
+            return ((j, ratio),)
+    return None
+
+
+def _sum(entry: Entry, units: list[Unit]) -> Parts | None:
+    """An entry as a sum of multiples of phases: of any number where they are independent, else of two."""
+    linear = [j for j, unit in enumerate(units) if unit.first.formula is None]
+    if entry.phase.formula is not None or len(linear) < 2:
+        return None
+    mine, rows = np.array(entry.phase.factors), np.array([units[j].first.factors for j in linear])
+    largest = np.maximum(np.abs(rows).max(axis=0), np.abs(mine))
+    scales = np.where(largest, largest, 1.0)  # of the inputs, which may have any unit
+    mine, rows = mine / scales, rows / scales
+    found = [np.linalg.lstsq(rows.T, mine)[0]] if np.linalg.matrix_rank(rows) == len(rows) else _pairs(mine, rows)
+    for factors in found:
+        factors[np.abs(factors) * np.abs(rows).max(axis=1) <= SAME * np.abs(mine).max()] = 0.0
+        factors = np.array([_rounded(factor) for factor in factors.tolist()])
+        parts = tuple((linear[k], float(factors[k])) for k in np.flatnonzero(factors))
+        is_sum = np.abs(factors @ rows - mine).max() <= SAME * np.abs(mine).max()
+        if is_sum and all(_fits(entry, units[j], factor) for j, factor in parts):
+            return parts
+    return None
+
+
+def _pairs(mine: FloatArray, rows: FloatArray) -> Iterator[FloatArray]:
+    """Factors of two rows that add up to a vector, small multiples of one of them and any of another."""
+    rest = mine - MULTIPLES[:, None, None] * rows  # (multiples, rows, inputs)
+    at = np.abs(rows).argmax(axis=1)
+    factors = rest[:, :, at] / rows[np.arange(len(rows)), at]  # of a second row
+    gaps = np.abs(rest[:, :, None] - factors[..., None] * rows).max(axis=-1)
+    for m, a, b in np.argwhere(gaps <= SAME * np.abs(mine).max()):
+        if a != b:
+            found = np.zeros(len(rows))
+            found[a], found[b] = MULTIPLES[m], factors[m, a, b]
+            yield found
+
+
+def _rounded(factor: float) -> float:
+    """Without what a solver's rounding adds to a ratio of small numbers."""
+    near = Fraction(factor).limit_denominator(LARGEST_DENOMINATOR**2)
+    return float(near) if abs(float(near) - factor) <= SAME * abs(factor) else factor
+
+
+def _fits(entry: Entry, unit: Unit, factor: float) -> bool:
+    fraction = _fraction(factor * entry.step / unit.step)
+    return fraction is not None and unit.takes(fraction)
 
 
 def _ratio(phase: Phase, other: Phase) -> float | None:

@@ -24,6 +24,8 @@ from qprune.geometry.intervals import OUTWARD
 from qprune.geometry.phases import Phase, PhaseMap
 from qprune.limits.encoding_angles import (
     Entry,
+    Parts,
+    Unit,
     check_known,
     elementary,
     entries_of,
@@ -39,6 +41,9 @@ IntArray = NDArray[np.intp]
 OVERHEAD, COPIES = 64, 4  # amplitudes that a gate costs besides, and arrays of outputs that are held at a time
 MOST_RUNS = 2**18
 """Runs of each circuit above which no proof is tried by itself: 262,144; ten inputs encoded once need 59,049."""
+
+MORE_RUNS = 2
+"""Times as many runs may be made for fewer phases: limits over dependent phases are wider."""
 
 GRID_ROUNDINGS = 4 * 2 * np.pi
 """Units in the last place of an angle factor · t on the grid: t < 2π, its own and the product's rounding."""
@@ -87,7 +92,7 @@ class Phases:
         names: A name of each for messages.
         degrees: By output and phase, the degree in the outputs of both circuits, shape (R, J).
         circuits: The two circuits.
-        members: By circuit and entry the phase, and the factor of its angle.
+        members: By circuit and entry the phases that add up to its angle, with their factors.
         frame: A task with the outputs of the original whose inputs are the phases; its circuit does nothing.
     """
 
@@ -95,7 +100,7 @@ class Phases:
     names: tuple[str, ...]
     degrees: IntArray
     circuits: tuple[Encoded, Encoded]
-    members: tuple[Sequence[tuple[int, float]], Sequence[tuple[int, float]]]
+    members: tuple[Sequence[Parts], Sequence[Parts]]
     frame: Task
 
     def runs(self, output: int) -> int:
@@ -110,7 +115,8 @@ class Phases:
     def angles_on_grid(self, which: int) -> float:
         """What the angles of one circuit are off by on the grid, times their spread, added up: see `rounding_of`."""
         places = zip(self.circuits[which].entries, self.members[which], strict=True)
-        return sum(e.spread * EPSILON * (GRID_ROUNDINGS * abs(factor) + abs(e.constant)) for e, (_, factor) in places)
+        roundings = ((e, GRID_ROUNDINGS * len(parts) * sum(abs(f) for _, f in parts)) for e, parts in places)
+        return sum(e.spread * EPSILON * (grid + abs(e.constant)) for e, grid in roundings)
 
     def angle_errors(self, low: FloatArray, high: FloatArray) -> FloatArray:
         """How far rounding of the inputs' angles may move each output over K boxes of shape (K, n), both circuits.
@@ -126,8 +132,8 @@ class Phases:
         total = np.zeros(len(self.degrees))
         for circuit, members in zip(self.circuits, self.members, strict=True):
             total += errors_of(circuit, low, high)
-            for entry, (j, factor) in zip(circuit.entries, members, strict=True):
-                gap = unlike(entry.phase, self.map.phases[j], factor, low, high)
+            for entry, parts in zip(circuit.entries, members, strict=True):
+                gap = unlike(entry.phase, parts, self.map.phases, low, high)
                 total += entry.spread * gap * circuit.cones[:, entry.site]
         return total * weights_of(self.circuits[0].task)
 
@@ -140,7 +146,8 @@ def phases_of(original: Encoded, pruned: Encoded) -> Phases:
     """Find the phases of two circuits and their degrees in every output.
 
     A gate exp(−i(mφ + β)A) adds |m|(a_max − a_min) to the degree of phase φ in every output in whose light cone it
-    stands; the degree in the difference is the larger of the two circuits'.
+    stands; the degree in the difference is the larger of the two circuits'. An angle may be a sum of phases: where
+    rz(x) and rz(y) have become one rz(x + y), the difference is one of x and y, not of a third phase.
 
     Args:
         original: The original circuit.
@@ -148,7 +155,15 @@ def phases_of(original: Encoded, pruned: Encoded) -> Phases:
 
     Source: THEORY T9.
     """
-    units, members = units_of((*original.entries, *pruned.entries))
+    entries = (*original.entries, *pruned.entries)
+    found = _phases(original, pruned, *units_of(entries, sums=True))
+    if all(len(parts) == 1 for own in found.members for parts in own):
+        return found
+    apart = _phases(original, pruned, *units_of(entries, sums=False))  # more phases of lower degrees
+    return found if found.most_runs <= MORE_RUNS * apart.most_runs else apart
+
+
+def _phases(original: Encoded, pruned: Encoded, units: Sequence[Unit], members: Sequence[Parts]) -> Phases:
     own = members[: len(original.entries)], members[len(original.entries) :]
     degrees = [_degrees(circuit, each, len(units)) for circuit, each in zip((original, pruned), own, strict=True)]
     phases = tuple(scaled(unit.first, unit.size) for unit in units)
@@ -162,10 +177,11 @@ def phases_of(original: Encoded, pruned: Encoded) -> Phases:
     )
 
 
-def _degrees(circuit: Encoded, members: Sequence[tuple[int, float]], count: int) -> IntArray:
+def _degrees(circuit: Encoded, members: Sequence[Parts], count: int) -> IntArray:
     degrees = np.zeros((len(circuit.cones), count), dtype=np.intp)
-    for entry, (j, factor) in zip(circuit.entries, members, strict=True):
-        degrees[circuit.cones[:, entry.site], j] += round(abs(factor) * entry.spread)
+    for entry, parts in zip(circuit.entries, members, strict=True):
+        for j, factor in parts:
+            degrees[circuit.cones[:, entry.site], j] += round(abs(factor) * entry.spread)
     return degrees
 
 
@@ -234,11 +250,12 @@ def _frame(task: Task, count: int) -> Task:
     return Task(circuit, observables, inputs=np.zeros((1, count)) if count else None, input_params=names)
 
 
-def _in_phases(frame: Task, circuit: Encoded, members: Sequence[tuple[int, float]]) -> tuple[Site, ...]:
+def _in_phases(frame: Task, circuit: Encoded, members: Sequence[Parts]) -> tuple[Site, ...]:
     names, task = frame.input_params, circuit.task
     angles: dict[int, dict[int | None, ParameterExpression]] = {}
-    for entry, (j, factor) in zip(circuit.entries, members, strict=True):
-        angles.setdefault(entry.site, {})[entry.parameter] = factor * names[j] + entry.constant
+    for entry, parts in zip(circuit.entries, members, strict=True):
+        angle = sum((factor * names[j] for j, factor in parts[1:]), parts[0][1] * names[parts[0][0]])
+        angles.setdefault(entry.site, {})[entry.parameter] = angle + entry.constant
     turned = []
     for k, site in enumerate(circuit.sites):
         operation, qubits, new, group = site.operation, site.qubits, angles.get(k, {}), subgroup_of(site)

@@ -24,12 +24,11 @@ from qprune.task.domain import Domain, Resolved, resolved
 from qprune.task.expressions import with_numbers
 from qprune.task.task import Task
 from qprune.verify.checks import Check, Checks, Result
-from qprune.verify.phases import Found, Turn, outputs_of, read, values_on_grid
+from qprune.verify.phases import MOST_RUNS, Found, Turn, outputs_of, read, values_on_grid
 from qprune.verify.states import gates_on, run_gates, used_qubits
 
 EPS = float(np.finfo(float).eps)
 LARGEST_HALF = pi / 4  # of a phase's interval in a cell
-MOST_RUNS = 2**20
 MOST_CELLS = 10**6
 SWEEPS = 10  # towards a cell's point nearest to the middle of an ellipsoid; fewer drop fewer cells
 TOGETHER = 2**17  # coefficients of the cells that are looked at together
@@ -202,9 +201,8 @@ def _outputs(task: Task, row: FloatArray, r: int) -> FloatArray:
 
 def _change(original: Task, pruned: Task, found: Found, r: int, rounding: float) -> tuple[ComplexArray, float]:
     """Coefficients in exp(ikt) of one output's change, shape (2d_1+1, …, V), and a limit of their sum's error."""
-    runs = prod(2 * d + 1 for d in found.degrees)
-    if runs > MOST_RUNS:
-        raise TaskError(f"verifying a limit for every input takes {runs:,} runs, more than {MOST_RUNS:,}")
+    if found.runs > MOST_RUNS:
+        raise TaskError(f"verifying a limit for every input takes {found.runs:,} runs, more than {MOST_RUNS:,}")
     both = [values_on_grid(task, found, which) for which, task in enumerate((original, pruned))]
     values = both[1] - both[0]
     if original.observables is not None:

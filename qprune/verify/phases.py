@@ -9,11 +9,11 @@ Source: THEORY T9.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache, cached_property
-from math import atan2, cos, gcd, lcm, pi, sin
+from math import atan2, cos, gcd, lcm, pi, prod, sin
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,8 @@ from qprune.verify.ranges import Range, doubt_of, parts_of, range_of
 from qprune.verify.states import indices
 
 ANGLES = 64  # at which a gate's matrix is looked at, over two turns: frequencies up to 15 in halves
-LARGEST_DENOMINATOR = 12
+LARGEST_PART = 32  # of the fraction of two functions that are multiples of a third
+MOST_RUNS = 2**20
 LIBRARY = "qiskit.circuit.library"
 DIGITS = 1e-14  # relative difference of two factors that rounding explains
 
@@ -77,13 +78,37 @@ class Turn:
 
 
 @dataclass(frozen=True)
+class Angle:
+    """A parameter of a gate that inputs move.
+
+    Attributes:
+        parts: Phases and their factors; the angle is their sum and the constant.
+        constant: Radians.
+        frequency: Highest of the gate's action as the parameter turns.
+        doubt: How far rounding may take the angle on a box of inputs, from its corners.
+    """
+
+    parts: tuple[tuple[int, float], ...]
+    constant: float
+    frequency: float
+    doubt: Callable[[FloatArray, FloatArray], float]
+
+    def at(self, phases: Mapping[int, float]) -> float:
+        return sum(factor * phases[j] for j, factor in self.parts) + self.constant
+
+
+@dataclass(frozen=True)
 class Placed:
-    """An elementary gate, its qubits, and per parameter a number, or for one with inputs its phase, factor, constant,
-    highest frequency, and how far rounding may take it as a function of a box."""
+    """An elementary gate, its qubits, and each parameter: a number, or what inputs make of it."""
 
     operation: Instruction
     qubits: tuple[int, ...]
-    angles: tuple[Any, ...]
+    params: tuple[Any, ...]
+
+    @property
+    def angles(self) -> list[Angle]:
+        """The parameters that inputs move."""
+        return [p for p in self.params if isinstance(p, Angle)]
 
 
 @dataclass(frozen=True)
@@ -107,15 +132,21 @@ class Found:
         """Highest frequency of every phase in the outputs, over both circuits."""
         sums = np.zeros((2, len(self.turns)))
         for c, gates in enumerate(self.circuits):
-            for j, _, _, highest, _ in (a for gate in gates for a in gate.angles if isinstance(a, tuple)):
-                sums[c, j] += highest
+            for angle in (a for gate in gates for a in gate.angles):
+                for j, factor in angle.parts:
+                    sums[c, j] += abs(factor) * angle.frequency
         return tuple(round(d) for d in sums.max(axis=0, initial=0))
+
+    @property
+    def runs(self) -> int:
+        """Values of the phases that tell an output's change everywhere."""
+        return prod(2 * d + 1 for d in self.degrees)
 
     def doubt(self, low: FloatArray, high: FloatArray) -> float:
         """How far rounded angles may turn the state on a box of inputs, times the frequencies they have, both circuits:
         an output moves by at most that times its observable's weight."""
-        angles = [a for gates in self.circuits for gate in gates for a in gate.angles if isinstance(a, tuple)]
-        return sum(a[3] / abs(a[1]) * a[4](low, high) for a in angles)
+        angles = (a for gates in self.circuits for gate in gates for a in gate.angles)
+        return sum(a.frequency * a.doubt(low, high) for a in angles)
 
 
 def _seen(gates: tuple[Placed, ...], support: tuple[int, ...]) -> tuple[Placed, ...]:
@@ -127,37 +158,89 @@ def _seen(gates: tuple[Placed, ...], support: tuple[int, ...]) -> tuple[Placed, 
     return tuple(reversed(kept))
 
 
+@dataclass
+class Form:
+    """A function of the inputs whose multiples turn gates, and their frequency steps as ratios to that of the first."""
+
+    turn: Turn
+    step: Fraction
+    fractions: list[Fraction]
+
+    @property
+    def unit(self) -> Fraction:
+        """The multiple of the function in which all frequencies are whole."""
+        bottom = lcm(*(f.denominator for f in self.fractions))
+        return self.step * gcd(*(abs(int(f * bottom)) for f in self.fractions)) / bottom
+
+    def multiple(self, ratio: float, step: Fraction) -> Fraction | None:
+        """A ratio to the function as a fraction, where one with a small denominator is it to rounding."""
+        exact = ratio * float(step / self.step)
+        fraction = Fraction(exact).limit_denominator(LARGEST_PART)
+        is_near = 0 < abs(fraction) <= LARGEST_PART and abs(float(fraction) - exact) <= DIGITS * abs(exact)
+        return fraction * self.step / step if is_near else None
+
+
 def read(original: Task, pruned: Task) -> Found:
     """Find the phases of two circuits on the same inputs.
+
+    An angle that is a sum of others, as x + y is of x and y, is no phase of its own, unless that takes too many runs.
 
     Raises:
         TaskError: A gate depends on its parameter in a way that is not known.
     """
-    forms: list[tuple[Turn, list[Fraction], float]] = []  # function, ratios of frequency steps, first step
+    found = _read(original, pruned, sums=True)
+    if found.runs <= MOST_RUNS:
+        return found
+    apart = _read(original, pruned, sums=False)
+    return min(found, apart, key=lambda each: each.runs)
+
+
+def _read(original: Task, pruned: Task, *, sums: bool) -> Found:
+    forms: list[Form] = []
     circuits = []
     for task in (original, pruned):
         gates = []
         for operation, qubits in _elementary(task.circuit, tuple(range(task.num_qubits)), task):
-            angles = tuple(_angle(task, operation, k, forms) for k in range(len(operation.params)))
-            gates.append(Placed(operation, qubits, angles))
+            params = tuple(_angle(task, operation, k, forms, sums) for k in range(len(operation.params)))
+            gates.append(Placed(operation, qubits, params))
         circuits.append(gates)
-    units = [_unit(fractions, step) for _, fractions, step in forms]
-    turns = tuple(replace(form, unit=unit) for unit, (form, _, _) in zip(units, forms, strict=True))
+    units = [form.unit for form in forms]
+    turns = tuple(replace(form.turn, unit=float(unit)) for unit, form in zip(units, forms, strict=True))
     first, second = (tuple(_in_units(gate, units) for gate in gates) for gates in circuits)
     return Found(turns, (first, second))
 
 
-def _angle(task: Task, operation: Instruction, k: int, forms: list[tuple[Turn, list[Fraction], float]]) -> Any:
-    """A parameter of a gate as a number, or as (phase, ratio to its function, constant, highest frequency)."""
+def _angle(task: Task, operation: Instruction, k: int, forms: list[Form], sums: bool) -> Any:
+    """A parameter of a gate: a number, or what inputs make of it, in multiples of the forms."""
     parameter = operation.params[k]
     if not isinstance(parameter, ParameterExpression):
         return parameter
     if not task.has_inputs(parameter):
         return float(task.values(parameter))
-    form, constant = _form(task, parameter)
+    turn, constant = _form(task, parameter)
     step, highest = _frequencies(operation.base_class, k, len(operation.params))
-    j, ratio = _place(forms, form, step)
-    return j, ratio, 2 * atan2(sin(constant / 2), cos(constant / 2)), highest, _doubt(task, parameter)
+    parts = _place(forms, turn, Fraction(step), sums)
+    evaluated, apart = _doubt(task, parameter), _gap(turn, [(forms[j].turn, factor) for j, factor in parts])
+    return Angle(
+        tuple(parts),  # type: ignore[arg-type]  # fractions, until the units are known
+        2 * atan2(sin(constant / 2), cos(constant / 2)),
+        highest,
+        lambda low, high: evaluated(low, high) + apart(low, high),
+    )
+
+
+def _gap(turn: Turn, parts: list[tuple[Turn, Fraction]]) -> Callable[[FloatArray, FloatArray], float]:
+    """How far a function is from the sum of others that stands for it, on a box of inputs, from its corners."""
+    if turn.text:
+        ((other, factor),) = parts
+        rest = abs(Fraction(turn.scale) - factor * Fraction(other.scale))
+        core = replace(turn, scale=1.0)
+        return lambda low, high: float(rest) * max(map(abs, core.interval(low, high))) if rest else 0.0
+    rests = [
+        float(abs(Fraction(mine) - sum(factor * Fraction(other.factors[i]) for other, factor in parts)))
+        for i, mine in enumerate(turn.factors)
+    ]
+    return lambda low, high: float(np.maximum(np.abs(low), np.abs(high)) @ np.array(rests))
 
 
 def _doubt(task: Task, parameter: ParameterExpression) -> Callable[[FloatArray, FloatArray], float]:
@@ -174,12 +257,11 @@ def _doubt(task: Task, parameter: ParameterExpression) -> Callable[[FloatArray, 
     return doubt
 
 
-def _in_units(gate: Placed, units: list[float]) -> Placed:
-    angles = tuple(
-        (a[0], a[1] / units[a[0]], a[2], abs(a[1]) * a[3] / units[a[0]], a[4]) if isinstance(a, tuple) else a
-        for a in gate.angles
-    )
-    return Placed(gate.operation, gate.qubits, angles)
+def _in_units(gate: Placed, units: list[Fraction]) -> Placed:
+    def scaled(angle: Angle) -> Angle:
+        return replace(angle, parts=tuple((j, float(factor / units[j])) for j, factor in angle.parts))
+
+    return replace(gate, params=tuple(scaled(p) if isinstance(p, Angle) else p for p in gate.params))
 
 
 def _elementary(circuit: QuantumCircuit, qubits: tuple[int, ...], task: Task) -> Any:
@@ -242,24 +324,56 @@ def _frequencies(gate: Any, index: int, count: int) -> tuple[float, float]:
     return step / 2, float(halves.max()) / 2
 
 
-def _place(forms: list[tuple[Turn, list[Fraction], float]], form: Turn, step: float) -> tuple[int, float]:
-    """The phase of a function, a new one if need be, and its ratio to that."""
-    for j, (other, fractions, first) in enumerate(forms):
-        ratio = form.ratio(other)
-        if ratio is None:
-            continue
-        exact = ratio * step / first
-        fraction = Fraction(exact).limit_denominator(LARGEST_DENOMINATOR)
-        if fraction and abs(float(fraction) - exact) <= DIGITS * abs(exact):
-            fractions.append(fraction)
-            return j, ratio
-    forms.append((form, [Fraction(1)], step))
-    return len(forms) - 1, 1.0
+def _place(forms: list[Form], turn: Turn, step: Fraction, sums: bool) -> list[tuple[int, Fraction]]:
+    """A function as a multiple of a form, or as a sum of such; a new form if need be."""
+    parts = _multiple_of(forms, turn, step) or (_sum_of(forms, turn, step) if sums and not turn.text else None)
+    if parts is None:
+        forms.append(Form(turn, step, []))
+        parts = [(len(forms) - 1, Fraction(1))]
+    for j, factor in parts:
+        forms[j].fractions.append(factor * step / forms[j].step)
+    return parts
 
 
-def _unit(fractions: list[Fraction], step: float) -> float:
-    bottom = lcm(*(f.denominator for f in fractions))
-    return step * gcd(*(abs(int(f * bottom)) for f in fractions)) / bottom
+def _multiple_of(forms: list[Form], turn: Turn, step: Fraction) -> list[tuple[int, Fraction]] | None:
+    for j, form in enumerate(forms):
+        ratio = turn.ratio(form.turn)
+        factor = None if ratio is None else form.multiple(ratio, step)
+        if factor is not None:
+            return [(j, factor)]
+    return None
+
+
+def _sum_of(forms: list[Form], turn: Turn, step: Fraction) -> list[tuple[int, Fraction]] | None:
+    """Of all linear forms where their factors are independent; else of two, where one is halved, whole or doubled."""
+    linear = [j for j, form in enumerate(forms) if not form.turn.text]
+    if len(linear) < 2:
+        return None
+    rows = np.array([forms[j].turn.factors for j in linear])
+    scales = np.maximum(np.abs(rows).max(axis=0, initial=0.0), np.abs(turn.factors))
+    scales[scales == 0] = 1.0
+    if np.linalg.matrix_rank(rows / scales) == len(linear):
+        solved = np.linalg.lstsq((rows / scales).T, np.array(turn.factors) / scales)[0]
+        parts = [(j, forms[j].multiple(float(c), step)) for j, c in zip(linear, solved, strict=True) if abs(c) > DIGITS]
+        if all(factor is not None for _, factor in parts) and _is_sum(forms, turn, parts, scales):
+            return [(j, factor) for j, factor in parts if factor is not None]
+        return None
+    for j in linear:
+        others = [k for k in linear if k != j]
+        for factor in (m * s for m in (Fraction(1), Fraction(1, 2), Fraction(2)) for s in (1, -1)):
+            rest = np.array(turn.factors) - float(factor) * np.array(forms[j].turn.factors)
+            rest[np.abs(rest) <= DIGITS * scales] = 0.0
+            left = Turn(tuple(rest.tolist()), "")
+            found = _multiple_of([forms[k] for k in others], left, step) if rest.any() else None
+            if found is not None and forms[j].multiple(float(factor), step) == factor:
+                ((k, other),) = found
+                return [(j, factor), (others[k], other)]
+    return None
+
+
+def _is_sum(forms: list[Form], turn: Turn, parts: list[tuple[int, Fraction | None]], scales: FloatArray) -> bool:
+    made = sum((float(c or 0) * np.array(forms[j].turn.factors) for j, c in parts), np.zeros(len(scales)))
+    return bool(np.abs((made - np.array(turn.factors)) / scales).max() <= DIGITS)
 
 
 # -- outputs on the grid ------------------------------------------------------------------------------------------
@@ -278,7 +392,7 @@ def values_on_grid(task: Task, found: Found, which: int) -> FloatArray:
     state[0] = 1
     for gate in found.circuits[which]:
         places = tuple(place[q] for q in gate.qubits)
-        own = sorted({a[0] for a in gate.angles if isinstance(a, tuple)})
+        own = sorted({j for angle in gate.angles for j, _ in angle.parts})
         for j in own:
             if j not in met:
                 state = np.repeat(state[..., None], sizes[j], axis=-1)
@@ -302,10 +416,9 @@ def _applied(
     out = np.empty_like(state)
     for index in np.ndindex(*(sizes[j] for j in own)):
         at = {j: 2 * pi * k / sizes[j] for j, k in zip(own, index, strict=True)}
-        numbers = [a[1] * at[a[0]] + a[2] if isinstance(a, tuple) else a for a in gate.angles]
-        bound = gate.operation.to_mutable() if gate.angles else gate.operation
-        if gate.angles:
-            bound.params = numbers
+        bound = gate.operation.to_mutable() if gate.params else gate.operation
+        if gate.params:
+            bound.params = [p.at(at) if isinstance(p, Angle) else p for p in gate.params]
         where: list[Any] = [slice(None)] * state.ndim
         for axis, k in zip(axes, index, strict=True):
             where[axis] = k

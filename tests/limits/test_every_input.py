@@ -8,10 +8,15 @@ from collections import Counter
 import numpy as np
 import pytest
 from every_input_cases import largest_found, random_case
+from qiskit import QuantumCircuit
+from qiskit.circuit import Parameter
+from qiskit.quantum_info import Pauli, Statevector
 
+from qprune import Task
 from qprune.gates.sites import sites_of
 from qprune.limits.claim_everywhere import every_input, region_of
 from qprune.task.domain import Domain, resolved
+from qprune.verify.every_input import confirm
 
 ORACLE_ROUNDING = 1e-13  # of dense states of a few dozen gates, relative to the observable's weight
 
@@ -62,6 +67,59 @@ def test_no_search_exceeds_the_limit(seed):
     case = random_case(rng)
     closed, found = check(case, rng, ("box", "box", "data", "ellipsoid", "around")[seed % 5], time_limit=4.0)
     assert closed or case.kinds & {"lifted", "product", "probabilities"}, found
+
+
+def merged_pair(shift, inputs):
+    """A gate between two turns is gone, so that they are one: what is left depends on the sum of their inputs."""
+    circuits = []
+    x, y = (Parameter(f"x_{i}") for i in range(2))
+    for is_merged in (False, True):
+        circuit = QuantumCircuit(1)
+        circuit.h(0)
+        if is_merged:
+            circuit.rz(x + y, 0)
+        else:
+            circuit.rz(x, 0)
+            circuit.ry(shift, 0)
+            circuit.rz(y, 0)
+        circuit.rx(0.5, 0)
+        circuits.append(Task(circuit, ["X"], inputs=inputs, input_params=[x, y]))
+    return circuits
+
+
+@pytest.mark.parametrize("shift", [0.02, 1e-6])
+def test_a_sum_of_inputs_is_no_phase_of_its_own(shift):
+    """With three phases the limit was a hundred times what any input does."""
+    inputs = np.random.default_rng(3).uniform(-3, 3, (30, 2))
+    tasks = merged_pair(shift, inputs)
+    (found,) = every_input(tasks[0], sites_of(tasks[0]), tasks[1], sites_of(tasks[1])).outputs
+    axes = np.meshgrid(*np.linspace(inputs.min(axis=0), inputs.max(axis=0), 41).T)
+    rows = np.stack(axes, axis=-1).reshape(-1, 2)
+    values = [
+        [Statevector(task.circuit.assign_parameters(row)).expectation_value(Pauli("X")).real for row in rows]
+        for task in tasks
+    ]
+    change = np.abs(np.subtract(*values)).max()
+    assert change <= found.upper + 1e-14
+    assert found.upper <= 1.05 * change + 1e-12
+
+
+@pytest.mark.parametrize("factor", [0.37, 0.1, 1 / 3, np.pi])
+def test_multiples_of_one_input_that_have_no_common_unit(factor):
+    """rx(x) and rx(f·x) are one rx((1 + f)·x) once nothing stands between them; the domain is many turns wide."""
+    inputs = np.linspace(0, 3000.0, 7)[:, None]
+    x, tasks = Parameter("x"), []
+    for is_merged in (False, True):
+        circuit = QuantumCircuit(1)
+        for angle in [(1 + factor) * x] if is_merged else [x, factor * x]:
+            circuit.rx(angle, 0)
+        circuit.ry(0.0 if is_merged else 0.01, 0)
+        circuit.rx(x, 0)
+        tasks.append(Task(circuit, ["Z"], inputs=inputs, input_params=[x]))
+    claim = every_input(tasks[0], sites_of(tasks[0]), tasks[1], sites_of(tasks[1]))
+    (found,) = claim.outputs
+    assert found.lower <= found.upper <= 1.02 * found.lower
+    confirm(*tasks, claim)
 
 
 @pytest.mark.soak
