@@ -115,34 +115,6 @@ def prune(
         >>> pruned.certificate.every_input.upper <= 0.1
         True
     """
-    if is_module(qnode):
-        own = {"weights": weights, "input_name": input_name, "kwargs": kwargs, "labels": labels}
-        if given := [name for name, value in own.items() if value is not None]:
-            raise TaskError(f"{given[0]} is a QNode's own; of a Torch module only inputs are given")
-        return pruned_module(
-            qnode,
-            inputs,
-            lambda each, data, values: prune(
-                each,
-                limit,
-                inputs=data,
-                weights=values,
-                probabilities=probabilities,
-                holdout=holdout,
-                strategy=strategy,
-                noise=noise,
-                representatives=representatives,
-                costs=costs,
-                prune_encoding=prune_encoding,
-                resynthesis=resynthesis,
-                couplings=couplings,
-                simulator=simulator,
-                executor=executor,
-                seed=seed,
-                time_limit=time_limit,
-                progress=progress,
-            ),
-        )
     settings = Settings(
         strategy=strategy,
         noise=noise,
@@ -157,15 +129,29 @@ def prune(
         time_limit=time_limit,
         progress=progress,
     )
-    limit = checked_limit(limit)
-    network, single = network_of(checked_qnode(qnode), inputs, weights, input_name, dict(kwargs or {}))
+    limit, samples = checked_limit(limit), {"probabilities": probabilities, "holdout": holdout, "labels": labels}
+    if is_module(qnode):
+        own = {"weights": weights, "input_name": input_name, "kwargs": kwargs, "labels": labels}
+        if given := [name for name, value in own.items() if value is not None]:
+            raise TaskError(f"{given[0]} is a QNode's own; of a Torch module only inputs are given")
+        return pruned_module(
+            qnode,
+            inputs,
+            lambda each, data, values: _pruned(
+                *network_of(checked_qnode(each), data, values, None, {}), limit, settings, samples
+            ),
+        )
+    found = network_of(checked_qnode(qnode), inputs, weights, input_name, dict(kwargs or {}))
+    return _pruned(*found, limit, settings, samples)
+
+
+def _pruned(network: Network, single: Any, limit: Limit, settings: Settings, samples: Mapping[str, Any]) -> PrunedQNode:
     tape = _first_tape(network)
-    names: set[str] = set()
-    operations = expand(tape.operations, names)
+    operations = expand(tape.operations)
     signature = Signature.of(operations, tape.measurements)
     order = wire_order(tape, network.qnode.device.wires)
     observables, measured, readings = readings_of(tape.measurements, order)
-    if labels is not None and any(reading.kind != "expval" for reading in readings):
+    if samples["labels"] is not None and any(reading.kind != "expval" for reading in readings):
         raise TaskError("labels need a QNode that returns only expval; leave them out, or measure the var apart")
     scalar = np.array([op.name not in WHOLE for op in operations for _ in range(slot_count(op))], dtype=bool)
     check_repeats(network, signature)
@@ -183,11 +169,9 @@ def prune(
         inputs=roles.values[:, [int(name[1:]) for name in columns]] if network.inputs else None,
         input_params=columns,
         weights={name: roles.values[0, int(name[1:])] for name in params if name[0] == "w"},
-        probabilities=probabilities,
-        holdout=holdout,
-        seed=seed,
-        labels=labels,
+        seed=settings.seed,
         holds=roles.holds(),
+        **samples,
     )
     result = pruned_under(limit, task, settings)
     pruned = PrunedQNode(network, single, roles, result, tape)

@@ -68,7 +68,7 @@ def expand(operations: Iterable[Any], taken_apart: set[str] | None = None) -> li
                 taken_apart.add(op.name)
             try:
                 stack += _parts(op)[::-1]
-            except (qml.exceptions.DecompositionUndefinedError, AttributeError, NotImplementedError) as error:
+            except (qml.exceptions.DecompositionUndefinedError, NotImplementedError) as error:
                 raise TaskError(
                     f"the QNode applies {op.name} on wires {op.wires.tolist()}, which is neither a gate qprune knows "
                     "nor decomposes into such; it must be unitary: take noise and mid-circuit measurements out"
@@ -92,6 +92,8 @@ def _parts(op: Any) -> list[Any]:
                 angle = base.data[0] * ((-1) ** len(chosen) / scale)
                 parts.append(qml.PauliRot(angle, "Z" * len(chosen) + word, wires=[*chosen, *base.wires]))
             return parts
+    if not hasattr(op, "decomposition"):  # a measurement in the middle
+        raise NotImplementedError(f"{op.name} is no gate")
     return list(op.decomposition())
 
 
