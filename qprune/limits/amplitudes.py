@@ -127,7 +127,7 @@ def _output(
             return after - before
 
         found = largest_form_by_products(product, 2 ** len(qubits))
-    rounding = sum(rounding_of(owner, sites) for owner, sites in zip(owners, seen, strict=True))
+    rounding = sum(float(rounding_of(owner, sites)[r]) for owner, sites in zip(owners, seen, strict=True))
     # Every column may be off by as much as an output of one run, and all of them together by √(2^n) times that.
     return AmplitudesEverywhere(
         name=task.output_names[r],

@@ -20,8 +20,8 @@ from qprune.geometry.regions import Ellipsoid, Region
 from qprune.geometry.supremum import GAP, MOST_CELLS, Supremum, supremum
 from qprune.geometry.trigonometric import coefficients, norm_of
 from qprune.limits.grid_runs import GridValues, Known, differences
-from qprune.limits.on_inputs import Check, outputs_at, unlimited
-from qprune.limits.phases import MOST_RUNS, check_runs, encoded, errors_of, phases_of, weights_of
+from qprune.limits.on_inputs import Check, outputs_at, unlimited, weights_of
+from qprune.limits.phases import MOST_RUNS, check_runs, encoded, errors_of, phases_of
 from qprune.results.every_input import EveryInput, OutputEverywhere
 from qprune.task.domain import Domain, Resolved, checked_domain, resolved
 from qprune.task.task import Task
@@ -259,7 +259,7 @@ class EveryInputComparison:
             rows = slice(None) if task.observables is None else slice(r, r + 1)
             before, after = (outputs[rows, r] for outputs, _ in there)
             change = np.abs(after - before)
-            seen = float(norm_of(change) - rounding * norm_of(np.ones(len(change))))
+            seen = float(norm_of(change) - rounding[r] * norm_of(np.ones(len(change))))
             shares = [None if each is None else float(np.mean(each[r] > found.upper)) for each in strengths]
             if task.observables is None or not task.spectra[r].predicts_sign:
                 shares = [None, None]

@@ -216,13 +216,13 @@ class Unit:
 
 def unlike(phase: Phase, parts: Parts, units: Sequence[Phase], low: FloatArray, high: FloatArray) -> float:
     """How far Σ factor · unit may be from a phase over K boxes: what rounding has left of common units, radians."""
-    first = units[parts[0][0]]
-    if phase.formula is not None and first.formula is not None:
+    if phase.formula is not None:
+        first = units[parts[0][0]]
         return float(np.abs(phase.interval(low, high)).max()) * 4 * SAME if first.formula != phase.formula else 0.0
     sizes = np.maximum(np.abs(low), np.abs(high)).max(axis=0).tolist()
     total = 0.0
     for i, size in enumerate(sizes):
-        made = sum(Fraction(factor) * Fraction(units[j].factors[i]) for j, factor in parts)
+        made = sum((Fraction(factor) * Fraction(units[j].factors[i]) for j, factor in parts), Fraction(0))
         total += float(abs(Fraction(phase.factors[i]) - made)) * size
     return total
 
@@ -238,7 +238,9 @@ def units_of(entries: tuple[Entry, ...], *, sums: bool) -> tuple[list[Unit], lis
     units: list[Unit] = []
     members: list[Parts] = []
     for entry in entries:
-        parts = _multiple(entry, units) or (_sum(entry, units) if sums else None)
+        parts: Parts | None = () if not any(entry.phase.factors) else _multiple(entry, units)  # x − x turns nothing
+        if parts is None and sums:
+            parts = _sum(entry, units)
         if parts is None:
             units.append(Unit(entry.phase, [], entry.step))
             parts = ((len(units) - 1, 1.0),)

@@ -36,7 +36,7 @@ class GridValues:
     runs: int
 
 
-Known = dict[tuple[object, ...], tuple[FloatArray, float]]
+Known = dict[tuple[object, ...], tuple[FloatArray, FloatArray]]
 """Outputs of the original on grids that were run before, and their error."""
 
 
@@ -52,7 +52,7 @@ def differences(phases: Phases, known: Known | None = None, check: Check = unlim
     """
     degrees = phases.degrees
     order = sorted(range(len(degrees)), key=lambda r: (-phases.runs(r), r))
-    made: list[tuple[NDArray[np.intp], FloatArray, float]] = []
+    made: list[tuple[NDArray[np.intp], FloatArray, FloatArray]] = []
     found: dict[int, GridValues] = {}
     for r in order:
         covering = next((each for each in made if np.all(each[0] >= degrees[r])), None)
@@ -63,8 +63,8 @@ def differences(phases: Phases, known: Known | None = None, check: Check = unlim
     return [found[r] for r in range(len(degrees))]
 
 
-def _on_grid(phases: Phases, degrees: NDArray[np.intp], known: Known, check: Check) -> tuple[FloatArray, float]:
-    """Differences of all outputs on a grid, shape (2d_1+1, …, outputs or outcomes), and their error."""
+def _on_grid(phases: Phases, degrees: NDArray[np.intp], known: Known, check: Check) -> tuple[FloatArray, FloatArray]:
+    """Differences of all outputs on a grid, shape (2d_1+1, …, outputs or outcomes), and their errors, by output."""
     axes = [grid(int(d)) for d in degrees]
     key = (phases.map.phases, tuple(degrees.tolist()))
     if key not in known:
@@ -74,8 +74,8 @@ def _on_grid(phases: Phases, degrees: NDArray[np.intp], known: Known, check: Che
     return np.moveaxis(after - before, 0, -1), error + other_error
 
 
-def _one_circuit(phases: Phases, which: int, axes: Sequence[FloatArray], check: Check) -> tuple[FloatArray, float]:
-    """Outputs on the grid, shape (R, 2d_1+1, …), or the probabilities of all outcomes, and their error."""
+def _one_circuit(phases: Phases, which: int, axes: Sequence[FloatArray], check: Check) -> tuple[FloatArray, FloatArray]:
+    """Outputs on the grid, shape (R, 2d_1+1, …), or the probabilities of all outcomes, and their errors, by output."""
     frame, sites, angles = phases.frame, phases.sites(which), phases.angles_on_grid(which)
     shape = tuple(map(len, axes))
     if is_worth_it(frame, sites, prod(shape)):
@@ -90,7 +90,7 @@ def _one_circuit(phases: Phases, which: int, axes: Sequence[FloatArray], check: 
     return np.array(np.broadcast_to(outputs.reshape(-1, *kept), (len(outputs), *shape))), error
 
 
-def _own_part(phases: Phases, r: int, degrees: NDArray[np.intp], values: FloatArray, error: float) -> GridValues:
+def _own_part(phases: Phases, r: int, degrees: NDArray[np.intp], values: FloatArray, errors: FloatArray) -> GridValues:
     """One output's values on the grid of its own degrees, from those on a grid of no smaller ones."""
     own = phases.degrees[r]
     part = values if phases.frame.observables is None else values[..., r : r + 1]
@@ -100,4 +100,4 @@ def _own_part(phases: Phases, r: int, degrees: NDArray[np.intp], values: FloatAr
         for axis, d in enumerate(own.tolist()):
             part = along(basis(grid(d), d), part, axis)
     used = tuple(int(j) for j in np.flatnonzero(own))
-    return GridValues(used, part.reshape(*(2 * int(own[j]) + 1 for j in used), part.shape[-1]), error, runs)
+    return GridValues(used, part.reshape(*(2 * int(own[j]) + 1 for j in used), part.shape[-1]), float(errors[r]), runs)

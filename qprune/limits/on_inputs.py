@@ -28,8 +28,8 @@ def unlimited() -> None:
 
 def outputs_at(
     task: Task, sites: Sequence[Site], inputs: FloatArray, angles: float = 0.0, check: Check = unlimited
-) -> tuple[FloatArray, float]:
-    """Outputs of a circuit on any inputs, shape (R, M), or outcome probabilities (2^m, M), and how far they may be off.
+) -> tuple[FloatArray, FloatArray]:
+    """Outputs of a circuit on any inputs, shape (R, M), or outcome probabilities (2^m, M), and their `rounding_of`.
 
     Args:
         task: Binds the weights; its own inputs do not enter.
@@ -49,8 +49,8 @@ def outputs_at(
     return np.concatenate(found, axis=1), rounding_of(task, sites, angles)
 
 
-def rounding_of(task: Task, sites: Sequence[Site], angles: float = 0.0) -> float:
-    """Limit of the rounding error of an output in its own unit.
+def rounding_of(task: Task, sites: Sequence[Site], angles: float = 0.0) -> FloatArray:
+    """Limit of the rounding error of every output in its own unit, shape (R,); of any probability, shape (1,).
 
     Args:
         task: Whose outputs.
@@ -59,8 +59,12 @@ def rounding_of(task: Task, sites: Sequence[Site], angles: float = 0.0) -> float
             turns, and an expectation value moves by at most that times its observable's weight.
     """
     angles += sum(site.role == "encoding" for site in sites) * ANGLE_ROUNDINGS * 2 * np.pi * np.finfo(float).eps
-    weight = max((abs(s.centre) + s.weight for s in task.spectra), default=1.0)
-    return weight * float(expectation_rounding(num_qubits(task, sites), len(sites)) + angles)
+    return weights_of(task) * float(expectation_rounding(num_qubits(task, sites), len(sites)) + angles)
+
+
+def weights_of(task: Task) -> FloatArray:
+    """Σ|c_P| of every output, the identity's part included; 1 for probabilities."""
+    return np.array([abs(s.centre) + s.weight for s in task.spectra] if task.observables is not None else [1.0])
 
 
 def num_qubits(task: Task, sites: Sequence[Site]) -> int:

@@ -34,6 +34,7 @@ from qprune.limits.encoding_angles import (
     unlike,
     with_angle,
 )
+from qprune.limits.on_inputs import weights_of
 from qprune.task.task import Task
 
 IntArray = NDArray[np.intp]
@@ -191,11 +192,6 @@ def errors_of(circuit: Encoded, low: FloatArray, high: FloatArray) -> FloatArray
     return np.asarray(sum(own, np.zeros(len(circuit.cones))))
 
 
-def weights_of(task: Task) -> FloatArray:
-    """Σ|c_P| of every output, the identity's part included; 1 for probabilities."""
-    return np.array([abs(s.centre) + s.weight for s in task.spectra] if task.observables is not None else [1.0])
-
-
 def check_runs(phases: Phases, most: int = MOST_RUNS) -> None:
     """Refuse what would take too many runs, naming the phases that make it so.
 
@@ -252,10 +248,12 @@ def _frame(task: Task, count: int) -> Task:
 
 def _in_phases(frame: Task, circuit: Encoded, members: Sequence[Parts]) -> tuple[Site, ...]:
     names, task = frame.input_params, circuit.task
-    angles: dict[int, dict[int | None, ParameterExpression]] = {}
+    angles: dict[int, dict[int | None, ParameterExpression | float]] = {}
     for entry, parts in zip(circuit.entries, members, strict=True):
-        angle = sum((factor * names[j] for j, factor in parts[1:]), parts[0][1] * names[parts[0][0]])
-        angles.setdefault(entry.site, {})[entry.parameter] = angle + entry.constant
+        angle: ParameterExpression | float = entry.constant
+        for j, factor in parts:
+            angle = factor * names[j] + angle
+        angles.setdefault(entry.site, {})[entry.parameter] = angle
     turned = []
     for k, site in enumerate(circuit.sites):
         operation, qubits, new, group = site.operation, site.qubits, angles.get(k, {}), subgroup_of(site)

@@ -85,8 +85,8 @@ def evolved(task: Task, sites: Sequence[Site], qubits: list[int]) -> ComplexArra
 
 def values_on_grid(
     task: Task, sites: Sequence[Site], axes: Sequence[FloatArray], angles: float
-) -> tuple[FloatArray, float]:
-    """Outputs on the tensor grid of the phases, shape (R, 2d_1+1, …), and how far they may be off.
+) -> tuple[FloatArray, FloatArray]:
+    """Outputs on the tensor grid of the phases, shape (R, 2d_1+1, …), and how far each of them may be off.
 
     Args:
         task: Its inputs are phases.

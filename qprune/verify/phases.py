@@ -326,6 +326,8 @@ def _frequencies(gate: Any, index: int, count: int) -> tuple[float, float]:
 
 def _place(forms: list[Form], turn: Turn, step: Fraction, sums: bool) -> list[tuple[int, Fraction]]:
     """A function as a multiple of a form, or as a sum of such; a new form if need be."""
+    if not any(turn.factors):  # x − x turns nothing
+        return []
     parts = _multiple_of(forms, turn, step) or (_sum_of(forms, turn, step) if sums and not turn.text else None)
     if parts is None:
         forms.append(Form(turn, step, []))

@@ -36,7 +36,7 @@ class Request:
     """What pruning is asked to do.
 
     Attributes:
-        limit: "threshold", "proven", "measured", "accuracy" or "under noise".
+        limit: "threshold", "proven", "measured", "everywhere", "accuracy" or "under noise".
         tolerance: ε₀; with "proven" beside the budget.
         budget: In the observable's unit; of "accuracy" its largest fall.
         refit: Whether surviving weights move.
@@ -108,6 +108,7 @@ class Outcome:
         error: How far a Pauli word's mean may be off in `measured`.
         holdout: What is claimed of unseen inputs, or None.
         heldout: Indices of the samples held out.
+        everywhere: By output the limit for every input of the domain, and what rounding may be of it; or None.
     """
 
     result: Any
@@ -123,6 +124,7 @@ class Outcome:
     error: float
     holdout: Any
     heldout: tuple[int, ...]
+    everywhere: tuple[tuple[float, float], ...] | None
 
 
 def on_device(precision: float, seed: int, delta: float) -> Any:
@@ -130,8 +132,10 @@ def on_device(precision: float, seed: int, delta: float) -> Any:
     return qprune.OnDevice(StatevectorEstimator(default_precision=precision, seed=seed), delta=delta)
 
 
-def make_task(arguments: dict[str, Any]) -> Any:
-    return qprune.Task(**arguments)
+def make_task(arguments: dict[str, Any], box: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None) -> Any:
+    """A task; claims for every input are about the box, if given."""
+    task = qprune.Task(**arguments)
+    return task if box is None else task.with_domain(qprune.Domain.box(*box))
 
 
 def limit_of(request: Request) -> Any:
@@ -144,9 +148,23 @@ def limit_of(request: Request) -> Any:
         return qprune.Proven(request.budget, tolerance=request.tolerance, **compared)
     if request.limit == "measured":
         return qprune.Measured(request.budget, refit=request.refit, **window)
+    if request.limit == "everywhere":
+        return qprune.Everywhere(request.budget, refit=request.refit, **window)
     if request.limit == "accuracy":
         return qprune.Accuracy(request.budget, refit=request.refit, **window)
     return qprune.UnderNoise(request.noise, refit=request.refit, **window)
+
+
+REFUSALS = (  # of a limit for every input
+    "a limit for every input takes",
+    "double precision knows the angle",
+    "has no limits over the domain",
+)
+
+
+def is_refusal(error: Exception) -> bool:
+    """Whether a limit for every input was refused for one of the reasons there are, in its words."""
+    return any(words in str(error) for words in REFUSALS)
 
 
 def settings_of(request: Request) -> dict[str, Any]:
@@ -166,6 +184,7 @@ def prune(task: Any, request: Request) -> Outcome:
 
 def outcome_of(result: Any) -> Outcome:
     certificate, task = result.certificate, result.task
+    claim = certificate.every_input
     shape = (len(certificate.outputs), len(certificate.samples))
     return Outcome(
         result=result,
@@ -181,6 +200,7 @@ def outcome_of(result: Any) -> Outcome:
         error=certificate.expectations.error,
         holdout=certificate.holdout,
         heldout=tuple(int(i) for i in result.original.heldout),
+        everywhere=None if claim is None else tuple((o.upper, o.rounding) for o in claim.outputs),
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from . import adapter, requests
 from .adapter import Outcome, Request
-from .checks import check_outcome, require, same_function
+from .checks import check_every_input, check_outcome, require, same_function
 from .situation import Situation, draw_situation
 
 
@@ -56,6 +56,29 @@ def prune(rng: np.random.Generator, tally: Tally) -> None:
     if rng.random() < 0.05:
         again = adapter.prune(outcome.result.original, request)
         _require_same(adapter.certificate_text(outcome), adapter.certificate_text(again), "determinism")
+
+
+def every_input(rng: np.random.Generator, tally: Tally) -> None:
+    """A limit for every input of a domain (T9), or a reason why there is none."""
+    situation = draw_situation(rng, most_qubits=3, most_gates=8)
+    if not situation.input_names:
+        return
+    box = None
+    if rng.random() < 0.3:
+        low = situation.inputs.min(axis=0) - rng.uniform(0, 2, len(situation.input_names))
+        box = low, np.maximum(situation.inputs.max(axis=0), low + rng.choice([0.0, 1.0, 7.0]))
+    request = requests.draw_everywhere(rng, situation.scale)
+    tally.of(situation, request)
+    tally.notes["box"] = box
+    try:
+        outcome = adapter.prune(adapter.make_task(situation.task_arguments(), box), request)
+    except adapter.QpruneError as error:
+        require(adapter.is_refusal(error), "a limit for every input is refused", repr(error))
+        tally.tags = (*tally.tags, "refused")
+        return
+    truth = check_outcome(situation, request, outcome, rng)
+    check_every_input(truth, request, rng, box)
+    adapter.verify(outcome)
 
 
 def refit(rng: np.random.Generator, tally: Tally) -> None:

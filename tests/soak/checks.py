@@ -20,6 +20,9 @@ a matrix entry of 1e-12 for nothing (docs/theory.md, section 7), and a word's me
 EQUAL_EIGENVALUES = 1e-12
 """Relative to the largest: what diagonalising leaves between eigenvalues of one size."""
 
+POINTS = 12
+"""Inputs of the domain that are tried beside the samples."""
+
 EXACT = 1e-11
 """Of a Pauli word's mean: what statevectors stay below, and shots and truncation do not."""
 
@@ -95,6 +98,8 @@ def check_outcome(situation: Situation, request: Request, outcome: Outcome, rng:
     check_holdout(truth)
     check_exact_changes(truth, rng)
     check_replacements(truth, request)
+    if outcome.everywhere is not None and request.limit != "everywhere":
+        check_every_input(truth, request, rng)  # added to what was judged on samples
     if request.limit == "threshold" and not isinstance(request.noise, str) and not request.measures:
         check_completeness(truth, request)
     return truth
@@ -115,7 +120,7 @@ def check_bounds(truth: Truth, request: Request) -> None:
     _at_most("measured deviation, too large", outcome.measured, real, (1 + inexact) * known)
     if request.limit == "accuracy":
         check_accuracy(truth, request)
-    elif request.budget is not None:
+    elif request.budget is not None and request.limit != "everywhere":
         within = outcome.bound if request.limit == "proven" else outcome.measured
         _at_most("budget", within, np.full_like(within, request.budget), slack)
     if not request.refit and not outcome.replaced:
@@ -208,6 +213,31 @@ def _ceiling(situation: Situation) -> float:
         return 1.0
     parts = [[term for term in terms if set(term[0]) != {"I"}] for terms in situation.observables]
     return max(float(np.ptp(np.linalg.eigvalsh(oracle.dense(part)))) if part else 0.0 for part in parts)
+
+
+# -- every input ---------------------------------------------------------------------------------------------------
+
+
+def check_every_input(
+    truth: Truth,
+    request: Request,
+    rng: np.random.Generator,
+    box: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
+) -> None:
+    """T9, on inputs between the samples: drawn from the domain, and corners of it."""
+    situation, outcome = truth.situation, truth.outcome
+    limits = np.array(outcome.everywhere)[:, :1]
+    low, high = box or (situation.inputs.min(axis=0), situation.inputs.max(axis=0))
+    for k in range(POINTS):
+        shares = rng.random(len(low)) if k % 3 else rng.integers(2, size=len(low))
+        inputs = np.clip(low + shares * (high - low), low, high)
+        point = situation.weights | dict(zip(situation.input_names, inputs.tolist(), strict=True))
+        after = oracle.run(outcome.circuit, point | outcome.weights)
+        change = np.array(deviations(situation, situation.state(point), after))[:, None]
+        _at_most("every input (T9)", change, limits, truth.rounding)
+    if request.limit == "everywhere":
+        rounding = np.array(outcome.everywhere)[:, 1:]
+        _at_most("budget for every input", limits, np.full_like(limits, request.budget), truth.rounding + 2 * rounding)
 
 
 # -- exact changes -------------------------------------------------------------------------------------------------

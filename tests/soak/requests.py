@@ -8,6 +8,20 @@ import numpy as np
 
 from .adapter import Request, on_device
 
+STRATEGIES = (
+    *(
+        "magnitude",
+        "random",
+        "brain-surgeon",
+        "mip",
+        "elimination",
+        "coarse-to-fine",
+        "spanning-tree",
+        "centrality",
+        "qubo",
+    ),
+    *("equilibrium", "l0", "shapley", "discrete-layers"),
+)
 MODELS = ("depolarizing-1e-2", "depolarizing-1e-3", "relaxation-falcon", "over-rotation", "readout", "combined")
 
 
@@ -42,6 +56,13 @@ def draw_refit(rng: np.random.Generator, scale: float) -> Request:
     others = {"strategy": str(rng.choice(["q-iprune", "magnitude", "random"])), "seed": int(rng.integers(100))}
     budget = _some(rng, (1e-3, 0.3), (0.3, 1.0)) * scale
     return Request("measured", budget=budget, refit=True, others=others)
+
+
+def draw_everywhere(rng: np.random.Generator, scale: float) -> Request:
+    """A budget that every input of a domain keeps (T9)."""
+    others = _others(rng, "measured")
+    budget = _some(rng, (1e-3, 0.5), (0.5, 3.0)) * scale
+    return Request("everywhere", budget=budget, refit=bool(rng.random() < 0.1), others=others)
 
 
 def draw_noisy(rng: np.random.Generator, scale: float) -> Request:
@@ -80,7 +101,9 @@ def _others(rng: np.random.Generator, limit: str) -> dict[str, Any]:
     if limit in ("threshold", "proven") and rng.random() < 0.5:
         others["representatives"] = str(rng.choice(["clifford", "class", "local"], p=[0.42, 0.42, 0.16]))
     if limit != "threshold" and rng.random() < 0.4:
-        others |= {"strategy": str(rng.choice(["magnitude", "random"])), "seed": int(rng.integers(100))}
+        others |= {"strategy": str(rng.choice(STRATEGIES)), "seed": int(rng.integers(100))}
+    if rng.random() < 0.05:
+        others["couplings"] = str(rng.choice(["circuit", "any"]))
     return others
 
 

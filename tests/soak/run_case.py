@@ -27,7 +27,8 @@ def _qnode(rng: np.random.Generator, tally: Tally) -> None:
 
 # kind: share in a run over all kinds (cases out of 1000), and what it does
 KINDS: dict[str, tuple[float, Check]] = {
-    "prune": (470, cases.prune),
+    "prune": (430, cases.prune),
+    "every input": (40, cases.every_input),
     "round trip": (110, cases.round_trip),
     "forged file": (110, forgeries.forged_file),
     "forged claim": (50, forgeries.forged_claim),
