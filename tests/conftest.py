@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from secrets import randbelow
+from zlib import crc32
 
 import pytest
 
 pytest_plugins = ["pytester"]
+SEEN: dict[str, list[str]] = {}  # variants of thinned tests met so far
 SOAK_SEED = "QPRUNE_SOAK_SEED"  # first seed of the soak's fresh slice; set, the slice is that one
 
 
@@ -21,10 +23,23 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Long property runs are deselected unless `make soak` says how many cases (QPRUNE_SOAK)."""
+    """What only `make soak` runs (QPRUNE_SOAK): long property runs, and the variants that a thinned test leaves out.
+
+    Which variants those are follows from their names, so that they are the same everywhere.
+    """
     if os.environ.get("QPRUNE_SOAK"):
         return
-    long = [item for item in items if item.get_closest_marker("soak")]
+    long = [item for item in items if item.get_closest_marker("soak") or _is_left_out(item)]
     if long:
         config.hook.pytest_deselected(items=long)
-        items[:] = [item for item in items if not item.get_closest_marker("soak")]
+        items[:] = [item for item in items if item not in set(long)]
+
+
+def _is_left_out(item: pytest.Item) -> bool:
+    """One in n variants of a test marked `thinned(n)` stays, beside the first."""
+    mark = item.get_closest_marker("thinned")
+    if mark is None:
+        return False
+    (share,), variants = mark.args, SEEN.setdefault(item.nodeid.partition("[")[0], [])
+    variants.append(item.nodeid)
+    return len(variants) > 1 and bool(crc32(item.nodeid.encode()) % share)

@@ -24,7 +24,8 @@ from qprune.task.domain import Domain, Resolved, resolved
 from qprune.task.expressions import with_numbers
 from qprune.task.task import Task
 from qprune.verify.checks import Check, Checks, Result
-from qprune.verify.phases import MOST_RUNS, Found, Turn, outputs_of, read, values_on_grid
+from qprune.verify.grid_values import outputs_of, values_on_grid
+from qprune.verify.phases import MOST_RUNS, Found, Turn, read
 from qprune.verify.states import gates_on, run_gates, used_qubits
 
 EPS = float(np.finfo(float).eps)

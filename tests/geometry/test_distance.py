@@ -255,6 +255,7 @@ def test_shapes():
 # -- κ ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("width", [1, 2])
 @pytest.mark.parametrize(("coherence", "beta"), GEOMETRIES[1:])
 def test_ordinary_distance_is_at_most_kappa_times_the_deformed_one(width, coherence, beta):

@@ -43,7 +43,7 @@ from qprune import Proven, Task, Threshold, calibrate, prune, verify
 from qprune.geometry import bounds
 
 MODES = ("tolerance", "budget", "representatives", "any")
-PARTS, EXAMPLES = 8, 40  # 320 cases in `make test`, beside the soak's fresh slice
+PARTS, EXAMPLES = 8, 15  # 120 cases in `make test`, beside the soak's fresh slice
 COMMON = {
     "deadline": None,
     "database": None,

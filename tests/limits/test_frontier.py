@@ -3,15 +3,30 @@
 import numpy as np
 import pytest
 from helpers import CIRCUITS
+from qiskit import QuantumCircuit
+from qiskit.circuit import ParameterVector
+from qiskit.quantum_info import SparsePauliOp
 
 import qprune
 from qprune import Measured, OptionError
 
 
+def network():
+    """Three qubits, two layers, every third angle small."""
+    rng, circuit = np.random.default_rng(4), QuantumCircuit(3)
+    weights = ParameterVector("w", 12)
+    for k, w in enumerate(weights):
+        circuit.ry(w, k % 3) if k % 6 < 3 else circuit.rz(w, k % 3)
+        if k % 6 == 5:
+            circuit.cx(0, 1)
+            circuit.cx(1, 2)
+    values = rng.normal(size=12) * np.resize([1.0, 1.0, 0.02], 12)
+    return qprune.Task(circuit, SparsePauliOp(["ZZI", "IXX"], [1.0, 0.5]), weights=values)
+
+
 @pytest.fixture(scope="module", params=[False, True], ids=["as they are", "refit"])
 def front(request):
-    task = qprune.Task.load(CIRCUITS / "h2-vqe-4q")
-    return qprune.frontier(task, budgets=(1e-3, 1e-2, 0.05), refit=request.param)
+    return qprune.frontier(network(), budgets=(1e-3, 1e-2, 0.3), refit=request.param)
 
 
 def point(result):
@@ -60,7 +75,8 @@ def test_refit_goes_farther():
 
 
 def test_front_is_deterministic():
-    task = qprune.Task.load(CIRCUITS / "h2-vqe-4q")
-    texts = [[r.certificate.to_json() for r in qprune.frontier(task, budgets=(0.01,), refit=True)] for _ in range(2)]
+    texts = [
+        [r.certificate.to_json() for r in qprune.frontier(network(), budgets=(0.01,), refit=True)] for _ in range(2)
+    ]
     assert texts[0] == texts[1]
     assert np.all([len(t) for t in texts[0]])

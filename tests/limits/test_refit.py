@@ -249,6 +249,7 @@ def test_outputs_of_planted_weights_are_reproduced(name, probabilities):
     assert square == pytest.approx(np.sum((dense_outputs(task, fitted) - target) ** 2), abs=1e-13)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("name", CIRCUITS)
 def test_fitting_never_makes_it_worse(name):
     """The sum of squares falls with every step allowed, and is the one of the weights returned."""

@@ -57,6 +57,7 @@ def dense_deviations(task, circuit, values):
 # -- inside a pass manager --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("level", LEVELS)
 def test_the_compiled_circuit_keeps_the_bound_whatever_the_stage(level, stage):

@@ -280,6 +280,7 @@ def network(seed, layers=2, samples=3):
     )
 
 
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize("seed", range(10))
 @pytest.mark.parametrize("window", [0, 2, "auto"])
 def test_the_bound_holds_and_verifies(seed, window):

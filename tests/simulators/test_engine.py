@@ -77,6 +77,7 @@ def check_outputs(task):
     np.testing.assert_allclose(network.values(task.weights), dense, atol=1e-12)
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize(("name", "kind"), CASES)
 def test_every_gate_with_weights_and_inputs(name, kind):
     """Outputs equal the dense ones with the gate's qubits in every order, on several samples."""
@@ -105,6 +106,7 @@ def test_probabilities(measured):
     check_outputs(task_of(circuit, None))
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("name", [*CATALOGUE, *OTHERS])
 def test_a_window_has_the_angle_of_its_states(name):
     """One window is exact, for a gate that is removed and for one that is replaced by its like."""

@@ -125,6 +125,7 @@ class Unreliable(Executor):
         return future
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("options", OPTIONS, ids=lambda o: "-".join(map(str, o.values())))
 @pytest.mark.parametrize("measure", [False, True], ids=["observables", "probabilities"])
 def test_sharded_is_serial_to_the_last_bit(options, measure, monkeypatch):

@@ -206,7 +206,7 @@ def test_a_proven_budget_holds_for_drawn_inputs():
 def test_what_the_documentation_shows_runs(result, pytester):
     """Its test file as it stands, and every command of its CI but for what installs."""
     text = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
-    pytester.makepyfile(test_bounds=re.search(r"```python\n(.*?)```", text, re.DOTALL)[1])
+    pytester.makepyfile(test_documented=re.search(r"```python\n(.*?)```", text, re.DOTALL)[1])
     pytester.runpytest_inprocess("-p", "no:xdist").assert_outcomes(passed=3)
     qprune.save(result, pytester.path / "results" / "mine", drawings=False)
     commands = re.findall(r"(?:- run: |^)(pytest --.*)$", text, re.MULTILINE)

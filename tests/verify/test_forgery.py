@@ -6,6 +6,7 @@ The forgeries are those of `mutations.py`, which knows nothing of what fields me
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from functools import cache
 
@@ -59,6 +60,7 @@ def small():
     )
 
 
+MORE = 5 if os.environ.get("QPRUNE_SOAK") else 1
 ASKED = {
     "threshold": {"limit": Threshold(0.1, aggregate="max")},
     "refit": {"limit": Measured(0.05, refit=True)},
@@ -89,7 +91,7 @@ def sample(folder, count, seed=0):
 def test_every_change_is_noticed(folder):
     assert not is_noticed(folder)
     unnoticed = []
-    for mutation in sample(folder, 250):
+    for mutation in sample(folder, 60 * MORE):
         with applied(folder, mutation):
             unnoticed += [] if is_noticed(folder) else [str(mutation)]
     assert not unnoticed, "\n".join(unnoticed)
@@ -140,7 +142,7 @@ def is_free(mutation):
 @pytest.mark.parametrize("folder", ASKED, indirect=True)
 def test_mending_the_hashes_does_not_help(folder):
     unnoticed = []
-    for mutation in sample(folder, 150):
+    for mutation in sample(folder, 30 * MORE):
         if not is_free(mutation):
             with applied(folder, mutation, reseal=True):
                 unnoticed += [] if is_noticed(folder) else [str(mutation)]

@@ -243,6 +243,7 @@ VIOLATIONS = {
 }
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("name", VIOLATIONS)
 def test_false_claim(name):
     tamper, message = VIOLATIONS[name]

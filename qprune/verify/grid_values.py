@@ -1,0 +1,97 @@
+"""Outputs of the two circuits on a grid of phases, with states of this package's own.
+
+Source: THEORY T9.
+"""
+
+from __future__ import annotations
+
+from math import pi
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qprune._arrays import ComplexArray, FloatArray
+from qprune.task.observables import restricted
+from qprune.task.task import Task
+from qprune.verify.phases import Angle, Found, Placed
+
+
+def values_on_grid(task: Task, found: Found, which: int) -> FloatArray:
+    """Outputs of one circuit on 2d+1 equispaced values of every phase, shape (2d_1+1, …, R or outcomes).
+
+    A phase becomes an axis of the states when it is met first, so that what comes before is simulated once.
+    """
+    used = _used(task, found.circuits[which])
+    place = {q: k for k, q in enumerate(used)}
+    sizes = [2 * d + 1 for d in found.degrees]
+    met: list[int] = []
+    state: NDArray[Any] = np.zeros(2 ** len(used), dtype=complex)
+    state[0] = 1
+    for gate in found.circuits[which]:
+        places = tuple(place[q] for q in gate.qubits)
+        own = sorted({j for angle in gate.angles for j, _ in angle.parts})
+        for j in own:
+            if j not in met:
+                state = np.repeat(state[..., None], sizes[j], axis=-1)
+                met.append(j)
+        state = _applied(state, gate, places, own, [1 + met.index(j) for j in own], sizes)
+    outputs = outputs_of(task, state.reshape(2 ** len(used), -1), used)
+    shaped = outputs.reshape(len(outputs), *(sizes[j] for j in met)).transpose(0, *np.argsort(met) + 1)
+    for j in range(len(sizes)):
+        if j not in met:
+            shaped = np.repeat(np.expand_dims(shaped, 1 + j), sizes[j], axis=1 + j)
+    return np.moveaxis(shaped, 0, -1)
+
+
+def _used(task: Task, gates: tuple[Placed, ...]) -> list[int]:
+    return sorted({q for gate in gates for q in gate.qubits} | {q for s in task.output_supports for q in s}) or [0]
+
+
+def _applied(
+    state: ComplexArray, gate: Placed, places: tuple[int, ...], own: list[int], axes: list[int], sizes: list[int]
+) -> ComplexArray:
+    out = np.empty_like(state)
+    for index in np.ndindex(*(sizes[j] for j in own)):
+        at = {j: 2 * pi * k / sizes[j] for j, k in zip(own, index, strict=True)}
+        bound = gate.operation.to_mutable() if gate.params else gate.operation
+        if gate.params:
+            bound.params = [p.at(at) if isinstance(p, Angle) else p for p in gate.params]
+        where: list[Any] = [slice(None)] * state.ndim
+        for axis, k in zip(axes, index, strict=True):
+            where[axis] = k
+        part = np.ascontiguousarray(state[tuple(where)])
+        columns = part.reshape(len(part), -1)
+        out[tuple(where)] = _on_columns(np.asarray(bound.to_matrix(), dtype=complex), places, columns).reshape(
+            part.shape
+        )
+    return out
+
+
+def _on_columns(matrix: ComplexArray, places: tuple[int, ...], states: ComplexArray) -> ComplexArray:
+    """A matrix on many states side by side: the samples are further qubits' worth of amplitudes behind each."""
+    num_qubits, count = len(states).bit_length() - 1, states.shape[1]
+    front = [num_qubits - 1 - q for q in reversed(places)]
+    axes = front + [axis for axis in range(num_qubits) if axis not in front]
+    tensor = states.reshape(*(2,) * num_qubits, count).transpose(*axes, num_qubits)
+    moved = matrix @ tensor.reshape(len(matrix), -1)
+    return moved.reshape(*(2,) * num_qubits, count).transpose(*np.argsort(axes), num_qubits).reshape(-1, count)
+
+
+def outputs_of(task: Task, states: ComplexArray, used: list[int]) -> FloatArray:
+    """Outputs, or probabilities, of states side by side, shape (2^n, M)."""
+    if task.observables is None:
+        chances = np.abs(states.reshape(*(2,) * len(used), -1)) ** 2
+        keep = [len(used) - 1 - used.index(q) for q in reversed(task.measured_qubits)]
+        others = tuple(axis for axis in range(len(used)) if axis not in keep)
+        left = [axis for axis in range(len(used)) if axis in keep]
+        summed = chances.sum(axis=others)
+        return summed.transpose(*(left.index(axis) for axis in keep), len(keep)).reshape(2 ** len(keep), -1)
+    found = []
+    for observable in task.observables:
+        local = restricted(observable, used)
+        image = sum(
+            c * (word.to_matrix(sparse=True) @ states) for word, c in zip(local.paulis, local.coeffs, strict=True)
+        )
+        found.append(np.einsum("sm,sm->m", states.conj(), image).real)
+    return np.array(found)
