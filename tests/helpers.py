@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from itertools import combinations
 from pathlib import Path
 
@@ -47,3 +48,8 @@ def subsets(items):
 def is_symbolic(operation: Instruction) -> bool:
     """Whether a gate has a free parameter."""
     return any(isinstance(p, ParameterExpression) and p.parameters for p in operation.params)
+
+
+def examples(number):
+    """How many random examples a property gets: so many under `make soak`, a quarter in `make test`."""
+    return number if os.environ.get("QPRUNE_SOAK") else max(1, number // 4)

@@ -330,7 +330,7 @@ def learner(observables):
     return task_of(circuit, observables, inputs=inputs, input_params=x, holdout=[3])
 
 
-@pytest.mark.thinned(3)
+@pytest.mark.thinned(6)
 @pytest.mark.parametrize("observables", [["ZXI", "IIY"], None], ids=["observables", "probabilities"])
 @pytest.mark.parametrize("mode", MODES)
 def test_outputs_stay_and_the_certificate_holds(mode, observables):

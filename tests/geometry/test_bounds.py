@@ -47,7 +47,7 @@ def farthest(observable, vector, theta, rng, tries=4000):
     return best
 
 
-@pytest.mark.thinned(4)
+@pytest.mark.thinned(8)
 @pytest.mark.parametrize(
     "observable",
     [
@@ -79,7 +79,7 @@ def test_no_state_within_the_angle_exceeds_the_bound(observable, theta):
             assert found > 0.98 * bound
 
 
-@pytest.mark.thinned(4)
+@pytest.mark.thinned(12)
 @pytest.mark.parametrize("error", [1e-12, 1e-3, 0.08, 0.5])
 @pytest.mark.parametrize(
     "observable",

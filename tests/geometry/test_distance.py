@@ -109,6 +109,7 @@ def test_pauli_words_shrink_by_eta_to_their_weight(num_qubits):
             assert np.trace(deformed @ matrix) == pytest.approx(factor * np.trace(rho @ matrix), abs=1e-14)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("name", ROWS)
 def test_distance_to_the_identity(name):
     """Every row of the catalogue, its gate on qubits in any order, against the identity."""
@@ -126,6 +127,7 @@ def test_distance_to_the_identity(name):
                 check(found, rho, gate, np.eye(len(gate)), coherence, beta)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("name", [name for name in ROWS if name in CATALOGUE or name in ("pauli", "evolution")])
 def test_distance_to_another_member(name):
     """Members exp(−itA) made by the matrix exponential, at random t, at the gate itself and at its opposite."""
@@ -255,7 +257,7 @@ def test_shapes():
 # -- κ ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.thinned(3)
+@pytest.mark.thinned(12)
 @pytest.mark.parametrize("width", [1, 2])
 @pytest.mark.parametrize(("coherence", "beta"), GEOMETRIES[1:])
 def test_ordinary_distance_is_at_most_kappa_times_the_deformed_one(width, coherence, beta):
@@ -271,6 +273,7 @@ def test_ordinary_distance_is_at_most_kappa_times_the_deformed_one(width, cohere
         assert ordinary <= limit * compare_matrices(group, ask, relative, eta(coherence, beta)).deformed[0] + 1e-12
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("width", [1, 2])
 @pytest.mark.parametrize(("coherence", "beta"), [(0.5, 2.0), (0.0, 8.0)])
 def test_kappa_is_met(width, coherence, beta):

@@ -267,6 +267,7 @@ POPULATIONS = {
 }
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("size", [2, 30, 300])
 @pytest.mark.parametrize("name", POPULATIONS)
 def test_the_expected_deviation_is_below_its_limit_often_enough(name, size):

@@ -81,7 +81,7 @@ MODES = {
 }
 
 
-@pytest.mark.thinned(4)
+@pytest.mark.thinned(8)
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("name", TASKS)
 def test_the_smallest_circuits(name, mode):

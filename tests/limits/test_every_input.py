@@ -61,7 +61,7 @@ def check(case, rng, kind="box", time_limit=20.0):
     return closed, found
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize("seed", range(24))
 def test_no_search_exceeds_the_limit(seed):
     rng = np.random.default_rng([2026, seed])

@@ -50,6 +50,7 @@ def output(task, x):
     return Statevector(bound).expectation_value(task.observables[0]).real
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("name", PAIRS)
 @pytest.mark.parametrize(("size", "width"), SIZES)
 def test_rounded_angles_are_part_of_the_limit(name, size, width):

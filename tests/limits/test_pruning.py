@@ -208,7 +208,7 @@ def dense_outputs(task, used, sample):
     return np.array(found)
 
 
-@pytest.mark.thinned(3)
+@pytest.mark.thinned(9)
 @pytest.mark.parametrize("options", OPTIONS, ids=lambda o: "-".join(map(str, o.values())))
 @pytest.mark.parametrize("name", NETWORKS)
 def test_circuits_as_people_have_them(name, options):

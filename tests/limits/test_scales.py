@@ -107,7 +107,7 @@ MODES = (
 )
 
 
-@pytest.mark.thinned(5)
+@pytest.mark.thinned(12)
 @pytest.mark.parametrize("scale", DECIMAL)
 @pytest.mark.parametrize(("limit", "options"), MODES[:4])
 @pytest.mark.parametrize("observables", ["ZZI", SUMS], ids=["word", "sums"])
@@ -131,7 +131,7 @@ def test_refit_is_equivariant(power):
     np.testing.assert_array_equal(first.task.weights, second.task.weights)
 
 
-@pytest.mark.thinned(3)
+@pytest.mark.thinned(12)
 @pytest.mark.parametrize(("limit", "options"), MODES)
 @pytest.mark.parametrize("power", [-30, 30])
 def test_weights_in_any_unit(limit, options, power):
@@ -140,6 +140,7 @@ def test_weights_in_any_unit(limit, options, power):
     assert_scaled(first, second, 1.0, 1e-9)
 
 
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize(("limit", "options"), MODES[1:])
 def test_costs_in_any_unit(limit, options):
     """Of all gates that resynthesis may bring in, too: those not named would keep their default."""

@@ -103,6 +103,7 @@ def deviations(result):
 # -- the budget ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.thinned(12)
 @pytest.mark.parametrize("options", MODES, ids=lambda o: "-".join(map(str, o.values())))
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_budget_is_kept_on_every_sample(name, options):
@@ -257,6 +258,7 @@ def test_held_out_samples_play_no_part():
     assert (claim.samples, claim.largest, claim.mean) == (4, pytest.approx(max(real)), pytest.approx(np.mean(real)))
 
 
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize("options", MODES, ids=lambda o: "-".join(map(str, o.values())))
 def test_again_the_same(options):
     """Byte for byte; random strategies by their seed."""

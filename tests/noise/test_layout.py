@@ -94,6 +94,7 @@ def dearest_first():
     return circuit
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("seed", range(6))
 def test_the_layout_is_nearly_the_cheapest_of_all(seed):
     """Within 5 % of brute force over all placements on connected qubits: r of each gate with its swaps, and readout."""

@@ -152,6 +152,7 @@ def noisy_line():
     return model
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize(
     ("gate", "qubits"),
     [

@@ -31,6 +31,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 # -- devices, gradients, interfaces -----------------------------------------------------------------------------------
 
 
+@pytest.mark.thinned(9)
 @pytest.mark.parametrize("circuit", ["angle+strong", "re-uploading", "amplitude", "hand-written"])
 @pytest.mark.parametrize("method", ["backprop", "adjoint", "parameter-shift"])
 def test_gradient_equals_finite_differences(circuit, method):

@@ -33,6 +33,7 @@ from qprune.pennylane.tape import GATES, PreparedState, _append, expand, slots_o
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
+@pytest.mark.thinned(15)
 @pytest.mark.parametrize(("circuit", "measurement"), CASES)
 def test_within_the_certificate(circuit, measurement):
     """On the ensemble every deviation is within its bound; on the hold-out it is what T5 was told."""
@@ -54,6 +55,7 @@ def test_within_the_certificate(circuit, measurement):
     assert claim.samples == len(held[0])
 
 
+@pytest.mark.thinned(10)
 @pytest.mark.parametrize(("circuit", "measurement"), CASES)
 def test_exact_simplifications_change_nothing(circuit, measurement):
     original, X, w = make(circuit, measurement)
@@ -111,6 +113,7 @@ def test_prepared_state(n, basis):
 # -- options of qprune.prune ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.thinned(8)
 @pytest.mark.parametrize("representatives", ["identity", "clifford", "class"])
 @pytest.mark.parametrize("circuit", ["angle+strong", "hand-written", "re-uploading"])
 def test_representatives(circuit, representatives):

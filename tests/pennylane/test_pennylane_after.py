@@ -157,6 +157,7 @@ def test_unusable_options():
 # -- files ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.thinned(8)
 @pytest.mark.parametrize("circuit", ["hand-written", "amplitude", "fixed gates", "basis"])
 @pytest.mark.parametrize("measurement", ["several", "probs"])
 def test_save_and_load(circuit, measurement, tmp_path):

@@ -137,6 +137,7 @@ def case(name):
 # -- what refit returns -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize("name", CIRCUITS)
 def test_pruned_with_its_weights_is_the_refitted_network(name):
     original, weights, pruned = case(name)
@@ -155,6 +156,7 @@ def test_pruned_with_its_weights_is_the_refitted_network(name):
     assert pruned.verify()
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("name", CIRCUITS)
 def test_only_entries_that_still_set_a_gate_move(name):
     """Entries without a gate keep their values; the old weights are not those of the certificate."""

@@ -57,7 +57,7 @@ def dense_deviations(task, circuit, values):
 # -- inside a pass manager --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.thinned(3)
+@pytest.mark.thinned(9)
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("level", LEVELS)
 def test_the_compiled_circuit_keeps_the_bound_whatever_the_stage(level, stage):
@@ -113,6 +113,7 @@ def test_a_wide_device_costs_no_more():
     assert check_certificate(circuit, properties) <= properties["qprune_certificate"].largest_bound
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("name", ["q", "v"])
 @pytest.mark.parametrize("place", [1, 2, 3, 4])
 def test_layouts_are_read_as_applied_or_not_as_they_are(name, place):
@@ -140,6 +141,7 @@ def test_a_layout_that_cannot_be_told_is_refused():
         manager.run(circuit)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.filterwarnings("ignore:Trying to add QuantumRegister")
 @pytest.mark.parametrize("measured", [None, (2, 0), (3, 1, 0, 2)])
 @pytest.mark.parametrize("level", LEVELS)
@@ -282,6 +284,7 @@ def test_arguments_are_checked_before_anything_runs(arguments, options, error, m
 # -- what runs after it -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("stage", ["pre_init", "post_routing", "post_optimization"])
 @pytest.mark.parametrize("level", LEVELS)
 def test_optimisation_levels_that_approximate_warn_once(level, stage):

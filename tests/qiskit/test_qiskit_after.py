@@ -140,6 +140,7 @@ def largest_loss(steps):
     return worst
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize(
     ("steps", "name"),
     [

@@ -133,6 +133,7 @@ def read(result, tmp_path, **options):
 # -- the page ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("case", CASES)
 def test_the_page_shows_every_gate_and_strikes_those_that_went(case, tmp_path):
     result = pruned(case)
@@ -151,6 +152,7 @@ def test_the_page_shows_every_gate_and_strikes_those_that_went(case, tmp_path):
     assert not any(gate["struck"] or "style" in gate for gate in after)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("case", CASES)
 def test_the_tables_say_what_the_result_says(case, tmp_path):
     result = pruned(case)
@@ -174,6 +176,7 @@ def test_the_tables_say_what_the_result_says(case, tmp_path):
     assert f"{result.certificate.largest_measured:.4g}" in text
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("case", CASES)
 def test_the_page_holds_the_whole_certificate(case, tmp_path):
     result = pruned(case)
@@ -182,6 +185,7 @@ def test_the_page_holds_the_whole_certificate(case, tmp_path):
     assert Certificate.from_json(held) == result.certificate
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("case", CASES)
 def test_the_page_fetches_nothing_and_runs_nothing(case, tmp_path):
     page = read(pruned(case), tmp_path, tradeoff=trade_off(pruned("energy"), points=2))

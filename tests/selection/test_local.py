@@ -67,6 +67,7 @@ def matrix_of(candidate, ascending):
 # -- planted ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize(
     ("prepare", "gate", "wanted"),
     [
@@ -150,6 +151,7 @@ def rotation(angles):
     )
 
 
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize("seed", range(8))
 def test_no_search_finds_a_better_pair(seed):
     """Quasi-Newton climbs from many random starts, on random ensembles and gates, over both factors and over one."""
@@ -280,7 +282,7 @@ def network(seed, layers=2, samples=3):
     )
 
 
-@pytest.mark.thinned(4)
+@pytest.mark.thinned(12)
 @pytest.mark.parametrize("seed", range(10))
 @pytest.mark.parametrize("window", [0, 2, "auto"])
 def test_the_bound_holds_and_verifies(seed, window):

@@ -263,7 +263,7 @@ def test_prune_takes_the_best_of_all_subsets(seed, budget):
     assert sum(cost[entry.site] for entry in result.certificate.replaced) == pytest.approx(best)
 
 
-@pytest.mark.thinned(3)
+@pytest.mark.thinned(12)
 @pytest.mark.parametrize("name", PLAIN)
 @pytest.mark.parametrize("window", [0, 1, "auto"])
 @pytest.mark.parametrize("kind", [Proven, Measured])

@@ -67,6 +67,7 @@ def test_nonsense_is_refused_by_name(told):
         qprune.prune(small(0), Proven(BUDGET), strategy=told)
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("name", SEEN)
 def test_the_limit_is_kept_and_the_seed_decides(name):
     """Whatever is proposed: measured and proven budgets hold on dense states, and the same seed says the same."""

@@ -77,7 +77,7 @@ def check_outputs(task):
     np.testing.assert_allclose(network.values(task.weights), dense, atol=1e-12)
 
 
-@pytest.mark.thinned(3)
+@pytest.mark.thinned(9)
 @pytest.mark.parametrize(("name", "kind"), CASES)
 def test_every_gate_with_weights_and_inputs(name, kind):
     """Outputs equal the dense ones with the gate's qubits in every order, on several samples."""

@@ -114,6 +114,7 @@ def test_counted_shots_of_a_backend():
     assert farthest(*passes(task, simulator, 0.05), task) <= 1
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("representatives", ["identity", "clifford", "class", "local"])
 @pytest.mark.parametrize(
     "options", [{"limit": Proven(0.5)}, {"limit": Threshold(0.2)}, {"limit": Threshold(0.2, aggregate="max")}]

@@ -20,6 +20,7 @@ from qprune.simulators.choices import final_outputs
 PARAMETRISED = [name for name in CATALOGUE if ARITY[name][1]]
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("samples", [1, 3])
 @pytest.mark.parametrize("companion", [False, True], ids=["alone", "beside another input"])
 @pytest.mark.parametrize(("name", "place"), [(name, place) for name in PARAMETRISED for place in range(ARITY[name][1])])

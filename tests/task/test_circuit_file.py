@@ -42,7 +42,7 @@ def assert_kept(circuit):
             np.testing.assert_allclose(dense(other, values), expected, rtol=0, atol=EXACT)
 
 
-@pytest.mark.thinned(6)
+@pytest.mark.thinned(12)
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("name", sorted({*CLASSES} - {"WeightedSumGate"}))
 def test_every_gate_of_the_library_comes_back(name, variant):

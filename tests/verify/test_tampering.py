@@ -243,7 +243,7 @@ VIOLATIONS = {
 }
 
 
-@pytest.mark.thinned(3)
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize("name", VIOLATIONS)
 def test_false_claim(name):
     tamper, message = VIOLATIONS[name]
@@ -288,6 +288,7 @@ DAMAGE = {
 }
 
 
+@pytest.mark.thinned(5)
 @pytest.mark.parametrize("name", DAMAGE)
 def test_damaged_or_of_another(name):
     tamper, message = DAMAGE[name]

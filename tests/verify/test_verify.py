@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from helpers import asked, cases
+from helpers import asked, cases, examples
 from honest_results import HONEST, ansatz, forged, network, pruned, rows, with_entry
 from hypothesis import HealthCheck, given, settings
 from qiskit import QuantumCircuit
@@ -31,6 +31,7 @@ from qprune.verify import states as simulation
 from qprune.verify.check import verify
 
 
+@pytest.mark.thinned(5)
 @pytest.mark.parametrize("outputs", ["several", "one", "probabilities"])
 @pytest.mark.parametrize("options", [name for name in HONEST if name != "refit"])
 def test_honest_results_verify(options, outputs):
@@ -113,7 +114,7 @@ def test_gates_of_every_making():
     assert result.certificate.replaced
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=list(HealthCheck))
 @given(cases())
 def test_random_results_verify(case):
     noise = None if case.noise is None else calibrate(case.noise[0], beta=case.noise[1], gamma=case.noise[2])

@@ -24,6 +24,7 @@ from qprune.verify.ranges import parts_of
 X, Y = Parameter("x"), Parameter("y")
 
 
+@pytest.mark.thinned(5)
 @pytest.mark.parametrize("seed", range(16))
 def test_honest_claims_are_confirmed(seed):
     rng = np.random.default_rng([7, seed])
