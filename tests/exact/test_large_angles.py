@@ -5,7 +5,7 @@ from math import pi
 import mpmath
 import numpy as np
 import pytest
-from helpers import deviation, state, up_to_phase
+from helpers import deviation, examples, state, up_to_phase
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from qiskit import QuantumCircuit
@@ -73,7 +73,7 @@ def test_simulators_reduce_large_angles_exactly(angle):
     np.testing.assert_allclose(vector[1] / vector[0], exact**2, atol=2e-15)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=examples(150))
 @given(st.sampled_from((*ONE, *TWO)), sizes, sizes)
 def test_merged_numbers_are_the_two_gates(gate, first, second):
     """To 1e-14 for any two numbers; under a control 2π is no period, so that crz(2π) rz-s twice as far."""

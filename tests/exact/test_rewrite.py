@@ -6,7 +6,19 @@ from math import pi
 
 import numpy as np
 import pytest
-from helpers import ARITY, CATALOGUE, INPUTS, STANDARD, WEIGHTS, circuits, observables, outputs, state, subsets
+from helpers import (
+    ARITY,
+    CATALOGUE,
+    INPUTS,
+    STANDARD,
+    WEIGHTS,
+    circuits,
+    examples,
+    observables,
+    outputs,
+    state,
+    subsets,
+)
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from qiskit import QuantumCircuit
@@ -56,7 +68,9 @@ def same_for_all_values(task, sites, rng, times=4):
         np.testing.assert_allclose(outputs(task, left), outputs(task, before), atol=1e-11)
 
 
-@settings(max_examples=120, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=examples(120), derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+)
 @given(st.data())
 def test_outputs_stay_for_all_parameter_values(data):
     """Random circuits over the whole catalogue, with repeated and inverted gates so that something cancels."""

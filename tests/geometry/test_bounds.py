@@ -10,6 +10,7 @@ import pytest
 from helpers import (
     INPUTS,
     dense,
+    examples,
     random_state,
     replaced_circuit,
     state,
@@ -155,7 +156,7 @@ def test_no_state_within_the_angle_exceeds_what_follows_for_variance_and_outcome
 
 
 @given(st.floats(-1, 1), st.floats(0, pi / 2), st.floats(0, pi / 2))
-@settings(max_examples=100, derandomize=True, database=None, deadline=None)
+@settings(max_examples=examples(100), derandomize=True, database=None, deadline=None)
 def test_bounds_grow_with_the_angle(mean, theta, other):
     """The budget search relies on it."""
     low, high = sorted((theta, other))

@@ -12,6 +12,7 @@ from helpers import (
     asked,
     complex_matrix,
     deviation,
+    examples,
     outputs,
     replaced_circuit,
     state,
@@ -117,7 +118,9 @@ def test_the_budget_is_kept_on_every_sample(name, options):
         verify(result.original, result)
 
 
-@settings(max_examples=60, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=examples(60), derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+)
 @given(
     tasks(max_gates=6, max_qubits=3),
     st.sampled_from((0.01, 0.1, 0.5, 1.0)),

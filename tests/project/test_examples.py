@@ -8,6 +8,7 @@ import qprune
 from examples import classification, generative, vqe
 
 
+@pytest.mark.soak
 def test_classification(tmp_path):
     rows = classification.main(short=True, out=tmp_path / "demo")
     table = [dict(zip(classification.HEADER, row, strict=True)) for row in rows]

@@ -4,6 +4,7 @@ from math import pi
 
 import numpy as np
 import pytest
+from helpers import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from qiskit import QuantumCircuit
@@ -48,7 +49,7 @@ def exact_angles(result):
     return np.array(angles)
 
 
-@settings(max_examples=40, deadline=None, derandomize=True, database=None)
+@settings(max_examples=examples(40), deadline=None, derandomize=True, database=None)
 @given(
     seed=st.integers(0, 10**6),
     qubits=st.integers(2, 4),

@@ -6,7 +6,7 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
-from helpers import INPUTS, WEIGHTS, expectations, outputs, state, tasks
+from helpers import INPUTS, WEIGHTS, examples, expectations, outputs, state, tasks
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from qiskit import QuantumCircuit
@@ -55,7 +55,7 @@ labels = st.lists(st.text("IXYZ", min_size=5, max_size=5), min_size=1, max_size=
 
 
 @given(task=tasks(max_gates=14, max_qubits=5), wanted=labels, at_once=st.sampled_from((1, 2, 8, 2**15)))
-@settings(max_examples=70, derandomize=True, database=None, deadline=None)
+@settings(max_examples=examples(70), derandomize=True, database=None, deadline=None)
 def test_all_words_and_outputs_are_those_of_the_dense_state(task, wanted, at_once):
     """Words of any length anywhere, one sample or several at a time, states in one piece or in many."""
     task = flat(task)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers import cases, deviation, expectations, outputs, reduced, state
+from helpers import cases, deviation, examples, expectations, outputs, reduced, state
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from qiskit import QuantumCircuit
@@ -122,7 +122,9 @@ def test_one_truncation_is_known_to_the_last_digit(monkeypatch):
 
 
 @given(cases(), st.data())
-@settings(max_examples=40, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=examples(40), derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck)
+)
 def test_random_tasks_give_the_values_of_dense_states(case, data):
     """Over the whole catalogue: gates in any order of qubits, inputs anywhere, every kind of output."""
     task = case.task
