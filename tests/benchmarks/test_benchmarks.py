@@ -45,6 +45,7 @@ def test_a_row_has_ratios_parts_and_provenance(folder):
     assert all(key in row for key in ("seed", "commit", "date", "load_1min"))
 
 
+@pytest.mark.soak
 def test_sizes_can_be_chosen(tmp_path):
     out = tmp_path / "scaling.jsonl"
     assert main(["scaling", "--qubits", "2", "--samples", "3", "--repeat", "1", "--out", str(out)]) == 0
@@ -62,6 +63,7 @@ def test_tables_and_plots_are_made_from_the_rows(folder):
     assert (folder / "scaling.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.soak
 def test_wide_circuits_have_rows_and_a_table_of_their_own(folder):
     row = json.loads((folder / "wide.jsonl").read_text())
     assert row["measured"] <= row["bound"] <= 0.05

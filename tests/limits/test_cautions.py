@@ -86,6 +86,7 @@ def test_outputs_that_lost_their_inputs_are_named():
     assert any("always the same would keep" in each for each in found)
 
 
+@pytest.mark.soak
 def test_refit_with_fewer_numbers_than_weights_is_named():
     result = prune(network(rows=[[0.3, 0.5]]), Measured(0.3, refit=True))
     moved = sum(v != result.original.named_weights[n] for n, v in result.task.named_weights.items())

@@ -52,6 +52,7 @@ def test_vqe_stays_within_chemical_accuracy(name):
     assert change <= numbers["proven change (mHa)"]
 
 
+@pytest.mark.soak
 def test_generative_stays_within_its_bound():
     numbers = generative.main(short=True)["2x2"]
     assert numbers["gates after"] < numbers["exact"]

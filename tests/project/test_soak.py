@@ -186,6 +186,7 @@ def test_failures_are_kept_and_replay(tmp_path, monkeypatch):
     assert f"{failed}  planted" in summary.text(tmp_path)
 
 
+@pytest.mark.soak
 def test_two_processes_do_what_one_does(tmp_path):
     kinds = ("bad argument", "bad bundle")
     for jobs in (1, 2):

@@ -386,6 +386,7 @@ def test_the_drawings_mark_what_went():
 # -- the trade-off ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize(("case", "setting"), [("energy", "budget"), ("class", "tolerance"), ("verified", "budget")])
 def test_the_trade_off_prunes_the_same_task_at_other_settings(case, setting):
     result = pruned(case)
@@ -416,6 +417,7 @@ def test_the_trade_off_keeps_every_other_option():
     assert last != trade_off_point(prune(task, Proven(2.0)))
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("refit", [False, True])
 def test_the_trade_off_stays_in_the_mode_of_the_result(refit):
     x, w = ParameterVector("x", 2), ParameterVector("w", 4)

@@ -60,7 +60,7 @@ def small():
     )
 
 
-MORE = 5 if os.environ.get("QPRUNE_SOAK") else 1
+MORE, SHARE = (5, 1) if os.environ.get("QPRUNE_SOAK") else (1, 4)
 ASKED = {
     "threshold": {"limit": Threshold(0.1, aggregate="max")},
     "refit": {"limit": Measured(0.05, refit=True)},
@@ -80,8 +80,9 @@ def folder(request, tmp_path):
 
 
 def sample(folder, count, seed=0):
-    """Every kind of change of every file once, and so many others at random."""
+    """Kinds of changes of every file once, under `make soak` all of them, and so many others at random."""
     kinds = one_of_each(mutations(folder), key=lambda m: (m.file, m.change.split(" of byte")[0]))
+    kinds = kinds[seed % SHARE :: SHARE]
     others = one_of_each(mutations(folder))
     chosen = np.random.default_rng(seed).choice(len(others), min(count, len(others)), replace=False)
     return [*kinds, *(others[k] for k in chosen)]
