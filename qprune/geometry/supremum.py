@@ -16,7 +16,7 @@ from qprune._rounding import EPSILON
 from qprune.geometry.ascent import Climber
 from qprune.geometry.cells import Cells, Open, Queue
 from qprune.geometry.kernels import compiled, largest, restrict
-from qprune.geometry.phases import PhaseMap
+from qprune.geometry.phases import NARROWEST, PhaseMap
 from qprune.geometry.regions import Region
 from qprune.geometry.trigonometric import (
     WIDEST,
@@ -30,6 +30,7 @@ from qprune.geometry.trigonometric import (
 
 GAP = 0.02  # relative distance of the two limits at which the search stops
 MOST_CELLS = 10**6
+SPACINGS = 4  # of doubles: the width of a cell that cannot be halved
 AT_ONCE = 2**18  # control points of the cells of one step: 2 MB, which stay in the cache
 MOST_TOGETHER, FEWEST_TOGETHER = 256, 4  # cells of one step
 STARTS, CLIMBS = 256, 6  # points that are looked at first, and local ascents from the best of them
@@ -104,6 +105,14 @@ def supremum(
     Source: THEORY T9.
     """
     return Search(values, phases, region, error, seed).run(gap, limit, most_cells, time_limit, starts)
+
+
+def _is_a_point(cells: Cells) -> NDArray[np.bool_]:
+    """Cells that no halving makes narrower: by their phases, or by their inputs."""
+    ends = np.maximum(np.abs(cells.low), np.abs(cells.high))
+    inputs = np.all(cells.high - cells.low <= SPACINGS * np.spacing(ends), axis=1)
+    phases = np.all(cells.phase_high - cells.phase_low <= NARROWEST * (1 + 1e-3), axis=1)
+    return np.asarray(inputs | phases)
 
 
 class Search:
@@ -239,7 +248,7 @@ class Search:
     def _take(self, cells: Cells, enough: float = 0.0) -> None:
         """Count cells; those that need halving wait."""
         self.cells += len(cells)
-        waits = cells.bounds > enough
+        waits = (cells.bounds > enough) & ~_is_a_point(cells)
         self.closed = max(self.closed, float(cells.bounds[~waits].max(initial=0.0)))
         self.queue.push(cells, np.flatnonzero(waits))
 

@@ -262,7 +262,7 @@ class _Cells:
             )
             ready = np.all(ends[:, :, 1] - ends[:, :, 0] <= 2 * LARGEST_HALF * (1 + 1e-9), axis=1)
             for k in np.flatnonzero(~ready).tolist():
-                waiting += _halves(cells[k], self._widest(cells[k], ends[k]))
+                waiting += self._halves(cells[k], ends[k], name)
             rows = np.flatnonzero(ready)
             if not len(rows):
                 continue
@@ -273,7 +273,7 @@ class _Cells:
                     least = min(least, room)
                 else:
                     self._check_middle(cells[k], growth, name)
-                    waiting += _halves(cells[k], self._widest(cells[k], ends[k]))
+                    waiting += self._halves(cells[k], ends[k], name)
         return float(least)
 
     def _within_a_turn(self, low: FloatArray, high: FloatArray) -> Box:
@@ -318,10 +318,18 @@ class _Cells:
                 f"{name} changes by {value:.6g} at the input {middle.tolist()}, claimed are at most {self.limit:.6g}"
             )
 
-    def _widest(self, cell: Box, ends: FloatArray) -> int:
-        """The input whose halving shortens the longest interval of a phase most."""
-        turn = self.turns[int((ends[:, 1] - ends[:, 0]).argmax())]
-        return int(((cell[1] - cell[0]) * turn.uses).argmax())
+    def _halves(self, cell: Box, ends: FloatArray, name: str) -> list[Box]:
+        """Two cells, along the input whose halving shortens the longest interval of a phase most."""
+        turn, (low, high) = self.turns[int((ends[:, 1] - ends[:, 0]).argmax())], cell
+        axis = int(((high - low) * turn.uses).argmax())
+        left, right, middle = high.copy(), low.copy(), (low[axis] + high[axis]) / 2
+        if not low[axis] < middle < high[axis]:
+            raise CertificateViolation(
+                f"{name}: the limit {self.limit:.6g} could not be confirmed at the input {low.tolist()}, where double "
+                "precision ends"
+            )
+        left[axis] = right[axis] = middle
+        return [(low, left), (right, high)]
 
     def _is_outside(self, low: FloatArray, high: FloatArray) -> bool:
         """Whether a cell has no point of the ellipsoid: by a plane through its point nearest the centre."""
@@ -336,13 +344,6 @@ class _Cells:
         normal, length = matrix.T @ (matrix @ (nearest - centre)), np.linalg.norm(matrix @ (nearest - centre))
         least = np.where(normal > 0, normal * (low - centre), normal * (high - centre)).sum()
         return bool(least > self.domain.radius * length * (1 + 1e-9))
-
-
-def _halves(cell: Box, axis: int) -> list[Box]:
-    low, high = cell
-    left, right, middle = high.copy(), low.copy(), (low[axis] + high[axis]) / 2
-    left[axis] = right[axis] = middle
-    return [(low, left), (right, high)]
 
 
 def _within_a_turn(angle: float) -> float:

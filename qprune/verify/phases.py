@@ -31,6 +31,7 @@ from qprune.verify.states import indices
 ANGLES = 64  # at which a gate's matrix is looked at, over two turns: frequencies up to 15 in halves
 LARGEST_PART = 32  # of the fraction of two functions that are multiples of a third
 MOST_RUNS = 2**20
+ROUNDED = 2.0**-52  # twice what a product or a sum is off by
 LIBRARY = "qiskit.circuit.library"
 DIGITS = 1e-14  # relative difference of two factors that rounding explains
 
@@ -59,7 +60,7 @@ class Turn:
             return found.low, found.high
         factors = self.unit * np.array(self.factors)
         ends = np.stack([factors * low, factors * high])
-        room = 1e-15 * len(factors) * np.abs(ends).sum()
+        room = ROUNDED * (1 + np.count_nonzero(factors)) * np.abs(ends).max(axis=0).sum()
         return float(ends.min(axis=0).sum() - room), float(ends.max(axis=0).sum() + room)
 
     @cached_property

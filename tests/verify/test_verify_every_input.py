@@ -175,3 +175,23 @@ def test_bernstein_coefficients_beside_sixty_digits(degree):
                 whole = parts
             turned = [complex(p * mpmath.expj(k * middle) / w) for p, w in zip(parts, whole, strict=True)]
             assert found[:, column] == pytest.approx(turned, rel=1e-12)
+
+
+@pytest.mark.parametrize("width", [0.0, 1e-6, 1.0, 1e9])
+@pytest.mark.parametrize("start", [0.0, 1.7e9, 1e12])
+def test_large_inputs_and_boxes_of_no_width_are_confirmed(start, width):
+    """A phase that goes around more than once needs one turn; a point cannot be halved."""
+    tasks = []
+    for shift in (0.0, 0.2):
+        circuit = QuantumCircuit(1)
+        circuit.ry(0.5, 0)
+        circuit.rx(-2 * X, 0)
+        circuit.rz(0.3 + shift, 0)
+        circuit.ry(X, 0)
+        rows = np.array([[start], [start + width]])
+        tasks.append(Task(circuit, ["Z", "X"], inputs=rows, input_params=[X]))
+    claim = every_input(tasks[0], sites_of(tasks[0]), tasks[1], sites_of(tasks[1]))
+    assert all(found.cells < 10_000 for found in confirm(*tasks, claim))
+    for r, output in enumerate(claim.outputs):
+        with pytest.raises(CertificateViolation):
+            confirm(*tasks, changed(claim, r, upper=output.lower * 0.99 - 2 * output.rounding))
