@@ -244,12 +244,16 @@ def units_of(entries: tuple[Entry, ...], *, sums: bool) -> tuple[list[Unit], lis
         if parts is None:
             units.append(Unit(entry.phase, [], entry.step))
             parts = ((len(units) - 1, 1.0),)
+        exact = []
         for j, factor in parts:
             fraction = _fraction(factor * entry.step / units[j].step)
             if fraction is None:
                 raise RuntimeError("a factor is no multiple of its unit")
             units[j].fractions.append(fraction)
-        members.append(parts)
+            exact.append(
+                (j, float(fraction) * units[j].step / entry.step)
+            )  # not the factor: the polynomial has this one
+        members.append(tuple(exact))
     return units, [tuple((j, factor / units[j].size) for j, factor in parts) for parts in members]
 
 

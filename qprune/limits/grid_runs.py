@@ -66,7 +66,7 @@ def differences(phases: Phases, known: Known | None = None, check: Check = unlim
 def _on_grid(phases: Phases, degrees: NDArray[np.intp], known: Known, check: Check) -> tuple[FloatArray, FloatArray]:
     """Differences of all outputs on a grid, shape (2d_1+1, …, outputs or outcomes), and their errors, by output."""
     axes = [grid(int(d)) for d in degrees]
-    key = (phases.map.phases, tuple(degrees.tolist()))
+    key = (phases.map.phases, tuple(phases.members[0]), tuple(degrees.tolist()))
     if key not in known:
         known[key] = _one_circuit(phases, 0, axes, check)
     before, error = known[key]

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from math import atan2, comb, cos, pi, prod, sin
+from math import atan2, cos, pi, prod, sin
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -34,6 +33,7 @@ MOST_CELLS = 10**6
 SWEEPS = 10  # towards a cell's point nearest to the middle of an ellipsoid; fewer drop fewer cells
 TOGETHER = 2**17  # coefficients of the cells that are looked at together
 ROOM = 16.0  # times what rounding is here: the claim estimates it in its own way, and has it on both of its limits
+GROWTH = 4.0  # times that of a narrow cell: more is not allowed for
 ROUNDING = 256.0  # units in the last place of an output after a few hundred gates, per unit of its observable's weight
 
 
@@ -266,8 +266,8 @@ class _Cells:
             rows = np.flatnonzero(ready)
             if not len(rows):
                 continue
-            bounds, growth = self._bounds(ends[rows])
-            for k, bound in zip(rows.tolist(), bounds.tolist(), strict=True):
+            bounds, growths = self._bounds(ends[rows])
+            for k, bound, growth in zip(rows.tolist(), bounds.tolist(), growths.tolist(), strict=True):
                 room = self.limit - bound
                 if room >= -growth * self.error:
                     least = min(least, room)
@@ -288,17 +288,21 @@ class _Cells:
                 high[i] = min(high[i], low[i] + period * (1 + 1e-9) + 4 * np.spacing(abs(low[i])))
         return low, high
 
-    def _bounds(self, ends: FloatArray) -> tuple[FloatArray, float]:
-        """Largest quotient of Bernstein coefficients on every cell, and by how much errors grow in it."""
+    def _bounds(self, ends: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Largest quotient of Bernstein coefficients on every cell, and by how much errors may have grown in it.
+
+        Where they grow far more than on a narrow cell, which takes each coefficient as it is, the cell is to be halved.
+        """
         points = np.repeat(self.coefficients[None], len(ends), axis=0)
-        growth = 1.0
+        growth, narrow = np.ones(len(ends)), float(self.coefficients[..., 0].size)
         for axis, size in enumerate(self.coefficients.shape[:-1]):
             matrices = _bernstein(size // 2, ends[:, axis, 0], ends[:, axis, 1])
-            growth *= float(np.abs(matrices).sum(axis=2).max(initial=1.0))
+            growth *= np.abs(matrices).sum(axis=2).max(axis=1, initial=1.0)
             rest = points.reshape(len(ends), int(np.prod(points.shape[1 : axis + 1])), size, -1)
             points = np.matmul(matrices[:, None], rest).reshape(points.shape)
         real = np.abs(points.real).reshape(len(ends), -1, points.shape[-1])
         norms = real[..., 0] if real.shape[-1] == 1 else real.sum(axis=-1) / 2
+        growth = np.minimum(growth, GROWTH * narrow)
         return norms.max(axis=1, initial=0.0), growth * (1 if real.shape[-1] == 1 else real.shape[-1] / 2)
 
     def _check_middle(self, cell: Box, growth: float, name: str) -> None:
@@ -309,9 +313,7 @@ class _Cells:
         for turn in self.turns:
             low, high = turn.interval(middle, middle)
             size = values.shape[0]
-            values = np.tensordot(
-                np.exp(1j * np.fft.fftfreq(size, 1 / size) * _within_a_turn((low + high) / 2)), values, 1
-            )
+            values = np.tensordot(np.exp(1j * np.fft.fftfreq(size, 1 / size) * _reduced((low + high) / 2)), values, 1)
         value = float(np.abs(values.real).sum()) / (1 if len(values) == 1 else 2)
         if value > self.limit + growth * self.error:
             raise CertificateViolation(
@@ -346,7 +348,7 @@ class _Cells:
         return bool(least > self.domain.radius * length * (1 + 1e-9))
 
 
-def _within_a_turn(angle: float) -> float:
+def _reduced(angle: float) -> float:
     """The same place in the period; a multiple of a large number has lost it."""
     return atan2(sin(angle), cos(angle))
 
@@ -355,23 +357,19 @@ def _bernstein(degree: int, low: FloatArray, high: FloatArray) -> ComplexArray:
     """Takes coefficients in exp(ikt), in the order of the FFT, to quotients of Bernstein coefficients, for C intervals
     of the phase, shape (C, 2d+1, 2d+1).
 
-    Over half an interval's width of 2θ, u = tan θ · (2y − 1), so that 1 ± iu = (exp(∓iθ)(1−y) + exp(±iθ)y)/cos θ: each
-    Bernstein coefficient of a product of these is a mean of exp(iθ(4l − 2j − 2k)), with hypergeometric weights.
+    Over half an interval's width of 2θ, u = tan θ · (2y − 1), so that 1 ± iu = (exp(∓iθ)(1−y) + exp(±iθ)y)/cos θ. The
+    Bernstein coefficients of P, up to a factor that cancels, come from d+k of the one and d−k of the other, each of
+    which makes of them means with turned neighbours: b_j' = ((n+1−j) α b_j + j α* b_{j−1})/(n+1), |α| = 1.
     """
     size = 2 * degree + 1
-    theta, middle, j, k = (high - low) / 4, (low + high) / 2, np.arange(size), np.fft.fftfreq(size, 1 / size)
-    means = np.tensordot(np.exp(4j * np.outer(theta, j)), _weights(degree), (1, 2))
-    means *= np.exp(-2j * theta[:, None, None] * (j[:, None] + k))
+    theta, middle, k = (high - low) / 4, (low + high) / 2, np.fft.fftfreq(size, 1 / size)
+    means = np.zeros((len(low), size, size), dtype=complex)
+    means[:, 0] = 1
+    for n in range(2 * degree):
+        turned = np.exp(np.outer(theta, np.where(n < degree + k, -1j, 1j)))[:, None]
+        share = np.arange(n + 2)[:, None] / (n + 1)
+        before = means[:, : n + 1].copy()
+        means[:, : n + 2] *= (1 - share) * turned
+        means[:, 1 : n + 2] += share[1:] * turned.conj() * before
     turned = np.exp(1j * np.outer(np.arctan2(np.sin(middle), np.cos(middle)), k))
     return means * turned[:, None, :] / means[:, :, :1].real
-
-
-@cache
-def _weights(degree: int) -> FloatArray:
-    """C(d+k, l) C(d−k, j−l) / C(2d, j), for j = 0 … 2d, every frequency k, and l = 0 … 2d."""
-    size = 2 * degree + 1
-    chosen = np.array([[float(comb(a, b)) for b in range(size)] for a in range(size)])
-    k = np.fft.fftfreq(size, 1 / size).round().astype(int)[:, None]
-    j, rest = np.arange(size)[:, None, None], np.arange(size)[:, None, None] - np.arange(size)
-    others = np.where(rest >= 0, chosen[(degree - k)[None], np.maximum(rest, 0)], 0.0)
-    return chosen[(degree + k)[None], np.arange(size)] * others / chosen[2 * degree][j]

@@ -29,8 +29,9 @@ from qprune.verify.ranges import Range, doubt_of, parts_of, range_of
 from qprune.verify.states import indices
 
 ANGLES = 64  # at which a gate's matrix is looked at, over two turns: frequencies up to 15 in halves
-LARGEST_PART = 32  # of the fraction of two functions that are multiples of a third
+LARGEST_PART = 32  # denominator of a ratio of two functions, and frequency of one gate, in a unit that they share
 MOST_RUNS = 2**20
+MORE_RUNS = 2  # times as many are worth it for fewer phases
 ROUNDED = 2.0**-52  # twice what a product or a sum is off by
 LIBRARY = "qiskit.circuit.library"
 DIGITS = 1e-14  # relative difference of two factors that rounding explains
@@ -176,23 +177,22 @@ class Form:
         """A ratio to the function as a fraction, where one with a small denominator is it to rounding."""
         exact = ratio * float(step / self.step)
         fraction = Fraction(exact).limit_denominator(LARGEST_PART)
-        is_near = 0 < abs(fraction) <= LARGEST_PART and abs(float(fraction) - exact) <= DIGITS * abs(exact)
-        return fraction * self.step / step if is_near else None
+        is_near = fraction != 0 and abs(float(fraction) - exact) <= DIGITS * abs(exact)
+        wider = replace(self, fractions=[*self.fractions, fraction])
+        fits = is_near and max(map(abs, wider.fractions)) * self.step <= LARGEST_PART * wider.unit
+        return fraction * self.step / step if fits else None
 
 
 def read(original: Task, pruned: Task) -> Found:
     """Find the phases of two circuits on the same inputs.
 
-    An angle that is a sum of others, as x + y is of x and y, is no phase of its own, unless that takes too many runs.
+    An angle that is a sum of others, as x + y is of x and y, is no phase of its own, unless that takes far more runs.
 
     Raises:
         TaskError: A gate depends on its parameter in a way that is not known.
     """
-    found = _read(original, pruned, sums=True)
-    if found.runs <= MOST_RUNS:
-        return found
-    apart = _read(original, pruned, sums=False)
-    return min(found, apart, key=lambda each: each.runs)
+    found, apart = (_read(original, pruned, sums=sums) for sums in (True, False))
+    return found if found.runs <= MORE_RUNS * apart.runs else apart
 
 
 def _read(original: Task, pruned: Task, *, sums: bool) -> Found:
@@ -356,7 +356,9 @@ def _sum_of(forms: list[Form], turn: Turn, step: Fraction) -> list[tuple[int, Fr
     scales[scales == 0] = 1.0
     if np.linalg.matrix_rank(rows / scales) == len(linear):
         solved = np.linalg.lstsq((rows / scales).T, np.array(turn.factors) / scales)[0]
-        parts = [(j, forms[j].multiple(float(c), step)) for j, c in zip(linear, solved, strict=True) if abs(c) > DIGITS]
+        least = DIGITS * np.abs(np.array(turn.factors) / scales).max()
+        enters = np.abs(solved) * np.abs(rows / scales).max(axis=1) > least
+        parts = [(linear[k], forms[linear[k]].multiple(float(solved[k]), step)) for k in np.flatnonzero(enters)]
         if all(factor is not None for _, factor in parts) and _is_sum(forms, turn, parts, scales):
             return [(j, factor) for j, factor in parts if factor is not None]
         return None
@@ -375,4 +377,5 @@ def _sum_of(forms: list[Form], turn: Turn, step: Fraction) -> list[tuple[int, Fr
 
 def _is_sum(forms: list[Form], turn: Turn, parts: list[tuple[int, Fraction | None]], scales: FloatArray) -> bool:
     made = sum((float(c or 0) * np.array(forms[j].turn.factors) for j, c in parts), np.zeros(len(scales)))
-    return bool(np.abs((made - np.array(turn.factors)) / scales).max() <= DIGITS)
+    mine = np.array(turn.factors)
+    return bool(np.abs((made - mine) / scales).max() <= DIGITS * np.abs(mine / scales).max())

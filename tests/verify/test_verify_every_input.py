@@ -11,7 +11,7 @@ import pytest
 import sympy
 from every_input_cases import random_case
 from qiskit import QuantumCircuit
-from qiskit.circuit import Parameter
+from qiskit.circuit import Parameter, ParameterVector
 
 from qprune import Task
 from qprune.errors import CertificateViolation
@@ -19,6 +19,7 @@ from qprune.gates.sites import sites_of
 from qprune.limits.claim_everywhere import every_input
 from qprune.task.domain import Domain
 from qprune.verify.every_input import _bernstein, confirm
+from qprune.verify.phases import read
 from qprune.verify.ranges import parts_of
 
 X, Y = Parameter("x"), Parameter("y")
@@ -195,3 +196,49 @@ def test_large_inputs_and_boxes_of_no_width_are_confirmed(start, width):
     for r, output in enumerate(claim.outputs):
         with pytest.raises(CertificateViolation):
             confirm(*tasks, changed(claim, r, upper=output.lower * 0.99 - 2 * output.rounding))
+
+
+@pytest.mark.parametrize("roundings", [8, 15])
+@pytest.mark.parametrize("start", [1e6, 1e9])
+def test_factors_that_differ_by_rounding_do_so_on_large_inputs(start, roundings):
+    """rx(x) and rx((1 + kε)x) share a phase, and kε·x is part of the limit: cos in forty digits."""
+    factor, tasks = 1 + roundings * np.finfo(float).eps, []
+    for each in (factor, 1.0):
+        circuit = QuantumCircuit(1)
+        circuit.rx(X if each == 1 else each * X, 0)
+        tasks.append(Task(circuit, "Z", inputs=np.array([[start], [start + 8]]), input_params=[X]))
+    claim = every_input(tasks[0], sites_of(tasks[0]), tasks[1], sites_of(tasks[1]))
+    with mpmath.workdps(40):
+        points = [start + mpmath.mpf(k) / 50 for k in range(401)]
+        change = max(abs(mpmath.cos(mpmath.mpf(factor) * x) - mpmath.cos(x)) for x in points)
+    assert 0 < change <= claim.outputs[0].upper <= 4 * change
+    confirm(*tasks, claim)
+
+
+@pytest.mark.parametrize("parts", [(7, 11), (29, 31)])
+def test_factors_without_a_small_common_unit_do_not_inflate_the_grid(parts):
+    tasks = []
+    for shift in (0.3, 0.31):
+        circuit = QuantumCircuit(1)
+        circuit.rx(X, 0)
+        circuit.rz(X * (1 / parts[0]), 0)
+        circuit.ry(shift, 0)
+        circuit.rx(X * (1 / parts[1]), 0)
+        tasks.append(Task(circuit, "Z", inputs=np.array([[0.0], [2.0]]), input_params=[X]))
+    claim = every_input(tasks[0], sites_of(tasks[0]), tasks[1], sites_of(tasks[1]))
+    confirm(*tasks, claim)
+    assert read(*tasks).runs <= 183
+
+
+def test_a_sum_of_many_inputs_is_a_phase_of_its_own_where_that_is_cheaper():
+    inputs, tasks = ParameterVector("x", 7), []
+    for shift in (0.3, 0.31):
+        circuit = QuantumCircuit(2)
+        for k, x in enumerate(inputs):
+            circuit.ry(x, k % 2)
+        circuit.cx(0, 1)
+        circuit.rz(sum(inputs[1:], inputs[0]), 0)
+        circuit.rx(shift, 0)
+        rows = np.random.default_rng(0).uniform(0, 1, (5, 7))
+        tasks.append(Task(circuit, "IX", inputs=rows, input_params=list(inputs)))
+    assert read(*tasks).runs <= 2 * 3**8
