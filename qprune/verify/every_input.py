@@ -283,8 +283,9 @@ class _Cells:
         uses, high = np.array([turn.uses for turn in self.turns]), high.copy()
         for j in np.flatnonzero(uses.sum(axis=1) == 1):
             i, turn = int(np.flatnonzero(uses[j])[0]), self.turns[j]
-            if uses[:, i].sum() == 1 and not turn.text:
-                period = 2 * pi / abs(turn.unit * turn.factors[i])
+            factor = turn.alone(i)
+            if uses[:, i].sum() == 1 and factor is not None:
+                period = 2 * pi / abs(turn.unit * factor)
                 high[i] = min(high[i], low[i] + period * (1 + 1e-9) + 4 * np.spacing(abs(low[i])))
         return low, high
 

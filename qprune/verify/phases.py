@@ -9,7 +9,8 @@ Source: THEORY T9.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import ast
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache, cached_property
@@ -25,7 +26,7 @@ from qprune._arrays import FloatArray
 from qprune.errors import TaskError
 from qprune.task.expressions import bound_in_part, number_at, slopes_of
 from qprune.task.task import Task
-from qprune.verify.ranges import Range, doubt_of, parts_of, range_of
+from qprune.verify.ranges import Range, doubt_of, range_of, terms_of
 from qprune.verify.states import indices
 
 ANGLES = 64  # at which a gate's matrix is looked at, over two turns: frequencies up to 15 in halves
@@ -42,38 +43,44 @@ class Turn:
     """A phase: a function of the inputs, and the unit in which every frequency is whole.
 
     Attributes:
-        factors: Of a linear function; else 1 for the inputs that enter.
-        text: Of another function, in x_0, x_1, …, without constant factor or term; "" for a linear one.
-        scale: Constant factor of the function.
+        terms: Factors of what the function is a sum of: inputs x_0, x_1, … and texts in them.
+        inputs: How many inputs there are.
         unit: The phase is unit times the function.
     """
 
-    factors: tuple[float, ...]
-    text: str
-    scale: float = 1.0
+    terms: Mapping[str, float]
+    inputs: int
     unit: float = 1.0
 
     def interval(self, low: FloatArray, high: FloatArray) -> tuple[float, float]:
         """Limits over a box."""
-        if self.text:
-            boxes = {f"x_{i}": Range(float(a), float(b)) for i, (a, b) in enumerate(zip(low, high, strict=True))}
-            found = self.unit * self.scale * range_of(self.text, boxes)
-            return found.low, found.high
-        factors = self.unit * np.array(self.factors)
-        ends = np.stack([factors * low, factors * high])
-        room = ROUNDED * (1 + np.count_nonzero(factors)) * np.abs(ends).max(axis=0).sum()
-        return float(ends.min(axis=0).sum() - room), float(ends.max(axis=0).sum() + room)
+        boxes = {f"x_{i}": Range(float(a), float(b)) for i, (a, b) in enumerate(zip(low, high, strict=True))}
+        least = most = size = 0.0
+        for name, factor in self.terms.items():
+            found, by = boxes[name] if name in boxes else range_of(name, boxes), self.unit * factor
+            ends = by * found.low, by * found.high
+            least, most, size = least + min(ends), most + max(ends), size + max(map(abs, ends))
+        room = ROUNDED * (1 + len(self.terms)) * size
+        return least - room, most + room
 
     @cached_property
     def uses(self) -> NDArray[np.bool_]:
         """Which inputs enter."""
-        return np.array(self.factors) != 0
+        names = [{node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)} for text in self.terms]
+        return np.array([any(f"x_{i}" in each for each in names) for i in range(self.inputs)], dtype=bool)
+
+    def alone(self, i: int) -> float | None:
+        """The factor of input i where the function is a multiple of it."""
+        return self.terms.get(f"x_{i}") if len(self.terms) == 1 else None
+
+    def vector(self, names: Sequence[str]) -> FloatArray:
+        return np.array([self.terms.get(name, 0.0) for name in names])
 
     def ratio(self, other: Turn) -> float | None:
         """c where this function is c times another, to rounding."""
-        if self.text or other.text:
-            return self.scale / other.scale if self.text == other.text else None
-        mine, its = np.array(self.factors), np.array(other.factors)
+        if set(self.terms) != set(other.terms):
+            return None
+        mine, its = self.vector(tuple(self.terms)), other.vector(tuple(self.terms))
         ratio = float(mine @ its / (its @ its))
         return ratio if ratio and np.abs(mine - ratio * its).max() <= DIGITS * np.abs(mine).max() else None
 
@@ -231,16 +238,16 @@ def _angle(task: Task, operation: Instruction, k: int, forms: list[Form], sums: 
 
 def _gap(turn: Turn, parts: list[tuple[Turn, Fraction]]) -> Callable[[FloatArray, FloatArray], float]:
     """How far a function is from the sum of others that stands for it, on a box of inputs, from its corners."""
-    if turn.text:
-        ((other, factor),) = parts
-        rest = abs(Fraction(turn.scale) - factor * Fraction(other.scale))
-        core = replace(turn, scale=1.0)
-        return lambda low, high: float(rest) * max(map(abs, core.interval(low, high))) if rest else 0.0
-    rests = [
-        float(abs(Fraction(mine) - sum(factor * Fraction(other.factors[i]) for other, factor in parts)))
-        for i, mine in enumerate(turn.factors)
-    ]
-    return lambda low, high: float(np.maximum(np.abs(low), np.abs(high)) @ np.array(rests))
+    rests = {}
+    for name in dict.fromkeys([*turn.terms, *(name for other, _ in parts for name in other.terms)]):
+        made = sum((factor * Fraction(other.terms.get(name, 0.0)) for other, factor in parts), Fraction(0))
+        rests[name] = float(abs(Fraction(turn.terms.get(name, 0.0)) - made))
+
+    def gap(low: FloatArray, high: FloatArray) -> float:
+        each = ((rest, Turn({name: 1.0}, turn.inputs).interval(low, high)) for name, rest in rests.items() if rest)
+        return sum(rest * max(map(abs, ends)) for rest, ends in each)
+
+    return gap
 
 
 def _doubt(task: Task, parameter: ParameterExpression) -> Callable[[FloatArray, FloatArray], float]:
@@ -302,11 +309,11 @@ def _form(task: Task, parameter: ParameterExpression) -> tuple[Turn, float]:
         raise TaskError(f"verify cannot bind the weights of the angle {parameter}; write it in a simpler form")
     slopes = slopes_of(bound)
     if slopes is not None:
-        factors = tuple(slopes.get(p, 0.0) for p in task.input_params)
-        return Turn(factors, ""), number_at(bound, dict.fromkeys(slopes, 0.0))
+        terms = {f"x_{i}": float(slopes[p]) for i, p in enumerate(task.input_params) if slopes.get(p)}
+        return Turn(terms, len(task.input_params)), number_at(bound, dict.fromkeys(slopes, 0.0))
     names = {p: Parameter(f"x_{i}") for i, p in enumerate(task.input_params) if p in bound.parameters}
-    scale, text, constant = parts_of(str(bound.subs(names)))
-    return Turn(tuple(float(p in names) for p in task.input_params), text, scale), constant
+    terms, constant = terms_of(str(bound.subs(names)))
+    return Turn(terms, len(task.input_params)), constant
 
 
 @cache
@@ -326,9 +333,9 @@ def _frequencies(gate: Any, index: int, count: int) -> tuple[float, float]:
 
 def _place(forms: list[Form], turn: Turn, step: Fraction, sums: bool) -> list[tuple[int, Fraction]]:
     """A function as a multiple of a form, or as a sum of such; a new form if need be."""
-    if not any(turn.factors):  # x − x turns nothing
+    if not turn.terms:  # x − x turns nothing
         return []
-    parts = _multiple_of(forms, turn, step) or (_sum_of(forms, turn, step) if sums and not turn.text else None)
+    parts = _multiple_of(forms, turn, step) or (_sum_of(forms, turn, step) if sums else None)
     if parts is None:
         forms.append(Form(turn, step, []))
         parts = [(len(forms) - 1, Fraction(1))]
@@ -347,35 +354,28 @@ def _multiple_of(forms: list[Form], turn: Turn, step: Fraction) -> list[tuple[in
 
 
 def _sum_of(forms: list[Form], turn: Turn, step: Fraction) -> list[tuple[int, Fraction]] | None:
-    """Of all linear forms where their factors are independent; else of two, where one is halved, whole or doubled."""
-    linear = [j for j, form in enumerate(forms) if not form.turn.text]
-    if len(linear) < 2:
+    """Of all forms where their terms are independent; else of two, where one is halved, whole or doubled."""
+    if len(forms) < 2:
         return None
-    rows = np.array([forms[j].turn.factors for j in linear])
-    scales = np.maximum(np.abs(rows).max(axis=0, initial=0.0), np.abs(turn.factors))
-    scales[scales == 0] = 1.0
-    if np.linalg.matrix_rank(rows / scales) == len(linear):
-        solved = np.linalg.lstsq((rows / scales).T, np.array(turn.factors) / scales)[0]
-        least = DIGITS * np.abs(np.array(turn.factors) / scales).max()
-        enters = np.abs(solved) * np.abs(rows / scales).max(axis=1) > least
-        parts = [(linear[k], forms[linear[k]].multiple(float(solved[k]), step)) for k in np.flatnonzero(enters)]
-        if all(factor is not None for _, factor in parts) and _is_sum(forms, turn, parts, scales):
-            return [(j, factor) for j, factor in parts if factor is not None]
-        return None
-    for j in linear:
-        others = [k for k in linear if k != j]
+    names = tuple(dict.fromkeys(name for each in (*(form.turn for form in forms), turn) for name in each.terms))
+    rows, mine = np.array([form.turn.vector(names) for form in forms]), turn.vector(names)
+    scales = np.maximum(np.abs(rows).max(axis=0), np.abs(mine))
+    rows, mine = rows / scales, mine / scales
+    if np.linalg.matrix_rank(rows) == len(rows):
+        solved = np.linalg.lstsq(rows.T, mine)[0]
+        enters = np.flatnonzero(np.abs(solved) * np.abs(rows).max(axis=1) > DIGITS * np.abs(mine).max())
+        parts = [(j, forms[j].multiple(float(solved[j]), step)) for j in enters.tolist()]
+        found = [(j, factor) for j, factor in parts if factor is not None]
+        made = sum((float(factor) * rows[j] for j, factor in found), np.zeros(len(names)))
+        is_sum = len(found) == len(parts) and np.abs(made - mine).max() <= DIGITS * np.abs(mine).max()
+        return found if is_sum else None
+    for j, form in enumerate(forms):
+        others = [k for k in range(len(forms)) if k != j]
         for factor in (m * s for m in (Fraction(1), Fraction(1, 2), Fraction(2)) for s in (1, -1)):
-            rest = np.array(turn.factors) - float(factor) * np.array(forms[j].turn.factors)
-            rest[np.abs(rest) <= DIGITS * scales] = 0.0
-            left = Turn(tuple(rest.tolist()), "")
-            found = _multiple_of([forms[k] for k in others], left, step) if rest.any() else None
-            if found is not None and forms[j].multiple(float(factor), step) == factor:
-                ((k, other),) = found
+            rest = (mine - float(factor) * rows[j]) * scales
+            left = {n: float(c) for n, c, scale in zip(names, rest, scales, strict=True) if abs(c) > DIGITS * scale}
+            two = _multiple_of([forms[k] for k in others], Turn(left, turn.inputs), step) if left else None
+            if two is not None and form.multiple(float(factor), step) == factor:
+                ((k, other),) = two
                 return [(j, factor), (others[k], other)]
     return None
-
-
-def _is_sum(forms: list[Form], turn: Turn, parts: list[tuple[int, Fraction | None]], scales: FloatArray) -> bool:
-    made = sum((float(c or 0) * np.array(forms[j].turn.factors) for j, c in parts), np.zeros(len(scales)))
-    mine = np.array(turn.factors)
-    return bool(np.abs((made - mine) / scales).max() <= DIGITS * np.abs(mine / scales).max())

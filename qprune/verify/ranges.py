@@ -194,43 +194,51 @@ def range_of(text: str, inputs: Mapping[str, Range]) -> Range:
     return Range.of(_read(text, inputs, FUNCTIONS))
 
 
-def parts_of(text: str) -> tuple[float, str, float]:
-    """Scale, function and constant of an angle that is scale · function + constant, as far as its text shows them.
+def terms_of(text: str) -> tuple[dict[str, float], float]:
+    """An angle as factors of functions that add up, and a constant, as far as its text shows them.
 
     Raises:
         TaskError: It is no expression.
     """
     try:
-        scale, node, constant = _parts(ast.parse(text, mode="eval").body)
+        terms, constant = _terms(ast.parse(text, mode="eval").body)
     except (SyntaxError, RecursionError, ZeroDivisionError, OverflowError) as error:
         raise TaskError(f"verify cannot read the angle {text}: {error!r}") from error
-    return (
-        (scale, ast.unparse(node), constant) if scale and isfinite(scale) and isfinite(constant) else (1.0, text, 0.0)
-    )
+    if not all(map(isfinite, (*terms.values(), constant))):
+        return {text: 1.0}, 0.0
+    return {name: factor for name, factor in terms.items() if factor}, constant
 
 
-def _parts(node: ast.expr) -> tuple[float, ast.expr, float]:
+def _terms(node: ast.expr) -> tuple[dict[str, float], float]:
+    number = _number(node)
+    if number is not None:
+        return {}, number
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        scale, inner, constant = _parts(node.operand)
-        return -scale, inner, -constant
+        return _times(_terms(node.operand), -1.0)
     if isinstance(node, ast.BinOp):
-        left, right, kind = _number(node.left), _number(node.right), type(node.op)
-        number, other = (right, node.left) if left is None else (left, node.right)
-        if number is not None and kind in (ast.Add, ast.Sub, ast.Mult):
-            scale, inner, constant = _parts(other)
-            if kind is ast.Mult:
-                return number * scale, inner, number * constant
-            if kind is ast.Add:
-                return scale, inner, constant + number
-            return (scale, inner, constant - number) if left is None else (-scale, inner, number - constant)
-        if right and kind is ast.Div:
-            scale, inner, constant = _parts(node.left)
-            return scale / right, inner, constant / right
-        if number is None and kind is ast.Mult:
-            (first, one, here), (second, two, there) = _parts(node.left), _parts(node.right)
-            if here == there == 0:
-                return first * second, ast.BinOp(one, ast.Mult(), two), 0.0
-    return 1.0, node, 0.0
+        kind, right = type(node.op), _number(node.right)
+        if kind in (ast.Add, ast.Sub):
+            (terms, constant), (others, other) = (
+                _terms(node.left),
+                _times(_terms(node.right), 1.0 if kind is ast.Add else -1.0),
+            )
+            return {n: terms.get(n, 0.0) + others.get(n, 0.0) for n in (*terms, *others)}, constant + other
+        if kind is ast.Div and right:
+            terms, constant = _terms(node.left)
+            return {name: factor / right for name, factor in terms.items()}, constant / right
+        if kind is ast.Mult:
+            first, second = _terms(node.left), _terms(node.right)
+            for by, what in ((first, second), (second, first)):
+                if not by[0]:
+                    return _times(what, by[1])
+            if len(first[0]) == len(second[0]) == 1 and first[1] == second[1] == 0:
+                ((one, a),), ((two, b),) = first[0].items(), second[0].items()
+                return {f"({one}) * ({two})": a * b}, 0.0
+    return {ast.unparse(node): 1.0}, 0.0
+
+
+def _times(found: tuple[dict[str, float], float], number: float) -> tuple[dict[str, float], float]:
+    return {name: number * factor for name, factor in found[0].items()}, number * found[1]
 
 
 def _number(node: ast.AST) -> float | None:
