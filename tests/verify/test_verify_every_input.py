@@ -250,7 +250,7 @@ def test_a_sum_of_many_inputs_is_a_phase_of_its_own_where_that_is_cheaper():
 
 
 def test_sums_of_angles_that_are_not_linear_are_no_phases_of_their_own():
-    """rx(f) rx(f) and p(x) rz(sin x) become rx(f + f) and rz(x + sin x); on six turns cells alone would take minutes."""
+    """rx(f) rx(f) and rz(x) rz(sin x) become rx(f + f) and rz(x + sin x); cells alone would take minutes."""
     tasks = []
     for is_merged in (False, True):
         circuit = QuantumCircuit(1)
