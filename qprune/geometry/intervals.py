@@ -108,9 +108,37 @@ class Formula:
             corners.append(range_of(self.tree, corner, corner))
         return np.min([c[0] for c in corners], axis=0), np.max([c[1] for c in corners], axis=0)
 
+    @cached_property
+    def summands(self) -> dict[str, float]:
+        """Factors of the texts that add up to it, as far as its own shows them; "1" for a constant."""
+        return _summands(self.tree)
+
     @staticmethod
     def _is_input(name: str) -> bool:
         return name.startswith("x_") and name[2:].isdigit()
+
+
+def _summands(node: ast.expr) -> dict[str, float]:
+    kind, parts = parts_of(node)
+    if kind == "number":
+        return {"1": float(ast.literal_eval(node))}
+    if kind == "neg":
+        return {text: -factor for text, factor in _summands(parts[0]).items()}
+    if kind in ("+", "-"):
+        first, second = map(_summands, parts)
+        sign = 1.0 if kind == "+" else -1.0
+        return {text: first.get(text, 0.0) + sign * second.get(text, 0.0) for text in (*first, *second)}
+    if kind in ("*", "/"):
+        first, second = map(_summands, parts)
+        if set(second) <= {"1"} and (kind == "*" or second.get("1")):
+            by = second.get("1", 0.0) if kind == "*" else 1 / second["1"]
+            return {text: factor * by for text, factor in first.items()}
+        if kind == "*" and set(first) <= {"1"}:
+            return {text: factor * first.get("1", 0.0) for text, factor in second.items()}
+        if kind == "*" and len(first) == len(second) == 1:
+            ((one, a),), ((two, b),) = first.items(), second.items()
+            return {f"({one})*({two})": a * b}
+    return {ast.unparse(node): 1.0}
 
 
 def parts_of(node: ast.expr) -> tuple[str, list[ast.expr]]:

@@ -20,7 +20,7 @@ from qprune.errors import OptionError, TaskError
 from qprune.gates.sites import Site, make_site
 from qprune.gates.subgroups import subgroup_of
 from qprune.geometry.formula_errors import largest_error
-from qprune.geometry.intervals import Formula, NotBounded
+from qprune.geometry.intervals import Formula, Interval, NotBounded
 from qprune.geometry.phases import Phase
 from qprune.task.expressions import bound_in_part, number_at, slopes_of
 from qprune.task.task import Task
@@ -216,15 +216,28 @@ class Unit:
 
 def unlike(phase: Phase, parts: Parts, units: Sequence[Phase], low: FloatArray, high: FloatArray) -> float:
     """How far Σ factor · unit may be from a phase over K boxes: what rounding has left of common units, radians."""
-    if phase.formula is not None:
-        first = units[parts[0][0]]
-        return float(np.abs(phase.interval(low, high)).max()) * 4 * SAME if first.formula != phase.formula else 0.0
-    sizes = np.maximum(np.abs(low), np.abs(high)).max(axis=0).tolist()
-    total = 0.0
-    for i, size in enumerate(sizes):
-        made = sum((Fraction(factor) * Fraction(units[j].factors[i]) for j, factor in parts), Fraction(0))
-        total += float(abs(Fraction(phase.factors[i]) - made)) * size
+    ends, total = (low, high), 0.0
+    used = [(units[j], factor) for j, factor in parts]
+    if len(used) == 1 and phase.formula is not None and used[0][0].formula == phase.formula:
+        return 0.0
+    for name in dict.fromkeys([*_terms(phase), *(name for unit, _ in used for name in _terms(unit))]):
+        made = sum((Fraction(factor) * Fraction(_terms(unit).get(name, 0.0)) for unit, factor in used), Fraction(0))
+        gap = float(abs(Fraction(_terms(phase).get(name, 0.0)) - made))
+        total += gap * _largest(Formula(name).range(*ends)) if gap else 0.0
+    for each, factor in ((phase, 1.0), *used):  # the factors of a formula's terms are worked out themselves
+        total += SAME / 2 * abs(factor) * _largest(each.interval(*ends)) if each.formula is not None else 0.0
     return total
+
+
+def _largest(ends: Interval) -> float:
+    return float(np.abs(ends).max(initial=0.0))
+
+
+def _terms(phase: Phase) -> dict[str, float]:
+    """What a phase adds up: texts in the inputs, with their factors."""
+    if phase.formula is not None:
+        return phase.formula.summands
+    return {f"x_{i}": phase.factors[i] for i in phase.inputs}
 
 
 def units_of(entries: tuple[Entry, ...], *, sums: bool) -> tuple[list[Unit], list[Parts]]:
@@ -268,10 +281,12 @@ def _multiple(entry: Entry, units: list[Unit]) -> Parts | None:
 
 def _sum(entry: Entry, units: list[Unit]) -> Parts | None:
     """An entry as a sum of multiples of phases: of any number where they are independent, else of two."""
-    linear = [j for j, unit in enumerate(units) if unit.first.formula is None]
-    if entry.phase.formula is not None or len(linear) < 2:
+    if not units:
         return None
-    mine, rows = np.array(entry.phase.factors), np.array([units[j].first.factors for j in linear])
+    own = [_terms(unit.first) for unit in units]
+    names = tuple(dict.fromkeys(name for each in (*own, _terms(entry.phase)) for name in each))
+    rows = np.array([[each.get(name, 0.0) for name in names] for each in own])
+    mine = np.array([_terms(entry.phase).get(name, 0.0) for name in names])
     largest = np.maximum(np.abs(rows).max(axis=0), np.abs(mine))
     scales = np.where(largest, largest, 1.0)  # of the inputs, which may have any unit
     mine, rows = mine / scales, rows / scales
@@ -279,9 +294,9 @@ def _sum(entry: Entry, units: list[Unit]) -> Parts | None:
     for factors in found:
         factors[np.abs(factors) * np.abs(rows).max(axis=1) <= SAME * np.abs(mine).max()] = 0.0
         factors = np.array([_rounded(factor) for factor in factors.tolist()])
-        parts = tuple((linear[k], float(factors[k])) for k in np.flatnonzero(factors))
+        parts = tuple((int(k), float(factors[k])) for k in np.flatnonzero(factors))
         is_sum = np.abs(factors @ rows - mine).max() <= SAME * np.abs(mine).max()
-        if is_sum and all(_fits(entry, units[j], factor) for j, factor in parts):
+        if parts and is_sum and all(_fits(entry, units[j], factor) for j, factor in parts):
             return parts
     return None
 

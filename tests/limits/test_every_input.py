@@ -12,7 +12,7 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
 from qiskit.quantum_info import Pauli, Statevector
 
-from qprune import Task
+from qprune import Everywhere, Task, prune, verify
 from qprune.gates.sites import sites_of
 from qprune.limits.claim_everywhere import every_input, region_of
 from qprune.task.domain import Domain, resolved
@@ -133,3 +133,22 @@ def test_soak_no_search_exceeds_the_limit():
         closed, _ = check(case, rng, kind)
         counts.update([kind, *case.kinds, "closed" if closed else "open", f"{case.num_inputs} inputs"])
     print(dict(counts))
+
+
+def test_a_budget_is_kept_where_angles_that_are_not_linear_merge():
+    """Between two X gates p(2x) p(x²) turn back, so that all of it becomes one rz(f − g): no phase besides f and g."""
+    x, y = Parameter("x"), Parameter("y")
+    circuit = QuantumCircuit(1)
+    circuit.ry(x, 0)
+    circuit.rz((x - np.pi) * (np.pi - y), 0)
+    circuit.x(0)
+    circuit.p(2 * x, 0)
+    circuit.p(x * x, 0)
+    circuit.x(0)
+    circuit.ry(0.01, 0)
+    circuit.ry(y.sin(), 0)
+    rows = np.random.default_rng(1).uniform(-9, 9, (5, 2))
+    result = prune(Task(circuit, "Z", inputs=rows, input_params=[x, y]), Everywhere(0.02))
+    assert result.certificate.every_input.upper <= 0.02
+    assert result.circuit.size() <= 3
+    verify(result.original, result)
