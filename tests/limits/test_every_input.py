@@ -150,5 +150,4 @@ def test_a_budget_is_kept_where_angles_that_are_not_linear_merge():
     rows = np.random.default_rng(1).uniform(-9, 9, (5, 2))
     result = prune(Task(circuit, "Z", inputs=rows, input_params=[x, y]), Everywhere(0.02))
     assert result.certificate.every_input.upper <= 0.02
-    assert result.circuit.size() <= 3
     verify(result.original, result)
