@@ -20,7 +20,7 @@ from qprune.gates.sites import Site
 from qprune.geometry.quadratic import LargestForm, largest_form, largest_form_by_products
 from qprune.limits.on_inputs import rounding_of
 from qprune.limits.product_inputs import evolved
-from qprune.task.observables import restricted
+from qprune.task.observables import restricted, without_identity
 from qprune.task.task import Task
 
 DENSE_QUBITS = 11  # of an output's light cone, up to which all eigenvalues are known: 64 MB, some seconds
@@ -112,7 +112,8 @@ def _output(
             f"output {task.output_names[r]} sees {len(qubits)} qubits, too many for a limit for every amplitude "
             f"(at most {MOST_QUBITS}, or {DENSE_QUBITS} for real inputs and subspaces)"
         )
-    observable = SparsePauliOp(restricted((task.observables or ())[r], qubits)).to_matrix(sparse=True)
+    rest = without_identity((task.observables or ())[r])[1]  # no change depends on the identity's part
+    observable = SparsePauliOp(restricted(rest, qubits)).to_matrix(sparse=True)
     owners = [owner for owner, _ in circuits]
     found: LargestForm
     if len(qubits) <= DENSE_QUBITS:

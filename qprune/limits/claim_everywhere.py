@@ -20,7 +20,7 @@ from qprune.geometry.regions import Ellipsoid, Region
 from qprune.geometry.supremum import GAP, MOST_CELLS, Supremum, supremum
 from qprune.geometry.trigonometric import coefficients, norm_of
 from qprune.limits.grid_runs import GridValues, Known, differences
-from qprune.limits.on_inputs import Check, outputs_at, unlimited, weights_of
+from qprune.limits.on_inputs import Check, centres_of, outputs_at, unlimited, weights_of
 from qprune.limits.phases import MOST_RUNS, check_runs, encoded, errors_of, phases_of
 from qprune.results.every_input import EveryInput, OutputEverywhere
 from qprune.task.domain import Domain, Resolved, checked_domain, resolved
@@ -253,7 +253,7 @@ class EveryInputComparison:
         worst = np.array([each.at for each in suprema]).reshape(len(suprema), -1)
         there = [outputs_at(*circuit, worst) for circuit in ((task, self.sites), (pruned, sites))]
         rounding = there[0][1] + there[1][1]
-        strengths = self._strengths()
+        strengths, centres = self._strengths(), centres_of(task).tolist()
         records = []
         for r, (name, difference, found) in enumerate(zip(task.output_names, differences, suprema, strict=True)):
             rows = slice(None) if task.observables is None else slice(r, r + 1)
@@ -269,8 +269,8 @@ class EveryInputComparison:
                     lower=min(found.upper, max(0.0, seen)),
                     upper=found.upper,
                     worst=found.at,
-                    before=tuple(before.tolist()),
-                    after=tuple(after.tolist()),
+                    before=tuple((before + centres[r]).tolist()),
+                    after=tuple((after + centres[r]).tolist()),
                     runs=difference.grid.runs,
                     cells=found.cells,
                     method=found.method,
@@ -288,7 +288,8 @@ class EveryInputComparison:
             return None, None
         drawn = self.region.drawn(DRAWN, np.random.default_rng(self.seed))
         found = [rows[self.region.contains(rows)] for rows in (drawn, task.inputs)]
-        values = [np.abs(outputs_at(task, self.sites, rows)[0]) if len(rows) else None for rows in found]
+        centres = centres_of(task)[:, None]
+        values = [np.abs(outputs_at(task, self.sites, rows)[0] + centres) if len(rows) else None for rows in found]
         return values[0], values[1]
 
 

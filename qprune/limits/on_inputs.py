@@ -29,7 +29,10 @@ def unlimited() -> None:
 def outputs_at(
     task: Task, sites: Sequence[Site], inputs: FloatArray, angles: float = 0.0, check: Check = unlimited
 ) -> tuple[FloatArray, FloatArray]:
-    """Outputs of a circuit on any inputs, shape (R, M), or outcome probabilities (2^m, M), and their `rounding_of`.
+    """Outputs of a circuit on any inputs, and their `rounding_of`.
+
+    Without the identity's part c, which no change of a circuit moves: ⟨O_r⟩ − c_r, shape (R, M), or outcome
+    probabilities, shape (2^m, M).
 
     Args:
         task: Binds the weights; its own inputs do not enter.
@@ -45,7 +48,7 @@ def outputs_at(
     for first in range(0, len(inputs), step):
         check()
         outputs = final_outputs(turned, sites, np.arange(first, min(first + step, len(inputs))))
-        found.append(outputs.means if outputs.distribution is None else outputs.distribution.T)
+        found.append(outputs.centred if outputs.distribution is None else outputs.distribution.T)
     return np.concatenate(found, axis=1), rounding_of(task, sites, angles)
 
 
@@ -63,8 +66,13 @@ def rounding_of(task: Task, sites: Sequence[Site], angles: float = 0.0) -> Float
 
 
 def weights_of(task: Task) -> FloatArray:
-    """Σ|c_P| of every output, the identity's part included; 1 for probabilities."""
-    return np.array([abs(s.centre) + s.weight for s in task.spectra] if task.observables is not None else [1.0])
+    """Σ|c_P| of every output over all words but the identity, shape (R,); 1 for probabilities."""
+    return np.array([s.weight for s in task.spectra] if task.observables is not None else [1.0])
+
+
+def centres_of(task: Task) -> FloatArray:
+    """The identity's part of every output, shape (R,); 0 for probabilities, shape (1,)."""
+    return np.array([s.centre for s in task.spectra] if task.observables is not None else [0.0])
 
 
 def num_qubits(task: Task, sites: Sequence[Site]) -> int:

@@ -19,7 +19,7 @@ from qprune._arrays import ComplexArray, FloatArray
 from qprune.gates.sites import Site
 from qprune.limits.on_inputs import num_qubits, rounding_of
 from qprune.simulators.engine import Network
-from qprune.task.observables import restricted
+from qprune.task.observables import restricted, without_identity
 from qprune.task.task import Task
 
 SAVES = 16  # times fewer columns than runs, from which on this is worth it
@@ -61,7 +61,9 @@ def is_worth_it(task: Task, sites: Sequence[Site], runs: int) -> bool:
 
 
 def pulled_back(task: Task, sites: Sequence[Site], qubits: list[int]) -> list[ComplexArray]:
-    """W†O_rW for every output, as matrices on `qubits` (the first least significant), W all gates of a circuit.
+    """W†(O_r − c_r)W for every output, W all gates of a circuit, as matrices on `qubits`, the first least significant.
+
+    c_r is the identity's part.
 
     Args:
         task: Binds the weights; none of the gates depends on inputs.
@@ -71,7 +73,7 @@ def pulled_back(task: Task, sites: Sequence[Site], qubits: list[int]) -> list[Co
     columns = evolved(task, sites, qubits)
     matrices = []
     for observable in task.observables or ():
-        sparse = SparsePauliOp(restricted(observable, qubits)).to_matrix(sparse=True)
+        sparse = SparsePauliOp(restricted(without_identity(observable)[1], qubits)).to_matrix(sparse=True)
         matrices.append(columns.conj().T @ (sparse @ columns))
     return matrices
 

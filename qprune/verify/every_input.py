@@ -21,6 +21,7 @@ from qprune._arrays import ComplexArray, FloatArray
 from qprune.errors import CertificateViolation, TaskError
 from qprune.task.domain import Domain, Resolved, resolved
 from qprune.task.expressions import with_numbers
+from qprune.task.observables import without_identity
 from qprune.task.task import Task
 from qprune.verify.checks import Check, Checks, Result
 from qprune.verify.grid_values import outputs_of, values_on_grid
@@ -101,9 +102,11 @@ def confirm(original: Task, pruned: Task, claim: Claim) -> tuple[Confirmed, ...]
         raise CertificateViolation(
             f"claimed are {len(claim.outputs)} outputs, the task has {len(original.output_names)}"
         )
-    weights = [1.0] if original.observables is None else [float(np.abs(o.coeffs).sum()) for o in original.observables]
+    parts = [without_identity(observable) for observable in original.observables or ()]
+    weights = [float(np.abs(rest.coeffs).sum()) for _, rest in parts] or [1.0]
+    centres = [centre for centre, _ in parts] or [0.0]
     confirmed = []
-    for r, (output, weight) in enumerate(zip(claim.outputs, weights, strict=True)):
+    for r, (output, weight, centre) in enumerate(zip(claim.outputs, weights, centres, strict=True)):
         name, rounding = original.output_names[r], weight * ROUNDING * EPS
         seen = found.seen_from(original.output_supports[r])
         change, error = _change(original, pruned, seen, r, rounding)
@@ -112,7 +115,7 @@ def confirm(original: Task, pruned: Task, claim: Claim) -> tuple[Confirmed, ...]
             raise CertificateViolation(
                 f"{name}: the limit {output.upper:.6g} leaves no room for how far angles are known, {doubt:.6g}"
             )
-        attained = _attained(original, pruned, output, domain, r, rounding + doubt, name)
+        attained = _attained(original, pruned, output, domain, r, rounding + doubt, name, centre)
         cells = _Cells(change, found.turns, domain, output.upper - doubt, error)
         margin = cells.margin(name)
         confirmed.append(Confirmed(margin, attained, cells.count, doubt + error))
@@ -167,16 +170,18 @@ def check_every_input(task: Task, result: Result, before: FloatArray, slack: flo
 
 
 def _attained(
-    original: Task, pruned: Task, output: Output, domain: Resolved, r: int, rounding: float, name: str
+    original: Task, pruned: Task, output: Output, domain: Resolved, r: int, rounding: float, name: str, centre: float
 ) -> float:
-    """The deviation at the worst input, which must be what is claimed, up to what either run may be off by."""
+    """The deviation at the worst input, which must be what is claimed, up to what either run may be off by; outputs are
+    claimed with the identity's part, `centre`, and to its digits."""
     worst = np.array(output.worst)
     if not _held(domain, worst[None])[0]:
         raise CertificateViolation(f"{name}: the worst input {list(output.worst)} lies outside the domain")
     seen = [_outputs(task, worst, r) for task in (original, pruned)]
     for what, claimed, value in (("before", output.before, seen[0]), ("after", output.after, seen[1])):
-        if len(claimed) != len(value) or np.abs(np.array(claimed) - value).max() > rounding:
-            raise CertificateViolation(f"{name} {what} pruning at its worst input is {value.tolist()}, not {claimed}")
+        whole = value + centre
+        if len(claimed) != len(value) or np.abs(np.array(claimed) - whole).max() > rounding + 2 * EPS * abs(centre):
+            raise CertificateViolation(f"{name} {what} pruning at its worst input is {whole.tolist()}, not {claimed}")
     change = float(np.abs(seen[1] - seen[0]).sum()) / (1 if len(seen[0]) == 1 else 2)
     if output.lower > change + len(seen[0]) * rounding:
         raise CertificateViolation(f"{name} changes by {change:.6g} at its worst input, claimed are {output.lower:.6g}")

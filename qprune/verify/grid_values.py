@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qprune._arrays import ComplexArray, FloatArray
-from qprune.task.observables import restricted
+from qprune.task.observables import restricted, without_identity
 from qprune.task.task import Task
 from qprune.verify.phases import Angle, Found, Placed
 
@@ -79,7 +79,7 @@ def _on_columns(matrix: ComplexArray, places: tuple[int, ...], states: ComplexAr
 
 
 def outputs_of(task: Task, states: ComplexArray, used: list[int]) -> FloatArray:
-    """Outputs, or probabilities, of states side by side, shape (2^n, M)."""
+    """Outputs without the identity's part, or probabilities, of states side by side, shape (2^n, M)."""
     if task.observables is None:
         chances = np.abs(states.reshape(*(2,) * len(used), -1)) ** 2
         keep = [len(used) - 1 - used.index(q) for q in reversed(task.measured_qubits)]
@@ -89,7 +89,7 @@ def outputs_of(task: Task, states: ComplexArray, used: list[int]) -> FloatArray:
         return summed.transpose(*(left.index(axis) for axis in keep), len(keep)).reshape(2 ** len(keep), -1)
     found = []
     for observable in task.observables:
-        local = restricted(observable, used)
+        local = restricted(without_identity(observable)[1], used)
         image = sum(
             c * (word.to_matrix(sparse=True) @ states) for word, c in zip(local.paulis, local.coeffs, strict=True)
         )

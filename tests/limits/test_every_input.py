@@ -10,7 +10,7 @@ import pytest
 from every_input_cases import largest_found, random_case
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
-from qiskit.quantum_info import Pauli, Statevector
+from qiskit.quantum_info import Pauli, SparsePauliOp, Statevector
 
 from qprune import Everywhere, Task, prune, verify
 from qprune.gates.sites import sites_of
@@ -151,3 +151,29 @@ def test_a_budget_is_kept_where_angles_that_are_not_linear_merge():
     result = prune(Task(circuit, "Z", inputs=rows, input_params=[x, y]), Everywhere(0.02))
     assert result.certificate.every_input.upper <= 0.02
     verify(result.original, result)
+
+
+@pytest.mark.parametrize("scale", [1e-18, 1.0, 1e12])
+@pytest.mark.parametrize("identity", [0.0, 1.5e14])
+def test_the_identitys_part_takes_no_digits(identity, scale):
+    """O + c moves as O does, however large c is, and so do the limit and what is left of the circuit."""
+    circuit = QuantumCircuit(2)
+    x = Parameter("x")
+    circuit.ry(x, 0)
+    circuit.rx(0.05, 0)
+    circuit.cx(0, 1)
+    circuit.ry(0.8, 1)
+    observable = SparsePauliOp(["II", "IY", "ZZ"], scale * np.array([identity, 1.0, 0.5]))
+    task = Task(circuit, observable, inputs=np.linspace(-2, 2, 5)[:, None], input_params=[x])
+    result = prune(task, Everywhere(0.2 * scale))
+    (output,) = result.certificate.every_input.outputs
+    assert result.circuit.size() < circuit.size()
+    states = [
+        [Statevector(t.circuit.assign_parameters([value])) for value in np.linspace(-2, 2, 401)]
+        for t in (task, result.task)
+    ]
+    rest = SparsePauliOp(["IY", "ZZ"], [1.0, 0.5])
+    before, after = ([state.expectation_value(rest).real for state in each] for each in states)
+    change = np.abs(np.subtract(after, before)).max() * scale
+    assert change * (1 - 1e-9) <= output.upper <= min(1.03 * change, 0.2 * scale)
+    verify(task, result)
