@@ -263,9 +263,8 @@ def units_of(entries: tuple[Entry, ...], *, sums: bool) -> tuple[list[Unit], lis
             if fraction is None:
                 raise RuntimeError("a factor is no multiple of its unit")
             units[j].fractions.append(fraction)
-            exact.append(
-                (j, float(fraction) * units[j].step / entry.step)
-            )  # not the factor: the polynomial has this one
+            # What the polynomial has: the factor may be some roundings off, which `unlike` then counts.
+            exact.append((j, float(fraction) * units[j].step / entry.step))
         members.append(tuple(exact))
     return units, [tuple((j, factor / units[j].size) for j, factor in parts) for parts in members]
 

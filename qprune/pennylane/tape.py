@@ -66,13 +66,7 @@ def expand(operations: Iterable[Any], taken_apart: set[str] | None = None) -> li
                 continue
             if taken_apart is not None:
                 taken_apart.add(op.name)
-            try:
-                stack += _parts(op)[::-1]
-            except (qml.exceptions.DecompositionUndefinedError, NotImplementedError) as error:
-                raise TaskError(
-                    f"the QNode applies {op.name} on wires {op.wires.tolist()}, which is neither a gate qprune knows "
-                    "nor decomposes into such; it must be unitary: take noise and mid-circuit measurements out"
-                ) from error
+            stack += _parts(op)[::-1]
     return found
 
 
@@ -92,8 +86,11 @@ def _parts(op: Any) -> list[Any]:
                 angle = base.data[0] * ((-1) ** len(chosen) / scale)
                 parts.append(qml.PauliRot(angle, "Z" * len(chosen) + word, wires=[*chosen, *base.wires]))
             return parts
-    if not hasattr(op, "decomposition"):  # a measurement in the middle
-        raise NotImplementedError(f"{op.name} is no gate")
+    if not getattr(op, "has_decomposition", False):  # a channel, or a measurement in the middle
+        raise TaskError(
+            f"the QNode applies {op.name} on wires {op.wires.tolist()}, which is neither a gate qprune knows nor "
+            "decomposes into such; it must be unitary: take noise and mid-circuit measurements out"
+        )
     return list(op.decomposition())
 
 

@@ -90,19 +90,20 @@ class Angle:
     """A parameter of a gate that inputs move.
 
     Attributes:
-        parts: Phases and their factors; the angle is their sum and the constant.
+        parts: Phases and their factors, in fractions of the functions until the phases' units are known; the angle is
+            their sum and the constant.
         constant: Radians.
         frequency: Highest of the gate's action as the parameter turns.
         doubt: How far rounding may take the angle on a box of inputs, from its corners.
     """
 
-    parts: tuple[tuple[int, float], ...]
+    parts: tuple[tuple[int, float | Fraction], ...]
     constant: float
     frequency: float
     doubt: Callable[[FloatArray, FloatArray], float]
 
     def at(self, phases: Mapping[int, float]) -> float:
-        return sum(factor * phases[j] for j, factor in self.parts) + self.constant
+        return sum(float(factor) * phases[j] for j, factor in self.parts) + self.constant
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,7 @@ class Found:
         for c, gates in enumerate(self.circuits):
             for angle in (a for gate in gates for a in gate.angles):
                 for j, factor in angle.parts:
-                    sums[c, j] += abs(factor) * angle.frequency
+                    sums[c, j] += abs(float(factor)) * angle.frequency
         return tuple(round(d) for d in sums.max(axis=0, initial=0))
 
     @property
@@ -229,7 +230,7 @@ def _angle(task: Task, operation: Instruction, k: int, forms: list[Form], sums: 
     parts = _place(forms, turn, Fraction(step), sums)
     evaluated, apart = _doubt(task, parameter), _gap(turn, [(forms[j].turn, factor) for j, factor in parts])
     return Angle(
-        tuple(parts),  # type: ignore[arg-type]  # fractions, until the units are known
+        tuple(parts),
         2 * atan2(sin(constant / 2), cos(constant / 2)),
         highest,
         lambda low, high: evaluated(low, high) + apart(low, high),

@@ -14,6 +14,7 @@ from qiskit.quantum_info import Pauli, SparsePauliOp, Statevector
 
 from qprune import Everywhere, Task, prune, verify
 from qprune.gates.sites import sites_of
+from qprune.geometry.supremum import GAP
 from qprune.limits.claim_everywhere import every_input, region_of
 from qprune.task.domain import Domain, resolved
 from qprune.verify.every_input import confirm
@@ -119,7 +120,7 @@ def test_multiples_of_one_input_that_have_no_common_unit(factor):
         tasks.append(Task(circuit, ["Z"], inputs=inputs, input_params=[x]))
     claim = every_input(tasks[0], sites_of(tasks[0]), tasks[1], sites_of(tasks[1]))
     (found,) = claim.outputs
-    assert found.lower <= found.upper <= 1.02 * found.lower
+    assert found.lower <= found.upper <= found.lower / (1 - GAP) + 4 * found.rounding
     confirm(*tasks, claim)
 
 
@@ -135,22 +136,32 @@ def test_soak_no_search_exceeds_the_limit():
     print(dict(counts))
 
 
-def test_a_budget_is_kept_where_angles_that_are_not_linear_merge():
-    """Between two X gates p(2x) p(x²) turn back, so that all of it becomes one rz(f − g): no phase besides f and g."""
+def test_a_gate_between_angles_that_are_not_linear_goes():
+    """rz(f) and rz(g) become rz(f + g), no phase besides f and g: a third one would allow for changes of 2."""
     x, y = Parameter("x"), Parameter("y")
     circuit = QuantumCircuit(1)
     circuit.ry(x, 0)
     circuit.rz((x - np.pi) * (np.pi - y), 0)
-    circuit.x(0)
-    circuit.p(2 * x, 0)
-    circuit.p(x * x, 0)
-    circuit.x(0)
     circuit.ry(0.01, 0)
+    circuit.rz(x * x, 0)
     circuit.ry(y.sin(), 0)
     rows = np.random.default_rng(1).uniform(-9, 9, (5, 2))
-    result = prune(Task(circuit, "Z", inputs=rows, input_params=[x, y]), Everywhere(0.02))
-    assert result.certificate.every_input.upper <= 0.02
-    verify(result.original, result)
+    task = Task(circuit, "Z", inputs=rows, input_params=[x, y])
+    result = prune(task, Everywhere(0.02))
+    assert result.circuit.size() <= 3
+    points = task.with_inputs(np.random.default_rng(2).uniform(rows.min(axis=0), rows.max(axis=0), (300, 2))).inputs
+    values = [
+        [
+            Statevector(each.circuit.assign_parameters(dict(zip(each.input_params, row, strict=True))))
+            .expectation_value(Pauli("Z"))
+            .real
+            for row in points
+        ]
+        for each in (task, result.task)
+    ]
+    change = np.subtract(*values)
+    assert 0 < np.abs(change).max() <= result.certificate.every_input.upper <= 0.02
+    verify(task, result)
 
 
 @pytest.mark.parametrize("scale", [1e-18, 1.0, 1e12])
