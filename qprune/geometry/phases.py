@@ -120,8 +120,3 @@ def _side_by_side(columns: Sequence[FloatArray], rows: int) -> FloatArray:
 def identity_map(count: int) -> PhaseMap:
     """Every input is a phase of its own."""
     return PhaseMap(tuple(Phase(tuple(row)) for row in np.eye(count).tolist()))
-
-
-def linear_map(factors: Sequence[Sequence[float]]) -> PhaseMap:
-    """Phases that are linear forms of the inputs, one row each."""
-    return PhaseMap(tuple(Phase(tuple(float(f) for f in row)) for row in factors))

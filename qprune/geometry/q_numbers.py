@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from math import cosh, exp
+from math import cosh
 
 from qprune._arrays import FloatArray
 
 OVERFLOW = 700.0  # cosh(x) is too large for a double beyond 710, and 1/cosh(700) is below 1e-303
 
 
-def q_of_lambda(coherence: float, beta: float) -> float:
-    """Deformation parameter q = exp[β(1 − λ)] ≥ 1 for λ in [0, 1] and β ≥ 0 (arXiv:2512.24019)."""
-    return exp(beta * (1 - coherence))
-
-
 def eta(coherence: float, beta: float) -> float:
     """Coherence factor η = 2/[2]_q = 1/cosh(β(1 − λ)) in [0, 1]: what D_η leaves of a qubit's coherences.
+
+    The deformation parameter is q = exp[β(1 − λ)] (arXiv:2512.24019).
 
     Args:
         coherence: λ in [0, 1]; 1 is the ordinary geometry.

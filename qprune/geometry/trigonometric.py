@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import product
-from math import comb, cos, pi
+from math import comb, pi
 
 import numpy as np
 
@@ -233,27 +233,3 @@ def sum_of_amplitudes(values: FloatArray) -> float:
     size = values[..., 0].size
     each = np.abs(np.fft.fftn(values, axes=axes) if axes else values).reshape(size, -1).sum(axis=0) / size
     return float(each[0] if len(each) == 1 else each.sum() / 2)
-
-
-def ehlich_zeller(coefficients: FloatArray, points: int = 8) -> tuple[float, float]:
-    """Largest |D| on a finer tensor grid, and an upper limit for all phases from it.
-
-    For a polynomial of degree d and N > 2d equispaced points, ‖p‖ ≤ max|p(x_k)| / cos(πd/N); one axis after the other.
-
-    Args:
-        coefficients: Shape (2d_1+1, …, V).
-        points: N = `points` · max(d, 1) on each axis; above 2.
-
-    Source: H. Ehlich, K. Zeller, Math. Z. 86, 41 (1964).
-    """
-    if points <= 2:
-        raise ValueError(f"points must be above 2, got {points}")
-    values, factor = coefficients, 1.0
-    for axis, size in enumerate(coefficients.shape[:-1]):
-        degree = size // 2
-        if degree:
-            count = points * degree
-            values = along(basis(np.arange(count) * (2 * pi / count), degree), values, axis)
-            factor /= cos(pi * degree / count)
-    largest = float(norm_of(values).max())
-    return largest, largest * factor

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -258,42 +258,56 @@ def plan_of(
     """
     taken = {c.place: c for c in chosen}
     shown = {c.place: c for c in reversed(compared)} | taken
+    fate, fixes = _fates(basis.sites, (*cancelled, *exact), taken)
+    place = {origin: j for j, site in enumerate(basis.sites) for origin in site.origins}
+    return tuple(
+        _entry(k, site, shown.get(place.get(k, -1)), basis.tolerances, fate.get(k, ("keep", "")), fixes.get(k, ()))
+        for k, site in enumerate(original)
+    )
+
+
+def _fates(
+    sites: Sequence[Site], changes: Sequence[ExactChange], taken: Mapping[int, Candidate]
+) -> tuple[dict[int, tuple[str, str]], dict[int, tuple[str, ...]]]:
+    """What became of the original's gates and why, and the weights that this fixes; gates that stay are not listed."""
     # Later reasons win: a gate that was replaced and then cancelled is gone for the first of the two.
     fate: dict[int, tuple[str, str]] = {}
     fixes: dict[int, tuple[str, ...]] = {}
-    for change in (*cancelled, *exact):
+    for change in changes:
         into = f" into gate {', '.join(map(str, change.into))}" if change.into else ""
         fixed = f"; fixes {', '.join(change.fixes)}" if change.fixes else ""
         fate.update(dict.fromkeys(change.origins, ("simplify", change.kind + into + fixed)))
         fixes.update(dict.fromkeys(change.origins, change.fixes))
-    place: dict[int, int] = {}
-    for j, site in enumerate(basis.sites):
-        place.update(dict.fromkeys(site.origins, j))
-        if j in taken and taken[j].removes:
-            fate.update(dict.fromkeys(site.origins, ("remove", taken[j].label)))
-        elif j in taken:  # of gates that were merged, the one that stood for them
-            left = [origin for origin in site.origins if origin not in fate]
-            fate.update(dict.fromkeys(left, ("replace", taken[j].label)))
-    entries = []
-    for k, site in enumerate(original):
-        seen = shown.get(place.get(k, -1))
-        tolerance = None if seen is None else float(basis.tolerances[seen.place])
-        action, detail = fate.get(k, ("keep", ""))
-        group = subgroup_of(site)
-        entries.append(
-            PlanEntry(
-                index=k,
-                gate=site.name,
-                qubits=site.qubits,
-                role=site.role,
-                action=action,
-                detail=detail,
-                subgroup="" if group is None else str(group),
-                distance=None if seen is None else seen.distance,
-                angle=None if seen is None else float(np.max(seen.angles)),
-                tolerance=tolerance if tolerance is not None and np.isfinite(tolerance) else None,
-                distance_low=None if seen is None else seen.distance_low,
-                fixes=fixes.get(k, ()),
-            )
-        )
-    return tuple(entries)
+    for j, candidate in sorted(taken.items()):
+        if candidate.removes:
+            fate.update(dict.fromkeys(sites[j].origins, ("remove", candidate.label)))
+        else:  # of gates that were merged, the one that stood for them
+            left = [origin for origin in sites[j].origins if origin not in fate]
+            fate.update(dict.fromkeys(left, ("replace", candidate.label)))
+    return fate, fixes
+
+
+def _entry(
+    index: int,
+    site: Site,
+    seen: Candidate | None,
+    tolerances: FloatArray,
+    fate: tuple[str, str],
+    fixes: tuple[str, ...],
+) -> PlanEntry:
+    tolerance = None if seen is None else float(tolerances[seen.place])
+    group = subgroup_of(site)
+    return PlanEntry(
+        index=index,
+        gate=site.name,
+        qubits=site.qubits,
+        role=site.role,
+        action=fate[0],
+        detail=fate[1],
+        subgroup="" if group is None else str(group),
+        distance=None if seen is None else seen.distance,
+        angle=None if seen is None else float(np.max(seen.angles)),
+        tolerance=tolerance if tolerance is not None and np.isfinite(tolerance) else None,
+        distance_low=None if seen is None else seen.distance_low,
+        fixes=fixes,
+    )

@@ -16,7 +16,7 @@ from qprune.limits.claims import deviations, doubt
 from qprune.limits.compressor import Compressor
 from qprune.limits.prepared import Prepared
 from qprune.limits.progress import Watch
-from qprune.limits.removal import Forecast, Measure, Reduced, remove_verified
+from qprune.limits.removal import Measure, Reduced, Screen, remove_verified
 from qprune.limits.second_opinions import second_opinions
 from qprune.limits.settings import Settings
 from qprune.selection.candidate import Candidate
@@ -112,7 +112,7 @@ def removed(
     measure: Measure,
     start: Reduced | None = None,
     watch: Watch[Reduced] | None = None,
-    forecast: Forecast | None = None,
+    screen: Screen | None = None,
     in_outputs: bool = True,
 ) -> Reduced:
     """As many gates removed as a measure keeps within the budget, weights where they are.
@@ -124,18 +124,18 @@ def removed(
     start = start_of(prepared) if start is None else start
     if watch is None:
         with watch_of(prepared) as watch:
-            return removed(prepared, budget, measure, start, watch, forecast, in_outputs)
+            return removed(prepared, budget, measure, start, watch, screen, in_outputs)
         return replace(watch.best or start, cut=watch.cut)
     settings = prepared.settings
     around = surroundings(prepared, budget if in_outputs else None, watch.check)
     strategies = [settings.ordering]
-    if settings.ordering.searches and forecast is not None:
+    if settings.ordering.searches and screen is not None:
         strategies += second_opinions(prepared)
     offers = partial(removals, prepared)
     found = []
     for strategy in strategies:
         proposer = strategy.seeded(settings.seed, around)
-        found.append(remove_verified(start, budget, offers, measure, proposer, watch, forecast))
+        found.append(remove_verified(start, budget, offers, measure, proposer, watch, screen))
     return min(found, key=watch.rank)
 
 
@@ -147,7 +147,7 @@ def surroundings(
     return Surroundings(prepared.task, prepared.sites, prepared.costs, budget, holds_states, check)
 
 
-def forecast_of(prepared: Prepared) -> Forecast | None:
+def screen_of(prepared: Prepared) -> Screen | None:
     """Deviations by the compiled engine; None where states do not fit it, or outputs are too many for it."""
     task, simulator = prepared.task, prepared.settings.simulated
     measured = len(task.measured_qubits) if task.observables is None else 0
@@ -155,7 +155,7 @@ def forecast_of(prepared: Prepared) -> Forecast | None:
         return None
     target = Network(task, prepared.sites).values(task.weights)
 
-    def forecast(reduced: Reduced) -> Callable[[Sequence[int]], float]:
+    def screen(reduced: Reduced) -> Callable[[Sequence[int]], float]:
         network = Network(reduced.task, reduced.sites, task.selected)
 
         def deviation(gone: Sequence[int]) -> float:
@@ -164,7 +164,7 @@ def forecast_of(prepared: Prepared) -> Forecast | None:
 
         return deviation
 
-    return forecast
+    return screen
 
 
 def measured(prepared: Prepared, budget: float, refit: bool, within: Watch[Reduced] | None = None) -> Reduced:
@@ -180,7 +180,7 @@ def measured(prepared: Prepared, budget: float, refit: bool, within: Watch[Reduc
         return compressed(prepared, budget, within)
     start = start_of(prepared)
     with watch_of(prepared, within) as watch:
-        removed(prepared, budget, partial(deviation_of, prepared), start, watch, forecast_of(prepared))
+        removed(prepared, budget, partial(deviation_of, prepared), start, watch, screen_of(prepared))
     return replace(watch.best or start, cut=watch.cut)
 
 
@@ -197,7 +197,7 @@ def compressed(prepared: Prepared, budget: float, within: Watch[Reduced] | None 
     """
     start = start_of(prepared)
     with watch_of(prepared, within) as watch:
-        plain = removed(prepared, budget, partial(deviation_of, prepared), start, watch, forecast_of(prepared))
+        plain = removed(prepared, budget, partial(deviation_of, prepared), start, watch, screen_of(prepared))
         compressor = compressor_of(prepared, watch)
         if compressor.searches:
             grown = [found for how in GROWING if (found := compressor.grown(budget, *how)) is not None]

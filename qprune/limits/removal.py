@@ -23,7 +23,7 @@ from qprune.task.task import Task
 LEAST_COST = 1e-9  # share of the largest cost that a gate counts with at least
 Measure: TypeAlias = "Callable[[Reduced], float]"  # how far a smaller circuit is from the original
 # For a circuit: how far it is from the original without some of its gates. Not simplified, so cheaper than a `Measure`.
-Forecast: TypeAlias = "Callable[[Reduced], Callable[[Sequence[int]], float]]"
+Screen: TypeAlias = "Callable[[Reduced], Callable[[Sequence[int]], float]]"
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def remove_verified(
     deviation: Measure,
     strategy: Proposer,
     watch: Watch[Reduced],
-    forecast: Forecast | None = None,
+    screen: Screen | None = None,
 ) -> Reduced:
     """Remove gates while the measured deviation stays within the budget.
 
@@ -75,7 +75,7 @@ def remove_verified(
         deviation: Measures a circuit against the original.
         strategy: Gives sets and an order, or leaves it to the distance per gain.
         watch: Told of every circuit that keeps the budget, and asked whether to go on.
-        forecast: Compares; then only what it lets pass is measured.
+        screen: Compares; then only what it lets pass is measured.
 
     Raises:
         OutOfTime: The watch's time is up; it has the best circuit so far.
@@ -84,7 +84,7 @@ def remove_verified(
     current = start
     while True:
         watch.look(current)
-        trials = _Trials(current, budget, deviation, watch, None if forecast is None else forecast(current))
+        trials = _Trials(current, budget, deviation, watch, None if screen is None else screen(current))
         found = candidates(current)
         proposal = strategy.propose(found, current.sites, current.task)
         tried: Iterable[list[int]]
@@ -94,7 +94,7 @@ def remove_verified(
             tried = (ranked[:most], *([k] for k in ranked))
         else:
             chosen = taken_in_turn(proposal, [c.place for c in found], trials.fits)
-            # What a forecast lets pass may fail once measured, by rounding: then all but the last.
+            # What a screen lets pass may fail once measured, by rounding: then all but the last.
             tried = (chosen[:count] for count in range(len(chosen), 0, -1))
         for gone in tried:
             if gone and trials.fits(gone) and (smaller := trials.measured(gone)).deviation <= budget:
@@ -113,16 +113,16 @@ class _Trials:
         budget: float,
         deviation: Measure,
         watch: Watch[Reduced],
-        forecast: Callable[[Sequence[int]], float] | None,
+        screen: Callable[[Sequence[int]], float] | None,
     ) -> None:
         self.current, self.budget, self.deviation, self.watch = current, budget, deviation, watch
-        self.forecast = forecast
+        self.screen = screen
         self._known: dict[tuple[int, ...], Reduced] = {}
 
     def fits(self, gone: Sequence[int]) -> bool:
-        """Whether the budget is kept, by forecast where there is one."""
+        """Whether the budget is kept, by screen where there is one."""
         self.watch.check()
-        found = self.measured(gone).deviation if self.forecast is None else self.forecast(gone)
+        found = self.measured(gone).deviation if self.screen is None else self.screen(gone)
         return found <= self.budget
 
     def fit_first(self, ranked: Sequence[int], count: int) -> bool:

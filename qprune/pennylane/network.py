@@ -179,55 +179,66 @@ def flat(arrays: Mapping[str, Any]) -> FloatArray:
 # -- arguments ---------------------------------------------------------------------------------------------------------
 
 
-def network_of(
-    qnode: Any, inputs: Any, weights: Any, input_name: str | None, constants: dict[str, Any]
-) -> tuple[Network, bool]:
-    """The QNode with its values by argument name, and whether weights came as a single array."""
-    parameters = inspect.signature(qnode.func).parameters.values()
-    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
-        raise TaskError("the QNode takes *args; give its arguments names, so that inputs and weights can be told apart")
-    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
-    names = [p.name for p in parameters if p.kind is not p.VAR_KEYWORD]
-    needed = [p.name for p in parameters if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
-    named: dict[str, str] = {}  # argument name to what claims it
+class _Arguments:
+    """The arguments of a QNode, each claimed by one of kwargs, inputs and weights."""
 
-    def claim(argument: str, name: str) -> None:
-        if name not in names and not takes_any:
-            raise TaskError(f"{argument} names {name!r}, which the QNode does not take; it takes {', '.join(names)}")
-        if name in named:
-            raise TaskError(f"{argument} and {named[name]} both name {name!r}; an argument is one of them")
-        named[name] = argument
+    def __init__(self, function: Any) -> None:
+        parameters = inspect.signature(function).parameters.values()
+        if any(p.kind is p.VAR_POSITIONAL for p in parameters):
+            raise TaskError(
+                "the QNode takes *args; give its arguments names, so that inputs and weights can be told apart"
+            )
+        self._takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
+        self._names = [p.name for p in parameters if p.kind is not p.VAR_KEYWORD]
+        self._needed = [p.name for p in parameters if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
+        self._claimed: dict[str, str] = {}  # argument of the QNode to what claims it
 
-    def pick(argument: str, usual: Sequence[str], excluded: Sequence[str], way_out: str) -> str:
-        left = [name for name in needed if name not in named]
-        found = [n for n in left if n in usual] or [n for n in names if n in usual and n not in named]
+    def claim(self, by: str, name: str) -> None:
+        """Raise TaskError if there is no such argument, or another claims it."""
+        if name not in self._names and not self._takes_any:
+            raise TaskError(f"{by} names {name!r}, which the QNode does not take; it takes {', '.join(self._names)}")
+        if name in self._claimed:
+            raise TaskError(f"{by} and {self._claimed[name]} both name {name!r}; an argument is one of them")
+        self._claimed[name] = by
+
+    def pick(self, by: str, usual: Sequence[str], excluded: Sequence[str], way_out: str) -> str:
+        """The only argument that can be meant: of a usual name, or the last that is needed and not another's."""
+        left = [name for name in self._needed if name not in self._claimed]
+        found = [n for n in left if n in usual] or [n for n in self._names if n in usual and n not in self._claimed]
         if len(found) != 1:
             found = [name for name in left if name not in excluded]
         if len(found) != 1:
             raise TaskError(
-                f"cannot tell which argument of the QNode carries the {argument}; it takes "
-                f"{', '.join(names) or 'none'}: name it with {way_out}"
+                f"cannot tell which argument of the QNode carries the {by}; it takes "
+                f"{', '.join(self._names) or 'none'}: name it with {way_out}"
             )
         return found[0]
 
-    for name in constants:
-        claim("kwargs", name)
-    for argument, given in (("inputs", inputs), ("weights", weights)):
+    def check_complete(self) -> None:
+        """Raise TaskError if an argument has neither a value nor a default."""
+        if missing := [name for name in self._needed if name not in self._claimed]:
+            raise TaskError(f"argument {missing[0]} of the QNode has no value; put it into inputs, weights or kwargs")
+
+
+def network_of(
+    qnode: Any, inputs: Any, weights: Any, input_name: str | None, constants: dict[str, Any]
+) -> tuple[Network, bool]:
+    """The QNode with its values by argument name, and whether weights came as a single array."""
+    arguments = _Arguments(qnode.func)
+    for by, given in (("kwargs", constants), ("inputs", inputs), ("weights", weights)):
         for name in given if isinstance(given, Mapping) else ():
-            claim(argument, name)
-    if inputs is not None and not isinstance(inputs, Mapping):
-        excluded = WEIGHT_NAMES if weights is not None and not isinstance(weights, Mapping) else ()
-        name = input_name or pick("inputs", INPUT_NAMES, excluded, "input_name='…' or inputs={'…': array}")
-        claim("inputs", name)
-        inputs = {name: inputs}
+            arguments.claim(by, name)
     bare = weights is not None and not isinstance(weights, Mapping)
+    if inputs is not None and not isinstance(inputs, Mapping):
+        way_out = "input_name='…' or inputs={'…': array}"
+        name = input_name or arguments.pick("inputs", INPUT_NAMES, WEIGHT_NAMES if bare else (), way_out)
+        arguments.claim("inputs", name)
+        inputs = {name: inputs}
     if bare:
-        name = pick("weights", WEIGHT_NAMES, (), "weights={'…': array}")
-        claim("weights", name)
+        name = arguments.pick("weights", WEIGHT_NAMES, (), "weights={'…': array}")
+        arguments.claim("weights", name)
         weights = {name: weights}
-    missing = [name for name in needed if name not in named]
-    if missing:
-        raise TaskError(f"argument {missing[0]} of the QNode has no value; put it into inputs, weights or kwargs")
+    arguments.check_complete()
     network = Network(
         qnode,
         {name: _array("inputs", name, x) for name, x in (inputs or {}).items()},

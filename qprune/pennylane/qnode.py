@@ -291,18 +291,7 @@ def load(folder: str | Path, qnode: Any, *, kwargs: Mapping[str, Any] | None = N
         tape = network.tape(network.sample(0), original)
     except Exception as error:  # whatever the user's function raises on arguments it was not made for
         raise CertificateError(f"the QNode cannot be called with the arguments stored in {folder}: {error}") from error
-    order = wire_order(tape, network.qnode.device.wires)
-    operations = expand(tape.operations)
-    observables = readings_of(tape.measurements, order)[0]
-    same = sum(map(slot_count, operations)) == len(roles.encoding) and (observables is None) == (
-        result.original.observables is None
-    )
-    if same:
-        same = circuit_hash(circuit_of(operations, roles.parameters(), order)) == result.certificate.original_hash
-    if same and observables is not None:
-        theirs = result.original.observables or ()
-        same = len(observables) == len(theirs) and all(map(are_equal, observables, theirs))
-    if not same:
+    if not _is_the_original(tape, network, roles, result):
         raise CertificateError(f"the QNode is not the one that was pruned into {folder}: give that one to load")
     pruned = PrunedQNode(network, single, roles, result, tape)
     check_refitted(certified, pruned.certified_weights, network.rounding)
@@ -312,6 +301,18 @@ def load(folder: str | Path, qnode: Any, *, kwargs: Mapping[str, Any] | None = N
     except TaskError as error:
         raise CertificateError(f"the QNode with the stored arrays is not what was certified: {error}") from error
     return pruned.with_weights(next(iter(weights.values())) if single else weights)
+
+
+def _is_the_original(tape: Any, network: Network, roles: Roles, result: PruneResult) -> bool:
+    """Whether a tape has the gates and measures the observables of the task that was pruned."""
+    order = wire_order(tape, network.qnode.device.wires)
+    operations = expand(tape.operations)
+    theirs, ours = result.original.observables, readings_of(tape.measurements, order)[0]
+    if sum(map(slot_count, operations)) != len(roles.encoding) or (ours is None) != (theirs is None):
+        return False
+    if circuit_hash(circuit_of(operations, roles.parameters(), order)) != result.certificate.original_hash:
+        return False
+    return len(ours or ()) == len(theirs or ()) and all(map(are_equal, ours or (), theirs or ()))
 
 
 def check_conversion(pruned: PrunedQNode) -> None:

@@ -106,6 +106,87 @@ def _joins(factor, other, last):
 
 
 @compiled
+def _grouped(factors, present, exchanges, num_qubits):
+    """The operation of every factor, -1 for none, and the first factor of every operation."""
+    count = len(factors)
+    member_of = np.full(count, -1, dtype=np.int64)
+    head = np.empty(count, dtype=np.int64)
+    last = np.full(num_qubits, -1, dtype=np.int64)
+    found = 0
+    for f in range(count):
+        if not present[f]:
+            continue
+        touched, q = factors[f, F_TOUCHED], 0
+        while not touched >> q & 1:
+            q += 1
+        if not exchanges[f]:
+            if last[q] >= 0 and _joins(factors[f], factors[head[last[q]]], last):
+                member_of[f] = last[q]
+            else:
+                member_of[f] = found
+                head[found] = f
+                found += 1
+        for q in range(num_qubits):
+            if touched >> q & 1:
+                last[q] = member_of[f]
+    return member_of, head[:found]
+
+
+@compiled
+def _ordered(member_of, operations):
+    """Factors, those of one operation together; FIRST and LAST are filled."""
+    for o in member_of:
+        if o >= 0:
+            operations[o, LAST] += 1
+    total = 0
+    for o in range(len(operations)):
+        members = operations[o, LAST]
+        operations[o, FIRST] = operations[o, LAST] = total
+        total += members
+    order = np.empty(total, dtype=np.int64)
+    for f, o in enumerate(member_of):
+        if o >= 0:
+            order[operations[o, LAST]] = f
+            operations[o, LAST] += 1
+    return order
+
+
+@compiled
+def _exchange(factor, permutation):
+    """Move the places of basis states as a factor does that only exchanges them."""
+    for i in range(len(permutation)):
+        if i & factor[F_MASK] == factor[F_VALUE]:
+            j = i ^ factor[F_FLIP]
+            permutation[i], permutation[j] = permutation[j], permutation[i]
+
+
+@compiled
+def _list_dense(factor, bits, permutation, rows, end):
+    """Append the places that a dense gate mixes, those of one product together, and return the new end."""
+    width, at = factor[F_SIZE], factor[F_BITS]
+    for base in range(len(permutation)):
+        if base & factor[F_TOUCHED]:
+            continue
+        for local in range(1 << width):
+            i = base
+            for b in range(width):
+                i |= (local >> b & 1) << bits[at + b]
+            rows[end] = permutation[i]
+            end += 1
+    return end
+
+
+@compiled
+def _list_signed(mask, value, signs, odd, permutation, rows, end):
+    """Append the places of basis states under control whose signed bits are even or odd, and return the new end."""
+    for i in range(len(permutation)):
+        if i & mask == value and _parity(i & signs) == odd:
+            rows[end] = permutation[i]
+            end += 1
+    return end
+
+
+@compiled
 def assemble(factors, present, exchanges, is_diagonal, bits, num_qubits):
     """Join neighbours that act alike, take permutations out, and list the amplitudes of every operation.
 
@@ -120,57 +201,20 @@ def assemble(factors, present, exchanges, is_diagonal, bits, num_qubits):
     Returns:
         operations, order, rows and permutation of a tape, SAMPLED and AT left to be filled.
     """
-    count, size = len(factors), 1 << num_qubits
-    operations = np.zeros((count, 10), dtype=np.int64)
-    member_of = np.full(count, -1, dtype=np.int64)
-    head = np.zeros(count, dtype=np.int64)
-    members = np.zeros(count, dtype=np.int64)
-    diagonal = np.full(count, True)
-    last = np.full(num_qubits, -1, dtype=np.int64)
-    found = 0
-    for f in range(count):
-        if not present[f]:
-            continue
-        touched, q = factors[f, F_TOUCHED], 0
-        while not touched >> q & 1:
-            q += 1
-        operation = -1
-        if not exchanges[f]:
-            if last[q] >= 0 and _joins(factors[f], factors[head[last[q]]], last):
-                operation = last[q]
-            else:
-                operation = found
-                head[found] = f
-                found += 1
-            member_of[f] = operation
-            members[operation] += 1
-            diagonal[operation] &= is_diagonal[f]
-        for q in range(num_qubits):
-            if touched >> q & 1:
-                last[q] = operation
-    total = 0
-    for o in range(found):
-        operations[o, FIRST] = operations[o, LAST] = total
-        total += members[o]
-    order = np.empty(total, dtype=np.int64)
-    for f in range(count):
-        if member_of[f] >= 0:
-            order[operations[member_of[f], LAST]] = f
-            operations[member_of[f], LAST] += 1
-    permutation = np.arange(size)
-    rows = np.empty(found * size, dtype=np.int64)
+    member_of, head = _grouped(factors, present, exchanges, num_qubits)
+    operations = np.zeros((len(head), 10), dtype=np.int64)
+    order = _ordered(member_of, operations)
+    diagonal = np.full(len(head), True)
+    for f in order:
+        diagonal[member_of[f]] &= is_diagonal[f]
+    permutation = np.arange(1 << num_qubits)
+    rows = np.empty(len(head) << num_qubits, dtype=np.int64)
     end = 0
-    for f in range(count):
-        if not present[f]:
-            continue
-        if exchanges[f]:
-            for i in range(size):
-                if i & factors[f, F_MASK] == factors[f, F_VALUE]:
-                    j = i ^ factors[f, F_FLIP]
-                    permutation[i], permutation[j] = permutation[j], permutation[i]
-            continue
+    for f in range(len(factors)):
+        if present[f] and exchanges[f]:
+            _exchange(factors[f], permutation)
         o = member_of[f]
-        if head[o] != f:
+        if o < 0 or head[o] != f:
             continue
         kind, mask, value, signs = factors[f, F_KIND], factors[f, F_MASK], factors[f, F_VALUE], factors[f, F_SIGNS]
         if diagonal[o] and _is_one_qubit(factors[f]):
@@ -179,30 +223,15 @@ def assemble(factors, present, exchanges, is_diagonal, bits, num_qubits):
         operations[o, FLIP] = permutation[factors[f, F_FLIP]] ^ permutation[0]
         operations[o, START] = end
         if kind == DENSE:
-            width, at = factors[f, F_SIZE], factors[f, F_BITS]
-            operations[o, SIZE] = width
-            for base in range(size):
-                if base & factors[f, F_TOUCHED]:
-                    continue
-                for local in range(1 << width):
-                    i = base
-                    for b in range(width):
-                        i |= (local >> b & 1) << bits[at + b]
-                    rows[end] = permutation[i]
-                    end += 1
+            operations[o, SIZE] = factors[f, F_SIZE]
+            end = _list_dense(factors[f], bits, permutation, rows, end)
             operations[o, MIDDLE] = operations[o, STOP] = end
             continue
         # A phase of the whole state is nothing: of a diagonal gate on every state only the odd ones are turned.
         if kind != DIAGONAL or mask:
-            for i in range(size):
-                if i & mask == value and _parity(i & signs) == 0:
-                    rows[end] = permutation[i]
-                    end += 1
+            end = _list_signed(mask, value, signs, 0, permutation, rows, end)
         operations[o, MIDDLE] = end
         if signs:
-            for i in range(size):
-                if i & mask == value and _parity(i & signs) == 1:
-                    rows[end] = permutation[i]
-                    end += 1
+            end = _list_signed(mask, value, signs, 1, permutation, rows, end)
         operations[o, STOP] = end
-    return operations[:found], order, rows[:end], permutation
+    return operations, order, rows[:end], permutation

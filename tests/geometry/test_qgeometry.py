@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import cosh, exp, inf, sqrt
+from math import cosh, inf, sqrt
 
 import numpy as np
 import pytest
@@ -32,7 +32,6 @@ def is_zero(expression):
 def test_the_package_computes_these_expressions(coherence, strength):
     """In 30 digits, what is proven of them below holds for the functions."""
     at = {lam: sp.Rational(str(coherence)), beta: sp.Rational(str(strength))}
-    assert qgeometry.q_of_lambda(coherence, strength) == pytest.approx(float(Q_OF_LAMBDA.subs(at).evalf(30)), rel=1e-15)
     assert qgeometry.eta(coherence, strength) == pytest.approx(float(ETA.subs(at).evalf(30)), rel=1e-15)
     for num_qubits in (1, 2, 5):
         exact = KAPPA.subs({eta_symbol: ETA.subs(at), size: num_qubits}).evalf(30)
@@ -112,7 +111,6 @@ def test_eta_as_the_channel_shows_it(coherence, strength):
     left = deform(rho, coherence, strength)[0, 1] / rho[0, 1]
     assert qgeometry.eta(coherence, strength) == pytest.approx(left.real, abs=1e-15)
     assert qgeometry.eta(coherence, strength) == pytest.approx(1 / cosh(strength * (1 - coherence)))
-    assert qgeometry.q_of_lambda(coherence, strength) == pytest.approx(exp(strength * (1 - coherence)))
 
 
 def test_eta_far_out_is_zero_and_no_warning():
