@@ -127,6 +127,7 @@ class Search:
     """
 
     def __init__(self, values: FloatArray, phases: PhaseMap, region: Region, error: float, seed: int) -> None:
+        values, phases, error = _without_cancelled(values, phases, error)
         self.phases, self.sizes, self.width = phases, values.shape[:-1], values.shape[-1]
         self.coefficients = coefficients(values)
         self.region = _one_turn(region, phases)
@@ -340,6 +341,18 @@ class Search:
             best = 0
         box = int(np.all((low[best] >= self.region.low) & (high[best] <= self.region.high), axis=1).argmax())
         self._found(*self.climber.climbed(middles[best], self.region.low[box], self.region.high[box]))
+
+
+def _without_cancelled(values: FloatArray, phases: PhaseMap, error: float) -> tuple[FloatArray, PhaseMap, float]:
+    """Without the phases that cancel in D: what is left of their waves is no more than rounding, and joins the error."""
+    kept, waves = list(phases.phases), coefficients(values)
+    nothing = error + ROUNDINGS * EPSILON * sum(values.shape[:-1]) * float(np.abs(values).max(initial=0.0))
+    for j in reversed(range(len(kept))):
+        lost = float(np.abs(np.delete(waves, 0, axis=j)).sum())
+        if lost <= nothing:
+            values, waves, error = values.mean(axis=j), np.take(waves, 0, axis=j), error + lost
+            del kept[j]
+    return values, PhaseMap(tuple(kept)), error
 
 
 def _halved(

@@ -144,6 +144,28 @@ def test_phases_that_cancel_cost_no_cells():
         confirm(lifted(0.0, 1), tasks[1], claim)
 
 
+def ended(shift, turn):
+    """Two inputs, and their product at the end in an angle that the measured observable commutes with."""
+    circuit = QuantumCircuit(1)
+    circuit.ry(X, 0)
+    circuit.rx(0.6 + shift, 0)
+    circuit.ry(Y, 0)
+    if turn:
+        circuit.rz(turn * (X * Y), 0)
+    return Task(circuit, ["Z"], inputs=np.random.default_rng(1).uniform(0, 2, (9, 2)), input_params=[X, Y])
+
+
+def test_a_phase_that_no_output_sees_costs_no_cells():
+    """Thousands of turns, each of which would take cells of its own: neither the claim nor its check cuts them."""
+    plain, turned = ((ended(0.0, turn), ended(0.1, turn)) for turn in (0, 1e4))
+    claims = [every_input(a, sites_of(a), b, sites_of(b), gap=0.01) for a, b in (plain, turned)]
+    assert claims[1].outputs[0].upper == pytest.approx(claims[0].outputs[0].upper, rel=0.02)
+    assert claims[1].outputs[0].cells <= 2 * claims[0].outputs[0].cells + 10
+    pairs = zip((plain, turned), claims, strict=True)
+    cells = [sum(found.cells for found in confirm(*tasks, claim)) for tasks, claim in pairs]
+    assert cells[1] <= 2 * cells[0] + 10
+
+
 TEXTS = (
     *("-x_0*x_1", "2*(3 - 0.5*sin(x_0))/4 + 1", "-(x_0 - 2)", "-3*x_1*-x_0", "1/x_0", "exp(x_0)*2*x_1", "-1.5"),
     *("x_0 + 2*(x_0 - sin(x_1)) - x_0", "(2 - x_0)*(1 + x_1) - x_1/3", "x_0*x_1*2*x_0 + 1"),
