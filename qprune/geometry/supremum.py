@@ -344,7 +344,7 @@ class Search:
 
 
 def _without_cancelled(values: FloatArray, phases: PhaseMap, error: float) -> tuple[FloatArray, PhaseMap, float]:
-    """Without the phases that cancel in D: what is left of their waves is no more than rounding, and joins the error."""
+    """Without the phases that cancel in D: what is left of their waves is rounding, and joins the error."""
     kept, waves = list(phases.phases), coefficients(values)
     nothing = error + ROUNDINGS * EPSILON * sum(values.shape[:-1]) * float(np.abs(values).max(initial=0.0))
     for j in reversed(range(len(kept))):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,8 @@ HOMOTOPY = 6  # steps from a gate to the identity, the weights following
 SCREEN_STEPS, FOLLOW_STEPS = 6, 2  # steps of a fit that only compares, and of one on the way to the identity
 LEAST_SQUARE = 1e-9  # squared change of all outputs below which gates are alike, in units of half the widest spectrum
 STATES_PER_SAMPLE = 4  # that an adjoint pass holds at a time
+FITS_PER_GATE = 150  # Jacobians that a whole search takes for every gate there is: 100 to 220 on the reference networks
+OVERHEAD = 5e-4  # seconds of everything else for each of them
 SAMPLES_PER_WEIGHT = 2  # size of the ensemble that weights are fitted on; mixtures of inputs fill it up
 
 
@@ -84,6 +87,14 @@ class Compressor:
         self.fitter = Fitter(self.original, ensemble.selected, selected, self.watch.check)
         self.block = self.chunk = len(sites)
         self.failed = set[tuple[int, ...]]()  # gates whose loss, each by itself, broke the budget
+
+    def expected(self) -> float:
+        """Seconds that all searches take together, to within a factor of a few, from the time of one Jacobian here."""
+        start = self.fitter.start(self.original)
+        start.network.jacobian(start.weights)  # compiles, if need be
+        began = perf_counter()
+        start.network.jacobian(start.weights)
+        return FITS_PER_GATE * len(self.original.sites) * (perf_counter() - began + OVERHEAD)
 
     @property
     def searches(self) -> bool:

@@ -199,6 +199,7 @@ def compressed(prepared: Prepared, budget: float, within: Watch[Reduced] | None 
     with watch_of(prepared, within) as watch:
         plain = removed(prepared, budget, partial(deviation_of, prepared), start, watch, screen_of(prepared))
         compressor = compressor_of(prepared, watch)
+        watch.expect(compressor.expected())
         if compressor.searches:
             grown = [found for how in GROWING if (found := compressor.grown(budget, *how)) is not None]
             for begin in sorted(grown, key=watch.rank)[:1]:

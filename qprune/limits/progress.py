@@ -65,6 +65,7 @@ class Watch(Generic[Circuit]):
         self._end = None if time_limit is None else time.monotonic() + time_limit
         self._shown, self._next = within is None and is_shown(progress), time.monotonic() + SILENT
         self._line: tqdm | None = None
+        self._said = False
 
     def __enter__(self) -> Watch[Circuit]:
         if self._shown:
@@ -101,14 +102,14 @@ class Watch(Generic[Circuit]):
             self._line.set_description_str(what, refresh=False)
 
     def expect(self, seconds: float) -> None:
-        """How long the search will take, roughly: said before, where that is long and a person watches."""
+        """How long the search will take, roughly: said once, where that is long and a person watches."""
         if self.within is not None:
             self.within.expect(seconds)
-        elif self._line is not None and seconds > LONG:
-            minutes = ceil(seconds / 60)
+        elif self._line is not None and seconds > LONG and not self._said:
+            self._said, minutes = True, ceil(seconds / 60)
+            how_long = f"about {minutes} minute{'s' * (minutes > 1)}"
             self._line.write(
-                f"qprune: {self.what} may take about {minutes} minutes here; Ctrl-C ends it with the best so far",
-                file=sys.stderr,
+                f"qprune: {self.what} may take {how_long} here; Ctrl-C ends it with the best so far", file=sys.stderr
             )
 
     def _show(self, words: str) -> None:

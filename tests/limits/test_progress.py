@@ -79,11 +79,20 @@ def test_a_search_within_another_shows_one_line_and_ends_with_it(capsys, monkeyp
     assert (inner.best.size, outer.best) == (2, None)
 
 
-def test_long_work_is_announced(capsys):
-    for seconds, said in ((30, ""), (150, "about 3 minutes")):
-        with watch(progress=True) as search:
-            search.expect(seconds)
-        assert said in capsys.readouterr().err
+@pytest.mark.parametrize(("seconds", "said"), [(30, None), (150, "about 3 minutes")])
+def test_long_work_is_announced_once(seconds, said, capsys):
+    with watch(progress=True) as search, watch(within=search) as part:
+        search.expect(seconds)
+        part.expect(seconds)
+    shown = capsys.readouterr().err
+    assert shown.count("may take") == (said is not None)
+    assert said is None or said in shown
+
+
+def test_a_search_with_refit_says_beforehand_how_long_it_may_take(capsys, monkeypatch):
+    monkeypatch.setattr("qprune.limits.progress.LONG", 0.0)
+    prune(network(), Measured(0.2, refit=True), progress=True)
+    assert capsys.readouterr().err.count("may take about 1 minute here") == 1
 
 
 def test_a_line_is_shown_only_when_asked_for(capsys, monkeypatch):
