@@ -297,3 +297,11 @@ def test_an_ellipsoid_drops_only_cells_without_any_of_its_points():
             assert np.sqrt(found.fun) > ellipsoid.radius
         else:
             assert np.sqrt(found.fun) <= ellipsoid.radius * 1.05  # nor is much kept in vain
+
+
+@pytest.mark.parametrize("at", [np.pi / 2, np.pi / 2 + 2e5 * np.pi])
+def test_a_domain_of_one_point_takes_few_cells(at):
+    """No halving makes it narrower, though there, where the change is nothing, no relative gap is ever closed."""
+    found = supremum(on_grid(lambda t: np.cos(t[:, :1]), (1,)), identity_map(1), Region(*np.full((2, 1, 1), at)))
+    assert found.cells < 10
+    assert found.lower <= abs(np.cos(at)) <= found.upper < 1e-8
