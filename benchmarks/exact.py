@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -164,12 +164,13 @@ def _without_pauli_form(task: qprune.Task) -> tuple[Site, ...]:
     return shorten_networks(task, sites)[0]
 
 
-def _ours(couplings: str | None) -> Callable[[qprune.Task], Compiled]:
+def _ours(couplings: str | None, *, absorb: bool = False) -> Callable[[qprune.Task], Compiled]:
     def call(task: qprune.Task) -> Compiled:
+        task = qprune.absorb(task).task if absorb else task
         sites = _without_pauli_form(task)
         if couplings is not None:
             sites, _ = in_pauli_form(task, sites, None, couplings)
-        return Compiled.unmoved(circuit_of(task, sites))
+        return replace(Compiled.unmoved(circuit_of(task, sites)), observables=task.observables)
 
     return call
 
@@ -203,6 +204,8 @@ TOOLS: dict[str, tuple[str, Callable[[qprune.Task], Compiled]]] = {
     "qprune, no Pauli form": ("qprune", _ours(None)),
     "qprune": ("qprune", _ours("circuit")),
     "qprune, any couplings": ("qprune", _ours("any")),
+    "qprune, absorbed": ("qprune", _ours("circuit", absorb=True)),
+    "qprune, absorbed, any couplings": ("qprune", _ours("any", absorb=True)),
 }
 
 

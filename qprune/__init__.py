@@ -11,6 +11,7 @@ from qprune.errors import (
     QpruneWarning,
     TaskError,
 )
+from qprune.exact.absorption import Absorbed, absorb
 from qprune.limits.accuracy import Accuracy
 from qprune.limits.base import Limit
 from qprune.limits.certify_everywhere import everywhere
@@ -40,6 +41,7 @@ from qprune.task.task import Task
 from qprune.verify.check import verify
 
 __all__ = [
+    "Absorbed",
     "Accuracy",
     "BundleError",
     "Certificate",
@@ -67,6 +69,7 @@ __all__ = [
     "Threshold",
     "UnderNoise",
     "__version__",
+    "absorb",
     "calibrate",
     "draw",
     "everywhere",

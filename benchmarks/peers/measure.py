@@ -31,11 +31,13 @@ class Compiled:
         circuit: No measurements; inputs are free, weights free or bound.
         where: `where[q]` is the qubit of the circuit that holds, at the end, what the task calls qubit q.
         weights: New values of weights that are still free, by name; those not named have the task's.
+        observables: What is measured in place of the task's observables; None for these.
     """
 
     circuit: QuantumCircuit
     where: tuple[int, ...]
     weights: Mapping[str, float] = field(default_factory=dict)
+    observables: tuple[SparsePauliOp, ...] | None = None
 
     @classmethod
     def unmoved(cls, circuit: QuantumCircuit, weights: Mapping[str, float] | None = None) -> Compiled:
@@ -51,7 +53,8 @@ class Compiled:
 def outputs(task: qprune.Task, compiled: Compiled) -> NDArray[np.float64]:
     """⟨O_r⟩ of every sample that selection sees, shape (R, M), by dense simulation."""
     state = states(task, compiled, task.inputs[task.selected])
-    return np.array([_expectation(observable, state) for observable in task.observables or ()])
+    measured = compiled.observables or task.observables or ()
+    return np.array([_expectation(observable, state) for observable in measured])
 
 
 def states(task: qprune.Task, compiled: Compiled, rows: NDArray[np.float64]) -> NDArray[np.complex128]:

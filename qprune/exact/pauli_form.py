@@ -150,6 +150,16 @@ def _without_phases(rotations: Sequence[Site]) -> tuple[list[Site], list[ExactCh
 # -- gates as rotations ----------------------------------------------------------------------------------------------
 
 
+def clifford_gates(site: Site) -> list[tuple[Gate, tuple[int, ...]]]:
+    """The Clifford gates that a gate is up to a phase, in order; none where it is another, or has a weight."""
+    if _is_clifford(site):
+        return [(site.operation, site.qubits)]
+    found = [(word, _quarters(angle)) for word, angle in _turns(site)]
+    if any(quarters is None for _, quarters in found):
+        return []
+    return [gate for word, quarters in found for gate in _quarter_turns(word, quarters or 0)]
+
+
 def _is_clifford(site: Site) -> bool:
     return site.name in CLIFFORD
 

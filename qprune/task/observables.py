@@ -142,6 +142,16 @@ def are_equal(first: SparsePauliOp, second: SparsePauliOp) -> bool:
     return bool(difference <= EXPECTATION_ROUNDING * np.abs(np.concatenate([first.coeffs, second.coeffs])).sum())
 
 
+def measured_as(given: Any, measured: tuple[int, ...], num_qubits: int) -> dict[str, Any]:
+    """What a task keeps of its outputs: observables, their spectra, and the qubits that each output is read from."""
+    outputs = as_observables(given, num_qubits)
+    return {
+        "observables": outputs,
+        "spectra": tuple(map(spectrum_of, outputs or ())),
+        "output_supports": (measured,) if outputs is None else tuple(map(support_of, outputs)),
+    }
+
+
 def name_of(observable: SparsePauliOp) -> str:
     """A short name: the label of a single Pauli word, else the first three terms.
 

@@ -29,7 +29,7 @@ from qprune.task.arguments import (
 from qprune.task.bundle import is_bundle, read_task, write_task
 from qprune.task.domain import Domain, checked_domain
 from qprune.task.expressions import operation_with_numbers, values_of, with_numbers
-from qprune.task.observables import Spectrum, as_observables, name_of, spectrum_of, support_of
+from qprune.task.observables import Spectrum, measured_as, name_of
 from qprune.task.portable import reduced
 from qprune.task.summary import summary
 from qprune.task.unitary_part import unitary_part
@@ -41,7 +41,7 @@ class Task:
     On sample i, which has probability p_i, the circuit U(x_i, w) acts on |0…0⟩; what counts is ⟨O_r⟩ of each observable
     r, or the distribution of the measured qubits. `qprune.prune` returns a smaller circuit whose outputs stay near.
 
-    A task cannot be changed: `with_weights`, `with_inputs`, `with_circuit` and `with_holds` return new ones, and its
+    A task cannot be changed: `with_weights`, `with_inputs`, `with_circuit`, … return new ones, and its
     arrays are read-only. (Qiskit's circuits and observables cannot be protected; leave them as they are, too.)
 
     Args:
@@ -139,19 +139,17 @@ class Task:
             weight_params = list(weights)
         columns, trained = checked_roles(tuple(bare.parameters), input_params, weight_params)
         rows, values = checked_inputs(inputs, columns), checked_weights(weights, trained)
-        outputs = as_observables(observables, bare.num_qubits)
+        outputs = measured_as(observables, measured, bare.num_qubits)
         self._set(
             circuit=bare,
             measured_qubits=measured,
-            observables=outputs,
-            spectra=tuple(map(spectrum_of, outputs or ())),
-            output_supports=(measured,) if outputs is None else tuple(map(support_of, outputs)),
             input_params=columns,
             weight_params=trained,
             weights=values,
             domain=checked_domain(domain),
             holds=checked_holds(holds),
-            **vars(checked_ensemble(rows, outputs, probabilities, labels, holdout, seed)),
+            **outputs,
+            **vars(checked_ensemble(rows, outputs["observables"], probabilities, labels, holdout, seed)),
         )
 
     # -- frozen ----------------------------------------------------------------------------------------
@@ -244,6 +242,10 @@ class Task:
             weight_params=kept,
             weights=np.array([values[p.name] for p in kept], dtype=np.float64),
         )
+
+    def with_observables(self, observables: Any) -> Task:
+        """The same circuit and ensemble, measured otherwise: as many `observables` as there are, as in `Task`."""
+        return self._but(**measured_as(observables, self.measured_qubits, self.num_qubits))
 
     def with_domain(self, domain: Domain | str) -> Task:
         """The same task with claims for every input about another domain; `domain` as in `Task`."""
@@ -367,8 +369,7 @@ class Task:
         Args:
             folder: The bundle's folder.
             split: Which rows of `inputs.csv` to take where it has a column `split`; None takes all.
-            holdout: As in `Task`; indices count the rows that were taken.
-            seed: As in `Task`.
+            holdout, seed: As in `Task`; indices count the rows that were taken.
 
         Raises:
             BundleError: A file is missing or cannot be understood.
@@ -394,6 +395,6 @@ class Task:
         return summary(self)  # in notebooks
 
     def __repr__(self) -> str:
-        outputs = ", ".join(self.output_names[:4]) + (", …" if len(self.output_names) > 4 else "")
+        more = ", …" * (len(self.output_names) > 4)
         sizes = f"{self.num_qubits} qubits, {self.num_samples} samples, {len(self.weights)} weights"
-        return f"Task({sizes}, measures {outputs})"
+        return f"Task({sizes}, measures {', '.join(self.output_names[:4])}{more})"

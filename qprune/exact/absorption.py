@@ -1,0 +1,117 @@
+"""Clifford gates at the end of a circuit become part of what is measured: no device need run them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from qiskit.circuit import Gate
+from qiskit.quantum_info import PauliList, SparsePauliOp
+
+from qprune.errors import TaskError
+from qprune.exact.pauli_form import clifford_gates
+from qprune.exact.simplify import drop_unseen
+from qprune.gates.sites import Site, circuit_of, sites_of, words_of
+from qprune.gates.subgroups import commute, subgroup_of
+from qprune.task.task import Task
+
+
+@dataclass(frozen=True)
+class Absorbed:
+    """A task that measures other Pauli words behind fewer gates, and gives the same outputs.
+
+    Attributes:
+        task: The shorter circuit with its observables; to be pruned, trained and run like any other.
+        gates: How many gates went, those included that no output saw.
+        two_qubit_gates: How many of them act on two qubits.
+        groups: Settings in which the words can be measured, each qubit in one basis, before and after.
+
+    Example:
+        >>> from qiskit import QuantumCircuit
+        >>> circuit = QuantumCircuit(2)
+        >>> _ = circuit.ry(0.3, 0), circuit.ry(0.4, 1), circuit.cx(0, 1)
+        >>> absorb(Task(circuit, ["ZI", "IZ"])).groups
+        (1, 1)
+    """
+
+    task: Task
+    gates: int
+    two_qubit_gates: int
+    groups: tuple[int, int]
+
+
+def absorb(task: Task) -> Absorbed:
+    """Measure C†OC in place of O, where C are the Clifford gates that a circuit ends with.
+
+    ⟨ψ|C†OC|ψ⟩ is what ⟨O⟩ was behind C, and C†PC of a Pauli word P is a word again, so that outputs, their spectra and
+    their gradients stay what they are, for every input and weight. Gates without parameters, and rotations by numbers
+    that are multiples of π/2, are taken as far as they can be moved to the end; gates that no output sees any more on
+    the way are dropped. Behind a ring of CX, an observable of Z letters becomes another one: it is read from the same
+    bits, by a parity. Other words may need more settings than before (`groups`).
+
+    Whoever runs the shorter circuit must measure `task.observables` of the result, not the ones they had. That is why
+    `prune` does not do this by itself: give it the absorbed task.
+
+    Args:
+        task: With observables.
+
+    Raises:
+        TaskError: The task reads probabilities.
+
+    Source: QuCLEAR, arXiv:2408.13316.
+
+    Example:
+        >>> from qiskit import QuantumCircuit
+        >>> circuit = QuantumCircuit(2)
+        >>> _ = circuit.ry(0.3, 0), circuit.ry(0.4, 1), circuit.cx(0, 1)
+        >>> absorbed = absorb(Task(circuit, "ZI"))
+        >>> absorbed.task.circuit.size(), absorbed.task.observables[0].paulis.to_labels()
+        (2, ['ZZ'])
+    """
+    if task.observables is None:
+        raise TaskError(
+            "absorb changes the Pauli words that are measured, and the task reads probabilities: give it observables, "
+            "such as ['ZI', 'IZ'], or prune it as it is"
+        )
+    observables, sites = list(task.observables), sites_of(task)
+    before = sites
+    while True:
+        sums = [words_of(observable, tuple(range(task.num_qubits))) for observable in observables]
+        seen = {q for output in sums for word in output for q, _ in word}
+        kept, _ = drop_unseen(sites, sums, seen)
+        last, gates = _last_clifford(kept)
+        sites = tuple(site for site in kept if site is not last)
+        if last is None:
+            break
+        for gate, qubits in reversed(gates):
+            observables = [_behind(observable, gate, qubits) for observable in observables]
+    words = [[o.paulis for o in measured] for measured in (task.observables, observables)]
+    return Absorbed(
+        task.with_circuit(circuit_of(task, sites)).with_observables(observables) if len(sites) < len(before) else task,
+        len(before) - len(sites),
+        sum(len(s.qubits) == 2 for s in before) - sum(len(s.qubits) == 2 for s in sites),
+        (_settings(words[0]), _settings(words[1])),
+    )
+
+
+def _last_clifford(sites: list[Site]) -> tuple[Site | None, list[tuple[Gate, tuple[int, ...]]]]:
+    """The last Clifford gate that commutes with all later gates on its qubits, and what it is made of."""
+    later: dict[int, list[Site]] = {}
+    for site in reversed(sites):
+        group = subgroup_of(site)
+        behind = [other for q in site.qubits for other in later.get(q, ())]
+        if (gates := clifford_gates(site)) and all(commute(group, subgroup_of(other)) for other in behind):
+            return site, gates
+        for q in site.qubits:
+            later.setdefault(q, []).append(site)
+    return None, []
+
+
+def _behind(observable: SparsePauliOp, gate: Gate, qubits: tuple[int, ...]) -> SparsePauliOp:
+    """G†OG."""
+    return SparsePauliOp(observable.paulis.evolve(gate, qargs=list(qubits), frame="h"), observable.coeffs)
+
+
+def _settings(words: list[PauliList]) -> int:
+    """How many sets of words, in each of which no two ask for different bases of a qubit, a greedy colouring finds."""
+    labels = sorted({label for paulis in words for label in paulis.to_labels() if label.strip("I")})
+    return len(PauliList(labels).group_qubit_wise_commuting()) if labels else 0

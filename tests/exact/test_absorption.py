@@ -1,0 +1,133 @@
+"""Clifford gates at the end become part of what is measured: the same outputs from fewer gates."""
+
+from __future__ import annotations
+
+from math import pi
+
+import numpy as np
+import pytest
+from helpers import INPUTS, WEIGHTS, circuits, dense, examples, observables, outputs, state
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from qiskit import QuantumCircuit
+from qiskit.quantum_info import Operator, SparsePauliOp, random_clifford
+
+from qprune import Everywhere, Proven, Task, TaskError, absorb, load_network, prune, verify
+
+w, v = WEIGHTS[:2]
+
+
+def task_of(circuit, measured):
+    used = [p for p in INPUTS if p in circuit.parameters]
+    weights = {p: 0.3 + 0.4 * j for j, p in enumerate(q for q in circuit.parameters if q not in INPUTS)}
+    rows = np.array([[0.4, 1.3], [-0.9, 2.2]])[:, : len(used)] if used else None
+    return Task(circuit, measured, inputs=rows, input_params=used, weights=weights)
+
+
+def at(task, point):
+    return outputs(task, state(task.circuit.assign_parameters({p: point[p.name] for p in task.circuit.parameters})))
+
+
+def slopes(task, names, point, step=1e-5):
+    return np.array([(at(task, point | {n: point[n] + step}) - at(task, point | {n: point[n] - step})) for n in names])
+
+
+@settings(max_examples=examples(80), derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.data())
+def test_outputs_and_gradients_stay(data):
+    """Random circuits over the whole catalogue with random Clifford gates behind them, by dense linear algebra."""
+    circuit = data.draw(circuits(min_qubits=2, max_qubits=4, max_gates=6))
+    tail = random_clifford(circuit.num_qubits, seed=data.draw(st.integers(0, 10**6))).to_circuit()
+    measured = data.draw(observables(circuit.num_qubits))
+    if measured is None:
+        measured = ["Z" * circuit.num_qubits]
+    task = task_of(circuit.compose(tail), measured)
+    absorbed = absorb(task)
+    point = {p.name: x for p, x in zip(task.circuit.parameters, np.linspace(-5, 6, 40), strict=False)}
+    np.testing.assert_allclose(at(absorbed.task, point), at(task, point), rtol=0, atol=1e-12)
+    names = list(point)[: len(task.circuit.parameters)]
+    np.testing.assert_allclose(slopes(absorbed.task, names, point), slopes(task, names, point), rtol=0, atol=1e-12)
+    assert absorbed.gates >= tail.size()
+    for before, after in zip(task.observables, absorbed.task.observables, strict=True):
+        np.testing.assert_allclose(np.linalg.eigvalsh(dense(after)), np.linalg.eigvalsh(dense(before)), atol=1e-12)
+
+
+def test_what_is_measured_is_conjugated_by_the_gates_that_went():
+    circuit = QuantumCircuit(3)
+    for q in range(3):
+        circuit.ry(0.3 + q, q)
+    tail = random_clifford(3, seed=5).to_circuit()
+    given = SparsePauliOp(["ZXI", "IYZ", "III"], [0.5, -2.0, 3.0])
+    absorbed = absorb(Task(circuit.compose(tail), given))
+    c = Operator(tail).data
+    np.testing.assert_allclose(dense(absorbed.task.observables[0]), c.conj().T @ dense(given) @ c, atol=1e-12)
+    assert absorbed.task.circuit.size() == 3
+
+
+def test_a_ring_at_the_end_goes_and_the_bits_that_are_read_stay():
+    """Z letters become Z letters: one setting before and after, one CX less for each of the ring."""
+    circuit = QuantumCircuit(4)
+    for q in range(4):
+        circuit.rx(WEIGHTS[q % 4], q)
+        circuit.ry(0.2, q)
+    for q in range(4):
+        circuit.cx(q, (q + 1) % 4)
+    absorbed = absorb(task_of(circuit, ["IIIZ", "ZIII"]))
+    assert (absorbed.gates, absorbed.two_qubit_gates, absorbed.groups) == (4, 4, (1, 1))
+    assert all(set("".join(o.paulis.to_labels())) <= set("IZ") for o in absorbed.task.observables)
+
+
+def test_gates_go_from_behind_others_that_commute_with_them_or_that_no_output_sees():
+    circuit = QuantumCircuit(2)
+    circuit.ry(w, 0)
+    circuit.ry(v, 1)
+    circuit.cx(0, 1)
+    circuit.rz(1.1, 0)  # about Z, measured by Z
+    circuit.rx(0.4, 1)  # commutes with the target of the CX
+    absorbed = absorb(task_of(circuit, ["ZZ", "IZ"]))
+    assert absorbed.task.circuit.count_ops() == {"ry": 2, "rx": 1}
+    assert absorbed.two_qubit_gates == 1
+
+
+def test_numbers_that_are_quarter_turns_are_clifford_gates_and_weights_are_not():
+    def ended(angle):
+        circuit = QuantumCircuit(2)
+        circuit.ry(w, 0)
+        circuit.rx(0.7, 1)
+        circuit.rzz(angle, 0, 1)
+        return task_of(circuit, ["IX"])
+
+    assert absorb(ended(-pi / 2)).two_qubit_gates == 1
+    assert absorb(ended(5 * pi / 2)).two_qubit_gates == 1
+    for angle in (0.3, v, pi / 2 + 1e-3):
+        task = ended(angle)
+        assert absorb(task).task is task
+
+
+def test_more_settings_are_reported():
+    circuit = QuantumCircuit(2)
+    circuit.ry(0.4, 0)
+    circuit.ry(0.5, 1)
+    circuit.cx(0, 1)
+    circuit.h(0)  # Bell states: both words on both qubits
+    assert absorb(Task(circuit, ["IZ", "ZI"])).groups == (1, 2)
+
+
+def test_probabilities_are_refused_with_the_way_out():
+    circuit = QuantumCircuit(1)
+    circuit.h(0)
+    with pytest.raises(TaskError, match="give it observables"):
+        absorb(Task(circuit))
+
+
+def test_an_absorbed_network_is_pruned_certified_and_verified():
+    task = load_network("iris-4q")
+    absorbed = absorb(task)
+    results = [prune(each, Proven(1e-9), progress=False) for each in (task, absorbed.task)]
+    entangling = [sum(len(i.qubits) > 1 for i in result.circuit.data) for result in results]
+    assert absorbed.two_qubit_gates == 4
+    assert entangling[1] < entangling[0]
+    assert absorbed.groups == (1, 1)
+    verify(results[1])
+    everywhere = prune(absorbed.task, Everywhere(0.2), progress=False)
+    assert everywhere.certificate.every_input.outputs[0].upper <= 0.2
