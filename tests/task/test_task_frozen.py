@@ -41,7 +41,7 @@ def build(**changes):
         ("heldout", r"task\.with_inputs\(…\)"),
         ("circuit", r"task\.with_circuit\(…\)"),
         ("holds", r"task\.with_holds\(…\)"),
-        ("observables", "make a new Task"),
+        ("observables", r"task\.with_observables\(…\)"),
         ("anything", "make a new Task"),
     ],
 )
