@@ -118,6 +118,32 @@ def readings_of(
     return observables, [], readings
 
 
+def check_absorbable(readings: Sequence[Reading]) -> None:
+    """Raise TaskError if a measurement is read from bits, in which no other Pauli word can be measured."""
+    for reading in readings:
+        if reading.kind not in ("expval", "var"):
+            raise TaskError(
+                f"absorb=True measures other Pauli words, and the QNode returns {reading.name}: let it return "
+                "expval or var, or leave absorb out"
+            )
+
+
+def measured_by(
+    readings: Sequence[Reading], observables: Sequence[SparsePauliOp], order: Sequence[Any]
+) -> tuple[Any, ...]:
+    """The same measurements, of a task's observables."""
+    made = {"expval": qml.expval, "var": qml.var}
+    return tuple(made[reading.kind](_as_operator(observables[reading.rows[0]], order)) for reading in readings)
+
+
+def _as_operator(observable: SparsePauliOp, order: Sequence[Any]) -> Any:
+    words = {}
+    for word, qubits, coefficient in observable.to_sparse_list():
+        places = {order[q]: letter for letter, q in zip(word, qubits, strict=True) if letter != "I"}
+        words[qml.pauli.PauliWord(places)] = float(coefficient.real)
+    return qml.pauli.PauliSentence(words).operation(wire_order=list(order))
+
+
 def _observable(obs: Any, qubit: Mapping[Any, int]) -> SparsePauliOp:
     terms: list[tuple[str, list[int], complex]]
     if obs.pauli_rep is not None:

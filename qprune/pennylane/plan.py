@@ -65,6 +65,7 @@ class Plan:
         values: The numbers of the first sample.
         ties: As in `Roles`.
         steps: The pruned tape.
+        measured: What it measures in place of the live tape's measurements; None for these.
     """
 
     signature: Signature
@@ -74,9 +75,12 @@ class Plan:
     values: FloatArray
     ties: FloatArray
     steps: tuple[Step, ...]
+    measured: tuple[Any, ...] | None = None
 
     @classmethod
-    def of(cls, tape: Any, roles: Roles, result: PruneResult, order: Sequence[Any]) -> Plan:
+    def of(
+        cls, tape: Any, roles: Roles, result: PruneResult, order: Sequence[Any], measured: tuple[Any, ...] | None
+    ) -> Plan:
         names: set[str] = set()
         operations = expand(tape.operations, names)
         counts = [slot_count(op) for op in operations]
@@ -89,6 +93,7 @@ class Plan:
             values=roles.values[0],
             ties=roles.ties,
             steps=tuple(_with_rot(steps) if "Rot" in names else steps),
+            measured=measured,
         )
 
     def surviving(self) -> set[int]:
@@ -111,7 +116,7 @@ class Plan:
         live = self._live(operations)
         with qml.QueuingManager.stop_recording():
             new = [step.build(live, operations) for step in self.steps]
-            measured = [
+            measured = self.measured or [
                 qml.probs(wires=self.order) if mp.obs is None and not mp.wires else mp for mp in tape.measurements
             ]
         pruned = tape.copy(operations=new, measurements=measured)

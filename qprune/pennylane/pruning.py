@@ -17,7 +17,9 @@ from numpy.typing import ArrayLike
 from qiskit import ClassicalRegister
 from qiskit.primitives import BaseEstimatorV2
 
+from qprune._checks import checked_flag
 from qprune.errors import QpruneError, TaskError
+from qprune.exact import absorption
 from qprune.gates.costs import Costs
 from qprune.limits.base import Limit
 from qprune.limits.pruning import checked_limit, pruned_under
@@ -25,7 +27,7 @@ from qprune.limits.settings import Settings
 from qprune.limits.threshold import DEFAULT_LIMIT
 from qprune.noise.calibration import Noise
 from qprune.pennylane.layers import is_module, pruned_module
-from qprune.pennylane.measurements import readings_of, wire_order
+from qprune.pennylane.measurements import check_absorbable, readings_of, wire_order
 from qprune.pennylane.network import Network, Signature, check_repeats, network_of, number_tolerance
 from qprune.pennylane.qnode import PrunedQNode, check_conversion, checked_qnode, task_of
 from qprune.pennylane.roles import Roles, find_roles
@@ -54,6 +56,7 @@ def prune(
     prune_encoding: bool = False,
     resynthesis: bool = False,
     couplings: str | None = None,
+    absorb: bool = False,
     simulator: str | Simulator | BaseEstimatorV2 = "statevector",
     executor: Executor | None = None,
     seed: int = 0,
@@ -87,6 +90,9 @@ def prune(
         prune_encoding: As in `qprune.prune`.
         resynthesis: As in `qprune.prune`.
         couplings: As in `qprune.prune`.
+        absorb: Whether Clifford gates at the circuit's end go first and other Pauli words are measured, as
+            `qprune.absorb` does: the result returns the same numbers from fewer gates. For QNodes that return expval
+            and var; coefficients of their observables stay what they are now. `absorbed` of the result says what went.
         simulator: As in `qprune.prune`.
         executor: As in `qprune.prune`.
         seed: Of the hold-out split and of strategies that draw.
@@ -130,6 +136,7 @@ def prune(
         progress=progress,
     )
     limit, samples = checked_limit(limit), {"probabilities": probabilities, "holdout": holdout, "labels": labels}
+    absorb = checked_flag(absorb, "absorb")
     if is_module(qnode):
         own = {"weights": weights, "input_name": input_name, "kwargs": kwargs, "labels": labels}
         if given := [name for name, value in own.items() if value is not None]:
@@ -138,14 +145,16 @@ def prune(
             qnode,
             inputs,
             lambda each, data, values: _pruned(
-                *network_of(checked_qnode(each), data, values, None, {}), limit, settings, samples
+                *network_of(checked_qnode(each), data, values, None, {}), limit, settings, samples, absorb
             ),
         )
     found = network_of(checked_qnode(qnode), inputs, weights, input_name, dict(kwargs or {}))
-    return _pruned(*found, limit, settings, samples)
+    return _pruned(*found, limit, settings, samples, absorb)
 
 
-def _pruned(network: Network, single: Any, limit: Limit, settings: Settings, samples: Mapping[str, Any]) -> PrunedQNode:
+def _pruned(
+    network: Network, single: Any, limit: Limit, settings: Settings, samples: Mapping[str, Any], absorb: bool
+) -> PrunedQNode:
     tape = _first_tape(network)
     operations = expand(tape.operations)
     signature = Signature.of(operations, tape.measurements)
@@ -154,6 +163,8 @@ def _pruned(network: Network, single: Any, limit: Limit, settings: Settings, sam
     if samples["labels"] is not None and any(reading.kind != "expval" for reading in readings):
         raise TaskError("labels need a QNode that returns only expval; leave them out, or measure the var apart")
     scalar = np.array([op.name not in WHOLE for op in operations for _ in range(slot_count(op))], dtype=bool)
+    if absorb:
+        check_absorbable(readings)
     check_repeats(network, signature)
     roles = find_roles(network, signature, scalar, settings.shown)
     _check_moved(network, roles)
@@ -173,8 +184,9 @@ def _pruned(network: Network, single: Any, limit: Limit, settings: Settings, sam
         holds=roles.holds(),
         **samples,
     )
-    result = pruned_under(limit, task, settings)
-    pruned = PrunedQNode(network, single, roles, result, tape)
+    absorbed = absorption.absorb(task) if absorb else None
+    result = pruned_under(limit, task if absorbed is None else absorbed.task, settings)
+    pruned = PrunedQNode(network, single, roles, result, tape, absorbed)
     check_refit(pruned)
     check_conversion(pruned)
     pruned.result = tied(result, pruned.certified_arrays)

@@ -18,24 +18,23 @@ from numpy.typing import NDArray
 from qprune._arrays import FloatArray
 from qprune._files import read_json, whole_folder
 from qprune.errors import BundleError, CertificateError, TaskError
+from qprune.exact.absorption import Absorbed
 from qprune.gates.sites import sites_of
-from qprune.pennylane.measurements import readings_of, wire_order
+from qprune.pennylane.measurements import measured_by, readings_of, wire_order
 from qprune.pennylane.naming import names_of
 from qprune.pennylane.network import Network, as_interface, check_real, flat
 from qprune.pennylane.plan import Plan, apply_plan
 from qprune.pennylane.roles import Roles, refitted
-from qprune.pennylane.stored import FREE, arrays_of, check_refitted, check_tied
-from qprune.pennylane.tape import circuit_of, expand, number, slot_count
+from qprune.pennylane.stored import FREE, arrays_of, check_refitted, check_tied, match
+from qprune.pennylane.tape import number
 from qprune.report.store import is_result, write_result
 from qprune.report.store import load as load_result
 from qprune.results.certificate import Certificate
-from qprune.results.hashes import circuit_hash
 from qprune.results.manifest import seal
 from qprune.results.result import PruneResult
 from qprune.results.tradeoff import TradeOffPoint
 from qprune.simulators.choices import final_outputs
 from qprune.simulators.values import Outputs
-from qprune.task.observables import are_equal
 from qprune.task.task import Task
 from qprune.verify.check import verify
 from qprune.verify.checks import VerificationReport
@@ -45,7 +44,7 @@ FORMAT, FILE, ARRAYS = "qprune-pennylane/2", "pennylane.json", "pennylane.npz"
 # What a pruned QNode keeps beside what any QNode does.
 OWN = (
     *("plan", "single", "roles", "result", "weights_before", "certified_weights", "network", "readings"),
-    *("bounds", "original_outputs"),
+    *("absorbed", "bounds", "original_outputs"),
 )
 
 
@@ -76,14 +75,24 @@ class PrunedQNode(qml.QNode):
         1
     """
 
-    def __init__(self, network: Network, single: bool, roles: Roles, result: PruneResult, tape: Any) -> None:
-        plan = Plan.of(tape, roles, result, wire_order(tape, network.qnode.device.wires))
+    def __init__(
+        self,
+        network: Network,
+        single: bool,
+        roles: Roles,
+        result: PruneResult,
+        tape: Any,
+        absorbed: Absorbed | None = None,
+    ) -> None:
+        order = wire_order(tape, network.qnode.device.wires)
+        self.readings = readings_of(tape.measurements, order)[2]
+        measured = None if absorbed is None else measured_by(self.readings, absorbed.task.observables or (), order)
+        plan = Plan.of(tape, roles, result, order, measured)
         self.__dict__.update(vars(apply_plan(network.qnode, plan=plan)))
-        self.plan = plan
+        self.plan, self.absorbed = plan, absorbed
         self.single, self.roles, self.result = single, roles, result
         self.weights_before, self.certified_weights = network.weights, refitted(network.weights, roles, result)
         self.network = replace(network, weights=self.certified_weights)
-        self.readings = readings_of(tape.measurements, self.plan.order)[2]
 
     def __copy__(self) -> PrunedQNode:
         """PennyLane's own copy is a plain QNode."""
@@ -183,6 +192,12 @@ class PrunedQNode(qml.QNode):
         lines = [str(self.result)]
         if not self.certificate_valid:
             return "\n".join([*lines, "", "VOID for the present weights, which moved after pruning: see recertify"])
+        if self.absorbed is not None:
+            before, after = self.absorbed.groups
+            lines.append(
+                f"  before, {self.absorbed.gates} gates ({self.absorbed.two_qubit_gates} on two qubits) became part of "
+                f"what is measured, in {after} settings ({before} before)"
+            )
         for reading, bound in zip(self.readings, self.bounds, strict=True):
             if reading.kind in ("var", "probs"):
                 lines.append(f"  proven (T2) for {reading.name}: {bound.max():.6g}")
@@ -231,6 +246,7 @@ class PrunedQNode(qml.QNode):
         """
         like = {name: qml.math.get_interface(array) for name, array in self.network.weights.items()}
         about = {"format": FORMAT, "weights": like, "inputs": list(self.network.inputs), "single": self.single}
+        about["absorbed"] = self.absorbed is not None
         arrays: dict[str, Any] = {f"{FREE}{name}": number(array) for name, array in self.network.weights.items()}
         arrays |= self.certified_arrays
         with whole_folder(folder, is_result, overwrite) as new:
@@ -282,7 +298,7 @@ def load(folder: str | Path, qnode: Any, *, kwargs: Mapping[str, Any] | None = N
             for kind in ("weights", "original", "certified")
         )
         roles = Roles(*(arrays[field.name] for field in fields(Roles)))
-        single = bool(about["single"])
+        single, absorbs = bool(about["single"]), bool(about.get("absorbed"))
     except Exception as error:  # zip, NumPy and JSON raise many unrelated types
         raise BundleError(f"{folder / ARRAYS} or {FILE} is missing or damaged: {error!r}") from error
     check_tied(result, arrays)
@@ -291,9 +307,10 @@ def load(folder: str | Path, qnode: Any, *, kwargs: Mapping[str, Any] | None = N
         tape = network.tape(network.sample(0), original)
     except Exception as error:  # whatever the user's function raises on arguments it was not made for
         raise CertificateError(f"the QNode cannot be called with the arguments stored in {folder}: {error}") from error
-    if not _is_the_original(tape, network, roles, result):
+    matched, absorbed = match(tape, network, roles, result, absorbs)
+    if not matched:
         raise CertificateError(f"the QNode is not the one that was pruned into {folder}: give that one to load")
-    pruned = PrunedQNode(network, single, roles, result, tape)
+    pruned = PrunedQNode(network, single, roles, result, tape, absorbed)
     check_refitted(certified, pruned.certified_weights, network.rounding)
     pruned.network, pruned.certified_weights = replace(network, weights=certified), certified
     try:
@@ -301,18 +318,6 @@ def load(folder: str | Path, qnode: Any, *, kwargs: Mapping[str, Any] | None = N
     except TaskError as error:
         raise CertificateError(f"the QNode with the stored arrays is not what was certified: {error}") from error
     return pruned.with_weights(next(iter(weights.values())) if single else weights)
-
-
-def _is_the_original(tape: Any, network: Network, roles: Roles, result: PruneResult) -> bool:
-    """Whether a tape has the gates and measures the observables of the task that was pruned."""
-    order = wire_order(tape, network.qnode.device.wires)
-    operations = expand(tape.operations)
-    theirs, ours = result.original.observables, readings_of(tape.measurements, order)[0]
-    if sum(map(slot_count, operations)) != len(roles.encoding) or (ours is None) != (theirs is None):
-        return False
-    if circuit_hash(circuit_of(operations, roles.parameters(), order)) != result.certificate.original_hash:
-        return False
-    return len(ours or ()) == len(theirs or ()) and all(map(are_equal, ours or (), theirs or ()))
 
 
 def check_conversion(pruned: PrunedQNode) -> None:

@@ -1,4 +1,4 @@
-"""What a pruned QNode is stored as: its arrays, tied to the certificate by their hash.
+"""What a pruned QNode is stored as: its arrays, tied to the certificate by their hash, and the QNode they belong to.
 
 Part of `qprune.pennylane`.
 """
@@ -13,11 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qprune.errors import CertificateError
-from qprune.pennylane.network import flat
+from qprune.exact.absorption import Absorbed, absorb
+from qprune.pennylane.measurements import readings_of, wire_order
+from qprune.pennylane.network import Network, flat
 from qprune.pennylane.roles import Roles
-from qprune.pennylane.tape import number
-from qprune.results.hashes import bytes_hash, record_hash
+from qprune.pennylane.tape import circuit_of, expand, number, slot_count
+from qprune.results.hashes import bytes_hash, circuit_hash, record_hash
 from qprune.results.result import PruneResult
+from qprune.task.observables import are_equal
+from qprune.task.task import Task
 
 RECORD = "pennylane"  # the hash's name in `Certificate.records`
 FREE = "weights "  # the present weights may move, the certificate then says that it is void
@@ -56,6 +60,35 @@ def check_refitted(stored: Mapping[str, Any], found: Mapping[str, Any], rounding
             "the stored weights are not those of the certified circuit, they differ by "
             f"{np.max(np.abs(theirs - ours)):.3g}"
         )
+
+
+def match(
+    tape: Any, network: Network, roles: Roles, result: PruneResult, absorbs: bool
+) -> tuple[bool, Absorbed | None]:
+    """Whether a tape has the gates and measures the observables of the task that was pruned; what was absorbed before.
+
+    Args:
+        tape: Of the QNode that is said to be the original.
+        network: Has its device.
+        roles: As stored.
+        result: As stored.
+        absorbs: Whether gates at the end were absorbed before it was pruned.
+    """
+    order = wire_order(tape, network.qnode.device.wires)
+    operations, observables = expand(tape.operations), readings_of(tape.measurements, order)[0]
+    theirs, absorbed = result.original.observables, None
+    if sum(map(slot_count, operations)) != len(roles.encoding) or (observables is None) != (theirs is None):
+        return False, None
+    circuit = circuit_of(operations, roles.parameters(), order)
+    if absorbs and observables is not None:
+        columns = [p for p in circuit.parameters if p.name[0] == "x"]
+        inputs = np.zeros((1, len(columns))) if columns else None
+        weights = np.zeros(len(circuit.parameters) - len(columns))
+        absorbed = absorb(Task(circuit, observables, inputs=inputs, input_params=columns, weights=weights))
+        circuit, observables = absorbed.task.circuit, list(absorbed.task.observables or ())
+    ours, theirs = observables or (), theirs or ()
+    same = len(ours) == len(theirs) and all(map(are_equal, ours, theirs))
+    return same and circuit_hash(circuit) == result.certificate.original_hash, absorbed
 
 
 def _hash(arrays: Mapping[str, NDArray[Any]]) -> str:
