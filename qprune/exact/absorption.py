@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from qiskit.circuit import Gate
@@ -9,8 +10,8 @@ from qiskit.quantum_info import PauliList, SparsePauliOp
 
 from qprune.errors import TaskError
 from qprune.exact.pauli_form import clifford_gates
-from qprune.exact.simplify import drop_unseen
-from qprune.gates.sites import Site, circuit_of, sites_of, words_of
+from qprune.exact.simplify import passes_to_the_end
+from qprune.gates.sites import Site, Word, circuit_of, sites_of, words_of
 from qprune.gates.subgroups import commute, subgroup_of
 from qprune.task.task import Task
 
@@ -72,38 +73,40 @@ def absorb(task: Task) -> Absorbed:
             "absorb changes the Pauli words that are measured, and the task reads probabilities: give it observables, "
             "such as ['ZI', 'IZ'], or prune it as it is"
         )
-    observables, sites = list(task.observables), sites_of(task)
-    before = sites
-    while True:
-        sums = [words_of(observable, tuple(range(task.num_qubits))) for observable in observables]
-        seen = {q for output in sums for word in output for q, _ in word}
-        kept, _ = drop_unseen(sites, sums, seen)
-        last, gates = _last_clifford(kept)
-        sites = tuple(site for site in kept if site is not last)
-        if last is None:
-            break
-        for gate, qubits in reversed(gates):
-            observables = [_behind(observable, gate, qubits) for observable in observables]
+    observables, before = list(task.observables), sites_of(task)
+    kept: list[Site] = []
+    later: dict[int, list[Site]] = {}
+    sums, seen = _read(observables)
+    for site in reversed(before):
+        if seen.isdisjoint(site.qubits) or passes_to_the_end(site, later, sums):
+            continue
+        group = subgroup_of(site)
+        behind = [other for q in site.qubits for other in later.get(q, ())]
+        gates = clifford_gates(site) if all(commute(group, subgroup_of(other)) for other in behind) else []
+        if gates:
+            for gate, qubits in reversed(gates):
+                observables = [_behind(observable, gate, qubits) for observable in observables]
+            sums, seen = _read(observables)
+            seen |= {q for other in kept for q in other.qubits}
+            continue
+        kept.append(site)
+        seen.update(site.qubits)
+        for q in site.qubits:
+            later.setdefault(q, []).append(site)
     words = [[o.paulis for o in measured] for measured in (task.observables, observables)]
+    smaller = task.with_circuit(circuit_of(task, tuple(reversed(kept)))).with_observables(observables)
     return Absorbed(
-        task.with_circuit(circuit_of(task, sites)).with_observables(observables) if len(sites) < len(before) else task,
-        len(before) - len(sites),
-        sum(len(s.qubits) == 2 for s in before) - sum(len(s.qubits) == 2 for s in sites),
+        smaller if len(kept) < len(before) else task,
+        len(before) - len(kept),
+        sum(len(s.qubits) == 2 for s in before) - sum(len(s.qubits) == 2 for s in kept),
         (_settings(words[0]), _settings(words[1])),
     )
 
 
-def _last_clifford(sites: list[Site]) -> tuple[Site | None, list[tuple[Gate, tuple[int, ...]]]]:
-    """The last Clifford gate that commutes with all later gates on its qubits, and what it is made of."""
-    later: dict[int, list[Site]] = {}
-    for site in reversed(sites):
-        group = subgroup_of(site)
-        behind = [other for q in site.qubits for other in later.get(q, ())]
-        if (gates := clifford_gates(site)) and all(commute(group, subgroup_of(other)) for other in behind):
-            return site, gates
-        for q in site.qubits:
-            later.setdefault(q, []).append(site)
-    return None, []
+def _read(observables: Sequence[SparsePauliOp]) -> tuple[list[dict[Word, float]], set[int]]:
+    """The observables as Pauli sums, and the qubits that they are read from."""
+    sums = [words_of(observable, tuple(range(observable.num_qubits))) for observable in observables]
+    return sums, {q for output in sums for word in output for q, _ in word}
 
 
 def _behind(observable: SparsePauliOp, gate: Gate, qubits: tuple[int, ...]) -> SparsePauliOp:

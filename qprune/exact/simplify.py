@@ -107,7 +107,7 @@ def drop_unseen(
     for site in reversed(sites):
         if seen.isdisjoint(site.qubits):
             changes.append(ExactChange("light cone", site.origins))
-        elif _passes_to_the_end(site, later, outputs):
+        elif passes_to_the_end(site, later, outputs):
             changes.append(ExactChange("commutes with the outputs", site.origins))
         else:
             kept.append(site)
@@ -117,7 +117,7 @@ def drop_unseen(
     return kept[::-1], changes
 
 
-def _passes_to_the_end(site: Site, later: dict[int, list[Site]], outputs: Sequence[dict[Word, float]]) -> bool:
+def passes_to_the_end(site: Site, later: dict[int, list[Site]], outputs: Sequence[dict[Word, float]]) -> bool:
     """Whether a site commutes with all outputs and with all that is later on its qubits."""
     group = subgroup_of(site)
     return all(commutes_with(group, output) for output in outputs) and all(
