@@ -14,7 +14,7 @@ from qprune.errors import OptionError
 from qprune.gates.sites import Site
 from qprune.limits.base import Limit, Rewritten, checked_refit, checked_window, option, set_checked
 from qprune.limits.between_samples import claim_between_samples
-from qprune.limits.measuring import check_removal, compressor_of, deviation_of, judged, removed
+from qprune.limits.measuring import check_removal, compressed, deviation_of, judged, removed, start_of, watch_of
 from qprune.limits.prepared import Comparison, Prepared
 from qprune.limits.removal import Reduced
 from qprune.limits.settings import Settings
@@ -81,19 +81,27 @@ class Accuracy(Limit):
         return removed(prepared, self.loss + SHARE_ROUNDING, measure, in_outputs=False)
 
     def _with_refit(self, prepared: Prepared) -> Reduced:
-        """The last circuit, on the way to ever larger deviations, whose accuracy is still there."""
-        compressor = compressor_of(prepared)
-        largest = prepared.task.largest_change
-        current = compressor.original
-        best = _on_own_samples(prepared, current)
-        with compressor.watch as watch:
-            for budget in (SHARES * largest).tolist():
-                current = compressor.compress(budget, current)
-                smaller = _on_own_samples(prepared, current)
+        """The smallest circuit found whose accuracy is still there, deviations being bisected.
+
+        Each deviation gets a search of its own from the whole circuit: what went under a small one takes the freedom
+        that would let entangling gates go under a larger one.
+        """
+        low, high, cut = -1, len(SHARES), None
+        with watch_of(prepared) as watch:
+            watch.repeats = len(SHARES).bit_length()
+            watch.look(start_of(prepared))
+            while high - low > 1:
+                middle = (low + high) // 2
+                found = compressed(prepared, float(SHARES[middle] * prepared.task.largest_change), watch)
+                smaller, cut = _on_own_samples(prepared, found), found.cut
                 if _fall(prepared, smaller) > self.loss + SHARE_ROUNDING:
+                    high = middle
+                else:
+                    low = middle
+                    watch.look(smaller)
+                if cut:
                     break
-                best = smaller
-        return replace(best, cut=watch.cut)
+        return replace(watch.best or start_of(prepared), cut=watch.cut or cut)
 
 
 def _on_own_samples(prepared: Prepared, reduced: Reduced) -> Reduced:
