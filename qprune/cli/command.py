@@ -100,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("frontier", help="the Pareto front of sizes and measured deviations")
     add_bundle(command)
-    command.add_argument("--out", type=Path, help="folder for one result per size, and frontier.png")
+    command.add_argument("--out", type=Path, help="folder for one result per size, frontier.html and frontier.png")
     command.add_argument("--budgets", type=float, nargs="+", help="largest measured deviations to allow")
     command.add_argument("--no-refit", action="store_true", help="leave the surviving weights where they are")
     add_common(command)
@@ -217,7 +217,10 @@ def _frontier(options: argparse.Namespace) -> int:
     if unfinished and not front.cut:
         save_frontier(front, options.out, overwrite=options.force)
         unfinished.discard()
-        print(f"\nwritten to {options.out}: frontier.png and {len(front)} results, 00 the largest", file=tell)
+        print(
+            f"\nwritten to {options.out}: frontier.html, frontier.png and {len(front)} results, 00 the largest",
+            file=tell,
+        )
     elif unfinished:
         print(f"\nfinished points are in {unfinished.folder}; the same command goes on from there", file=tell)
     return _stopped("the points found by then are above") if front.cut == INTERRUPTED else SUCCESS

@@ -147,8 +147,10 @@ def plot_frontier(results: Sequence[PruneResult], ax: Any = None) -> Any:
     """
     ax = axes_of(ax)
     deviations = [r.certificate.largest_measured for r in results]
-    for count, marker, label in ((lambda c: c.size(), "o", "gates"), (two_qubit_gates, "s", "two-qubit gates")):
-        ax.plot([count(r.circuit) for r in results], deviations, marker=marker, markersize=4.5, label=label)
+    both = ((lambda c: c.size(), "o", MEASURED, "gates"), (two_qubit_gates, "s", BOUND, "two-qubit gates"))
+    for count, marker, colour, label in both:
+        sizes, style = [count(r.circuit) for r in results], {"marker": marker, "markersize": 4.5, "color": colour}
+        ax.plot(sizes, deviations, label=label, **style)
     _from_zero(ax, max(deviations))  # rounding is drawn as the zero it is
     ax.set_xlabel("gates left")
     ax.set_ylabel("largest measured deviation")

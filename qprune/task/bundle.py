@@ -146,7 +146,9 @@ def read_circuit(folder: Path, known: Sequence[Parameter] = ()) -> QuantumCircui
     path = folder / "circuit.qasm"
     if not path.exists():
         raise BundleError(f"{folder} has no {CIRCUIT}, circuit.qpy or circuit.qasm")
-    return read_qasm(path)
+    circuit = read_qasm(path)
+    circuit.name = folder.resolve().name  # OpenQASM knows no names
+    return circuit
 
 
 def read_circuit_file(path: Path, known: Sequence[Parameter] = ()) -> QuantumCircuit:
