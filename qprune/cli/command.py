@@ -20,6 +20,7 @@ from qprune._files import check_place
 from qprune._text import aligned
 from qprune._version import __version__
 from qprune.cli.options import (
+    BUNDLE,
     add_bundle,
     add_common,
     add_limits,
@@ -28,6 +29,7 @@ from qprune.cli.options import (
     limit_from,
     noise_from,
     simulator_from,
+    task_from,
 )
 from qprune.cli.setup import examined, new_bundle, shown
 from qprune.cli.words import frontier_record, in_flags, print_json, result_record, verification_record
@@ -45,7 +47,6 @@ from qprune.report.store import BESIDE, is_frontier, is_result, load, save, save
 from qprune.report.unfinished import Unfinished
 from qprune.results.result import plan_actions
 from qprune.results.tradeoff import TradeOffPoint
-from qprune.task.task import Task
 from qprune.verify.check import verify
 
 SUCCESS, VIOLATED, UNUSABLE, STOPPED = 0, 1, 2, 130
@@ -125,7 +126,7 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(run=_show)
 
     command = commands.add_parser("suggest", help="name a budget, from how far outputs are from other predictions")
-    command.add_argument("bundle", type=Path, help="folder with task.json, inputs.csv, circuit.json or .qasm")
+    command.add_argument("bundle", type=Path, help=BUNDLE)
     command.set_defaults(run=_suggest)
 
     command = commands.add_parser("new", help="write a small task bundle to fill in")
@@ -147,7 +148,7 @@ def _prune(options: argparse.Namespace) -> int:
     if options.out is not None:
         check_place(options.out, is_result, options.force)
         drawing_library()
-    task = Task.load(options.bundle, holdout=options.holdout, seed=options.seed)
+    task = task_from(options, holdout=options.holdout, seed=options.seed)
     with _workers(options.workers) as executor:
         again: dict[str, Any] = {"costs": costs, "noise": noise, "simulator": simulator, "executor": executor}
         result = prune(
@@ -191,7 +192,7 @@ def _curve(limit: Limit) -> int:
 
 
 def _frontier(options: argparse.Namespace) -> int:
-    task = Task.load(options.bundle, holdout=options.holdout, seed=options.seed)
+    task = task_from(options, holdout=options.holdout, seed=options.seed)
     unfinished = None
     if options.out is not None:
         drawing_library()
@@ -257,7 +258,7 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _suggest(options: argparse.Namespace) -> int:
-    told = suggest(Task.load(options.bundle))
+    told = suggest(task_from(options))
     words = f"budget {told.budget:.3g}: {told.why}\n  qprune prune {options.bundle} --measured {told.budget:.3g}"
     _say(options, words, lambda _: {"budget": told.budget, "why": told.why})
     return SUCCESS
