@@ -9,7 +9,7 @@ from qprune.limits.frontier import Frontier
 from qprune.report.outputs import plot_outputs
 from qprune.report.plots import plot_deviations, plot_frontier
 from qprune.report.slices import plot_over_domain, plot_slice
-from qprune.results.result import PruneResult
+from qprune.results.result import PruneResult, checked_result
 
 SHOWN = {"samples": plot_deviations, "outputs": plot_outputs, "slice": plot_slice, "domain": plot_over_domain}
 
@@ -32,4 +32,4 @@ def plot(found: PruneResult | Frontier, ax: Any = None, *, show: str = "samples"
         OptionError: `show` is none of these, or there is no such claim.
     """
     checked_choice(show, "show", tuple(SHOWN))
-    return plot_frontier(found.results, ax) if isinstance(found, Frontier) else SHOWN[show](found, ax)
+    return plot_frontier(found.results, ax) if isinstance(found, Frontier) else SHOWN[show](checked_result(found), ax)

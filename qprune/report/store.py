@@ -18,7 +18,7 @@ from qprune.report.plot import plot
 from qprune.report.plots import drawing_library, save_drawings, save_figure
 from qprune.results.hashes import circuit_hash, task_hash
 from qprune.results.manifest import CERTIFICATE, check_manifest, digests, read_certificate, seal
-from qprune.results.result import ACTIONS, PlanEntry, PruneResult, told_of
+from qprune.results.result import ACTIONS, PlanEntry, PruneResult, checked_result, told_of
 from qprune.results.tradeoff import TradeOffPoint
 from qprune.task.bundle import BUNDLE_FILES, CIRCUIT, read_circuit, read_circuit_file, write_task
 from qprune.task.circuit_file import circuit_text, is_same_text
@@ -58,14 +58,14 @@ def report(
 
     Raises:
         BundleError: The file cannot be written.
-        OptionError: Something that only a result's page shows is given with a front.
+        OptionError: It is neither, or something that only a result's page shows is given with a front.
     """
     if isinstance(result, Frontier):
         if tradeoff or names:
             raise OptionError("tradeoff and names go with one result, not with a front; give report(front[k], …)")
         write_whole(path, front_page(result, title=title))
     else:
-        write_whole(path, page(result, tradeoff=tradeoff, title=title, names=names))
+        write_whole(path, page(checked_result(result), tradeoff=tradeoff, title=title, names=names))
 
 
 def save(
@@ -89,6 +89,7 @@ def save(
             gate of a circuit cannot be stored.
         MissingExtraError: Drawings are wanted and the extra "report" is not installed.
     """
+    checked_result(result)
     if drawings:
         drawing_library()
     with whole_folder(folder, is_result, overwrite) as new:

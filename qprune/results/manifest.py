@@ -38,7 +38,7 @@ def read_certificate(folder: Path) -> Certificate:
     """
     path = folder / CERTIFICATE
     if not os.path.isfile(path):
-        inside = sorted(found.parent for found in folder.glob(f"*/{CERTIFICATE}"))
+        inside = sorted(found.parent for found in folder.glob(f"*/{CERTIFICATE}")) if os.path.isdir(folder) else []
         way_out = (
             f"one of the results in it, such as {inside[0]}" if inside else "a folder that `qprune prune --out` wrote"
         )
