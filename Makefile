@@ -74,7 +74,7 @@ $(STAMP): pyproject.toml setup.py constraints.txt
 # The documentation as a site in out/site; nothing is fetched while it is built, nor by who reads it.
 docs: .venv-docs/.installed
 	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet
-	@echo out/site/index.html
+	@echo 'out/site/index.html; with its search: python3 -m http.server -d out/site'
 
 .venv-docs/.installed: pyproject.toml
 	$(PYTHON) -m venv --clear .venv-docs

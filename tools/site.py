@@ -20,8 +20,9 @@ BESIDE = ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE", "circuits
 BESIDE += ("tests/README.md", "benchmarks/README.md", "benchmarks/results/*.md", "benchmarks/results/*.png")
 PACKAGES = {"qprune": "qprune", "pennylane": "qprune.pennylane", "qiskit": "qprune.qiskit", "testing": "qprune.testing"}
 PACKAGES["strategies"] = "qprune.selection.strategies"
-LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\((?!\w+:|#)([^)\s#]+)(#[^)\s]*)?\)")
-MATH = re.compile(r"(```.*?```|`[^`\n]*`)|\$\$(.+?)\$\$|\$([^$\n]+?)\$", re.DOTALL)
+CODE = r"(```.*?```|`[^`\n]*`)"
+LINK = re.compile(CODE + r"|(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\((?!\w+:|#)([^)\s#]+)(#[^)\s]*)?\)", re.DOTALL)
+MATH = re.compile(CODE + r"|\$\$(.+?)\$\$|\$([^$\n]+?)\$", re.DOTALL)
 _formulas: list[str] = []
 
 
@@ -60,7 +61,9 @@ def on_page_markdown(markdown, page, config, files):
     source = origin(page.file.src_uri)
 
     def link(found):
-        bang, words, target, anchor = found.groups()
+        code, bang, words, target, anchor = found.groups()
+        if code:
+            return code
         there = posixpath.normpath(posixpath.join(posixpath.dirname(source), target))
         here = place(there)
         if files.get_file_from_path(here) is None:

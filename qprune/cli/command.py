@@ -20,6 +20,7 @@ from qprune._files import check_place
 from qprune._text import aligned
 from qprune._version import __version__
 from qprune.cli.options import (
+    BUNDLE,
     add_bundle,
     add_common,
     add_limits,
@@ -28,6 +29,7 @@ from qprune.cli.options import (
     limit_from,
     noise_from,
     simulator_from,
+    task_from,
 )
 from qprune.cli.setup import examined, new_bundle, shown
 from qprune.cli.words import frontier_record, in_flags, print_json, result_record, verification_record
@@ -45,7 +47,6 @@ from qprune.report.store import BESIDE, is_frontier, is_result, load, save, save
 from qprune.report.unfinished import Unfinished
 from qprune.results.result import plan_actions
 from qprune.results.tradeoff import TradeOffPoint
-from qprune.task.task import Task
 from qprune.verify.check import verify
 
 SUCCESS, VIOLATED, UNUSABLE, STOPPED = 0, 1, 2, 130
@@ -100,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("frontier", help="the Pareto front of sizes and measured deviations")
     add_bundle(command)
-    command.add_argument("--out", type=Path, help="folder for one result per size, and frontier.png")
+    command.add_argument("--out", type=Path, help="folder for one result per size, frontier.html and frontier.png")
     command.add_argument("--budgets", type=float, nargs="+", help="largest measured deviations to allow")
     command.add_argument("--no-refit", action="store_true", help="leave the surviving weights where they are")
     add_common(command)
@@ -125,7 +126,7 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(run=_show)
 
     command = commands.add_parser("suggest", help="name a budget, from how far outputs are from other predictions")
-    command.add_argument("bundle", type=Path, help="folder with task.json, inputs.csv, circuit.json or .qasm")
+    command.add_argument("bundle", type=Path, help=BUNDLE)
     command.set_defaults(run=_suggest)
 
     command = commands.add_parser("new", help="write a small task bundle to fill in")
@@ -147,7 +148,7 @@ def _prune(options: argparse.Namespace) -> int:
     if options.out is not None:
         check_place(options.out, is_result, options.force)
         drawing_library()
-    task = Task.load(options.bundle, holdout=options.holdout, seed=options.seed)
+    task = task_from(options, holdout=options.holdout, seed=options.seed)
     with _workers(options.workers) as executor:
         again: dict[str, Any] = {"costs": costs, "noise": noise, "simulator": simulator, "executor": executor}
         result = prune(
@@ -191,7 +192,7 @@ def _curve(limit: Limit) -> int:
 
 
 def _frontier(options: argparse.Namespace) -> int:
-    task = Task.load(options.bundle, holdout=options.holdout, seed=options.seed)
+    task = task_from(options, holdout=options.holdout, seed=options.seed)
     unfinished = None
     if options.out is not None:
         drawing_library()
@@ -217,7 +218,10 @@ def _frontier(options: argparse.Namespace) -> int:
     if unfinished and not front.cut:
         save_frontier(front, options.out, overwrite=options.force)
         unfinished.discard()
-        print(f"\nwritten to {options.out}: frontier.png and {len(front)} results, 00 the largest", file=tell)
+        print(
+            f"\nwritten to {options.out}: frontier.html, frontier.png and {len(front)} results, 00 the largest",
+            file=tell,
+        )
     elif unfinished:
         print(f"\nfinished points are in {unfinished.folder}; the same command goes on from there", file=tell)
     return _stopped("the points found by then are above") if front.cut == INTERRUPTED else SUCCESS
@@ -254,7 +258,7 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _suggest(options: argparse.Namespace) -> int:
-    told = suggest(Task.load(options.bundle))
+    told = suggest(task_from(options))
     words = f"budget {told.budget:.3g}: {told.why}\n  qprune prune {options.bundle} --measured {told.budget:.3g}"
     _say(options, words, lambda _: {"budget": told.budget, "why": told.why})
     return SUCCESS

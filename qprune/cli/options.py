@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from qprune._files import parse_json
+from qprune._resources import did_you_mean
 from qprune.errors import BundleError, OptionError
 from qprune.exact.pauli import COUPLINGS
 from qprune.gates.costs import Costs
@@ -22,6 +24,10 @@ from qprune.selection.prunable import KINDS
 from qprune.selection.strategies import STRATEGIES, Strategy, strategy_of
 from qprune.simulators.choices import SIMULATORS, Statevector
 from qprune.simulators.simulator import Simulator
+from qprune.task.reference import load_network, network_names
+from qprune.task.task import Task
+
+BUNDLE = "folder with task.json, inputs.csv, circuit.json or .qasm, or the name of a reference network"
 
 
 def flag(name: str) -> str:
@@ -165,8 +171,30 @@ def costs_from(options: Namespace) -> Costs:
 
 def add_bundle(command: ArgumentParser) -> None:
     """The bundle to read and the folder to write."""
-    command.add_argument("bundle", type=Path, help="folder with task.json, inputs.csv, circuit.json or .qasm")
+    command.add_argument("bundle", type=Path, help=BUNDLE)
     command.add_argument("--force", action="store_true", help="replace an earlier result in --out")
+
+
+def task_from(options: Namespace, **asked: Any) -> Task:
+    """The task of a bundle's folder, or of a reference network where no folder has its name.
+
+    Args:
+        options: With the bundle.
+        asked: As in `Task.load`.
+
+    Raises:
+        BundleError: There is neither, or the bundle cannot be read.
+    """
+    bundle, name = options.bundle, str(options.bundle)
+    if os.path.exists(bundle) or bundle.name != name:
+        return Task.load(bundle, **asked)
+    if name in network_names():
+        return load_network(name, **asked)
+    near = did_you_mean(name, network_names())
+    raise BundleError(
+        f"no task bundle at {name}: give a folder with circuit.qasm, task.json, inputs.csv (`qprune new {name}` makes "
+        f"one to fill in), or a reference network; {near}there are {', '.join(network_names())}"
+    )
 
 
 def _fields() -> dict[str, list[type[Limit]]]:

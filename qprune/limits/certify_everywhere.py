@@ -12,7 +12,7 @@ from qprune.gates.sites import sites_of
 from qprune.geometry.supremum import GAP
 from qprune.limits.claim_everywhere import every_input
 from qprune.limits.everywhere import Everywhere
-from qprune.results.result import PruneResult
+from qprune.results.result import PruneResult, checked_result
 from qprune.task.domain import Domain, checked_domain
 
 MOST_RUNS_ASKED = 2**20  # where a proof is asked for: minutes on few qubits
@@ -59,10 +59,7 @@ def everywhere(
         >>> claim.lower <= (1 - np.cos(0.1)) * np.cos(1.2) <= claim.upper <= claim.lower / (1 - 0.02)
         True
     """
-    if not isinstance(result, PruneResult):
-        raise OptionError(
-            f"result must be what qprune.prune returned, got {type(result).__name__}; a pruned QNode has it as .result"
-        )
+    checked_result(result)
     if time_limit is not None and (not is_number(plain(time_limit)) or not plain(time_limit) > 0):
         raise OptionError(f"time_limit must be a number of seconds > 0, got {time_limit!r}; leave it out for no limit")
     most_runs = checked_integer(most_runs, "most_runs", 1)

@@ -65,14 +65,15 @@ class Frontier:
 
     def _repr_html_(self) -> str:
         """How notebooks show it."""
-        rows = self._rows()
+        rows = self.rows()
         return html_table(rows, numbers=range(len(rows[0])))
 
     def __str__(self) -> str:
-        rows = self._rows()
+        rows = self.rows()
         return "\n".join(aligned(rows, numbers=range(len(rows[0]))))
 
-    def _rows(self) -> list[tuple[str, ...]]:
+    def rows(self) -> list[tuple[str, ...]]:
+        """The table that is printed: one row of cells per point, header first."""
         rows: list[tuple[str, ...]] = [("gates", "two-qubit gates", "depth", "weights", "measured", "accuracy")]
         for r in self.results:
             accuracy = "" if r.accuracy is None else f"{r.accuracy[1]:.4f}"

@@ -14,7 +14,7 @@ from qprune.limits.pruning import prune
 from qprune.limits.registry import LIMITS, limit_of
 from qprune.limits.threshold import Threshold
 from qprune.noise.calibration import NoiseCalibration
-from qprune.results.result import PruneResult, two_qubit_gates
+from qprune.results.result import PruneResult, checked_result, two_qubit_gates
 from qprune.results.tradeoff import TradeOffPoint
 from qprune.selection.strategies import strategy_from_record
 from qprune.simulators.choices import SIMULATORS
@@ -62,10 +62,7 @@ def trade_off(
     """
     if isinstance(points, bool) or not isinstance(points, int) or points < 2:
         raise OptionError(f"points must be an integer ≥ 2, got {points!r}; a curve needs two ends")
-    if not isinstance(result, PruneResult):
-        raise OptionError(
-            f"result must be what qprune.prune returned, got {type(result).__name__}; a pruned QNode has it as .result"
-        )
+    checked_result(result)
     task, used = result.original, result.certificate.options["limit"]
     if not (used["name"] in LIMITS and LIMITS[used["name"]].quick):
         raise OptionError(

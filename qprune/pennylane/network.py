@@ -252,8 +252,9 @@ def network_of(
 
 
 def _array(argument: str, name: str, given: Any) -> Any:
-    """The caller's tensor; lists and integer weights become NumPy arrays."""
+    """The caller's tensor; lists, DataFrames and integer weights become NumPy arrays."""
     try:
+        given = given.to_numpy() if hasattr(given, "to_numpy") else given
         array = np.asarray(given) if isinstance(given, (list, tuple, float, int)) else given
         values = np.asarray(number(array), dtype=complex)
     except (TypeError, ValueError) as error:

@@ -76,7 +76,8 @@ def prune(
             them together; gates whose angle no weights can set alone, such as w·x or sin(w), are kept or removed. In
             single precision the certificate speaks of the weights before they were rounded to it.
         inputs: Samples with a leading axis, shape (M, …); `inputs[i]` is what one call takes. A mapping from argument
-            name to such an array for several arguments. None for circuits without input.
+            name to such an array for several arguments. A DataFrame is an array of its columns in their order. None for
+            circuits without input.
         weights: Trained values as the QNode takes them; a mapping from argument name for several arguments.
         input_name: Which argument carries the inputs, where its name does not tell (`inputs`, `x`, `features`, …).
         kwargs: Values of all other arguments; the circuit's structure may depend on them.

@@ -260,7 +260,7 @@ class _Watch(set[Any]):
 
 
 def check_certificate(circuit: QuantumCircuit, property_set: Mapping[str, Any]) -> float:
-    """Whether what left the pass manager still keeps what was certified: |Δ⟨O_r⟩_i| ≤ bound_{r,i}, simulated.
+    """Whether what left the pass manager still keeps what was certified: `|Δ⟨O_r⟩_i| ≤ bound_{r,i}`, simulated.
 
     Args:
         circuit: What `PassManager.run` returned, with its layout.

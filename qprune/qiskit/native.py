@@ -126,8 +126,9 @@ def with_weights(result: PruneResult) -> QuantumCircuit:
     """The pruned circuit with its weights as numbers, and the measurements of a distribution."""
     weights, circuit = result.task.named_weights, result.circuit
     bound = circuit.assign_parameters({p: weights[p.name] for p in circuit.parameters if p.name in weights})
+    bound.name = circuit.name
     if result.task.observables is None and "measure" not in bound.count_ops():
-        bound.add_register(bits := ClassicalRegister(len(result.task.measured_qubits)))
+        bound.add_register(bits := ClassicalRegister(len(result.task.measured_qubits), "meas"))
         bound.measure(result.task.measured_qubits, bits)
     return bound
 

@@ -11,12 +11,15 @@ from qiskit.passmanager import PropertySet
 from qiskit.transpiler import TranspileLayout
 
 from qprune._arrays import FloatArray
-from qprune.errors import TaskError
+from qprune.errors import OptionError, TaskError
 from qprune.gates.sites import sites_of
+from qprune.results.hashes import circuit_hash
+from qprune.results.result import PruneResult
 from qprune.simulators.choices import final_outputs
 from qprune.simulators.values import Outputs
 from qprune.task.observables import are_equal
 from qprune.task.task import Task
+from qprune.task.unitary_part import unitary_part
 
 # Difference of outputs that exact rewriting may cause, as a share of the widest that there can be: λ_max − λ_min, or 1
 # for probabilities.
@@ -120,6 +123,38 @@ def with_measurements(pruned: QuantumCircuit, received: QuantumCircuit) -> Quant
         if item.operation.name == "measure":
             circuit.append(item.operation, item.qubits, item.clbits)
     return circuit
+
+
+def as_given(result: PruneResult, circuit: QuantumCircuit) -> QuantumCircuit:
+    """The pruned circuit with what the circuit given had besides gates: registers, final measurements, layout, name.
+
+    `result.circuit` has gates alone, as estimators take it. Only the task's outputs are certified: a bit that none of
+    its observables reads may hold anything.
+
+    Args:
+        result: What `qprune.prune` made of a task of that circuit.
+        circuit: What the task was made of, measured or compiled.
+
+    Raises:
+        OptionError: The result is one of another circuit.
+
+    Example:
+        >>> from qiskit import QuantumCircuit
+        >>> import qprune
+        >>> circuit = QuantumCircuit(2, 1)
+        >>> _ = circuit.ry(0.8, 0), circuit.rx(0.01, 1), circuit.cx(0, 1), circuit.measure(1, 0)
+        >>> result = qprune.prune(qprune.Task(circuit), qprune.Proven(0.1))
+        >>> dict(as_given(result, circuit).count_ops())
+        {'ry': 1, 'cx': 1, 'measure': 1}
+    """
+    if not isinstance(circuit, QuantumCircuit):
+        raise OptionError(f"circuit must be the QuantumCircuit that the task was made of, got {type(circuit).__name__}")
+    if circuit_hash(unitary_part(circuit)[0]) != result.certificate.original_hash:
+        raise OptionError("circuit must be the one that the task was made of; this one has other gates or parameters")
+    found = with_measurements(result.circuit, circuit)
+    found.global_phase = result.circuit.global_phase
+    found._layout = circuit.layout  # Qiskit has no public way to say that no qubit moved
+    return found
 
 
 def all_outputs(task: Task) -> Outputs:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from qprune._optional import require
 from qprune._text import at_most
 from qprune.report.alignment import aligned_wires
 from qprune.report.diagram import FARTHEST, NEAREST, DrawnGate, circuit_svg, position, scale_stops
+from qprune.report.outputs import can_be_run, plot_outputs
 from qprune.report.plots import inline_svg, plot_deviations, plot_tradeoff
 from qprune.results.every_input import OutputEverywhere
 from qprune.results.result import (
@@ -57,7 +59,7 @@ def page(
     title: str | None = None,
     names: Mapping[str, str] | None = None,
 ) -> str:
-    """The report as HTML; the same result gives the same bytes.
+    """The report as HTML; the same result gives the same bytes, but for the date.
 
     Args:
         result: What `prune` returned.
@@ -65,43 +67,57 @@ def page(
         title: Heading; default: the circuit's name, if it was given one.
         names: What parameters are called on the page, by name; those of a QNode are entries of its arrays.
     """
-    jinja2 = require("jinja2", "report", "the HTML page")
-    safe = require("markupsafe", "report", "the HTML page").Markup  # what is drawn here escapes its own texts
-    folder, certificate, called = Path(__file__).parent, result.certificate, dict(names or {})
+    certificate, called = result.certificate, dict(names or {})
+    places, wires = aligned_wires(result.flat, result.circuit), wires_of(result.original)
+    before = circuit_svg(gates_before(result, called), wires, words_before(result), link="gate-")
+    after = circuit_svg(gates_after(result, called), wires, words_after(result), order=places)
+    return rendered(
+        "page.html.j2",
+        title=title_of(result, "pruned") if title is None else title,
+        verdict=verdict(result),
+        versions=certificate.versions,
+        request=_request(result),
+        tiles=tiles_of(result),
+        **_every_input(result, called),
+        summary=table_rows(result),
+        claims=[(line.startswith(" "), " ".join(line.split())) for line in claims(result)],
+        fates=_fates(result),
+        legend=Drawing(legend_of(result)),
+        before=Drawing(before),
+        after=Drawing(after),
+        moved=", ".join(f"q{q} for q{p}" for q, p in places.items() if q != p),
+        figures=_figures(result, tradeoff),
+        gates=[_gate_row(entry) for entry in result.plan],
+        glossary=GLOSSARY,
+        certificate=replace(certificate, files={}).to_json(),  # this page is one of the files
+    )
+
+
+class Drawing(str):
+    """Markup that was made here and has escaped its own texts; everything else is escaped in templates."""
+
+    __slots__ = ()
+
+    def __html__(self) -> str:
+        return self
+
+
+def rendered(template: str, **shown: Any) -> str:
+    """A template of this folder as a page, with the style and today's date."""
+    jinja2, folder = require("jinja2", "report", "the HTML page"), Path(__file__).parent
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    places, wires = aligned_wires(result.flat, result.circuit), _wires(result.original)
-    before = circuit_svg(_gates_before(result, called), wires, _words_before(result), link="gate-")
-    after = circuit_svg(_gates_after(result, called), wires, _words_after(result), order=places)
-    return str(
-        environment.get_template("page.html.j2").render(
-            title=_title(result) if title is None else title,
-            style=safe((folder / "page.css").read_text(encoding="utf-8")),
-            verdict=verdict(result),
-            versions=certificate.versions,
-            request=_request(result),
-            tiles=_tiles(result),
-            **_every_input(result, called),
-            summary=table_rows(result),
-            claims=[(line.startswith(" "), " ".join(line.split())) for line in claims(result)],
-            fates=_fates(result),
-            legend=safe(_legend(_limit(result))),
-            before=safe(before),
-            after=safe(after),
-            moved=", ".join(f"q{q} for q{p}" for q, p in places.items() if q != p),
-            figures=[figure | {"drawing": safe(figure["drawing"])} for figure in _figures(result, tradeoff)],
-            gates=[_gate_row(entry) for entry in result.plan],
-            glossary=GLOSSARY,
-            certificate=replace(certificate, files={}).to_json(),  # this page is one of the files
-        )
-    )
+    style = Drawing((folder / "page.css").read_text(encoding="utf-8"))
+    today = datetime.now(UTC).date().isoformat()
+    return str(environment.get_template(template).render(style=style, today=today, **shown))
 
 
 # -- gates ----------------------------------------------------------------------------------------------------------
 
 
-def _gates_before(result: PruneResult, names: Mapping[str, str]) -> list[DrawnGate]:
+def gates_before(result: PruneResult, names: Mapping[str, str]) -> list[DrawnGate]:
+    """The original's gates, each with its fate."""
     drawn = []
     for item, entry in zip(result.flat.data, result.plan, strict=True):
         what = _operation(result.original, item.operation, names)
@@ -113,7 +129,8 @@ def _gates_before(result: PruneResult, names: Mapping[str, str]) -> list[DrawnGa
     return drawn
 
 
-def _gates_after(result: PruneResult, names: Mapping[str, str]) -> list[DrawnGate]:
+def gates_after(result: PruneResult, names: Mapping[str, str]) -> list[DrawnGate]:
+    """The gates that are left."""
     circuit, drawn = result.circuit, []
     for k, item in enumerate(circuit.data):
         qubits = tuple(circuit.find_bit(q).index for q in item.qubits)
@@ -142,25 +159,28 @@ def _qubits(qubits: Sequence[int]) -> str:
     return ("qubit " if len(qubits) == 1 else "qubits ") + ", ".join(map(str, qubits))
 
 
-def _wires(task: Task) -> set[int]:
+def wires_of(task: Task) -> set[int]:
     """Qubits that are measured; those without gates or measurement are not drawn."""
     return {q for support in task.output_supports for q in support}
 
 
-def _words_before(result: PruneResult) -> str:
+def words_before(result: PruneResult) -> str:
+    """The original in words, for those who do not see the drawing."""
     gone = sum(entry.action in ("remove", "simplify") for entry in result.plan)
     return (
         f"The circuit before: {_count(len(result.plan), 'gate')}, {gone} of them struck out; the table of gates says so"
     )
 
 
-def _words_after(result: PruneResult) -> str:
+def words_after(result: PruneResult) -> str:
+    """The smaller circuit in words."""
     return f"The circuit after: {_count(result.circuit.size(), 'gate')}"
 
 
-def _title(result: PruneResult) -> str:
+def title_of(result: PruneResult, how: str) -> str:
+    """A heading from the circuit's name, if it was given one, and what became of it."""
     name = result.original.circuit.name
-    return "Pruned network" if COUNTED.fullmatch(name) else f"{name}, pruned"
+    return f"{'A network' if COUNTED.fullmatch(name) else name}, {how}"
 
 
 # -- sections -------------------------------------------------------------------------------------------------------
@@ -183,7 +203,8 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _tiles(result: PruneResult) -> list[tuple[str, str]]:
+def tiles_of(result: PruneResult) -> list[tuple[str, str]]:
+    """What stands in large letters: names and values."""
     certificate, circuits = result.certificate, (result.flat, result.circuit)
     tiles = [
         ("gates", _change(*(c.size() for c in circuits))),
@@ -191,7 +212,7 @@ def _tiles(result: PruneResult) -> list[tuple[str, str]]:
         ("depth", _change(*(c.depth() for c in circuits))),
     ]
     if result.accuracy is not None:
-        tiles.append(("accuracy", "\u00a0→\u00a0".join(f"{share:.4g}" for share in result.accuracy)))
+        tiles.append(("accuracy", " →\u00a0".join(f"{share:.4g}" for share in result.accuracy)))
     proven = (f"proven {deviation_name(result)}, at most", f"{certificate.largest_bound:.4g}")
     measured = (f"measured {deviation_name(result)}, at most", f"{certificate.largest_measured:.4g}")
     if (claim := certificate.every_input) is not None:
@@ -239,9 +260,9 @@ def _fates(result: PruneResult) -> str:
     )
 
 
-def _legend(limit: str) -> str:
+def legend_of(result: PruneResult) -> str:
     """The colour scale of d_q, and what strokes mean; markup."""
-    width, height, left = SCALE
+    limit, (width, height, left) = _limit(result), SCALE
     stops = scale_stops()
     gradient = "".join(f'<stop offset="{k / (len(stops) - 1):.4g}" stop-color="{c}"/>' for k, c in enumerate(stops))
     ticks = "".join(
@@ -276,8 +297,7 @@ def _legend(limit: str) -> str:
 
 def _figures(result: PruneResult, tradeoff: Sequence[TradeOffPoint]) -> list[dict[str, str]]:
     """Plots: title, drawing as markup, alternative text, and a note."""
-    certificate = result.certificate
-    figures = []
+    certificate, figures = result.certificate, []
     if tradeoff:
         rows = "; ".join(
             f"{p.setting} {p.value:.3g}: {p.gates} gates, {p.bound:.3g}, {p.measured:.3g}" for p in tradeoff
@@ -285,22 +305,33 @@ def _figures(result: PruneResult, tradeoff: Sequence[TradeOffPoint]) -> list[dic
         figures.append(
             {
                 "title": "Trade-off",
-                "drawing": inline_svg(partial(plot_tradeoff, result, tradeoff), "tradeoff"),
+                "drawing": Drawing(inline_svg(partial(plot_tradeoff, result, tradeoff), "tradeoff")),
                 "label": f"Gates left, proven bound and measured deviation. {rows}",
                 "note": f"The same task pruned at {len(tradeoff)} settings of {tradeoff[0].setting}.",
             }
         )
-    label = f"Per-sample deviations: measured at most {certificate.largest_measured:.4g}"
     samples, outputs = _count(len(certificate.samples), "sample"), _count(len(certificate.outputs), "output")
-    return [
-        *figures,
+    at_most_by = f"measured at most {certificate.largest_measured:.4g}"
+    figures.append(
         {
             "title": "Deviation of every sample",
-            "drawing": inline_svg(partial(plot_deviations, result), "deviations"),
-            "label": f"{label}, proven at most {certificate.largest_bound:.4g}",
+            "drawing": Drawing(inline_svg(partial(plot_deviations, result), "deviations")),
+            "label": f"Per-sample deviations: {at_most_by}, proven at most {certificate.largest_bound:.4g}",
             "note": f"{samples} that selection saw, {outputs}.",
-        },
-    ]
+        }
+    )
+    if can_be_run(result):
+        held = len(result.original.heldout)
+        seen = f", and {_count(held, 'sample')} that it never saw" if held else ""
+        figures.append(
+            {
+                "title": "Outputs before and after",
+                "drawing": Drawing(inline_svg(partial(plot_outputs, result), "outputs")),
+                "label": f"Every output after pruning against the same before: off the diagonal by {at_most_by}",
+                "note": f"{samples} that selection saw{seen}. On the diagonal nothing has changed.",
+            }
+        )
+    return figures
 
 
 def _gate_row(entry: PlanEntry) -> list[str]:

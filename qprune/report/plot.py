@@ -6,11 +6,12 @@ from typing import Any
 
 from qprune._checks import checked_choice
 from qprune.limits.frontier import Frontier
+from qprune.report.outputs import plot_outputs
 from qprune.report.plots import plot_deviations, plot_frontier
 from qprune.report.slices import plot_over_domain, plot_slice
-from qprune.results.result import PruneResult
+from qprune.results.result import PruneResult, checked_result
 
-SHOWN = {"samples": plot_deviations, "slice": plot_slice, "domain": plot_over_domain}
+SHOWN = {"samples": plot_deviations, "outputs": plot_outputs, "slice": plot_slice, "domain": plot_over_domain}
 
 
 def plot(found: PruneResult | Frontier, ax: Any = None, *, show: str = "samples") -> Any:
@@ -19,9 +20,10 @@ def plot(found: PruneResult | Frontier, ax: Any = None, *, show: str = "samples"
     Args:
         found: What `prune` or `frontier` returned.
         ax: matplotlib Axes; by default those of a new figure.
-        show: Of a result: "samples", every sample's measured deviation below its bound; "slice", the deviation along a
-            line through the worst input of the domain; "domain", which share of the domain's inputs moves an output by
-            more than what. The last two need a claim for every input (`qprune.everywhere`).
+        show: Of a result: "samples", every sample's measured deviation below its bound; "outputs", every output after
+            pruning against the same before; "slice", the deviation along a line through the worst input of the domain;
+            "domain", which share of the domain's inputs moves an output by more than what. The last two need a claim
+            for every input (`qprune.everywhere`).
 
     Returns:
         The Axes.
@@ -30,4 +32,4 @@ def plot(found: PruneResult | Frontier, ax: Any = None, *, show: str = "samples"
         OptionError: `show` is none of these, or there is no such claim.
     """
     checked_choice(show, "show", tuple(SHOWN))
-    return plot_frontier(found.results, ax) if isinstance(found, Frontier) else SHOWN[show](found, ax)
+    return plot_frontier(found.results, ax) if isinstance(found, Frontier) else SHOWN[show](checked_result(found), ax)

@@ -6,10 +6,11 @@ matplotlib is imported where it is used, so that `import qprune` stays light.
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Callable, Sequence
-from io import StringIO
+from io import BytesIO, StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from qiskit import QuantumCircuit
@@ -17,7 +18,7 @@ from qiskit.circuit import Gate
 
 from qprune._optional import require
 from qprune.errors import BundleError
-from qprune.results.result import PruneResult, deviation_name, two_qubit_gates
+from qprune.results.result import PruneResult, checked_result, deviation_name, two_qubit_gates
 from qprune.results.tradeoff import TradeOffPoint
 
 REMOVED, REPLACED, EXACT = "#c0392b", "#d68910", "#909497"  # colours of the drawing of the original
@@ -30,9 +31,39 @@ _THEME = {INK: "currentColor", MEASURED: "var(--measured)", BOUND: "var(--bound)
 SHOWN = 400  # points of the deviation plot; of more, that many evenly spaced ranks are drawn
 
 
-def draw(result: PruneResult) -> tuple[Any, Any]:
-    """matplotlib figures of the circuit before (removed gates coloured) and after."""
-    return _figure(_marked(result)), _figure(result.circuit)
+class Drawings(NamedTuple):
+    """matplotlib figures of a circuit before and after; notebooks show both."""
+
+    before: Any
+    after: Any
+
+    def _repr_html_(self) -> str:
+        return "".join(
+            f'<img alt="{name}" src="data:image/png;base64,{_png(f)}">' for name, f in self._asdict().items()
+        )
+
+
+def draw(result: PruneResult) -> Drawings:
+    """matplotlib figures of the circuit before (removed gates coloured) and after.
+
+    Args:
+        result: What `prune` returned.
+
+    Returns:
+        The two figures, `before` and `after`, which a notebook shows one below the other.
+
+    Raises:
+        OptionError: `result` is none.
+        MissingExtraError: The extra "report" is not installed.
+    """
+    checked_result(result)
+    return Drawings(_figure(_marked(result)), _figure(result.circuit))
+
+
+def _png(figure: Any) -> str:
+    stream = BytesIO()
+    figure.savefig(stream, format="png", dpi=DPI, bbox_inches="tight")
+    return b64encode(stream.getvalue()).decode()
 
 
 def save_drawings(result: PruneResult, folder: Path) -> None:
@@ -147,8 +178,10 @@ def plot_frontier(results: Sequence[PruneResult], ax: Any = None) -> Any:
     """
     ax = axes_of(ax)
     deviations = [r.certificate.largest_measured for r in results]
-    for count, marker, label in ((lambda c: c.size(), "o", "gates"), (two_qubit_gates, "s", "two-qubit gates")):
-        ax.plot([count(r.circuit) for r in results], deviations, marker=marker, markersize=4.5, label=label)
+    both = ((lambda c: c.size(), "o", MEASURED, "gates"), (two_qubit_gates, "s", BOUND, "two-qubit gates"))
+    for count, marker, colour, label in both:
+        sizes, style = [count(r.circuit) for r in results], {"marker": marker, "markersize": 4.5, "color": colour}
+        ax.plot(sizes, deviations, label=label, **style)
     _from_zero(ax, max(deviations))  # rounding is drawn as the zero it is
     ax.set_xlabel("gates left")
     ax.set_ylabel("largest measured deviation")

@@ -10,21 +10,22 @@ from pathlib import Path
 from typing import Any
 
 from qprune._files import read_json, tidy, whole_folder, write_whole
-from qprune.errors import BundleError, CertificateError, QpruneError
+from qprune.errors import BundleError, CertificateError, OptionError, QpruneError
 from qprune.limits.frontier import Frontier
+from qprune.report.front_page import front_page
 from qprune.report.page import page
 from qprune.report.plot import plot
 from qprune.report.plots import drawing_library, save_drawings, save_figure
 from qprune.results.hashes import circuit_hash, task_hash
 from qprune.results.manifest import CERTIFICATE, check_manifest, digests, read_certificate, seal
-from qprune.results.result import ACTIONS, PlanEntry, PruneResult, told_of
+from qprune.results.result import ACTIONS, PlanEntry, PruneResult, checked_result, told_of
 from qprune.results.tradeoff import TradeOffPoint
 from qprune.task.bundle import BUNDLE_FILES, CIRCUIT, read_circuit, read_circuit_file, write_task
 from qprune.task.circuit_file import circuit_text, is_same_text
 from qprune.task.task import Task
 from qprune.task.unitary_part import unitary_part
 
-FRONTIER = "frontier.png"
+FRONTIER = ("frontier.png", "frontier.html")
 FOR_PEOPLE = ("report.txt", "before.png", "after.png", "report.html")  # nothing is read back from these
 # Compared by what the circuits do: a gate may be written in other words when it was read.
 CIRCUIT_FILES = ("flat.json", "simplified.json", CIRCUIT)
@@ -39,16 +40,17 @@ RESULT_FILES = {
 
 
 def report(
-    result: PruneResult,
+    result: PruneResult | Frontier,
     path: str | Path,
     *,
     tradeoff: Sequence[TradeOffPoint] = (),
     title: str | None = None,
     names: Mapping[str, str] | None = None,
 ) -> None:
-    """Write one self-contained HTML page: drawings, table, plots, certificate.
+    """Write one self-contained HTML page: drawings, table, plots, certificate; of a front with a slider along it.
 
     Args:
+        result: What `prune` returned; or what `frontier` returned, of which only the title can be given.
         path: The file; an earlier one is replaced.
         tradeoff: What `qprune.trade_off(result)` returned, for the curve of gates against error.
         title: Heading; default: the circuit's name.
@@ -56,8 +58,14 @@ def report(
 
     Raises:
         BundleError: The file cannot be written.
+        OptionError: It is neither, or something that only a result's page shows is given with a front.
     """
-    write_whole(path, page(result, tradeoff=tradeoff, title=title, names=names))
+    if isinstance(result, Frontier):
+        if tradeoff or names:
+            raise OptionError("tradeoff and names go with one result, not with a front; give report(front[k], …)")
+        write_whole(path, front_page(result, title=title))
+    else:
+        write_whole(path, page(checked_result(result), tradeoff=tradeoff, title=title, names=names))
 
 
 def save(
@@ -81,6 +89,7 @@ def save(
             gate of a circuit cannot be stored.
         MissingExtraError: Drawings are wanted and the extra "report" is not installed.
     """
+    checked_result(result)
     if drawings:
         drawing_library()
     with whole_folder(folder, is_result, overwrite) as new:
@@ -226,7 +235,7 @@ def is_result(folder: Path) -> bool:
 
 
 def save_frontier(front: Frontier, folder: str | Path, *, overwrite: bool = False) -> None:
-    """Write a Pareto front whole or not at all: its results as 00, 01, … from the largest on, and `frontier.png`.
+    """Write a Pareto front whole or not at all: its results as 00, 01, … from the largest on, a plot and a page.
 
     Args:
         front: What `qprune.frontier` returned.
@@ -240,13 +249,16 @@ def save_frontier(front: Frontier, folder: str | Path, *, overwrite: bool = Fals
         for k, result in enumerate(front):
             (new / f"{k:02d}").mkdir()
             write_result(result, new / f"{k:02d}")
-        save_figure(plot(front), new / FRONTIER)
+        picture, slider = (new / name for name in FRONTIER)
+        save_figure(plot(front), picture)
+        links = [f"{k:02d}/report.html" for k in range(len(front))]
+        slider.write_text(front_page(front, links=links), encoding="utf-8")
 
 
 def is_frontier(folder: Path) -> bool:
     """Whether a folder holds a saved Pareto front and nothing else."""
     inside = list(folder.iterdir())
-    return bool(inside) and all(path.name == FRONTIER or (path.name.isdecimal() and is_result(path)) for path in inside)
+    return bool(inside) and all(path.name in FRONTIER or (path.name.isdecimal() and is_result(path)) for path in inside)
 
 
 def _pruned_task(original: Task, folder: Path) -> Task:

@@ -38,7 +38,11 @@ def read_certificate(folder: Path) -> Certificate:
     """
     path = folder / CERTIFICATE
     if not os.path.isfile(path):
-        raise BundleError(f"{folder} holds no {CERTIFICATE}; give a folder that `qprune prune --out` wrote")
+        inside = sorted(found.parent for found in folder.glob(f"*/{CERTIFICATE}")) if os.path.isdir(folder) else []
+        way_out = (
+            f"one of the results in it, such as {inside[0]}" if inside else "a folder that `qprune prune --out` wrote"
+        )
+        raise BundleError(f"{folder} holds no {CERTIFICATE}; give {way_out}")
     text = read_text(path)
     parse_json(text, str(path))
     try:

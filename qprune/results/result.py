@@ -13,6 +13,7 @@ from qiskit import QuantumCircuit
 
 from qprune._arrays import FloatArray
 from qprune._text import aligned, at_most, html_table
+from qprune.errors import OptionError
 from qprune.results.cautions import cautions_of
 from qprune.results.certificate import BOUND, EVERY_INPUT, Certificate
 from qprune.results.hashes import circuit_hash, record_hash, task_hash
@@ -133,6 +134,16 @@ class PruneResult:
             f"PruneResult({self.flat.size()} → {self.circuit.size()} gates, "
             f"bound {self.certificate.largest_bound:.4g}, measured {self.certificate.largest_measured:.4g})"
         )
+
+
+def checked_result(given: object) -> PruneResult:
+    """What was given, if it is a result."""
+    if not isinstance(given, PruneResult):
+        raise OptionError(
+            f"result must be what qprune.prune returned, got {type(given).__name__}; a pruned QNode has it as .result, "
+            "and its own save(…)"
+        )
+    return given
 
 
 def recorded(result: PruneResult) -> PruneResult:

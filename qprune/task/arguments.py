@@ -107,6 +107,8 @@ def checked_inputs(inputs: Any, params: tuple[Parameter, ...]) -> FloatArray:
         if width:
             raise TaskError(f"inputs is missing: the circuit has {width} input parameters; give shape (M, {width})")
         return np.zeros((1, 0))
+    if (columns := _columns(inputs)) is not None:
+        inputs = _by_name(inputs, columns, [p.name for p in params])
     array = _finite(inputs, "inputs", f"an array (M, {width})")
     if array.ndim == 1 and width == 1:
         array = array[:, None]
@@ -118,7 +120,33 @@ def checked_inputs(inputs: Any, params: tuple[Parameter, ...]) -> FloatArray:
     return array.copy()
 
 
+def _columns(given: Any) -> list[str] | None:
+    """Names of the columns of a DataFrame, of whatever library; None of anything else."""
+    return [str(name) for name in given.columns] if hasattr(given, "columns") and hasattr(given, "to_numpy") else None
+
+
+def _by_name(table: Any, columns: list[str], wanted: list[str]) -> FloatArray:
+    """A DataFrame's columns in the order of the parameters: by their names, or as they stand where none has one."""
+    named = [name for name in wanted if name in columns]
+    missing = [name for name in wanted if name not in columns]
+    twice = [name for name in columns if columns.count(name) > 1]
+    if twice or (named and missing) or (missing and len(columns) != len(wanted)):
+        what = f"two columns {twice[0]!r}" if twice else f"no column {missing[0]!r}"
+        raise TaskError(
+            f"inputs must have a column for each of the input parameters {', '.join(wanted)}, named like them, or as "
+            f"many columns with other names, which are taken in their order; it has {what} among "
+            f"{', '.join(columns)}: choose and rename them"
+        )
+    labels = dict(zip(columns, table.columns, strict=True))
+    taken = wanted if named else columns
+    each = [_finite(np.asarray(table[labels[name]]), f"inputs column {name!r}", "an array (M,)") for name in taken]
+    return np.column_stack(each) if each else np.zeros((len(table), 0))
+
+
 def checked_weights(weights: Any, params: tuple[Parameter, ...]) -> FloatArray:
+    if hasattr(weights, "to_dict") and getattr(weights, "ndim", 0) == 1:  # a Series; its index may name them
+        labelled = {str(name): value for name, value in weights.to_dict().items()}
+        weights = labelled if any(p.name in labelled for p in params) else weights
     if isinstance(weights, Mapping):
         named = {getattr(key, "name", str(key)): value for key, value in weights.items()}
         missing = [p.name for p in params if p.name not in named]

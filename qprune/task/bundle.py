@@ -69,7 +69,7 @@ def read_task(folder: Path, split: str | None) -> dict[str, Any]:
     try:
         observables = description["observables"]
         if observables is not None:
-            observables = [SparsePauliOp.from_list([(p, c) for p, c in terms]) for terms in observables]
+            observables = [_observable(terms) for terms in observables]
         # A pruned circuit may no longer use an input that its data still have.
         names = [name for name in description["input_params"] if circuit.has_parameter(name)]
         inputs, probabilities, labels = _read_inputs(folder / "inputs.csv", names, split)
@@ -88,6 +88,15 @@ def read_task(folder: Path, split: str | None) -> dict[str, Any]:
         if isinstance(error, BundleError):
             raise
         raise BundleError(f"{folder}: task.json or inputs.csv is not as docs/bundles.md says: {error!r}") from error
+
+
+def _observable(terms: Any) -> Any:
+    """One of `observables` as `Task` takes it: a label, a label with its coefficient, or a list of those."""
+    if isinstance(terms, str):
+        return terms
+    if len(terms) == 2 and isinstance(terms[0], str):
+        return (terms[0], float(terms[1]))
+    return SparsePauliOp.from_list([(p, c) for p, c in terms])
 
 
 def write_task(task: Bundled, folder: Path) -> None:
@@ -146,7 +155,9 @@ def read_circuit(folder: Path, known: Sequence[Parameter] = ()) -> QuantumCircui
     path = folder / "circuit.qasm"
     if not path.exists():
         raise BundleError(f"{folder} has no {CIRCUIT}, circuit.qpy or circuit.qasm")
-    return read_qasm(path)
+    circuit = read_qasm(path)
+    circuit.name = folder.resolve().name  # OpenQASM knows no names
+    return circuit
 
 
 def read_circuit_file(path: Path, known: Sequence[Parameter] = ()) -> QuantumCircuit:
@@ -192,7 +203,7 @@ def _read_inputs(path: Path, names: list[str], split: str | None) -> tuple[Any, 
         raise BundleError(f"{path} has no column {missing[0]!r}, which task.json names as an input parameter")
     inputs = np.array([[float(row[columns[name]]) for name in names] for row in rows]).reshape(len(rows), len(names))
     probabilities = [float(row[columns["probability"]]) for row in rows] if "probability" in columns else None
-    labels = [int(row[columns["label"]]) for row in rows] if "label" in columns else None
+    labels = [float(row[columns["label"]]) for row in rows] if "label" in columns else None
     return inputs, probabilities, labels
 
 

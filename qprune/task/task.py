@@ -51,9 +51,10 @@ class Task:
             letter is qubit 0) or matrix on all qubits, in any unit; None means the probabilities of the measured qubits
             (all, if none is measured).
         inputs: Shape (M, number of input parameters), radians or whatever the circuit expects; a single input
-            parameter also takes shape (M,). None for circuits without input, which have M = 1.
+            parameter also takes shape (M,). A DataFrame's columns go by the parameters' names, in their order if they
+            bear others. None for circuits without input, which have M = 1.
         input_params: Parameters (or their names) that carry inputs, in the order of the columns.
-        weights: Trained values, shape (P,) in the order of `weight_params`, or a mapping from parameter to value.
+        weights: Trained values, shape (P,) in the order of `weight_params`, or a mapping or Series by parameter.
         weight_params: Parameters (or names) of the weights; default: all that are not inputs, as in
             `circuit.parameters`.
         probabilities: p_i ≥ 0 of every sample, shape (M,), summing to one; default 1/M.

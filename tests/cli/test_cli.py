@@ -173,11 +173,16 @@ def test_frontier_writes_one_result_per_size(bundle, tmp_path, capsys):
     text = capsys.readouterr().out
     assert "two-qubit gates" in text
     assert (out / "frontier.png").stat().st_size > 1000
+    assert "frontier.html" in text
     assert main(["verify", str(out / "00")]) == SUCCESS
     assert (out / "01").is_dir()
     assert main(["frontier", bundle, "--no-refit", "--budgets", "0", "--out", str(out), "--force"]) == SUCCESS
     assert "and 1 results" in capsys.readouterr().out
-    assert {path.name for path in out.iterdir()} == {"00", "frontier.png"}  # nothing of the front before
+    assert {path.name for path in out.iterdir()} == {
+        "00",
+        "frontier.png",
+        "frontier.html",
+    }  # nothing of the front before
 
 
 def test_installed_command_shows_no_progress_bar_off_a_terminal():

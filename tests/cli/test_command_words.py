@@ -56,6 +56,27 @@ def test_errors_name_flags(bundle, arguments, words, capsys):
     assert not re.search(r"=True|\w\(0", said)
 
 
+def test_reference_networks_go_by_their_names(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["suggest", "planted-5q"]) == SUCCESS
+    assert "budget" in capsys.readouterr().out
+    assert main(["suggest", "planted5q"]) == UNUSABLE
+    assert "no task bundle at planted5q" in (said := last_error(capsys))
+    assert "did you mean planted-5q?" in said
+    (tmp_path / "planted-5q").mkdir()  # a folder comes first
+    assert main(["suggest", "planted-5q"]) == UNUSABLE
+    assert "planted-5q/task.json" in last_error(capsys)
+
+
+def test_of_a_folder_of_results_one_is_named(bundle, tmp_path, capsys):
+    front = tmp_path / "front"
+    assert main(["prune", bundle, "--measured", "0.1", "--out", str(front / "00"), "--tradeoff", "0"]) == SUCCESS
+    capsys.readouterr()
+    for command in ("verify", "show"):
+        assert main([command, str(front)]) == UNUSABLE
+        assert f"give one of the results in it, such as {front / '00'}" in last_error(capsys)
+
+
 @pytest.mark.parametrize(
     ("limit", "way_out"), [("--everywhere", "use --measured"), ("--accuracy", "or use --measured")]
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b64decode
 from html.parser import HTMLParser
 
 import numpy as np
@@ -11,7 +12,7 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
 
 import qprune
-from qprune import Domain, Everywhere, Measured, Proven, Task, prune
+from qprune import Domain, Everywhere, Measured, Proven, Task, draw, prune
 from qprune.results.result import verdict
 
 NAME = "<b>x & y</b>"
@@ -95,3 +96,16 @@ def test_nothing_removed_and_no_inputs():
     result = prune(Task(circuit, "Z"), Measured(1e-3))
     assert verdict(result) == "Nothing could be removed; no output changes by more than 0: measured."
     assert "total variation" in verdict(prune(Task(circuit), Measured(1e-3)))
+
+
+def test_drawings_are_two_pictures():
+    from matplotlib import pyplot
+
+    circuit = QuantumCircuit(1)
+    circuit.ry(1.0, 0)
+    drawings = draw(prune(Task(circuit, "Z"), Measured(1e-3)))
+    found = re.findall(r'<img alt="(\w+)" src="data:image/png;base64,([^"]+)">', drawings._repr_html_())
+    assert [name for name, _ in found] == ["before", "after"]
+    assert all(b64decode(data).startswith(b"\x89PNG") for _, data in found)
+    for figure in drawings:
+        pyplot.close(figure)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from qiskit import QuantumCircuit, qasm3, qpy
 from qiskit.circuit import Parameter
+from qiskit.quantum_info import SparsePauliOp
 from small_task import final, make
 
 from qprune import BundleError, Task, TaskError
@@ -202,6 +203,21 @@ def test_a_table_from_a_spreadsheet(tmp_path):
     task = Task.load(folder)
     assert task.inputs.tolist() == [[0.1], [0.2]]
     assert task.labels.tolist() == [1, -1]
+
+
+@pytest.mark.parametrize("given", ["ZZ", ["ZZ", 2.0], [["ZZ", 2.0]]])
+def test_an_observable_of_one_word_may_be_its_label(given, tmp_path):
+    factor = 1.0 if given == "ZZ" else 2.0
+    assert Task.load(written(tmp_path / "b", observables=[given])).observables == (SparsePauliOp("ZZ", factor),)
+
+
+def test_labels_may_be_written_as_fractions_and_those_of_other_classes_are_told_what_to_do(tmp_path):
+    folder = written(tmp_path / "b")
+    (folder / "inputs.csv").write_text("x0,label\n0.1,1.0\n0.2,-1.0\n")
+    assert Task.load(folder).labels.tolist() == [1, -1]
+    (folder / "inputs.csv").write_text("x0,label\n0.1,1\n0.2,0\n")
+    with pytest.raises(TaskError, match=r"labels must be -1 or 1.*for classes 0 and 1 give 2\*labels - 1"):
+        Task.load(folder)
 
 
 def test_an_input_with_the_name_of_another_column_is_refused(tmp_path):
