@@ -172,7 +172,7 @@ MODES = (
 )
 
 
-@pytest.mark.thinned(12)
+@pytest.mark.thinned(24)
 @pytest.mark.parametrize(("limit", "options"), MODES)
 @pytest.mark.parametrize("size", [1.0, 1.7e9, 1e12, 1e15])
 def test_timestamps_and_huge_weights(size, limit, options):

@@ -86,7 +86,7 @@ LIMITS = st.one_of(
 KINDS = st.sampled_from(("identity", "clifford", "class", "local"))
 
 
-@settings(max_examples=examples(60), **COMMON)
+@settings(max_examples=examples(32), **COMMON)
 @given(tasks(), LIMITS, KINDS, st.sampled_from((-60, -31, -7, 9, 40)))
 def test_pruning_is_equivariant_to_the_last_bit(task, limit, kind, power):
     """Powers of two round nothing, so nothing at all may change but the exponents."""
@@ -120,6 +120,7 @@ def test_pruning_is_equivariant(scale, limit, options, observables):
     verify(other, result)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("power", [-60, 40])
 def test_refit_is_equivariant(power):
     """Levenberg-Marquardt, saliencies and what is predicted for blocks of gates know no unit."""
