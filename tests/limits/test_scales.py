@@ -107,7 +107,7 @@ MODES = (
 )
 
 
-@pytest.mark.thinned(12)
+@pytest.mark.thinned(24)
 @pytest.mark.parametrize("scale", DECIMAL)
 @pytest.mark.parametrize(("limit", "options"), MODES[:4])
 @pytest.mark.parametrize("observables", ["ZZI", SUMS], ids=["word", "sums"])
@@ -132,7 +132,7 @@ def test_refit_is_equivariant(power):
     np.testing.assert_array_equal(first.task.weights, second.task.weights)
 
 
-@pytest.mark.thinned(12)
+@pytest.mark.thinned(24)
 @pytest.mark.parametrize(("limit", "options"), MODES)
 @pytest.mark.parametrize("power", [-30, 30])
 def test_weights_in_any_unit(limit, options, power):

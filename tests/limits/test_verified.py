@@ -104,7 +104,7 @@ def deviations(result):
 # -- the budget ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.thinned(12)
+@pytest.mark.thinned(18)
 @pytest.mark.parametrize("options", MODES, ids=lambda o: "-".join(map(str, o.values())))
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_budget_is_kept_on_every_sample(name, options):

@@ -28,7 +28,7 @@ def test_all_bundles_are_there():
     ]
 
 
-@pytest.mark.thinned(9)
+@pytest.mark.thinned(18)
 @pytest.mark.parametrize("name", BUNDLES)
 def test_recorded_accuracy_or_energy_is_that_of_the_circuit(name):
     """Recomputed from the files alone with quantum_info."""
