@@ -7,6 +7,8 @@ import subprocess
 from functools import cache
 from html import escape, unescape
 from html.parser import HTMLParser
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import matplotlib as mpl
 import numpy as np
@@ -81,6 +83,7 @@ class Page(HTMLParser):
 
     def __init__(self, text):
         super().__init__()
+        self.text = text
         self.diagrams, self.tables, self.attributes, self.tags = [], {}, [], []
         self.title, self.texts, self.open, self._gate, self._cell = "", [], [], None, None
         self.feed(text)
@@ -136,14 +139,20 @@ def read(result, tmp_path, **options):
     return Page((tmp_path / "page.html").read_text(encoding="utf-8"))
 
 
+@cache
+def page_of(case, curve_of=None):
+    """The page of a result, with the curve of another where one is named, made once."""
+    with TemporaryDirectory() as folder:
+        return read(pruned(case), Path(folder), **({} if curve_of is None else {"tradeoff": curve(curve_of)}))
+
+
 # -- the page ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.thinned(3)
 @pytest.mark.parametrize("case", CASES)
-def test_the_page_shows_every_gate_and_strikes_those_that_went(case, tmp_path):
-    result = pruned(case)
-    page = read(result, tmp_path)
+def test_the_page_shows_every_gate_and_strikes_those_that_went(case):
+    result, page = pruned(case), page_of(case)
     assert not page.open
     before, after = page.diagrams
     assert [int(g["data-gate"]) for g in before] == [entry.index for entry in result.plan]
@@ -160,9 +169,8 @@ def test_the_page_shows_every_gate_and_strikes_those_that_went(case, tmp_path):
 
 @pytest.mark.thinned(2)
 @pytest.mark.parametrize("case", CASES)
-def test_the_tables_say_what_the_result_says(case, tmp_path):
-    result = pruned(case)
-    page = read(result, tmp_path)
+def test_the_tables_say_what_the_result_says(case):
+    result, page = pruned(case), page_of(case)
     assert [tuple(row) for row in page.tables["summary"]] == table_rows(result)
     header, *rows = page.tables["gates"]
     assert header[0] == "gate"
@@ -184,31 +192,29 @@ def test_the_tables_say_what_the_result_says(case, tmp_path):
 
 @pytest.mark.thinned(2)
 @pytest.mark.parametrize("case", CASES)
-def test_the_page_holds_the_whole_certificate(case, tmp_path):
-    result = pruned(case)
-    page = read(result, tmp_path)
+def test_the_page_holds_the_whole_certificate(case):
+    result, page = pruned(case), page_of(case)
     held = next(text for text in page.texts if '"format": "qprune-certificate' in text)
     assert Certificate.from_json(held) == result.certificate
 
 
 @pytest.mark.thinned(3)
 @pytest.mark.parametrize("case", CASES)
-def test_the_page_fetches_nothing_and_runs_nothing(case, tmp_path):
-    page = read(pruned(case), tmp_path, tradeoff=curve("energy"))
+def test_the_page_fetches_nothing_and_runs_nothing(case):
+    page = page_of(case, "energy")
     assert not {"script", "link", "img", "iframe", "object", "embed", "base", "form"} & set(page.tags)
     for tag, name, value in page.attributes:
         assert not name.startswith("on")
         if name in ("src", "href", "xlink:href", "action", "data"):
             assert value.startswith("#"), (tag, name, value)
         assert not re.search(r"url\((?!#)", value or ""), value
-    text = (tmp_path / "page.html").read_text(encoding="utf-8")
-    assert "default-src 'none'" in text
-    assert "@import" not in text
-    assert not re.search(r"(?:src|href)\s*=\s*[\"']?(?:https?:)?//", text)
+    assert "default-src 'none'" in page.text
+    assert "@import" not in page.text
+    assert not re.search(r"(?:src|href)\s*=\s*[\"']?(?:https?:)?//", page.text)
 
 
-def test_ids_are_unique_and_references_lead_to_them(tmp_path):
-    page = read(pruned("energy"), tmp_path, tradeoff=curve("energy"))
+def test_ids_are_unique_and_references_lead_to_them():
+    page = page_of("energy", "energy")
     ids = [value for _, name, value in page.attributes if name == "id"]
     assert len(ids) == len(set(ids))
     for _, name, value in page.attributes:
@@ -219,7 +225,7 @@ def test_ids_are_unique_and_references_lead_to_them(tmp_path):
 
 
 def test_names_cannot_break_out(tmp_path):
-    page = read(pruned("hostile"), tmp_path)
+    page = page_of("hostile")
     assert page.title.startswith(HOSTILE)
     assert any(HOSTILE in gate["note"] for gate in page.diagrams[0])
     titled = read(pruned("energy"), tmp_path, title=HOSTILE)
@@ -227,8 +233,8 @@ def test_names_cannot_break_out(tmp_path):
     assert "script" not in titled.tags
 
 
-def test_everything_drawn_has_a_text_for_those_who_do_not_see_it(tmp_path):
-    page = read(pruned("energy"), tmp_path, tradeoff=curve("energy"))
+def test_everything_drawn_has_a_text_for_those_who_do_not_see_it():
+    page = page_of("energy", "energy")
     roles = [(tag, value) for tag, name, value in page.attributes if name == "role" and value == "img"]
     labels = [value for tag, name, value in page.attributes if name == "aria-label" and tag in ("svg", "figure")]
     assert len(roles) == len(labels) == 5  # two circuits, the scale, two plots
@@ -239,10 +245,9 @@ def test_everything_drawn_has_a_text_for_those_who_do_not_see_it(tmp_path):
     assert ("html", "lang", "en") in page.attributes
 
 
-def test_the_curve_is_there_only_when_given(tmp_path):
-    result = pruned("energy")
-    assert "Trade-off" not in "".join(read(result, tmp_path).texts)
-    assert "Trade-off" in "".join(read(result, tmp_path, tradeoff=curve("energy")).texts)
+def test_the_curve_is_there_only_when_given():
+    assert "Trade-off" not in "".join(page_of("energy").texts)
+    assert "Trade-off" in "".join(page_of("energy", "energy").texts)
 
 
 def test_the_same_result_gives_the_same_bytes(tmp_path):
