@@ -30,7 +30,7 @@ MOLECULES: dict[str, dict[str, Any]] = {
 def main(short: bool = False) -> dict[str, dict[str, float]]:
     """Train, prune and compare with exact diagonalisation; returns the numbers it prints, by molecule."""
     names = ["H2"] if short else list(MOLECULES)
-    found = {name: pruned_molecule(name, steps=60 if short else 150) for name in names}
+    found = {name: pruned_molecule(name, steps=40 if short else 150) for name in names}
     columns = list(next(iter(found.values())))
     print("".join(f"{c:>22}" for c in ("molecule", *columns)))
     for name, numbers in found.items():

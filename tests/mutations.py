@@ -7,7 +7,6 @@ mean: JSON is changed leaf by leaf, tables cell by cell, archives array by array
 
 from __future__ import annotations
 
-import copy
 import csv
 import io
 import json
@@ -15,6 +14,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +35,13 @@ class Mutation:
         file: The file it is about, relative to the result's folder.
         field: The field within it, indices left out: `plan[].action`; "" for the file as a whole.
         change: What was done.
-        contents: The new bytes by file; None takes a file away.
+        contents: The new bytes by file, or what makes them, as few of all forgeries are tried; None takes a file away.
     """
 
     file: str
     field: str
     change: str
-    contents: Mapping[str, bytes | None]
+    contents: Mapping[str, bytes | Callable[[], bytes] | None]
 
     def __str__(self) -> str:
         return f"{self.file}: {self.field or 'as a whole'}: {self.change}"
@@ -56,7 +56,7 @@ def mutations(folder: Path | str) -> Iterator[Mutation]:
     for name, data in files.items():
         kind = {".json": _json, ".csv": _table, ".npz": _archive}.get(Path(name).suffix)
         for field, change, new in kind(data) if kind else ():
-            if new != data:
+            if new != data:  # of JSON only values that differ are listed
                 yield Mutation(name, field, change, {name: new})
         for change, new in _bytes(data):
             yield Mutation(name, "", change, {name: new})
@@ -117,8 +117,9 @@ def _read(path: Path) -> bytes | None:
     return path.read_bytes() if path.exists() else None
 
 
-def _write(folder: Path, contents: Mapping[str, bytes | None]) -> None:
-    for name, data in contents.items():
+def _write(folder: Path, contents: Mapping[str, bytes | Callable[[], bytes] | None]) -> None:
+    for name, new in contents.items():
+        data = new() if callable(new) else new
         if data is None:
             (folder / name).unlink(missing_ok=True)
         else:
@@ -129,21 +130,30 @@ def _write(folder: Path, contents: Mapping[str, bytes | None]) -> None:
 # -- JSON, leaf by leaf -------------------------------------------------------------------------------------------
 
 
-def _json(data: bytes) -> Iterator[tuple[str, str, bytes]]:
+def _json(data: bytes) -> Iterator[tuple[str, str, bytes | Callable[[], bytes]]]:
     document = json.loads(data)
     for path in _paths(document):
-        for change, new in _changed(_at(document, path)):
-            forged = copy.deepcopy(document)
-            if path:
-                _at(forged, path[:-1])[path[-1]] = new
-            else:
-                forged = new
-            yield _field(path), change, _dumped(forged)
+        value = _at(document, path)
+        for change, new in _changed(value):
+            if new != value:
+                yield _field(path), change, partial(_with, data, path, new)
         if path:
-            forged = copy.deepcopy(document)
-            del _at(forged, path[:-1])[path[-1]]
-            yield _field(path), "taken out", _dumped(forged)
+            yield _field(path), "taken out", partial(_without, data, path)
     yield "", "written on one line", json.dumps(document, ensure_ascii=False).encode()
+
+
+def _with(data: bytes, path: tuple[Any, ...], new: Any) -> bytes:
+    """The document with another value at a path."""
+    forged = json.loads(data)
+    if path:
+        _at(forged, path[:-1])[path[-1]] = new
+    return _dumped(forged if path else new)
+
+
+def _without(data: bytes, path: tuple[Any, ...]) -> bytes:
+    forged = json.loads(data)
+    del _at(forged, path[:-1])[path[-1]]
+    return _dumped(forged)
 
 
 def _paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from math import isfinite, sqrt
 from numbers import Real
 from pathlib import Path
@@ -274,10 +275,18 @@ def calibrate(
     return NoiseCalibration(None, float(beta), float(gamma), shots, _layout(layout, device), GateNoises(device))
 
 
+@lru_cache(maxsize=4)
+def _snapshot(name: str) -> Device:
+    """The device of a snapshot: its numbers stay what they are, so channels once worked out serve every calibration."""
+    return _device(resolve(name))
+
+
 def _device(noise: object) -> Device:
     if isinstance(noise, str | Path):
         found = resolve(noise)
-        return _device(found) if isinstance(found, BackendV2) else ModelDevice(read_model(found), found.stem)
+        if isinstance(found, BackendV2):
+            return _snapshot(str(noise))
+        return ModelDevice(read_model(found), found.stem)
     if isinstance(noise, NoiseModel):
         return ModelDevice(noise, "Aer noise model")
     if isinstance(noise, Target):

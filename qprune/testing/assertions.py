@@ -41,7 +41,9 @@ def assert_holds(result: Any) -> VerificationReport:
 
     Example:
         >>> import qprune
-        >>> result = qprune.prune(qprune.load_network("reupload-2q"), qprune.Measured(0.05))
+        >>> from qiskit.circuit.library import efficient_su2
+        >>> task = qprune.Task(efficient_su2(2, reps=1), "ZZ", weights=[0.01] * 8)
+        >>> result = qprune.prune(task, qprune.Measured(0.05))
         >>> len(assert_holds(result).checks) > 10
         True
     """

@@ -31,9 +31,10 @@ def inputs(task: Task, *, domain: Domain | str | None = None) -> Any:
 
     Example:
         >>> import qprune
-        >>> from hypothesis import find
+        >>> from hypothesis import Phase, find, settings
         >>> task = qprune.load_network("reupload-2q")
-        >>> bool(find(inputs(task), lambda x: True)[0] >= task.inputs.min())
+        >>> first = find(inputs(task), lambda x: True, settings=settings(phases=[Phase.generate]))
+        >>> bool(first[0] >= task.inputs.min())
         True
     """
     strategies = require("hypothesis.strategies", "testing", "qprune.testing.inputs")
@@ -69,8 +70,8 @@ def tasks(*, max_qubits: int = 3, max_gates: int = 12, max_samples: int = 4) -> 
         MissingExtraError: Hypothesis is not installed.
 
     Example:
-        >>> from hypothesis import find
-        >>> find(tasks(max_qubits=1), lambda task: True).num_qubits
+        >>> from hypothesis import Phase, find, settings
+        >>> find(tasks(max_qubits=1), lambda task: True, settings=settings(phases=[Phase.generate])).num_qubits
         1
     """
     st = require("hypothesis.strategies", "testing", "qprune.testing.tasks")

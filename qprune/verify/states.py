@@ -8,13 +8,14 @@ makes certificates, beyond the task.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 import psutil
 from numpy.typing import NDArray
 from qiskit import QuantumCircuit
-from qiskit.quantum_info import Statevector
+from qiskit.quantum_info import Pauli, Statevector
 
 from qprune._arrays import FloatArray
 from qprune._progress import bar
@@ -30,6 +31,7 @@ Replacements = Mapping[int, ComplexArray | None]
 
 PRODUCT = 1e-12  # singular values of a unitary below are zero: as much as an exact simplification may spend on a gate
 COPIES = 6  # statevectors alive at a time, besides those of the outputs' light cones
+KEPT_ENTRIES = 2**20  # of all Pauli words together, up to which their matrices are kept from state to state: 24 MiB
 
 
 class Found(NamedTuple):
@@ -84,26 +86,29 @@ def simulate(
             f"verifying a circuit on {len(used)} qubits needs {needed / 2**30:.3g} GiB of memory and "
             f"{free / 2**30:.3g} GiB are free; use a machine with more memory"
         )
+    first, middle, last = (_Gates(each, used) for each in (task, simplified, pruned))
     rows = []
     for i in bar("verifying", "sample", progress, of=range(task.num_samples)):
-        state, rewritten = _zero(len(used)), dict.fromkeys(choices, _zero(len(used)))
+        # Where nothing is replaced the state stays what it is.
+        state, rewritten = _zero(len(used)), {choice: _zero(len(used)) for choice in choices if any(choice)}
         deformed, angle = np.zeros((2, len(by)))
-        for k, (gate, places) in enumerate(gates_on(simplified.bound_circuit(i), used)):
-            after, j = run_gates(gate, state), at.get(k)
+        for k, (gate, places) in enumerate(middle.of(i)):
+            beyond, j = run_gates(gate, state), at.get(k)
             other_gate = gate
             if j is not None:
                 other_gate = [] if (matrix := by[k]) is None else [(matrix, tuple(sorted(places)))]
-                angle[j] = _angle(after, run_gates(other_gate, state))
+                angle[j] = _angle(beyond, run_gates(other_gate, state))
                 mixed = state if q_inverse[j] == 1 else _deform(state, places, float(q_inverse[j]))
                 deformed[j] = 2 * np.sin(_angle(run_gates(gate, mixed), run_gates(other_gate, mixed)) / 2)
             for choice, other in rewritten.items():
                 rewritten[choice] = run_gates(gate if j is None or not choice[j] else other_gate, other)
-            state = after
-        made = {choice: _angle(state, other) for choice, other in rewritten.items()}
-        finals = _final(task, i, used), state, rewritten[everything], _final(pruned, i, used)
-        (original, spread), (exact, _), (replayed, _), (final, _) = map(outputs.of, finals)
-        deviations = (outputs.deviation(*pair) for pair in ((original, exact), (original, final), (replayed, final)))
-        means = (values if task.observables is not None else values[:0] for values in (original, final))
+            state = beyond
+        made = {choice: _angle(state, rewritten.get(choice, state)) for choice in choices}
+        final = state if pruned is simplified else last.final(i)
+        finals = first.final(i), state, rewritten.get(everything, state), final
+        (original, spread), (exact, _), (replayed, _), (after, _) = map(outputs.of, finals)
+        deviations = (outputs.deviation(*pair) for pair in ((original, exact), (original, after), (replayed, after)))
+        means = (values if task.observables is not None else values[:0] for values in (original, after))
         rows.append((*deviations, *means, spread, deformed, angle, [made[c] for c in (everything, *cones)]))
     return Found._make([*(np.array(column).T for column in zip(*rows, strict=True)), 0.0, np.zeros(len(by)), 0.0])
 
@@ -192,26 +197,48 @@ def _zero(num_qubits: int) -> ComplexArray:
     return state
 
 
-def _final(task: Task, sample: int, used: list[int]) -> ComplexArray:
-    state = _zero(len(used))
-    for gate, _ in gates_on(task.bound_circuit(sample), used):
-        state = run_gates(gate, state)
-    return state
+class _Gates:
+    """A task's circuit as `gates_on` gives it, sample by sample; gates that no input enters are made once."""
+
+    def __init__(self, task: Task, used: list[int]) -> None:
+        self.task, self.num_qubits, position = task, len(used), {q: j for j, q in enumerate(used)}
+        self.operations = [item.operation for item in task.circuit.data]
+        self.places = [tuple(position[q] for q in indices(task.circuit, item)) for item in task.circuit.data]
+        self.fixed = [
+            None if any(map(task.has_inputs, operation.params)) else self._made(operation, places)
+            for operation, places in zip(self.operations, self.places, strict=True)
+        ]
+
+    def _made(self, operation: Any, places: tuple[int, ...], inputs: FloatArray | None = None) -> Pieces:
+        return list(_pieces(self.task.bound_operation(operation, inputs), places))
+
+    def of(self, sample: int) -> Iterator[tuple[Pieces, tuple[int, ...]]]:
+        inputs = self.task.inputs[sample]
+        for operation, places, fixed in zip(self.operations, self.places, self.fixed, strict=True):
+            yield self._made(operation, places, inputs) if fixed is None else fixed, places
+
+    def final(self, sample: int) -> ComplexArray:
+        state = _zero(self.num_qubits)
+        for gate, _ in self.of(sample):
+            state = run_gates(gate, state)
+        return state
 
 
 def run_gates(pieces: Pieces, state: ComplexArray) -> ComplexArray:
     num_qubits = state.size.bit_length() - 1
     for matrix, places in pieces:
-        axes = _axes(places, num_qubits)
-        moved = matrix @ state.reshape((2,) * num_qubits).transpose(axes).reshape(len(matrix), -1)
-        state = moved.reshape((2,) * num_qubits).transpose(np.argsort(axes)).reshape(-1)
+        there, back = _axes(places, num_qubits)
+        moved = matrix @ state.reshape((2,) * num_qubits).transpose(there).reshape(len(matrix), -1)
+        state = moved.reshape((2,) * num_qubits).transpose(back).reshape(-1)
     return state
 
 
-def _axes(places: Sequence[int], num_qubits: int) -> list[int]:
-    """Axes of a state's tensor with those of `places` in front, the first place least significant among them."""
+@lru_cache(maxsize=4096)
+def _axes(places: tuple[int, ...], num_qubits: int) -> tuple[list[int], list[int]]:
+    """Axes of a state's tensor with those of `places` in front, the first place least significant; and the way back."""
     front = [num_qubits - 1 - q for q in reversed(places)]
-    return front + [axis for axis in range(num_qubits) if axis not in front]
+    there = front + [axis for axis in range(num_qubits) if axis not in front]
+    return there, np.argsort(there).tolist()
 
 
 def _deform(state: ComplexArray, places: Sequence[int], q_inverse: float) -> ComplexArray:
@@ -233,15 +260,20 @@ class _Outputs:
 
     def __init__(self, task: Task, used: list[int]) -> None:
         self.places = [used.index(q) for q in task.measured_qubits] if task.observables is None else None
-        self.observables = [restricted(without_identity(o)[1], used) for o in task.observables or ()]
+        observables = [restricted(without_identity(o)[1], used) for o in task.observables or ()]
+        kept = sum(map(len, observables)) << len(used) <= KEPT_ENTRIES
+        self.words = [
+            [(c, word.to_matrix(sparse=True) if kept else word) for word, c in zip(o.paulis, o.coeffs, strict=True)]
+            for o in observables
+        ]
 
     def of(self, state: ComplexArray) -> tuple[FloatArray, FloatArray]:
         """⟨O_r⟩ without the identity's part and σ_r, or the distribution and nothing."""
         if self.places is not None:
             return Statevector(state).probabilities(self.places), np.zeros(0)
         images = [
-            sum(c * (word.to_matrix(sparse=True) @ state) for word, c in zip(o.paulis, o.coeffs, strict=True))
-            for o in self.observables
+            sum(c * ((word.to_matrix(sparse=True) if isinstance(word, Pauli) else word) @ state) for c, word in words)
+            for words in self.words
         ]
         means = np.array([np.vdot(state, image).real for image in images])
         return means, np.array([np.linalg.norm(o - m * state) for o, m in zip(images, means, strict=True)])

@@ -12,14 +12,13 @@ from benchmarks.__main__ import main
 from benchmarks.records import append, can_measure_memory, peak_memory, read, rows_of
 from benchmarks.scaling import Config, network, plain_pass
 
-pytestmark = pytest.mark.xdist_group("benchmarks")  # one worker, so that the rows are measured once
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A folder with the rows of one quick run."""
+    """A folder with the row of one small size."""
     target = tmp_path_factory.mktemp("results")
-    assert main(["scaling", "--quick", "--out", str(target / "scaling.jsonl")]) == 0
+    size = ["--qubits", "3", "--samples", "2", "--repeat", "2"]
+    assert main(["scaling", *size, "--out", str(target / "scaling.jsonl")]) == 0
     return target
 
 
@@ -31,6 +30,7 @@ def test_a_row_has_ratios_parts_and_provenance(folder):
     (row,) = rows_in(folder)
     assert row["benchmark"] == "scaling"
     assert set(row["config"]) == {"qubits", "samples", "layers", "threads"}
+    assert (row["config"]["qubits"], row["config"]["samples"]) == (3, 2)
     assert row["repeat"] % 2 == 0
     for part in ("prune", "prefix", "windows", "final", "rest"):
         spread = row["over_plain"][part]
@@ -45,14 +45,6 @@ def test_a_row_has_ratios_parts_and_provenance(folder):
     assert all(key in row for key in ("seed", "commit", "date", "load_1min"))
 
 
-@pytest.mark.soak
-def test_sizes_can_be_chosen(tmp_path):
-    out = tmp_path / "scaling.jsonl"
-    assert main(["scaling", "--qubits", "2", "--samples", "3", "--repeat", "1", "--out", str(out)]) == 0
-    (row,) = map(json.loads, out.read_text().splitlines())
-    assert (row["config"]["qubits"], row["config"]["samples"]) == (2, 3)
-
-
 def test_tables_and_plots_are_made_from_the_rows(folder):
     assert main(["tables", "--results", str(folder)]) == 0
     (row,) = rows_in(folder)
@@ -64,7 +56,9 @@ def test_tables_and_plots_are_made_from_the_rows(folder):
 
 
 @pytest.mark.soak
-def test_wide_circuits_have_rows_and_a_table_of_their_own(folder):
+def test_wide_circuits_have_rows_and_a_table_of_their_own(tmp_path):
+    folder = tmp_path
+    assert main(["scaling", "--quick", "--out", str(folder / "scaling.jsonl")]) == 0
     row = json.loads((folder / "wide.jsonl").read_text())
     assert row["measured"] <= row["bound"] <= 0.05
     assert row["gates_left"] < row["gates"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from multiprocessing import get_context
 
 import numpy as np
 import pytest
@@ -16,8 +17,6 @@ from benchmarks.peers import chains, measure, sides, tools
 from benchmarks.peers.circuits import FAMILIES, ansatz
 from benchmarks.peers.measure import Compiled
 from benchmarks.peers.run import FAIR, SIDES, Worker
-
-pytestmark = pytest.mark.xdist_group("peers")
 
 
 def network(observables=("IIZ", "ZIY")):
@@ -241,6 +240,8 @@ def test_rows_and_tables(tmp_path):
 
 
 def test_what_takes_too_long_is_stopped_and_what_is_absent_is_named(tmp_path, monkeypatch):
+    # A copy of this process has imported everything already.
+    monkeypatch.setattr("benchmarks.peers.run.get_context", lambda kind: get_context("fork"))
     with Worker() as worker:
         assert worker.run((FAIR, "quick-3", "Qiskit O3"), 0) == ([], "not run: over 0 s")
     monkeypatch.delenv(sides.SQULEARN, raising=False)

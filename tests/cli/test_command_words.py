@@ -163,7 +163,8 @@ def test_a_new_bundle_is_kept_unless_forced(bundle, capsys):
     assert set(Task.load(bundle).labels) == {-1, 1}
 
 
-def test_the_doctor_names_versions_and_tests_itself(capsys):
+def test_the_doctor_names_versions_and_tests_itself(bundle, monkeypatch, capsys):
+    monkeypatch.setattr("qprune.cli.setup.load_network", lambda name: Task.load(bundle))  # smaller
     assert main(["doctor", "--json"]) == SUCCESS
     told = json.loads(capsys.readouterr().out)
     assert told["qprune"] == qprune.__version__

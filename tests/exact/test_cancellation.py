@@ -198,7 +198,7 @@ def is_no_half(task, result, budget):
             assert bound > budget, f"gate {k} is half of a ladder"
 
 
-@pytest.mark.thinned(4)
+@pytest.mark.thinned(6)
 @pytest.mark.parametrize("seed", range(12))
 @pytest.mark.parametrize("name", PLAIN)
 @pytest.mark.parametrize("window", [0, "auto"])

@@ -172,7 +172,7 @@ MODES = (
 )
 
 
-@pytest.mark.thinned(12)
+@pytest.mark.thinned(48)
 @pytest.mark.parametrize(("limit", "options"), MODES)
 @pytest.mark.parametrize("size", [1.0, 1.7e9, 1e12, 1e15])
 def test_timestamps_and_huge_weights(size, limit, options):
@@ -239,7 +239,7 @@ def test_gates_that_add_their_angles_are_refused(gate):
     check(Task(circuit, "ZZ", inputs=[17.0], input_params=[x]), Threshold(0.1))
 
 
-@settings(deadline=None, max_examples=40, derandomize=True)
+@settings(deadline=None, max_examples=examples(40), derandomize=True)
 @given(st.lists(st.tuples(st.sampled_from(("rx", "rz", "crz", "rzz", "ry")), sizes), min_size=2, max_size=8), sizes)
 def test_random_circuits_of_every_size(gates, moved):
     circuit = QuantumCircuit(2)

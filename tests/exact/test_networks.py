@@ -6,7 +6,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from helpers import outputs, state, up_to_phase
+from helpers import examples, outputs, state, up_to_phase
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from qiskit import QuantumCircuit
@@ -52,7 +52,7 @@ def circuits(draw):
     return circuit
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(80), deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(circuits())
 def test_the_state_stays_and_every_origin_has_one_fate(circuit):
     before, after, changes, new = shortened(circuit)

@@ -6,7 +6,7 @@ from math import pi
 
 import numpy as np
 import pytest
-from helpers import INPUTS, WEIGHTS, circuits, observables, outputs, state
+from helpers import INPUTS, WEIGHTS, circuits, examples, observables, outputs, state
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from qiskit import QuantumCircuit
@@ -82,7 +82,9 @@ def check_every_way(data):
     assert bool(changes) == (chosen != sites)
 
 
-@settings(max_examples=8, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=examples(16), derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+)
 @given(st.data())
 def test_every_way_to_write_it_leaves_all_outputs(data):
     """Random circuits over the whole catalogue, at random parameter values; gates without a Pauli form cut them."""
@@ -283,6 +285,7 @@ def test_nothing_changes_where_nothing_is_saved():
     assert in_pauli_form(task, sites, lambda site: 0.0) == (sites, ())
 
 
+@pytest.mark.thinned(9)
 @pytest.mark.parametrize("limit", [Proven(0.0), Measured(0.02)])
 def test_a_result_tells_every_fate_and_is_verified(limit, tmp_path):
     circuit = entangler(4, 3)

@@ -278,6 +278,7 @@ def test_a_routed_circuit_stays_routed(seed):
 # -- against Qiskit ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("n", [4, 5])
 @pytest.mark.parametrize("options", [{"limit": Threshold(0)}, {"limit": Proven(0.3)}, {"limit": Measured(0.1)}])
 def test_at_most_the_gates_of_optimisation_level_3_on_full_layers(n, options):
@@ -289,6 +290,7 @@ def test_at_most_the_gates_of_optimisation_level_3_on_full_layers(n, options):
     assert compiled(bound(result)) == cx_needed(result.circuit)
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("seed", range(12))
 def test_at_most_the_gates_of_optimisation_level_3_between_neighbours(seed):
     """And the distribution is the same, whatever the sequence of networks, runs and simplifications."""

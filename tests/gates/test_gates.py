@@ -255,6 +255,7 @@ def borrowed(name, kind, angle=1.1):
     return body.to_gate() if kind == "gate" else body.to_instruction()
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("kind", ["gate", "instruction", "class"])
 @pytest.mark.parametrize("name", BORROWED)
 def test_a_users_gate_may_bear_any_name(name, kind):

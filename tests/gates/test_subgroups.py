@@ -75,7 +75,7 @@ def is_zero(matrix):
     return sp.simplify(matrix.applyfunc(lambda entry: sp.expand(entry, complex=False))) == sp.zeros(*matrix.shape)
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("row", ROWS, ids="-".join)
 def test_products_and_inverses_stay_in_the_subgroup(row):
     """A(s)A(t) = A(s+t), A(−t) = A(t)† = A(t)⁻¹, A(0) = 1, for all real s and t."""

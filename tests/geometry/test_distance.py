@@ -109,7 +109,7 @@ def test_pauli_words_shrink_by_eta_to_their_weight(num_qubits):
             assert np.trace(deformed @ matrix) == pytest.approx(factor * np.trace(rho @ matrix), abs=1e-14)
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("name", ROWS)
 def test_distance_to_the_identity(name):
     """Every row of the catalogue, its gate on qubits in any order, against the identity."""
@@ -127,7 +127,7 @@ def test_distance_to_the_identity(name):
                 check(found, rho, gate, np.eye(len(gate)), coherence, beta)
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("name", [name for name in ROWS if name in CATALOGUE or name in ("pauli", "evolution")])
 def test_distance_to_another_member(name):
     """Members exp(−itA) made by the matrix exponential, at random t, at the gate itself and at its opposite."""
@@ -149,6 +149,7 @@ def test_distance_to_another_member(name):
                     check(found, rho, gate, member, coherence, beta)
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("width", [1, 2])
 @pytest.mark.parametrize("kind", ["generic", "near", "degenerate", "equal"])
 def test_distance_between_members_of_su2_and_su4(width, kind):

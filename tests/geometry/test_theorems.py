@@ -22,6 +22,7 @@ from helpers import (
     complex_matrix,
     deform,
     deviation,
+    examples,
     gates,
     is_symbolic,
     outputs,
@@ -43,7 +44,7 @@ from qprune import Proven, Task, Threshold, calibrate, prune, verify
 from qprune.geometry import bounds
 
 MODES = ("tolerance", "budget", "representatives", "any")
-PARTS, EXAMPLES = 8, 15  # 120 cases in `make test`, beside the soak's fresh slice
+PARTS, EXAMPLES = 8, examples(30)  # 56 cases in `make test`, beside the soak's fresh slice
 COMMON = {
     "deadline": None,
     "database": None,
@@ -210,6 +211,7 @@ def aligned(count, total):
     return circuit
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("count", [1, 2, 8, 40])
 @pytest.mark.parametrize(
     ("observable", "total"),
@@ -267,7 +269,7 @@ POPULATIONS = {
 }
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize("size", [2, 30, 300])
 @pytest.mark.parametrize("name", POPULATIONS)
 def test_the_expected_deviation_is_below_its_limit_often_enough(name, size):
@@ -299,7 +301,7 @@ def test_the_flip_rate_is_below_its_limit_often_enough(rate, size):
 def test_statements_on_unseen_inputs_hold_often_enough():
     """From hold-out to certificate, where everything is known: the state is cos(x/2 + 0.15), sin(x/2 + 0.15), pruning
     takes the 0.15 away, and x is uniform on the circle."""
-    splits, size, turn, rng = 200, 80, 0.3, np.random.default_rng(13)
+    splits, size, turn, rng = 100, 80, 0.3, np.random.default_rng(13)
     expected, rate = 2 * np.sin(turn / 2) * 2 / pi, 2 * turn / (2 * pi)
     x = INPUTS[0]
     circuit = QuantumCircuit(1)

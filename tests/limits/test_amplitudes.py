@@ -52,6 +52,7 @@ def on_all(claim, qubits):
     return state
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("seed", range(6))
 def test_the_limit_is_the_largest_eigenvalue_and_is_attained(seed):
     tasks = pair(3, seed, ["IIZ", "XYZ"])

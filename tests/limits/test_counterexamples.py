@@ -104,6 +104,7 @@ def outputs(task, rows):
     return np.array(found)
 
 
+@pytest.mark.thinned(9)
 @pytest.mark.parametrize("seed", [0, 1])
 def test_what_is_accepted_keeps_the_budget_on_the_whole_domain(seed):
     task = network(seed, samples=2)

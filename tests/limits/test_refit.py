@@ -390,6 +390,7 @@ def test_no_weight_follows_a_slope_that_is_rounding():
     assert abs(moved[0] - 0.3) <= 1e4
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("heldout", [[0, 1], [0, 2], [2, 3]])
 def test_accuracy_with_refit_is_that_of_the_selected_samples(heldout):
     """The fit's ensemble numbers its rows otherwise than the task; labels are the signs of the dense outputs."""

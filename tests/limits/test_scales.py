@@ -86,7 +86,7 @@ LIMITS = st.one_of(
 KINDS = st.sampled_from(("identity", "clifford", "class", "local"))
 
 
-@settings(max_examples=examples(60), **COMMON)
+@settings(max_examples=examples(32), **COMMON)
 @given(tasks(), LIMITS, KINDS, st.sampled_from((-60, -31, -7, 9, 40)))
 def test_pruning_is_equivariant_to_the_last_bit(task, limit, kind, power):
     """Powers of two round nothing, so nothing at all may change but the exponents."""
@@ -107,7 +107,7 @@ MODES = (
 )
 
 
-@pytest.mark.thinned(12)
+@pytest.mark.thinned(24)
 @pytest.mark.parametrize("scale", DECIMAL)
 @pytest.mark.parametrize(("limit", "options"), MODES[:4])
 @pytest.mark.parametrize("observables", ["ZZI", SUMS], ids=["word", "sums"])
@@ -120,6 +120,7 @@ def test_pruning_is_equivariant(scale, limit, options, observables):
     verify(other, result)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("power", [-60, 40])
 def test_refit_is_equivariant(power):
     """Levenberg-Marquardt, saliencies and what is predicted for blocks of gates know no unit."""
@@ -131,7 +132,7 @@ def test_refit_is_equivariant(power):
     np.testing.assert_array_equal(first.task.weights, second.task.weights)
 
 
-@pytest.mark.thinned(12)
+@pytest.mark.thinned(24)
 @pytest.mark.parametrize(("limit", "options"), MODES)
 @pytest.mark.parametrize("power", [-30, 30])
 def test_weights_in_any_unit(limit, options, power):

@@ -104,7 +104,7 @@ def deviations(result):
 # -- the budget ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.thinned(12)
+@pytest.mark.thinned(18)
 @pytest.mark.parametrize("options", MODES, ids=lambda o: "-".join(map(str, o.values())))
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_budget_is_kept_on_every_sample(name, options):
@@ -189,13 +189,14 @@ def test_refit_removes_an_entangling_gate_that_others_make_up_for():
     assert deviations(fitted).max() <= 0.01
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_refit_admits_no_less(name):
+@pytest.mark.thinned(3)
+@pytest.mark.parametrize("budget", [0.05, 0.3])
+@pytest.mark.parametrize("name", reversed(NETWORKS))
+def test_refit_admits_no_less(name, budget):
     """Compared by cost on the networks of this file."""
-    for budget in (0.05, 0.3):
-        plain, fitted = (prune(NETWORKS[name](), Measured(budget, refit=refit)) for refit in (False, True))
-        costs = [sum(10 if len(i.qubits) > 1 else 1 for i in r.circuit.data) for r in (plain, fitted)]
-        assert costs[1] <= costs[0] + 1
+    plain, fitted = (prune(NETWORKS[name](), Measured(budget, refit=refit)) for refit in (False, True))
+    costs = [sum(10 if len(i.qubits) > 1 else 1 for i in r.circuit.data) for r in (plain, fitted)]
+    assert costs[1] <= costs[0] + 1
 
 
 # -- what re-fitting must leave alone -----------------------------------------------------------------------------
@@ -211,6 +212,7 @@ def numbers(circuit):
     return found
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("budget", [0.01, 0.1, 0.4])
 def test_only_weights_move_and_only_those_that_may(budget):
     """Numbers stay numbers, inputs inputs; weights in encoding gates and in SU(2) keep their values."""
@@ -246,7 +248,7 @@ def test_moved_gates_are_members_of_their_subgroup_at_the_new_weights():
 
 def test_held_out_samples_play_no_part():
     """Other data there, the same circuit and weights; T5 speaks of them."""
-    task = classifier(samples=10, holdout=0.4, seed=2)
+    task = classifier(samples=6, holdout=0.4, seed=2)
     rows = task.inputs.copy()
     rows[task.heldout] = 0.123
     other = task.with_inputs(rows, holdout=task.heldout)
@@ -258,7 +260,11 @@ def test_held_out_samples_play_no_part():
     real = [
         deviation(task, state(task.bound_circuit(i)), state(first.task.bound_circuit(i))).max() for i in task.heldout
     ]
-    assert (claim.samples, claim.largest, claim.mean) == (4, pytest.approx(max(real)), pytest.approx(np.mean(real)))
+    assert (claim.samples, claim.largest, claim.mean) == (
+        len(real),
+        pytest.approx(max(real)),
+        pytest.approx(np.mean(real)),
+    )
 
 
 @pytest.mark.thinned(4)

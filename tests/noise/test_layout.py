@@ -7,7 +7,7 @@ from itertools import combinations, pairwise, permutations
 import networkx
 import numpy as np
 import pytest
-from helpers import tasks
+from helpers import examples, tasks
 from hypothesis import HealthCheck, given, settings
 from qiskit import QuantumCircuit, transpile
 from qiskit.circuit import Gate, Measure, Parameter
@@ -147,7 +147,7 @@ def test_layouts_that_cannot_be():
 MANILA = calibrate("FakeManilaV2", layout=[1, 3, 0, 4, 2])
 
 
-@settings(max_examples=20, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(32), derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 @given(tasks(min_qubits=2, max_qubits=5))
 def test_accumulated_coherence_is_the_product_over_ancestors(task):
     """Λ_k against the ancestors in Qiskit's own graph of the circuit."""

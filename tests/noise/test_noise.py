@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import ROOT, asked, cases, prepared_for
+from helpers import ROOT, asked, cases, examples, prepared_for
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from qiskit import QuantumCircuit, transpile
@@ -328,7 +328,7 @@ def test_costs_are_what_removal_saves():
 NOISES = (0.3, "depolarizing-1e-1", "combined", "over-rotation", "FakeManilaV2")
 
 
-@settings(max_examples=25, derandomize=True, **COMMON)
+@settings(max_examples=examples(40), derandomize=True, **COMMON)
 @given(cases("tolerance"), st.sampled_from(NOISES), st.floats(0, 5), st.floats(0, 2))
 def test_no_bound_depends_on_noise(case, noise, beta, gamma):
     """With everything admissible the same gates go, whatever λ, β, γ: then every claim but the geometry is the same."""
@@ -358,8 +358,9 @@ def test_prune_takes_whatever_calibrate_takes():
         ("combined", "combined"),
         (str(path), "combined"),
         (path, "combined"),
-        (calibrate("combined", beta=2.0), "combined"),
     ):
+        assert calibrate(noise).source == source
+    for noise, source in ((0.9, "λ = 0.9"), (path, "combined"), (calibrate("combined", beta=2.0), "combined")):
         record = prune(task, Threshold(0.05), noise=noise).certificate.noise
         assert record.source == source
         assert len(record.coherence) == len(record.infidelity) == len(record.accumulated)

@@ -181,8 +181,8 @@ def test_save_and_load(circuit, measurement, tmp_path):
 
 
 def test_the_saved_report_takes_the_curve(tmp_path):
-    original, X, w = make("hand-written", "several")
-    pruned = qpp.prune(original, Proven(0.1), inputs=X, weights=w)
+    original, X, w = make("iqp+basic", "sum")
+    pruned = qpp.prune(original, Proven(0.1), inputs=X[:3], weights=w)
     pruned.save(tmp_path / "out", tradeoff=qprune.trade_off(pruned.result, points=2))
     assert "2 settings of budget" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert qpp.load(tmp_path / "out", original).certificate == pruned.certificate

@@ -192,6 +192,7 @@ def test_weights_move_where_that_alone_makes_up_for_a_gate():
     assert pruned.weights[1] == 0.7
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("name", ["scaled", "dependent", "otherwise", "without slope"])
 def test_gates_are_those_of_the_original(name):
     """No offsets: at any weights every gate that is left is one of the original's at those weights."""

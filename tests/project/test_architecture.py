@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from functools import cache
 
 import pytest
 from helpers import ROOT
@@ -42,37 +43,41 @@ def test_imports_keep_the_contracts_of_pyproject():
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize("path", FILES, ids=module)
-def test_no_qprune_import_inside_a_function(path):
+@cache
+def trees():
+    """Every file of the package by its name as a module, parsed once."""
+    return {module(path): ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
+
+
+def test_no_qprune_import_inside_a_function():
     """They would hide a circle until the function runs."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for function in ast.walk(tree):
-        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
-            for node in ast.walk(function):
-                names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
-                names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-                assert not any(name.split(".")[0] == "qprune" for name in names), f"line {node.lineno}"
+    for name, tree in trees().items():
+        for function in ast.walk(tree):
+            if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+                for node in ast.walk(function):
+                    names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+                    names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+                    inside = any(n.split(".")[0] == "qprune" for n in names)
+                    assert not inside, f"{name}, line {node.lineno}"
 
 
-@pytest.mark.parametrize("path", FILES, ids=module)
-def test_nothing_private_is_imported(path):
+def test_nothing_private_is_imported():
     """A name or module with a leading underscore stays in its room; those of the package itself serve all rooms."""
-    room = path.relative_to(PACKAGE).parts[0]
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("qprune"):
-            parts = node.module.split(".")
-            foreign = len(parts) > 1 and parts[1] != room
-            assert not (foreign and any(a.name.startswith("_") and a.name != "__version__" for a in node.names)), (
-                ast.unparse(node)
-            )
-            assert not (foreign and any(part.startswith("_") for part in parts[2:])), ast.unparse(node)
+    for path, tree in zip(FILES, trees().values(), strict=True):
+        room = path.relative_to(PACKAGE).parts[0]
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("qprune"):
+                parts = node.module.split(".")
+                foreign = len(parts) > 1 and parts[1] != room
+                private = any(a.name.startswith("_") and a.name != "__version__" for a in node.names)
+                assert not (foreign and private), f"{path}: {ast.unparse(node)}"
+                assert not (foreign and any(part.startswith("_") for part in parts[2:])), f"{path}: {ast.unparse(node)}"
 
 
-@pytest.mark.parametrize("path", FILES, ids=module)
-def test_no_assert_in_the_package(path):
+def test_no_assert_in_the_package():
     """`python -O` drops them."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    assert not [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Assert)]
+    for name, tree in trees().items():
+        assert not [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Assert)], name
 
 
 @pytest.mark.parametrize(("folder", "most"), [("qprune", 400), ("tests", 500)])
@@ -81,24 +86,22 @@ def test_no_file_is_too_long_to_read(folder, most):
     assert not {str(path.relative_to(ROOT)): length for path, length in lengths.items() if length > most}
 
 
-def after_import(code):
+@pytest.fixture(scope="module")
+def loaded():
+    """Modules that `import qiskit, qiskit_aer` loads in a fresh process, and those that `import qprune` adds."""
+    code = "import sys, qiskit, qiskit_aer; print(*sys.modules); before = set(sys.modules); import qprune"
+    code += "; print(*set(sys.modules) - before)"
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
-    return done.stdout.split()
+    return [set(line.split()) for line in done.stdout.splitlines()]
 
 
-def test_importing_qprune_loads_nothing_heavy():
-    """Beyond what `import qiskit` loads by itself."""
-    loaded = f"print(*[m for m in {HEAVY} if m in sys.modules])"
-    by_qiskit = after_import(f"import sys, qiskit, qiskit_aer; {loaded}")
-    assert set(after_import(f"import sys, qprune; {loaded}")) <= set(by_qiskit)
+def test_importing_qprune_loads_nothing_heavy(loaded):
+    """Beyond what qiskit loads by itself."""
+    assert not set(HEAVY) & loaded[1]
 
 
-def test_importing_qprune_adds_few_libraries_to_those_of_qiskit():
+def test_importing_qprune_adds_few_libraries_to_those_of_qiskit(loaded):
     """How long it takes is measured by `python -m benchmarks start`: a clock in a test fails on somebody's machine."""
-    roots = "import sys, qiskit, qiskit_aer; a = set(sys.modules); import qprune; b = set(sys.modules) - a"
-    added = set(after_import(f"{roots}; print(*{{m.split('.')[0] for m in b}})"))
-    assert (
-        {"qprune"}
-        <= added - sys.stdlib_module_names
-        <= OWN | set(after_import("import sys, qiskit, qiskit_aer; print(*sys.modules)"))
-    )
+    before, added = loaded
+    roots = {name.split(".")[0] for name in added} - sys.stdlib_module_names
+    assert {"qprune"} <= roots <= OWN | before

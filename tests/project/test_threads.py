@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from helpers import CIRCUITS
+from small_task import make
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import qprune
@@ -31,5 +31,5 @@ def test_searches_with_refit_run_in_it(monkeypatch):
 
     monkeypatch.setattr(compressor, "saliencies", saliencies)
     with threadpool_limits(2, "blas"):
-        qprune.prune(qprune.Task.load(CIRCUITS / "h2-vqe-4q"), qprune.Measured(0.05, refit=True))
+        qprune.prune(make(), qprune.Measured(0.5, refit=True))
     assert set(seen) == {1}

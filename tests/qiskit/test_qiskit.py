@@ -57,7 +57,7 @@ def dense_deviations(task, circuit, values):
 # -- inside a pass manager --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.thinned(9)
+@pytest.mark.thinned(12)
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("level", LEVELS)
 def test_the_compiled_circuit_keeps_the_bound_whatever_the_stage(level, stage):
@@ -141,7 +141,7 @@ def test_a_layout_that_cannot_be_told_is_refused():
         manager.run(circuit)
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.thinned(3)
 @pytest.mark.filterwarnings("ignore:Trying to add QuantumRegister")
 @pytest.mark.parametrize("measured", [None, (2, 0), (3, 1, 0, 2)])
 @pytest.mark.parametrize("level", LEVELS)

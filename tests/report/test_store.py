@@ -43,7 +43,7 @@ GATES["an angle that Qiskit prints as 1*x"] = lambda: CRXGate((x * 1j) * (-1j) +
 GATES["CRX on 0"] = lambda: CRXGate(x - 2 * w, ctrl_state=0)
 
 
-@pytest.mark.thinned(5)
+@pytest.mark.thinned(8)
 @pytest.mark.parametrize("name", GATES)
 def test_a_saved_result_is_the_same_network_and_verifies(name, tmp_path):
     task = task_with(GATES[name]())

@@ -344,6 +344,7 @@ def test_which_representatives_are_products(gate, products):
     assert [candidate.product for candidate in clifford_points(stage.offers, k)] == products
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("tolerance", [0.02, 0.2, 0.6])
 def test_tolerance_mode(tolerance):
     """Every replaced gate is within ε, and no two-qubit gate that a pair could stand in for is left."""

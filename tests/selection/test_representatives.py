@@ -241,7 +241,7 @@ def many(values, gate="ry"):
     return trained(finish(circuit), ("ZI", "XX"), values=values)
 
 
-@pytest.mark.thinned(3)
+@pytest.mark.thinned(12)
 @pytest.mark.parametrize("seed", range(5))
 def test_every_follower_is_within_tolerance_of_its_medoid(seed):
     """Greedy cover: whoever could follow someone does or leads; no two neighbours lead in vain."""

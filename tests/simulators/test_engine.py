@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from itertools import permutations
 
 import numpy as np
@@ -282,9 +280,3 @@ def test_outputs_at_any_inputs_in_chunks(monkeypatch):
     np.testing.assert_allclose(found, dense_values(other), atol=1e-12)
     monkeypatch.setattr(engine, "CHUNK_BYTES", 1)
     np.testing.assert_array_equal(outputs_at(task, sites_of(task), rows), found)
-
-
-def test_numba_is_imported_only_when_it_is_used():
-    code = "import sys, qprune; print('numba' in sys.modules)"
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"

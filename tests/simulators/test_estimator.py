@@ -89,6 +89,7 @@ def farthest(measured, exact, task):
     return max(np.abs(words).max(), np.abs(means).max()) / measured.outputs.rounding
 
 
+@pytest.mark.thinned(9)
 @pytest.mark.parametrize("delta", [0.5, 0.02])
 def test_all_values_keep_within_the_radius_as_often_as_claimed(delta):
     """Coverage over repeated runs at least 1 − δ, and a radius that is not much too wide."""

@@ -54,15 +54,15 @@ def network(measure=False):
 
 
 def slow_network():
-    """Some tens of milliseconds per sample, so that a worker dies in the middle of one."""
-    circuit, rng = QuantumCircuit(15), np.random.default_rng(2)
+    """Some milliseconds per sample, so that a worker dies in the middle of one."""
+    circuit, rng = QuantumCircuit(12), np.random.default_rng(2)
     for layer in range(4):
-        for q in range(15):
+        for q in range(12):
             circuit.ry(X[q % 5] + layer, q)
             circuit.rz(rng.normal(0, 0.1), q)
-        for q in range(14):
+        for q in range(11):
             circuit.cx(q, q + 1)
-    return Task(circuit, "Z" + "I" * 13 + "X", inputs=rng.uniform(-1, 1, (SAMPLES, 5)), input_params=list(X))
+    return Task(circuit, "Z" + "I" * 10 + "X", inputs=rng.uniform(-1, 1, (SAMPLES, 5)), input_params=list(X))
 
 
 OPTIONS = [

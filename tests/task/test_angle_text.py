@@ -8,6 +8,7 @@ import pickle
 import numpy as np
 import pytest
 import sympy
+from helpers import examples
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter, ParameterVector
 
@@ -81,7 +82,7 @@ def test_an_angle_comes_back_as_the_same_function(name, way):
 def test_random_expressions_against_sympy():
     """The text, read by SymPy, is the angle that was built beside it operation by operation."""
     rng = np.random.default_rng(5)
-    for _ in range(200):
+    for _ in range(examples(320)):
         found, expected = [a, b, x, w], list(sympy.symbols("a b x w", real=True))
         for _ in range(6):
             i, j = rng.integers(len(found), size=2)

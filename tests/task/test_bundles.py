@@ -28,7 +28,7 @@ def test_all_bundles_are_there():
     ]
 
 
-@pytest.mark.thinned(4)
+@pytest.mark.thinned(18)
 @pytest.mark.parametrize("name", BUNDLES)
 def test_recorded_accuracy_or_energy_is_that_of_the_circuit(name):
     """Recomputed from the files alone with quantum_info."""
@@ -89,7 +89,7 @@ def test_planted_kinds_are_found_by_the_stage_they_belong_to():
             assert found.action == "remove", (entry, found)
 
 
-@pytest.mark.thinned(4)
+@pytest.mark.thinned(6)
 @pytest.mark.parametrize("name", BUNDLES)
 @pytest.mark.parametrize("budget", [0.02, 0.25])
 def test_bundles_prune_within_their_bound(name, budget):

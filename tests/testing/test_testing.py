@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers import ROOT
+from helpers import ROOT, examples
 from hypothesis import HealthCheck, given, settings
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
@@ -141,7 +141,9 @@ def test_inputs_lie_in_the_domain(domain):
         assert np.all(np.einsum("ij,jk,ik->i", centred, form, centred) <= reach * (1 + 1e-6))
 
 
-@settings(max_examples=15, database=None, derandomize=True, suppress_health_check=list(HealthCheck), deadline=None)
+@settings(
+    max_examples=examples(30), database=None, derandomize=True, suppress_health_check=list(HealthCheck), deadline=None
+)
 @given(tasks(max_qubits=2, max_gates=6))
 def test_tasks_are_pruned_within_their_budget(task):
     """Dense states of both circuits."""

@@ -60,7 +60,7 @@ def small():
     )
 
 
-MORE, SHARE = (5, 1) if os.environ.get("QPRUNE_SOAK") else (1, 4)
+MORE, SHARE = (8, 1) if os.environ.get("QPRUNE_SOAK") else (1, 6)
 ASKED = {
     "threshold": {"limit": Threshold(0.1, aggregate="max")},
     "refit": {"limit": Measured(0.05, refit=True)},
@@ -92,7 +92,7 @@ def sample(folder, count, seed=0):
 def test_every_change_is_noticed(folder):
     assert not is_noticed(folder)
     unnoticed = []
-    for mutation in sample(folder, 60 * MORE):
+    for mutation in sample(folder, 40 * MORE):
         with applied(folder, mutation):
             unnoticed += [] if is_noticed(folder) else [str(mutation)]
     assert not unnoticed, "\n".join(unnoticed)
@@ -143,7 +143,7 @@ def is_free(mutation):
 @pytest.mark.parametrize("folder", ASKED, indirect=True)
 def test_mending_the_hashes_does_not_help(folder):
     unnoticed = []
-    for mutation in sample(folder, 30 * MORE):
+    for mutation in sample(folder, 16 * MORE):
         if not is_free(mutation):
             with applied(folder, mutation, reseal=True):
                 unnoticed += [] if is_noticed(folder) else [str(mutation)]
