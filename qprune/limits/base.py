@@ -52,6 +52,11 @@ class Limit(ABC):
         words: What it promises, in the words of the command line.
         metavar: What the command line calls the value of `main`.
         quick: Whether one pruning takes about one pass, so that a curve of many may be drawn unasked.
+
+    Example:
+        >>> import qprune
+        >>> issubclass(qprune.Measured, qprune.Limit), qprune.Measured(0.05)
+        (True, Measured(budget=0.05, refit=False, window='auto'))
     """
 
     name: ClassVar[str]

@@ -38,6 +38,15 @@ class Frontier:
     Attributes:
         results: From the largest circuit to the smallest, each with its certificate.
         cut: Why the search for it ended early, "time limit" or "interrupted"; None if it did not.
+
+    Example:
+        >>> from qiskit import QuantumCircuit
+        >>> circuit = QuantumCircuit(2)
+        >>> _ = circuit.ry(0.8, 0), circuit.cx(0, 1), circuit.rx(0.01, 1)
+        >>> import qprune
+        >>> front = qprune.frontier(qprune.Task(circuit, "ZI"), budgets=[0.01, 1.0], refit=False)
+        >>> [r.circuit.size() for r in front], front.within(0.01).circuit.size()
+        ([3, 2, 0], 2)
     """
 
     results: tuple[PruneResult, ...]

@@ -36,6 +36,15 @@ class Suggestion:
         margins: By how much every output of each selected sample may move before its prediction can change, shape (M,);
             empty where nothing is predicted.
         knee: The point of the frontier after which gates get dearer; None without one.
+
+    Example:
+        >>> from qiskit import QuantumCircuit
+        >>> circuit = QuantumCircuit(2)
+        >>> _ = circuit.ry(0.8, 0), circuit.cx(0, 1), circuit.rx(0.01, 1)
+        >>> import qprune
+        >>> suggestion = qprune.suggest(qprune.Task(circuit, "ZI"))
+        >>> suggestion.budget, suggestion.limit.budget, len(suggestion.margins)
+        (0.99, 0.99, 1)
     """
 
     budget: float

@@ -59,6 +59,16 @@ def trade_off(
     Raises:
         OptionError: `points` is too small, a noise model or estimator that the result was pruned with is not given, or
             its limit has no budget or tolerance to vary.
+
+    Example:
+        >>> from qiskit import QuantumCircuit
+        >>> circuit = QuantumCircuit(2)
+        >>> _ = circuit.ry(0.8, 0), circuit.cx(0, 1), circuit.rx(0.01, 1)
+        >>> import qprune
+        >>> result = qprune.prune(qprune.Task(circuit, "ZI"), qprune.Measured(0.01))
+        >>> points = trade_off(result, points=3)
+        >>> [point.gates for point in points]
+        [2, 2, 0]
     """
     if isinstance(points, bool) or not isinstance(points, int) or points < 2:
         raise OptionError(f"points must be an integer ≥ 2, got {points!r}; a curve needs two ends")

@@ -65,7 +65,13 @@ def noise_model(name: str | Path) -> NoiseModel:
 
 
 def names() -> tuple[str, ...]:
-    """Every name that `noise_model` and `calibrate` know: files first, then device snapshots."""
+    """Every name that `noise_model` and `calibrate` know: files first, then device snapshots.
+
+    Example:
+        >>> import qprune
+        >>> "depolarizing-1e-2" in qprune.noise_model_names()
+        True
+    """
     files = sorted(path.stem for path in shipped_folder("noise_models").glob("*.json"))
     return (*(name for name in files if name != "snapshots"), *snapshots())
 

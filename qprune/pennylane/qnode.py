@@ -281,6 +281,26 @@ def load(folder: str | Path, qnode: Any, *, kwargs: Mapping[str, Any] | None = N
         BundleError: A file is missing or damaged.
         CertificateError: The QNode is not the one that was pruned, or the stored arrays are not those certified.
         TaskError: Neither does its structure fit.
+
+    Example:
+        >>> import numpy as np
+        >>> import pennylane as qml
+        >>> from qprune import Measured
+        >>> from qprune.pennylane import prune
+        >>> @qml.qnode(qml.device("default.qubit", wires=2))
+        ... def circuit(x, weights):
+        ...     qml.RY(x, 0)
+        ...     qml.CNOT([0, 1])
+        ...     qml.RX(weights[0], 1)
+        ...     qml.RY(weights[1], 1)
+        ...     return qml.expval(qml.Z(1))
+        >>> X, weights = np.array([0.2, 0.9, 1.4]), np.array([0.01, 0.9])
+        >>> pruned = prune(circuit, Measured(0.05), inputs=X, weights=weights)
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp()) / "mine"
+        >>> pruned.save(folder)
+        >>> load(folder, circuit).certificate == pruned.certificate
+        True
     """
     folder = Path(folder)
     result = load_result(folder)

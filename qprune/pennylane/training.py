@@ -30,6 +30,24 @@ class TrainingStep:
         deviation: Largest change of any measurement against the original on the selected samples, exact simulation;
             None in steps where it was not measured.
         certificate_valid: Whether the weights are still the certified ones: only before the first update.
+
+    Example:
+        >>> import numpy as np
+        >>> import pennylane as qml
+        >>> from qprune import Measured
+        >>> from qprune.pennylane import prune
+        >>> @qml.qnode(qml.device("default.qubit", wires=2))
+        ... def circuit(x, weights):
+        ...     qml.RY(x, 0)
+        ...     qml.CNOT([0, 1])
+        ...     qml.RX(weights[0], 1)
+        ...     qml.RY(weights[1], 1)
+        ...     return qml.expval(qml.Z(1))
+        >>> X, weights = np.array([0.2, 0.9, 1.4]), np.array([0.01, 0.9])
+        >>> pruned = prune(circuit, Measured(0.05), inputs=X, weights=weights)
+        >>> tuned = finetune(pruned, lambda f, w: f(X[0], w), qml.GradientDescentOptimizer(0.1), 2)
+        >>> tuned.history[0].certificate_valid, tuned.history[-1].loss < tuned.history[0].loss
+        (True, True)
     """
 
     step: int
@@ -39,7 +57,26 @@ class TrainingStep:
 
 
 class FineTuned(NamedTuple):
-    """What `finetune` returns: trained weights, history, and the pruned QNode that carries these weights."""
+    """What `finetune` returns: trained weights, history, and the pruned QNode that carries these weights.
+
+    Example:
+        >>> import numpy as np
+        >>> import pennylane as qml
+        >>> from qprune import Measured
+        >>> from qprune.pennylane import prune
+        >>> @qml.qnode(qml.device("default.qubit", wires=2))
+        ... def circuit(x, weights):
+        ...     qml.RY(x, 0)
+        ...     qml.CNOT([0, 1])
+        ...     qml.RX(weights[0], 1)
+        ...     qml.RY(weights[1], 1)
+        ...     return qml.expval(qml.Z(1))
+        >>> X, weights = np.array([0.2, 0.9, 1.4]), np.array([0.01, 0.9])
+        >>> pruned = prune(circuit, Measured(0.05), inputs=X, weights=weights)
+        >>> tuned = finetune(pruned, lambda f, w: f(X[0], w), qml.GradientDescentOptimizer(0.1), 2)
+        >>> [step.step for step in tuned.history], tuned.pruned.certificate_valid
+        ([0, 1, 2], False)
+    """
 
     weights: Any
     history: tuple[TrainingStep, ...]
@@ -72,6 +109,24 @@ def finetune(
     Raises:
         OptionError: steps or every is negative, or the optimizer has no `step_and_cost`.
         TaskError: The QNode is not a pruned one.
+
+    Example:
+        >>> import numpy as np
+        >>> import pennylane as qml
+        >>> from qprune import Measured
+        >>> from qprune.pennylane import prune
+        >>> @qml.qnode(qml.device("default.qubit", wires=2))
+        ... def circuit(x, weights):
+        ...     qml.RY(x, 0)
+        ...     qml.CNOT([0, 1])
+        ...     qml.RX(weights[0], 1)
+        ...     qml.RY(weights[1], 1)
+        ...     return qml.expval(qml.Z(1))
+        >>> X, weights = np.array([0.2, 0.9, 1.4]), np.array([0.01, 0.9])
+        >>> pruned = prune(circuit, Measured(0.05), inputs=X, weights=weights)
+        >>> tuned = finetune(pruned, lambda f, w: f(X[0], w), qml.GradientDescentOptimizer(0.1), 2)
+        >>> float(pruned(X[0], tuned.weights)) < float(pruned(X[0], pruned.weights))
+        True
     """
     _check_pruned(pruned)
     for name, value in (("steps", steps), ("every", every)):
@@ -114,6 +169,24 @@ class Recertification:
         holdout: T5 on the hold-out samples, or None; it holds only if training did not use those samples either.
         accuracy: Before pruning and now, on the task's labels, or None.
         certified_weights: Whether the weights are those of the certificate, which then holds too.
+
+    Example:
+        >>> import numpy as np
+        >>> import pennylane as qml
+        >>> from qprune import Measured
+        >>> from qprune.pennylane import prune
+        >>> @qml.qnode(qml.device("default.qubit", wires=2))
+        ... def circuit(x, weights):
+        ...     qml.RY(x, 0)
+        ...     qml.CNOT([0, 1])
+        ...     qml.RX(weights[0], 1)
+        ...     qml.RY(weights[1], 1)
+        ...     return qml.expval(qml.Z(1))
+        >>> X, weights = np.array([0.2, 0.9, 1.4]), np.array([0.01, 0.9])
+        >>> pruned = prune(circuit, Measured(0.05), inputs=X, weights=weights)
+        >>> found = recertify(pruned)
+        >>> found.largest <= 0.05, found.certified_weights
+        (True, True)
     """
 
     deviations: tuple[FloatArray, ...]
@@ -152,6 +225,23 @@ def recertify(pruned: PrunedQNode, weights: Any = None) -> Recertification:
         TaskError: The weights have another shape, or the QNode is not a pruned one.
 
     Source: THEORY T5 for the hold-out.
+
+    Example:
+        >>> import numpy as np
+        >>> import pennylane as qml
+        >>> from qprune import Measured
+        >>> from qprune.pennylane import prune
+        >>> @qml.qnode(qml.device("default.qubit", wires=2))
+        ... def circuit(x, weights):
+        ...     qml.RY(x, 0)
+        ...     qml.CNOT([0, 1])
+        ...     qml.RX(weights[0], 1)
+        ...     qml.RY(weights[1], 1)
+        ...     return qml.expval(qml.Z(1))
+        >>> X, weights = np.array([0.2, 0.9, 1.4]), np.array([0.01, 0.9])
+        >>> pruned = prune(circuit, Measured(0.05), inputs=X, weights=weights)
+        >>> recertify(pruned, pruned.weights + 0.5).certified_weights
+        False
     """
     _check_pruned(pruned)
     now = pruned if weights is None else pruned.with_weights(weights)

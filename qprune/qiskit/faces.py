@@ -114,6 +114,16 @@ class PruneGates(TransformationPass):
     Raises:
         TaskError: `task` is no task; or, when it runs: the circuit received is not the task's.
         OptionError: An argument is out of its range, or does not go with the limit.
+
+    Example:
+        >>> from qiskit import QuantumCircuit
+        >>> circuit = QuantumCircuit(2)
+        >>> _ = circuit.ry(0.8, 0), circuit.cx(0, 1), circuit.rx(0.01, 1)
+        >>> import qprune
+        >>> from qiskit.transpiler import PassManager
+        >>> manager = PassManager([PruneGates(qprune.Task(circuit, "ZI"), qprune.Measured(0.01))])
+        >>> manager.run(circuit).size()
+        2
     """
 
     task: Task
@@ -272,6 +282,17 @@ def check_certificate(circuit: QuantumCircuit, property_set: Mapping[str, Any]) 
     Raises:
         CertificateViolation: A deviation exceeds its bound, with the numbers.
         TaskError: No `PruneGates` ran, or the circuit is not one of the same task.
+
+    Example:
+        >>> from qiskit import QuantumCircuit
+        >>> circuit = QuantumCircuit(2)
+        >>> _ = circuit.ry(0.8, 0), circuit.cx(0, 1), circuit.rx(0.01, 1)
+        >>> import qprune
+        >>> from qiskit.transpiler import PassManager
+        >>> manager = PassManager([PruneGates(qprune.Task(circuit, "ZI"), qprune.Proven(0.01))])
+        >>> small = manager.run(circuit)
+        >>> check_certificate(small, manager.property_set) <= 0.01
+        True
     """
     if not isinstance(circuit, QuantumCircuit):
         raise TaskError(

@@ -54,6 +54,19 @@ def prune_compiled(
         OptionError: An argument is out of its range.
 
     Source: THEORY section 1 for what is certified, of the compiled circuit's own outputs.
+
+    Example:
+        >>> from qiskit import QuantumCircuit
+        >>> circuit = QuantumCircuit(2)
+        >>> _ = circuit.ry(0.8, 0), circuit.cx(0, 1), circuit.rx(0.01, 1)
+        >>> import qprune
+        >>> from qiskit import transpile
+        >>> from qiskit.providers.fake_provider import GenericBackendV2
+        >>> backend = GenericBackendV2(3, seed=1)
+        >>> isa = transpile(circuit, backend, optimization_level=1, seed_transpiler=0)
+        >>> found = prune_compiled(isa, qprune.Task(circuit, "ZI"), backend, qprune.Measured(0.01))
+        >>> found.deviation <= 0.01, found.circuit.size() <= isa.size()
+        (True, True)
     """
     target, native = checked_target(backend), gathered(circuit)
     places = list(range(task.num_qubits)) if circuit.layout is None else circuit.layout.final_index_layout()

@@ -41,6 +41,17 @@ class Compiled:
         deviation: Largest change of an output of a selected sample from the original, simulated without noise.
         level: Optimisation level at which it was compiled; None where it was given compiled.
         result: The result of pruning.
+
+    Example:
+        >>> from qiskit import QuantumCircuit
+        >>> circuit = QuantumCircuit(2)
+        >>> _ = circuit.ry(0.8, 0), circuit.cx(0, 1), circuit.rx(0.01, 1)
+        >>> import qprune
+        >>> result = qprune.prune(qprune.Task(circuit, "ZI"), qprune.Measured(0.01))
+        >>> from qiskit.providers.fake_provider import GenericBackendV2
+        >>> found = compiled(result, GenericBackendV2(3, seed=1))
+        >>> found.observables[0].num_qubits, found.deviation <= 0.01
+        (3, True)
     """
 
     circuit: QuantumCircuit

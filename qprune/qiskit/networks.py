@@ -25,6 +25,19 @@ def from_qnn(qnn: Any, X: ArrayLike | None, weights: ArrayLike | None = None, **
 
     Raises:
         TaskError: `qnn` is none of these, the model was not trained, or the data do not fit it.
+
+    Example:
+        Any object with the attributes of such a network serves, as here one that stands in for an `EstimatorQNN`:
+
+        >>> from types import SimpleNamespace
+        >>> from qiskit import QuantumCircuit
+        >>> from qiskit.circuit import Parameter
+        >>> from qiskit.quantum_info import SparsePauliOp
+        >>> circuit, x, w = QuantumCircuit(1), Parameter("x"), Parameter("w")
+        >>> _ = circuit.ry(x, 0), circuit.rx(w, 0)
+        >>> parts = {"input_params": [x], "weight_params": [w], "observables": [SparsePauliOp("Z")]}
+        >>> from_qnn(SimpleNamespace(circuit=circuit, **parts), [[0.1], [0.7]], [0.2])
+        Task(1 qubits, 2 samples, 1 weights, measures Z)
     """
     network = _network_of(qnn)
     if weights is None and network is not qnn:
@@ -61,12 +74,21 @@ def to_qnn(result: PruneResult, qnn: Any) -> Any:
         OptionError: The result is not one of this network.
 
     Example:
-        With Qiskit Machine Learning installed::
+        With one that stands in for an `EstimatorQNN`; those of Qiskit Machine Learning go in as they are:
 
-            task = from_qnn(qnn, X, weights)
-            result = qprune.prune(task, Measured(0.05))
-            smaller = to_qnn(result, qnn)
-            smaller.forward(X, result.weights)
+        >>> from types import SimpleNamespace
+        >>> import qprune
+        >>> from qiskit import QuantumCircuit
+        >>> from qiskit.circuit import Parameter
+        >>> from qiskit.quantum_info import SparsePauliOp
+        >>> circuit, x, w = QuantumCircuit(1), Parameter("x"), Parameter("w")
+        >>> _ = circuit.ry(x, 0), circuit.rx(w, 0)
+        >>> parts = {"input_params": [x], "weight_params": [w], "observables": [SparsePauliOp("Z")]}
+        >>> parts |= dict.fromkeys(["estimator", "gradient", "input_gradients", "default_precision"])
+        >>> qnn = SimpleNamespace(circuit=circuit, **parts)
+        >>> result = qprune.prune(from_qnn(qnn, [[0.1], [0.7]], [0.02]), qprune.Measured(0.05))
+        >>> to_qnn(result, qnn).circuit.size()
+        1
     """
     network = _network_of(qnn)
     circuit = network.circuit

@@ -30,6 +30,15 @@ def plot(found: PruneResult | Frontier, ax: Any = None, *, show: str = "samples"
 
     Raises:
         OptionError: `show` is none of these, or there is no such claim.
+
+    Example:
+        >>> from qiskit import QuantumCircuit
+        >>> circuit = QuantumCircuit(2)
+        >>> _ = circuit.ry(0.8, 0), circuit.cx(0, 1), circuit.rx(0.01, 1)
+        >>> import qprune
+        >>> result = qprune.prune(qprune.Task(circuit, "ZI"), qprune.Measured(0.01))
+        >>> plot(result).get_ylabel()
+        'deviation of an observable'
     """
     checked_choice(show, "show", tuple(SHOWN))
     return plot_frontier(found.results, ax) if isinstance(found, Frontier) else SHOWN[show](checked_result(found), ax)

@@ -55,6 +55,16 @@ def draw(result: PruneResult) -> Drawings:
     Raises:
         OptionError: `result` is none.
         MissingExtraError: The extra "report" is not installed.
+
+    Example:
+        >>> from qiskit import QuantumCircuit
+        >>> circuit = QuantumCircuit(2)
+        >>> _ = circuit.ry(0.8, 0), circuit.cx(0, 1), circuit.rx(0.01, 1)
+        >>> import qprune
+        >>> result = qprune.prune(qprune.Task(circuit, "ZI"), qprune.Measured(0.01))
+        >>> before, after = draw(result)
+        >>> before.savefig  # doctest: +ELLIPSIS
+        <bound method Figure.savefig of ...
     """
     checked_result(result)
     return Drawings(_figure(_marked(result)), _figure(result.circuit))

@@ -59,6 +59,18 @@ def report(
     Raises:
         BundleError: The file cannot be written.
         OptionError: It is neither, or something that only a result's page shows is given with a front.
+
+    Example:
+        >>> from qiskit import QuantumCircuit
+        >>> circuit = QuantumCircuit(2)
+        >>> _ = circuit.ry(0.8, 0), circuit.cx(0, 1), circuit.rx(0.01, 1)
+        >>> import qprune
+        >>> result = qprune.prune(qprune.Task(circuit, "ZI"), qprune.Measured(0.01))
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "page.html"
+        >>> report(result, path, title="mine")
+        >>> "<h1>mine</h1>" in path.read_text(encoding="utf-8")
+        True
     """
     if isinstance(result, Frontier):
         if tradeoff or names:
@@ -88,6 +100,18 @@ def save(
         BundleError: The folder exists (without `overwrite`, or with other things in it) or cannot be written, or a
             gate of a circuit cannot be stored.
         MissingExtraError: Drawings are wanted and the extra "report" is not installed.
+
+    Example:
+        >>> from qiskit import QuantumCircuit
+        >>> circuit = QuantumCircuit(2)
+        >>> _ = circuit.ry(0.8, 0), circuit.cx(0, 1), circuit.rx(0.01, 1)
+        >>> import qprune
+        >>> result = qprune.prune(qprune.Task(circuit, "ZI"), qprune.Measured(0.01))
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp()) / "mine"
+        >>> save(result, folder, drawings=False)
+        >>> load(folder).certificate == result.certificate
+        True
     """
     checked_result(result)
     if drawings:
@@ -164,6 +188,18 @@ def load(folder: str | Path) -> PruneResult:
         BundleError: A file is missing, unreadable or damaged.
         CertificateError: The certificate is damaged, or a file was changed, added or taken away after it was saved.
             The page, the pictures and report.txt may be made anew; `verify` will say that they are not those saved.
+
+    Example:
+        >>> from qiskit import QuantumCircuit
+        >>> circuit = QuantumCircuit(2)
+        >>> _ = circuit.ry(0.8, 0), circuit.cx(0, 1), circuit.rx(0.01, 1)
+        >>> import qprune
+        >>> result = qprune.prune(qprune.Task(circuit, "ZI"), qprune.Measured(0.01))
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp()) / "mine"
+        >>> save(result, folder, drawings=False)
+        >>> load(folder).circuit.size()
+        2
     """
     folder = Path(folder)
     if not os.path.exists(folder):

@@ -60,6 +60,17 @@ class EveryInput:
     Attributes:
         domain: The domain.
         outputs: One record per output.
+
+    Example:
+        >>> import qprune
+        >>> from qiskit import QuantumCircuit
+        >>> from qiskit.circuit import Parameter
+        >>> circuit, x = QuantumCircuit(1), Parameter("x")
+        >>> _ = circuit.ry(x, 0), circuit.rx(0.1, 0)
+        >>> task = qprune.Task(circuit, "Z", inputs=[[1.2], [1.8]], input_params=[x])
+        >>> claim = qprune.prune(task, qprune.Everywhere(0.01)).certificate.every_input
+        >>> claim.lower <= claim.upper <= 0.01, len(claim.worst)
+        (True, 1)
     """
 
     domain: Domain

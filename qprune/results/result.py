@@ -77,6 +77,15 @@ class PruneResult:
         certificate: What is proven and measured.
         accuracy: Accuracy before and after on the task's labels, None without labels.
         files: Of a result that was read: SHA-256 of every file of its folder by path, but for the certificate's own.
+
+    Example:
+        >>> from qiskit import QuantumCircuit
+        >>> circuit = QuantumCircuit(2)
+        >>> _ = circuit.ry(0.8, 0), circuit.cx(0, 1), circuit.rx(0.01, 1)
+        >>> import qprune
+        >>> result = qprune.prune(qprune.Task(circuit, "ZI"), qprune.Measured(0.01))
+        >>> result.flat.size(), result.circuit.size(), [entry.action for entry in result.plan]
+        (3, 2, ['keep', 'keep', 'remove'])
     """
 
     original: Task

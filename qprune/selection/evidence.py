@@ -63,6 +63,23 @@ class Evidence:
         task: The circuit at hand with its weights and samples; None where only candidates are known.
         around: What the limit knows beside.
         counted: Holds the number of calls of the oracle.
+
+    Example:
+        >>> from qiskit import QuantumCircuit
+        >>> circuit = QuantumCircuit(2)
+        >>> _ = circuit.ry(0.8, 0), circuit.cx(0, 1), circuit.rx(0.01, 1)
+        >>> import qprune
+        >>> from dataclasses import dataclass
+        >>> @dataclass(frozen=True)
+        ... class Weakest(qprune.strategies.Strategy):
+        ...     name = "weakest"
+        ...
+        ...     def propose(self, evidence):
+        ...         distances = [candidate.distance for candidate in evidence.candidates]
+        ...         return qprune.strategies.Proposal(order=evidence.ascending(distances))
+        >>> task = qprune.Task(circuit, "ZI")
+        >>> qprune.prune(task, qprune.Measured(0.01), strategy=Weakest()).circuit.size()
+        2
     """
 
     candidates: Sequence[Candidate]

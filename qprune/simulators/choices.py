@@ -77,6 +77,15 @@ class MatrixProductState(Simulator):
     """Matrix product states: for circuits too wide for statevectors and of low entanglement.
 
     Best with gates on neighbouring qubits. What truncation may change enters every bound (T7).
+
+    Example:
+        >>> import qprune
+        >>> from qiskit import QuantumCircuit
+        >>> circuit = QuantumCircuit(40)
+        >>> _ = [circuit.ry(0.3, q) for q in range(40)], circuit.cx(0, 1), circuit.rx(0.01, 1)
+        >>> task = qprune.Task(circuit, "I" * 38 + "ZZ")
+        >>> qprune.prune(task, qprune.Proven(0.1), simulator=MatrixProductState()).circuit.size()
+        3
     """
 
     name: ClassVar[str] = "matrix_product_state"
@@ -108,6 +117,17 @@ class OnDevice(Simulator):
     Args:
         estimator: Any `EstimatorV2`; it must say to which precision it measures.
         delta: δ in (0, 1): the probability that any of all measured values is further off than claimed.
+
+    Example:
+        >>> import qprune
+        >>> from qiskit import QuantumCircuit
+        >>> from qiskit_aer.primitives import EstimatorV2
+        >>> circuit = QuantumCircuit(1)
+        >>> _ = circuit.ry(0.8, 0), circuit.rx(0.01, 0)
+        >>> device = OnDevice(EstimatorV2(options={"default_precision": 0.01}), delta=0.05)
+        >>> result = qprune.prune(qprune.Task(circuit, "Z"), qprune.Threshold(0.2), simulator=device)
+        >>> result.certificate.expectations.failure
+        0.05
     """
 
     estimator: BaseEstimatorV2

@@ -1,8 +1,6 @@
 """Recompute by independent means whatever a certificate claims.
 
-No simulation, angle or bound is shared with the path that makes certificates, only the task, the records and their
-hashes: states come from `states` and `wide_states`, formulas are written anew here. Only observables on at most 8
-qubits become matrices of size 2^n × 2^n.
+Shared with the path that makes certificates are the task, records and hashes alone: no simulation, angle or bound.
 """
 
 from __future__ import annotations
@@ -40,12 +38,11 @@ READ = ("certificate", "simplified", "flat", "original", "task", "plan", "accura
 def verify(task: Task | Result, result: Result | None = None, *, progress: bool | None = None) -> VerificationReport:
     """Recompute every claim of `result.certificate` about pruning `task`, by full simulation.
 
-    First all hashes: of the circuits, the task, plan and accuracy, and of every file of a result that was read from a
-    folder. Then every number that a claim rests on, from the circuits themselves, so that hashes made to fit do not
-    help. What is left, and only recorded, is named at the end of the report: λ_k and r_k of a noise model are choices
-    that no bound depends on, for example; what follows from them (Λ_k, κ, d_q, ε_k, Σ r) is recomputed. Beyond 8 qubits
-    an observable is not diagonalised, and limits of its eigenvalues are the task's. Distances read on a noisy device
-    are those of its states (T8), not of the states found here: they may not hold.
+    First all hashes, of circuits, task, plan, accuracy and every file that was read. Then every number that a claim
+    rests on, from the circuits themselves: hashes made to fit do not help. What is only recorded, such as λ_k and r_k
+    of a noise model, on which no bound depends, is named at the end of the report; what follows from them (Λ_k, κ, d_q,
+    ε_k, Σ r) is recomputed. Beyond 8 qubits an observable is not diagonalised, and limits of its eigenvalues are the
+    task's. Distances read on a noisy device are those of its states (T8), not of those found here: they may not hold.
 
     Args:
         task: The task that was pruned, as you know it; or the result alone, whose own original is then the task.
@@ -58,6 +55,10 @@ def verify(task: Task | Result, result: Result | None = None, *, progress: bool 
         TaskError: The arguments are not a task and a result, or the statevectors do not fit into memory.
 
     Source: THEORY sections 3 and 5.
+
+    Example:
+        >>> import qprune
+        >>> assert verify(qprune.prune(qprune.load_network("reupload-2q")))
     """
     if result is None and all(hasattr(task, name) for name in READ):
         task, result = task.original, task  # type: ignore[union-attr, assignment]

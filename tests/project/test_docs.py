@@ -125,6 +125,16 @@ def test_docstring_examples(name):
     assert failed == 0
 
 
+@pytest.mark.parametrize("page", ["qprune", "qprune.pennylane", "qprune.qiskit", "qprune.testing", "qprune.strategies"])
+def test_every_public_name_has_an_example(page):
+    """Which runs, as all of docstrings do; errors and constants need none."""
+    room = qprune.strategies if page == "qprune.strategies" else importlib.import_module(page)
+    public = {name: getattr(room, name) for name in room.__all__}
+    shown = {name: each for name, each in public.items() if callable(each) and not name.endswith(("Error", "Warning"))}
+    without = [name for name, each in shown.items() if ">>> " not in (each.__doc__ or "")]
+    assert [name for name in without if name != "CertificateViolation"] == []
+
+
 def test_no_machine_path_in_tracked_text():
     """A path of whoever's machine has no place in the project."""
     here = str(ROOT.parent) + os.sep

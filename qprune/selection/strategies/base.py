@@ -24,6 +24,10 @@ class Proposal:
         order: Indices of candidates, first to go first. Those it leaves out come after, by distance per gain.
         sets: Sets of indices that should go together, the best first; the first that a limit admits goes before the
             order is followed.
+
+    Example:
+        >>> Proposal(order=[2, 0], sets=[[0, 1]])
+        Proposal(order=[2, 0], sets=[[0, 1]])
     """
 
     order: Sequence[int] = ()

@@ -64,6 +64,10 @@ def strategy_of(given: object) -> Strategy:
 
     Raises:
         OptionError: It is neither, or what a package registers under that name is no strategy.
+
+    Example:
+        >>> strategy_of("magnitude")
+        Magnitude()
     """
     if isinstance(given, Strategy):
         return given
@@ -74,7 +78,12 @@ def strategy_of(given: object) -> Strategy:
 
 
 def strategy_from_record(record: Mapping[str, Any]) -> Strategy | None:
-    """The strategy that a certificate records; None where no strategy of that name is installed."""
+    """The strategy that a certificate records; None where no strategy of that name is installed.
+
+    Example:
+        >>> strategy_from_record(strategy_of("magnitude").record())
+        Magnitude()
+    """
     name = record.get("name")
     if not isinstance(name, str) or name not in strategy_names():
         return None
