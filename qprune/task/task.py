@@ -386,8 +386,7 @@ class Task:
             overwrite: Whether an earlier bundle in that folder may be replaced.
 
         Raises:
-            BundleError: The folder exists (without `overwrite`, or with other things in it) or cannot be written, or a
-                gate of the circuit cannot be stored.
+            BundleError: The folder is taken or cannot be written, or a gate of the circuit cannot be stored.
         """
         with whole_folder(folder, is_bundle, overwrite) as new:
             write_task(self, new)
