@@ -11,9 +11,11 @@ from qiskit.quantum_info import SparsePauliOp
 
 from qprune._arrays import FloatArray
 from qprune.errors import TaskError
+from qprune.gates.sites import sites_of
 from qprune.geometry import bounds
 from qprune.pennylane.tape import number
 from qprune.results.certificate import Certificate
+from qprune.simulators.choices import final_outputs
 from qprune.simulators.values import Outputs
 from qprune.task.observables import from_matrix, without_identity
 from qprune.task.task import Task
@@ -177,3 +179,11 @@ def _projectors(wires: list[int], num_qubits: int, mp: Any) -> list[SparsePauliO
             terms = [(chosen, c / 2) for chosen, c in terms] + [([*chosen, q], sign * c / 2) for chosen, c in terms]
         found.append(SparsePauliOp.from_sparse_list([("Z" * len(ws), ws, c) for ws, c in terms], num_qubits=num_qubits))
     return found
+
+
+def outputs_of(task: Task) -> tuple[Outputs, Outputs | None]:
+    """Exact outputs on the selected and on the held-out samples."""
+    sites = sites_of(task)
+    return final_outputs(task, sites, task.selected), (
+        final_outputs(task, sites, task.heldout) if len(task.heldout) else None
+    )

@@ -20,7 +20,7 @@ from qprune._files import read_json, whole_folder
 from qprune.errors import BundleError, CertificateError, TaskError
 from qprune.exact.absorption import Absorbed
 from qprune.gates.sites import sites_of
-from qprune.pennylane.measurements import measured_by, readings_of, wire_order
+from qprune.pennylane.measurements import measured_by, outputs_of, readings_of, wire_order
 from qprune.pennylane.naming import names_of
 from qprune.pennylane.network import Network, as_interface, check_real, flat
 from qprune.pennylane.plan import Plan, apply_plan
@@ -391,12 +391,4 @@ def task_of(pruned: PrunedQNode) -> Task:
     inputs = values[:, [int(p.name[1:]) for p in task.input_params]]
     return moved.with_inputs(
         inputs, probabilities=task.probabilities, labels=task.labels, holdout=task.holdout, seed=task.seed
-    )
-
-
-def outputs_of(task: Task) -> tuple[Outputs, Outputs | None]:
-    """Exact outputs on the selected and on the held-out samples."""
-    sites = sites_of(task)
-    return final_outputs(task, sites, task.selected), (
-        final_outputs(task, sites, task.heldout) if len(task.heldout) else None
     )

@@ -13,8 +13,9 @@ from qprune._progress import bar, is_shown
 from qprune.errors import OptionError, TaskError
 from qprune.geometry import bounds
 from qprune.limits.claims import HOLDOUT_DELTA
+from qprune.pennylane.measurements import outputs_of
 from qprune.pennylane.network import as_interface
-from qprune.pennylane.qnode import PrunedQNode, outputs_of, task_of
+from qprune.pennylane.qnode import PrunedQNode, task_of
 from qprune.pennylane.tape import number
 from qprune.simulators.values import Outputs
 from qprune.task.task import Task
