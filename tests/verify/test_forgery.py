@@ -88,6 +88,7 @@ def sample(folder, count, seed=0):
     return [*kinds, *(others[k] for k in chosen)]
 
 
+@pytest.mark.filterwarnings("ignore:.*encountered in multiply:RuntimeWarning")  # Qiskit's, of forged coefficients
 @pytest.mark.parametrize("folder", ASKED, indirect=True)
 def test_every_change_is_noticed(folder):
     assert not is_noticed(folder)
