@@ -27,14 +27,15 @@ from qprune.geometry.norms import OfForms
 from qprune.geometry.regions import Region
 from qprune.geometry.trigonometric import grid
 from qprune.limits.encoding_angles import EULER, elementary
-from qprune.limits.on_inputs import Check, rounding_of
-from qprune.limits.phases import Encoded, Phases, encoded, phases_of
+from qprune.limits.on_inputs import Check, rounding_of, unlimited
+from qprune.limits.phases import MOST_RUNS, Encoded, Phases, encoded, phases_of
 from qprune.limits.state_changes import StateChange
 from qprune.simulators.engine import Network
 from qprune.task.observables import restricted, without_identity
 from qprune.task.task import Task
 
 ENTRIES_PER_RUN = 16  # entries of all matrices that may take the place of one run: 2^22 in all where 2^18 runs may be
+FEW_RUNS = 729  # up to which the angles of a preparation are phases like others: the limit is one of the domain then
 MOST_WORK = 2**26  # entries times the matrices' size, where there are phases to search
 MOST_AMPLITUDES = 2**24  # of all columns at one value of the phases: 256 MB
 AT_ONCE = 2**20  # amplitudes of the columns at several
@@ -50,13 +51,15 @@ class Head:
 
     Attributes:
         sites: The gates.
-        qubits: Theirs, ascending.
+        is_whole: Whether they are state preparations, not what such may have been taken apart into.
     """
 
     sites: tuple[Site, ...]
+    is_whole: bool
 
     @property
     def qubits(self) -> tuple[int, ...]:
+        """Theirs, ascending."""
         return tuple(sorted({q for site in self.sites for q in site.qubits}))
 
     def after(self, sites: Sequence[Site]) -> tuple[Site, ...] | None:
@@ -104,8 +107,10 @@ def heads_of(sites: Sequence[Site]) -> list[Head]:
         if site.role == "encoding" or not live.isdisjoint(site.qubits):
             kept.append(site)
             live.update(site.qubits)
-    found = [Head(tuple(whole)), Head(tuple(reversed(kept)))]
-    return [head for k, head in enumerate(found) if head.sites and head not in found[:k]]
+    found = [Head(tuple(whole), is_whole=True)]
+    if kept[::-1] != whole:
+        found.append(Head(tuple(reversed(kept)), is_whole=False))
+    return [head for head in found if head.sites]
 
 
 def makes_real_states(task: Task, head: Head, region: Region) -> bool:
@@ -156,14 +161,23 @@ class OverStates:
         self._bare: dict[int, Encoded] = {}
         self._known: dict[tuple[object, ...], tuple[ComplexArray, float]] = {}
 
-    def changes(self, pruned: Task, sites: tuple[Site, ...], check: Check) -> list[StateChange] | None:
-        """The change of every output; None if there is no head, or the matrices would be too large for every one.
+    def changes(
+        self, pruned: Task, sites: tuple[Site, ...], runs: int, check: Check = unlimited
+    ) -> list[StateChange] | None:
+        """The change of every output; None if there is no head that is worth it, or its matrices would be too large.
+
+        Args:
+            pruned: The smaller circuit.
+            sites: Its gates.
+            runs: That it takes otherwise.
+            check: Called every second or so; ends it by raising.
 
         Raises:
             OtherStates: The smaller circuit begins with other gates.
             TaskError: An angle cannot be read as a function of the inputs.
         """
-        fits = [k for k in range(len(self.heads)) if self._affords(k, self._phases(k, self.original, self.sites))]
+        worth = [k for k, head in enumerate(self.heads) if runs > (FEW_RUNS if head.is_whole else MOST_RUNS)]
+        fits = [k for k in worth if self._affords(k, self._phases(k, self.original, self.sites))]
         for k in fits:
             if self.heads[k].after(sites) is not None:
                 phases = self._phases(k, pruned, sites)

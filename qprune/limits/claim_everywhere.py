@@ -169,7 +169,7 @@ class EveryInputComparison:
 
     def differences(
         self, pruned: Task, sites: Sequence[Site], check: Check = unlimited
-    ) -> list[Difference] | list[StateChange]:
+    ) -> Sequence[Difference | StateChange]:
         """The change of every output by a smaller circuit.
 
         Where inputs have too many phases for that, and prepare a state before anything else happens, it is limited for
@@ -185,11 +185,10 @@ class EveryInputComparison:
             TaskError: An angle cannot be read as a function of the inputs, or the circuits prepare other states.
         """
         phases = phases_of(self._encoded, encoded(pruned, sites))
-        if phases.most_runs > max(self.most_runs, MOST_RUNS):
-            over_states = self._states.changes(pruned, tuple(sites), check)
-            if over_states is not None:
-                hidden = np.broadcast_to(self._hidden, len(over_states)).tolist()
-                return [replace(one, angles=one.angles + more) for one, more in zip(over_states, hidden, strict=True)]
+        over_states = self._states.changes(pruned, tuple(sites), phases.most_runs, check)
+        if over_states is not None:
+            hidden = np.broadcast_to(self._hidden, len(over_states)).tolist()
+            return [replace(one, angles=one.angles + more) for one, more in zip(over_states, hidden, strict=True)]
         check_runs(phases, self.most_runs)
         found = differences(phases, self._known, check)
         maps = [PhaseMap(tuple(phases.map.phases[j] for j in values.phases)) for values in found]

@@ -40,11 +40,13 @@ class After:
         found: What follows.
         qubits: Those of the gates left out.
         is_real: Whether the states that those make on a domain have real amplitudes.
+        is_whole: Whether those are state preparations, not what such may have been taken apart into.
     """
 
     found: Found
     qubits: tuple[int, ...]
     is_real: bool
+    is_whole: bool
 
     def largest(self, values: FloatArray) -> FloatArray:
         """Largest singular value of matrices, as `change_as_matrices` has them, shape (…, V)."""
@@ -66,7 +68,7 @@ def without_heads(original: Task, pruned: Task, domain: Resolved) -> Iterator[Af
         rests = [_after(task, own, head) for task, own in zip((original, pruned), gates, strict=True)]
         if head and rests[0] is not None and rests[1] is not None:
             qubits = tuple(sorted({q for _, qubits in head for q in qubits}))
-            yield After(read(rests[0], rests[1]), qubits, _is_real(original, head, domain))
+            yield After(read(rests[0], rests[1]), qubits, _is_real(original, head, domain), not is_apart)
 
 
 def _leading(task: Task, gates: list[Placed], is_apart: bool) -> list[Placed]:
@@ -107,7 +109,7 @@ def _is_same(one: Placed, other: Placed) -> bool:
         return False
     if _angles(a) or _angles(b):
         return type(a) is type(b) and [str(p) for p in a.params] == [str(p) for p in b.params]
-    return bool(np.array_equal(*(np.asarray(gate.to_matrix()) for gate in (a, b))))
+    return bool(np.array_equal(np.asarray(a.to_matrix()), np.asarray(b.to_matrix())))
 
 
 def _gates(task: Task, is_apart: bool) -> Iterator[Placed]:
@@ -124,7 +126,7 @@ def _angles(operation: Any) -> list[ParameterExpression]:
 
 
 def _is_real(task: Task, head: list[Placed], domain: Resolved) -> bool:
-    """Whether gates have real matrices on a domain: at so many angles that they are real at all, or at the only ones."""
+    """Whether gates have real matrices on a domain: at so many angles that all are, or at the only one."""
     circuit, first = QuantumCircuit(task.num_qubits), domain.low[0]
     for operation, qubits in head:
         circuit.append(operation, qubits)

@@ -29,7 +29,6 @@ from qprune.geometry.norms import OfForms
 from qprune.limits import amplitudes
 from qprune.limits.amplitudes import OverStates, heads_of, makes_real_states
 from qprune.limits.claim_everywhere import every_input, region_of
-from qprune.limits.on_inputs import unlimited
 from qprune.task.domain import resolved
 from qprune.verify.every_input import confirm
 
@@ -94,7 +93,8 @@ def changes_over_states(seed, moved, rows, prepared, r, is_real=False, **options
 
 def by_states(monkeypatch):
     """Small circuits, too, are judged over states, and verified so."""
-    monkeypatch.setattr("qprune.limits.claim_everywhere.MOST_RUNS", 1)
+    monkeypatch.setattr(amplitudes, "MOST_RUNS", 1)
+    monkeypatch.setattr(sys.modules["qprune.verify.every_input"], "FEW_RUNS", 1)
     monkeypatch.setattr(sys.modules["qprune.verify.every_input"], "MOST_RUNS", 1)
 
 
@@ -185,9 +185,9 @@ def test_the_head_is_what_both_circuits_begin_with():
     del shorter.data[1]  # a gate of the preparation
     other = tasks[1].with_circuit(shorter)
     over = OverStates(tasks[0], sites_of(tasks[0]), region, 2**18, 0)
-    assert over.changes(tasks[1], sites_of(tasks[1]), unlimited)
+    assert over.changes(tasks[1], sites_of(tasks[1]), 2**20)
     with pytest.raises(TaskError, match="different states"):
-        over.changes(other, sites_of(other), unlimited)
+        over.changes(other, sites_of(other), 2**20)
     with pytest.raises(TaskError, match="different states"):
         claimed([tasks[0], other])
 
