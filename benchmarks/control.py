@@ -31,7 +31,7 @@ NAME = "control"
 Reached: TypeAlias = dict[tuple[str, int], tuple[float, int]]
 """By network and number of CX the limit for every input, and gates."""
 
-NETWORKS = ("iris-4q", "cancer-4q", "wine-6q", "digits-6q")
+NETWORKS = ("iris-4q", "cancer-4q", "digits-6q")
 BUDGETS = (0.05, 0.1)
 SEED, MOST_CX = 0, 12
 SCREEN, LOOK_AHEAD = 12, 4  # steps of the fits by which places for a CX are compared, and how many are fitted on
