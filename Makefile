@@ -34,7 +34,7 @@ FIRST ?= 0
 JOBS ?= 2
 soak: $(STAMP)
 	$(BIN)/python -m tests.soak --cases $(CASES) --first-seed $(FIRST) --jobs $(JOBS) --out out/soak
-	QPRUNE_SOAK=2000 $(BIN)/pytest
+	QPRUNE_SOAK=2000 $(BIN)/pytest -o faulthandler_timeout=0  # one test alone takes hours
 
 # On the oldest versions that pyproject.toml allows, in an environment of their own.
 test-oldest: .venv-oldest/.installed

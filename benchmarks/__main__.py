@@ -7,7 +7,21 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import accuracy, between, exact, libraries, plots, readme, refit, scaling, tables, training, wide
+from benchmarks import (
+    accuracy,
+    between,
+    claims,
+    control,
+    exact,
+    libraries,
+    plots,
+    readme,
+    refit,
+    scaling,
+    tables,
+    training,
+    wide,
+)
 from benchmarks.noise import run as noise
 from benchmarks.peers import run as peers
 from benchmarks.peers.chains import CHAINS
@@ -51,6 +65,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command == between.NAME:
         between.run(options.out)
         print(f"rows added to {options.out}; now `python -m benchmarks plots`")
+        return 0
+    if options.command == control.NAME:
+        control.run(options.out, again=options.again, networks=options.networks, most=options.most)
+        print(f"rows added to {options.out}; now `python -m benchmarks tables`")
+        return 0
+    if options.command == claims.NAME:
+        claims.run(options.out, again=options.again, only=options.networks)
+        print(f"rows added to {options.out}; now `python -m benchmarks tables`")
         return 0
     if options.command == "noise":
         noise.run(
@@ -158,6 +180,19 @@ def _parser() -> argparse.ArgumentParser:
         "--modes", nargs="+", default=(), choices=accuracy.MODES, metavar="NAME", help="only these (default all)"
     )
     command.add_argument("--budgets", nargs="+", type=float, default=accuracy.BUDGETS, help="default %(default)s")
+
+    command = commands.add_parser(control.NAME, help="what limits refit: an ansatz grown to reproduce each network")
+    command.add_argument("--out", type=Path, default=RESULTS / "control.jsonl", help="file to which rows are added")
+    command.add_argument("--again", action="store_true", help="measure anew what the file holds already")
+    command.add_argument(
+        "--networks", nargs="+", default=(), choices=control.NETWORKS, metavar="NAME", help="only these"
+    )
+    command.add_argument("--most", type=_positive, default=control.MOST_CX, help="CX up to which it grows")
+
+    command = commands.add_parser(claims.NAME, help="what a limit for every input takes, beside its aims")
+    command.add_argument("--out", type=Path, default=RESULTS / "claims.jsonl", help="file to which rows are added")
+    command.add_argument("--again", action="store_true", help="measure anew what the file holds already")
+    command.add_argument("--networks", nargs="+", default=(), choices=claims.CLAIMS, metavar="NAME", help="only these")
 
     command = commands.add_parser("noise", help="pruned and unpruned circuits on noisy machines")
     command.add_argument("--out", type=Path, default=RESULTS / "noise.jsonl", help="file to which rows are added")

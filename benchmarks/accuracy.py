@@ -16,7 +16,7 @@ from tqdm import tqdm
 import qprune
 from benchmarks.finetuning import fine_tuned
 from benchmarks.records import ROOT, Row, append, provenance, read, timed
-from qprune import Everywhere, Limit, Measured, Proven, QpruneError, Threshold
+from qprune import Domain, Everywhere, Limit, Measured, Proven, QpruneError, Threshold
 from qprune.gates.sites import sites_of
 from qprune.limits.claim_everywhere import every_input
 from qprune.simulators.choices import final_outputs
@@ -29,6 +29,8 @@ SEED = 0
 GAP, PATIENCE = 0.02, 120.0  # of the limit for every input: relative distance of its two ends, and seconds
 FAR = 0.9  # share of the limit for every input below which what is attained is shown too
 WITHIN = 1e-9  # relative rounding that a budget allows for
+ELLIPSOID = "every input of the ellipsoid"
+DOMAINS = {ELLIPSOID: Domain.ellipsoid()}  # by mode; the box of the data for all others
 HALVINGS = 12  # of the interval in which the threshold of a tool without a budget is sought
 
 
@@ -46,6 +48,10 @@ def _pruned(limit: Callable[[float], Limit], **options: Any) -> Callable[[qprune
         return Smaller(result.task, result.certificate.largest_bound)
 
     return prune
+
+
+def _in_ellipsoid(task: qprune.Task, budget: float) -> Smaller:
+    return _pruned(Everywhere)(task.with_domain(DOMAINS[ELLIPSOID]), budget)
 
 
 def _one_shot(task: qprune.Task, budget: float) -> Smaller:
@@ -87,6 +93,7 @@ def _largest_that_fits(deviation: Callable[[float], float], budget: float, top: 
 MODES: dict[str, Callable[[qprune.Task, float], Smaller]] = {
     "every input": _pruned(Everywhere),
     "every input, refit": _pruned(partial(Everywhere, refit=True)),
+    ELLIPSOID: _in_ellipsoid,
     "proven bound": _pruned(Proven),
     "verified": _pruned(Measured),
     "verified, refit": _pruned(REFIT),
@@ -100,6 +107,7 @@ MODES: dict[str, Callable[[qprune.Task, float], Smaller]] = {
 ASKED = {
     "every input": "for every input",
     "every input, refit": "for every input, with refit",
+    ELLIPSOID: "for every input of the data's ellipsoid",
     "verified": "on the samples",
     "verified, refit": "on the samples, with refit",
 }
@@ -161,20 +169,22 @@ def _measure(config: dict[str, Any]) -> Row:
         "proven": smaller.proven,
         "measured": float(np.abs(_means(smaller.task) - _means(task)).max()),
         "seconds": seconds,
-        "every_input": _everywhere(task, smaller.task, config["budget"]),
+        "every_input": _everywhere(task, smaller.task, config["budget"], DOMAINS.get(config["mode"], "data")),
         **_unseen(task, smaller.task, config["network"]),
         **origin,
     }
 
 
-def _everywhere(task: qprune.Task, smaller: qprune.Task, budget: float) -> Row | None:
-    """What is proven for every input of the box of the data, and the deviation that some input attains (T9)."""
+def _everywhere(task: qprune.Task, smaller: qprune.Task, budget: float, domain: Domain | str) -> Row | None:
+    """What is proven for every input of a domain, and the deviation that some input attains (T9)."""
     if not task.inputs.shape[1]:
         return None
     found: list[qprune.EveryInput] = []
     circuits = (task, sites_of(task), smaller, sites_of(smaller))
     try:
-        seconds = timed(lambda: found.append(every_input(*circuits, gap=GAP, time_limit=PATIENCE, limit=budget)))
+        seconds = timed(
+            lambda: found.append(every_input(*circuits, domain, gap=GAP, time_limit=PATIENCE, limit=budget))
+        )
     except QpruneError as error:
         return {"refused": str(error)}
     claim = found[0]

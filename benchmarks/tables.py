@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
-from benchmarks import accuracy, exact, libraries, refit, scaling, training, wide
+from benchmarks import accuracy, claims, control, exact, libraries, refit, scaling, training, wide
 from benchmarks.noise import report as noise
 from benchmarks.noise.estimates import SHOTS
 from benchmarks.noise.run import NAME as NOISE
@@ -34,12 +34,17 @@ def run(folder: Path) -> list[Path]:
         libraries.NAME: libraries.table,
         STRATEGIES: strategies.tables,
         exact.NAME: exact_table,
+        claims.NAME: claims_table,
     }.items():
         rows = read(folder, name)
         if rows:
             path = folder / f"{name}.md"
             path.write_text(table(rows), encoding="utf-8")
             written.append(path)
+    if rows := read(folder, control.NAME):
+        path = folder / f"{control.NAME}.md"
+        path.write_text(control_table(rows, read(folder, accuracy.NAME)), encoding="utf-8")
+        written.append(path)
     rows = [row for name in (SIDES, FAIR) for row in read(folder, name)]
     if rows:
         path = folder / "peers.md"
@@ -85,6 +90,16 @@ def scaling_table(rows: Sequence[Row]) -> str:
             "",
         ]
     )
+
+
+def claims_table(rows: Sequence[Row]) -> str:
+    """What limits for every input take."""
+    return "\n".join([*claims.text(rows), "", *_origins(rows), ""])
+
+
+def control_table(rows: Sequence[Row], pruned: Sequence[Row]) -> str:
+    """An ansatz grown gate by gate beside what pruning leaves."""
+    return "\n".join([*control.text(rows, pruned), "", *_origins(rows), ""])
 
 
 def exact_table(rows: Sequence[Row]) -> str:
@@ -168,7 +183,8 @@ def accuracy_table(rows: Sequence[Row]) -> str:
             "inputs; the test inputs took part in nothing. Counts: original → after exact simplification → pruned;",
             "shares are of what exact simplification leaves. *Measured on samples*: largest change of an observable",
             "over the training inputs, in its unit (hartree for the VQE); *on test data* likewise. *Proven for every",
-            "input*: no input of the box of the training data changes an output by more (T9); *attained* is what some",
+            "input*: no input of the box of the training data (of their ellipsoid, where the mode says so) changes an",
+            "output by more (T9); *attained* is what some",
             "input does, where that is less than nine tenths of it; empty: not worked out. Bold: the budget is broken.",
             "*Test accuracy*: trained → pruned, without labels → after 50 steps of fine-tuning.",
             "*One-shot* is the paper's rule, all gates with d_q ≤ ε at once, with the largest ε that fits the budget;",

@@ -10,9 +10,10 @@ from collections.abc import Callable
 import numpy as np
 
 from qprune._arrays import FloatArray
+from qprune.geometry.norms import Norm, OfOutcomes
 from qprune.geometry.phases import PhaseMap
 from qprune.geometry.regions import Region
-from qprune.geometry.trigonometric import norm_of, values_and_slopes, values_at
+from qprune.geometry.trigonometric import values_and_slopes, values_at
 
 STEPS = 60  # of a quasi-Newton search; it ends much earlier
 
@@ -24,27 +25,28 @@ class Climber:
         coefficients: Of D, shape (2d_1+1, …, V).
         phases: The phases as functions of the inputs.
         region: Where inputs lie.
+        norm: Of V values; default as of outcomes.
     """
 
-    def __init__(self, coefficients: FloatArray, phases: PhaseMap, region: Region) -> None:
+    def __init__(self, coefficients: FloatArray, phases: PhaseMap, region: Region, norm: Norm | None = None) -> None:
         self.coefficients, self.phases, self.region = coefficients, phases, region
-        self.scale = float(norm_of(coefficients).max()) or 1.0
+        self.norm = OfOutcomes(coefficients.shape[-1]) if norm is None else norm
+        self.scale = float(self.norm.of(coefficients).max()) or 1.0
 
     def norms(self, points: FloatArray) -> FloatArray:
         """|D| at P points."""
-        return norm_of(values_at(self.coefficients, self.phases.angles(points)))
+        return self.norm.of(values_at(self.coefficients, self.phases.angles(points)))
 
     def climbed(self, start: FloatArray, low: FloatArray, high: FloatArray) -> tuple[FloatArray, float]:
         """A local maximum of |D| near a point of a box, and its value, which is at least that at the start."""
         from scipy.optimize import minimize  # slow to load
 
         start = self.region.pulled_in(start[None], low[None], high[None])[0]
-        signs = np.sign(values_at(self.coefficients, self.phases.angles(start[None]))[0])
-        signs[signs == 0] = 1
+        first = self.norm.dual(values_at(self.coefficients, self.phases.angles(start[None]))[0])
 
         def falling(point: FloatArray) -> tuple[float, FloatArray]:
             values, slopes = values_and_slopes(self.coefficients, self.phases.angles(point[None])[0])
-            sign = signs if len(values) == 1 else np.where(values < 0, -0.5, 0.5)
+            sign = first if len(values) == 1 else self.norm.dual(values)
             return -float(sign @ values) / self.scale, -(self.phases.slopes(point).T @ slopes @ sign) / self.scale
 
         found = minimize(falling, start, jac=True, bounds=np.stack([low, high], axis=1), **self._method())

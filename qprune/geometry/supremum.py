@@ -15,7 +15,8 @@ from qprune._arrays import FloatArray
 from qprune._rounding import EPSILON
 from qprune.geometry.ascent import Climber
 from qprune.geometry.cells import Cells, Open, Queue
-from qprune.geometry.kernels import compiled, largest, restrict
+from qprune.geometry.kernels import compiled, restrict
+from qprune.geometry.norms import Norm, OfOutcomes
 from qprune.geometry.phases import NARROWEST, PhaseMap
 from qprune.geometry.regions import Region
 from qprune.geometry.trigonometric import (
@@ -23,9 +24,7 @@ from qprune.geometry.trigonometric import (
     amplification,
     coefficients,
     control_matrix,
-    norm_of,
     restriction,
-    sum_of_amplitudes,
 )
 
 GAP = 0.02  # relative distance of the two limits at which the search stops
@@ -84,6 +83,7 @@ def supremum(
     time_limit: float = np.inf,
     starts: FloatArray | None = None,
     seed: int = 0,
+    norm: Norm | None = None,
 ) -> Supremum:
     """Enclose sup |D| over a region.
 
@@ -101,10 +101,11 @@ def supremum(
         time_limit: Stop after so many seconds.
         starts: Inputs to look at first, shape (P, n), besides those drawn.
         seed: Of the points that are drawn.
+        norm: Of the values, in place of that.
 
     Source: THEORY T9.
     """
-    return Search(values, phases, region, error, seed).run(gap, limit, most_cells, time_limit, starts)
+    return Search(values, phases, region, error, seed, norm).run(gap, limit, most_cells, time_limit, starts)
 
 
 def _is_a_point(cells: Cells) -> NDArray[np.bool_]:
@@ -124,28 +125,38 @@ class Search:
         region: As in `supremum`.
         error: As in `supremum`.
         seed: As in `supremum`.
+        norm: As in `supremum`.
     """
 
-    def __init__(self, values: FloatArray, phases: PhaseMap, region: Region, error: float, seed: int) -> None:
+    def __init__(
+        self,
+        values: FloatArray,
+        phases: PhaseMap,
+        region: Region,
+        error: float,
+        seed: int,
+        norm: Norm | None = None,
+    ) -> None:
         values, phases, error = _without_cancelled(values, phases, error)
         self.phases, self.sizes, self.width = phases, values.shape[:-1], values.shape[-1]
         self.coefficients = coefficients(values)
         self.region = _one_turn(region, phases)
-        self.climber = Climber(self.coefficients, phases, self.region)
+        self.norm = OfOutcomes(self.width) if norm is None else norm
+        self.climber = Climber(self.coefficients, phases, self.region, self.norm)
         self.rng = np.random.default_rng(seed)
         size = max(self.coefficients.size, 1)
         self.together = int(np.clip(AT_ONCE // size, FEWEST_TOGETHER, MOST_TOGETHER))
         eps = EPSILON
-        norm = 1.0 if self.width == 1 else self.width / 2  # an error of each value makes so much in the norm
+        spread = self.norm.spread
         largest_value = float(np.abs(values).max(initial=0.0))
-        self.value_error = norm * (error + ROUNDINGS * eps * sum(self.sizes) * largest_value)
+        self.value_error = spread * (error + ROUNDINGS * eps * sum(self.sizes) * largest_value)
         self.rounding = 0.0  # of the runs, in control points; known once the region is cut into cells
         self.step_rounding = ROUNDINGS * eps * max(self.sizes, default=1)
-        self.point_error = norm * error + ROUNDINGS * eps * float(np.abs(self.coefficients).sum())
+        self.point_error = spread * error + ROUNDINGS * eps * float(np.abs(self.coefficients).sum())
         self.moves = np.abs([phase.factors for phase in phases.phases]).reshape(len(phases), region.low.shape[1])
         self.queue, self.cells, self.closed, self.depth = Queue(), 0, 0.0, 0
         self.lower, self.at, self.steps = -np.inf, self.region.low[0], 0
-        self.whole = sum_of_amplitudes(values)
+        self.whole = self.norm.everywhere(values)
 
     def run(
         self, gap: float, limit: float | None, most_cells: int, time_limit: float, starts: FloatArray | None
@@ -221,7 +232,7 @@ class Search:
             points = self._control_points(phase_low[rows], phase_high[rows])
             depths = np.zeros(len(points), dtype=np.intp)
             boxes = low[rows], high[rows], phase_low[rows], phase_high[rows]
-            self._take(Cells(*boxes, *self._largest(points), depths, points))
+            self._take(Cells(*boxes, *self.norm.largest(points), depths, points))
         return True
 
     def _roots(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray] | None:
@@ -240,11 +251,6 @@ class Search:
             worst = (phase_high - phase_low)[rows].argmax(axis=1)
             axis = (self.moves[worst] * (high - low)[rows]).argmax(axis=1)
             low, high = _halved(low, high, rows, axis)
-
-    def _largest(self, points: FloatArray) -> tuple[FloatArray, NDArray[np.intp]]:
-        bounds, places = np.empty(len(points)), np.empty(len(points), dtype=np.intp)
-        compiled(largest)(points, self.width, bounds, places)
-        return bounds, places
 
     def _take(self, cells: Cells, enough: float = 0.0) -> None:
         """Count cells; those that need halving wait."""
@@ -279,7 +285,7 @@ class Search:
         depths = np.array([cell.depth + 1 for cell in taken])[parent]
         self.depth = max(self.depth, int(depths.max(initial=0)))
         boxes = child_low, child_high, inner_low, inner_high
-        self._take(Cells(*boxes, *self._largest(points), depths, points), enough)
+        self._take(Cells(*boxes, *self.norm.largest(points), depths, points), enough)
 
     def _inside(
         self, low: FloatArray, high: FloatArray, outer_low: FloatArray, outer_high: FloatArray
@@ -310,12 +316,12 @@ class Search:
             stride //= size
             index = places // stride % size
             fibre = (places - index * stride)[:, None] + stride * np.arange(size)
-            norms = norm_of(values[np.arange(len(points))[:, None], fibre])
+            norms = self.norm.of(values[np.arange(len(points))[:, None], fibre])
             line = np.linspace(0, 1, size)
             chord = norms[:, :1] * (1 - line) + norms[:, -1:] * line
             gains[:, j] = (norms - chord).max(axis=1)
         # Where inputs are shared, no input may reach a corner of the phases: narrower cells help there too.
-        limits = norm_of(values[np.arange(len(points)), places])
+        limits = self.norm.of(values[np.arange(len(points)), places])
         return np.maximum(gains, 0) + NARROWER * limits[:, None] * widths
 
     def _control_points(self, low: FloatArray, high: FloatArray) -> FloatArray:

@@ -19,9 +19,11 @@ from qprune.geometry.phases import PhaseMap
 from qprune.geometry.regions import Ellipsoid, Region
 from qprune.geometry.supremum import GAP, MOST_CELLS, Supremum, supremum
 from qprune.geometry.trigonometric import coefficients, norm_of
+from qprune.limits.amplitudes import OtherStates, OverStates
 from qprune.limits.grid_runs import GridValues, Known, differences
 from qprune.limits.on_inputs import Check, centres_of, outputs_at, unlimited, weights_of
 from qprune.limits.phases import MOST_RUNS, check_runs, encoded, errors_of, phases_of
+from qprune.limits.state_changes import StateChange
 from qprune.results.every_input import EveryInput, OutputEverywhere
 from qprune.task.domain import Domain, Resolved, checked_domain, resolved
 from qprune.task.task import Task
@@ -93,13 +95,18 @@ class Difference:
     seed: int
     angles: float
 
+    @property
+    def size(self) -> int:
+        """Control points of one cell."""
+        return int(self.grid.values.size)
+
+    @property
+    def runs(self) -> int:
+        """Runs of each circuit behind it."""
+        return self.grid.runs
+
     def enclosed(
-        self,
-        gap: float,
-        limit: float | None,
-        time_limit: float,
-        starts: FloatArray,
-        most_cells: int = MOST_CELLS,
+        self, gap: float, limit: float | None, time_limit: float, starts: FloatArray, most_cells: int = MOST_CELLS
     ) -> Supremum:
         """Its largest absolute value, as `supremum` encloses it."""
         found = supremum(
@@ -110,7 +117,7 @@ class Difference:
             gap=gap,
             limit=None if limit is None else max(0.0, limit - self.angles),
             most_cells=most_cells,
-            time_limit=time_limit if self.grid.values.size <= SEARCHABLE else 0.0,
+            time_limit=time_limit if self.size <= SEARCHABLE else 0.0,
             starts=starts,
             seed=self.seed,
         )
@@ -154,13 +161,19 @@ class EveryInputComparison:
         self.region = region_of(resolved(self.domain, original.inputs))
         self.most_runs, self.seed = most_runs, seed
         self._encoded, self._known = encoded(original, self.sites), Known()
+        self._states = OverStates(original, self.sites, self.region, most_runs, seed, stands_for)
         self._hidden: float | FloatArray = 0.0
         if stands_for:
             ends = self.region.low, self.region.high
             self._hidden = errors_of(encoded(original, stands_for), *ends) * weights_of(original)
 
-    def differences(self, pruned: Task, sites: Sequence[Site], check: Check = unlimited) -> list[Difference]:
+    def differences(
+        self, pruned: Task, sites: Sequence[Site], check: Check = unlimited
+    ) -> Sequence[Difference | StateChange]:
         """The change of every output by a smaller circuit.
+
+        Where inputs have too many phases for that, and prepare a state before anything else happens, it is limited for
+        every state.
 
         Args:
             pruned: The smaller circuit.
@@ -169,9 +182,13 @@ class EveryInputComparison:
 
         Raises:
             OptionError: Too many runs.
-            TaskError: An angle cannot be read as a function of the inputs.
+            TaskError: An angle cannot be read as a function of the inputs, or the circuits prepare other states.
         """
         phases = phases_of(self._encoded, encoded(pruned, sites))
+        over_states = self._states.changes(pruned, tuple(sites), phases.most_runs, check)
+        if over_states is not None:
+            hidden = np.broadcast_to(self._hidden, len(over_states)).tolist()
+            return [replace(one, angles=one.angles + more) for one, more in zip(over_states, hidden, strict=True)]
         check_runs(phases, self.most_runs)
         found = differences(phases, self._known, check)
         maps = [PhaseMap(tuple(phases.map.phases[j] for j in values.phases)) for values in found]
@@ -192,7 +209,11 @@ class EveryInputComparison:
             check: As in `differences`.
         """
         upper, worst = 0.0, list[tuple[float, ...]]()
-        for difference in self.differences(pruned, sites, check):
+        try:
+            differences = self.differences(pruned, sites, check)
+        except OtherStates:
+            return np.inf, starts[:0]
+        for difference in differences:
             found = difference.enclosed(GAP, limit, np.inf, starts, cells_for(difference, SEARCHED))
             upper = max(upper, found.upper)
             worst.append(found.at)
@@ -241,13 +262,17 @@ class EveryInputComparison:
             most = MOST_CELLS if most_points is None else cells_for(difference, most_points)
             enclosed = difference.enclosed(gap, None, left, looked_at, most)
             if limit is not None and enclosed.lower <= limit < enclosed.upper:
-                enclosed = difference.enclosed(gap, limit, left, looked_at, most)
+                enclosed = difference.enclosed(gap, limit, left, np.concatenate([looked_at, [enclosed.at]]), most)
             suprema.append(enclosed)
         outputs = self._records(pruned, tuple(sites), found, suprema)
         return EveryInput(self.domain, outputs)
 
     def _records(
-        self, pruned: Task, sites: tuple[Site, ...], differences: list[Difference], suprema: list[Supremum]
+        self,
+        pruned: Task,
+        sites: tuple[Site, ...],
+        differences: Sequence[Difference | StateChange],
+        suprema: list[Supremum],
     ) -> tuple[OutputEverywhere, ...]:
         task = self.original
         worst = np.array([each.at for each in suprema]).reshape(len(suprema), -1)
@@ -271,7 +296,7 @@ class EveryInputComparison:
                     worst=found.at,
                     before=tuple((before + centres[r]).tolist()),
                     after=tuple((after + centres[r]).tolist()),
-                    runs=difference.grid.runs,
+                    runs=difference.runs,
                     cells=found.cells,
                     method=found.method,
                     rounding=found.rounding,
@@ -293,9 +318,9 @@ class EveryInputComparison:
         return values[0], values[1]
 
 
-def cells_for(difference: Difference, points: int) -> int:
+def cells_for(difference: Difference | StateChange, points: int) -> int:
     """How many cells a search may look at, given how many control points: a measure of time that no clock enters."""
-    return int(np.clip(points // difference.grid.values.size, FEWEST_CELLS, MOST_CELLS))
+    return int(np.clip(points // difference.size, FEWEST_CELLS, MOST_CELLS))
 
 
 def region_of(domain: Resolved) -> Region:

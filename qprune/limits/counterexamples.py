@@ -128,6 +128,8 @@ def led_by_counterexamples(
             if upper <= budget:
                 candidate = replace(fitted, deviation=upper)
                 return Led(min(best, candidate, key=cost), tuple(made), found)
+            if not np.isfinite(upper):  # nothing can be said of it, so that no input counts against it
+                break
             found = np.concatenate([found, worst, _counterexamples(comparison, fitted, budget, found)])
     return Led(best, tuple(made), found)
 

@@ -212,6 +212,7 @@ def check_runs(phases: Phases, most: int = MOST_RUNS) -> None:
         f"a limit for every input takes {runs:,} runs of each circuit, more than {most:,}: about {_duration(seconds)} "
         f"on one core and {memory:.3g} GB. The phases that make it so: {blamed}"
         f"{', …' if len(order) > 6 else ''}. Encode inputs fewer times or with whole multiples of one angle, "
+        "or let one gate prepare the state of a few qubits before anything else, where all states are limited at once; "
         f"or rely on a hold-out; qprune.everywhere(result, most_runs={runs}) tries it all the same"
     )
 

@@ -44,7 +44,7 @@ class Suggestion:
         >>> import qprune
         >>> suggestion = qprune.suggest(qprune.Task(circuit, "ZI"))
         >>> suggestion.budget, suggestion.limit.budget, len(suggestion.margins)
-        (0.99, 0.99, 1)
+        (0.69, 0.69, 1)
     """
 
     budget: float

@@ -168,6 +168,14 @@ class PreparedState(StatePreparation):
     def definition(self, definition: QuantumCircuit | None) -> None:
         """Nothing is kept; Qiskit's base class sets None."""
 
+    def angles_for(self, state: NDArray[Any]) -> FloatArray:
+        """The angles that prepare a state, shape (2^n,), the first qubit least significant; of a basis state the
+        nearest, by its largest amplitude."""
+        n = int(self.num_qubits)
+        if self.basis:
+            return np.asarray(pi * (int(np.abs(state).argmax()) >> np.arange(n) & 1), dtype=float)
+        return _state_angles(state.reshape((2,) * n).transpose().ravel())
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         """The matrix of `definition`, level by level; gate by gate it takes seconds for eight qubits."""
         angles, n = np.array(self.params, dtype=float), int(self.num_qubits)

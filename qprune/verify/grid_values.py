@@ -23,11 +23,29 @@ def values_on_grid(task: Task, found: Found, which: int) -> FloatArray:
     A phase becomes an axis of the states when it is met first, so that what comes before is simulated once.
     """
     used = _used(task, found.circuits[which])
+    start = np.zeros((2 ** len(used), 1), dtype=complex)
+    start[0] = 1
+    states = states_on_grid(found, which, used, start)
+    outputs = outputs_of(task, states.reshape(2 ** len(used), -1), used)
+    return np.moveaxis(outputs.reshape(len(outputs), *states.shape[2:]), 0, -1)
+
+
+def states_on_grid(found: Found, which: int, used: list[int], start: ComplexArray) -> ComplexArray:
+    """Final states of one circuit from some states side by side, on the same grid.
+
+    Args:
+        found: The two circuits.
+        which: 0 or 1.
+        used: The qubits to hold, ascending.
+        start: Shape (2^n, S).
+
+    Returns:
+        Shape (2^n, S, 2d_1+1, …).
+    """
     place = {q: k for k, q in enumerate(used)}
     sizes = [2 * d + 1 for d in found.degrees]
     met: list[int] = []
-    state: NDArray[Any] = np.zeros(2 ** len(used), dtype=complex)
-    state[0] = 1
+    state: NDArray[Any] = start
     for gate in found.circuits[which]:
         places = tuple(place[q] for q in gate.qubits)
         own = sorted({j for angle in gate.angles for j, _ in angle.parts})
@@ -35,13 +53,12 @@ def values_on_grid(task: Task, found: Found, which: int) -> FloatArray:
             if j not in met:
                 state = np.repeat(state[..., None], sizes[j], axis=-1)
                 met.append(j)
-        state = _applied(state, gate, places, own, [1 + met.index(j) for j in own], sizes)
-    outputs = outputs_of(task, state.reshape(2 ** len(used), -1), used)
-    shaped = outputs.reshape(len(outputs), *(sizes[j] for j in met)).transpose(0, *np.argsort(met) + 1)
+        state = _applied(state, gate, places, own, [2 + met.index(j) for j in own], sizes)
+    state = state.transpose(0, 1, *np.argsort(met) + 2)
     for j in range(len(sizes)):
         if j not in met:
-            shaped = np.repeat(np.expand_dims(shaped, 1 + j), sizes[j], axis=1 + j)
-    return np.moveaxis(shaped, 0, -1)
+            state = np.repeat(np.expand_dims(state, 2 + j), sizes[j], axis=2 + j)
+    return state
 
 
 def _used(task: Task, gates: tuple[Placed, ...]) -> list[int]:

@@ -208,7 +208,7 @@ def _read(original: Task, pruned: Task, *, sums: bool) -> Found:
     circuits = []
     for task in (original, pruned):
         gates = []
-        for operation, qubits in _elementary(task.circuit, tuple(range(task.num_qubits)), task):
+        for operation, qubits in elementary(task.circuit, tuple(range(task.num_qubits)), task):
             params = tuple(_angle(task, operation, k, forms, sums) for k in range(len(operation.params)))
             gates.append(Placed(operation, qubits, params))
         circuits.append(gates)
@@ -272,7 +272,7 @@ def _in_units(gate: Placed, units: list[Fraction]) -> Placed:
     return replace(gate, params=tuple(scaled(p) if isinstance(p, Angle) else p for p in gate.params))
 
 
-def _elementary(circuit: QuantumCircuit, qubits: tuple[int, ...], task: Task) -> Any:
+def elementary(circuit: QuantumCircuit, qubits: tuple[int, ...], task: Task) -> Any:
     """Gates with their qubits.
 
     Through its definition goes a gate with inputs that is no library gate of few qubits, and any without a matrix, such
@@ -293,7 +293,7 @@ def _elementary(circuit: QuantumCircuit, qubits: tuple[int, ...], task: Task) ->
                 f"verify cannot tell how gate {operation.name} depends on its inputs; write it in rotations"
             )
         else:
-            yield from _elementary(operation.definition, here, task)
+            yield from elementary(operation.definition, here, task)
 
 
 def _is_special(operation: Instruction) -> bool:

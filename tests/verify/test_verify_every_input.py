@@ -18,7 +18,8 @@ from qprune.errors import CertificateViolation
 from qprune.gates.sites import sites_of
 from qprune.limits.claim_everywhere import every_input
 from qprune.task.domain import Domain
-from qprune.verify.every_input import _bernstein, confirm
+from qprune.verify.cells import _bernstein
+from qprune.verify.every_input import confirm
 from qprune.verify.phases import read
 from qprune.verify.ranges import terms_of
 
