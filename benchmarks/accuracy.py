@@ -17,7 +17,7 @@ import qprune
 from benchmarks.finetuning import fine_tuned
 from benchmarks.records import ROOT, Row, append, provenance, read, timed
 from qprune import Domain, Everywhere, Limit, Measured, Proven, QpruneError, Threshold
-from qprune.gates.sites import sites_of
+from qprune.gates.sites import circuit_of, sites_of
 from qprune.limits.claim_everywhere import every_input
 from qprune.simulators.choices import final_outputs
 
@@ -90,9 +90,12 @@ def _largest_that_fits(deviation: Callable[[float], float], budget: float, top: 
     return low
 
 
+ABSORBED = ("every input, absorbed", "every input, refit, absorbed")  # the task that `absorb` makes is pruned
 MODES: dict[str, Callable[[qprune.Task, float], Smaller]] = {
     "every input": _pruned(Everywhere),
     "every input, refit": _pruned(partial(Everywhere, refit=True)),
+    ABSORBED[0]: _pruned(Everywhere),
+    ABSORBED[1]: _pruned(partial(Everywhere, refit=True)),
     ELLIPSOID: _in_ellipsoid,
     "proven bound": _pruned(Proven),
     "verified": _pruned(Measured),
@@ -107,6 +110,8 @@ MODES: dict[str, Callable[[qprune.Task, float], Smaller]] = {
 ASKED = {
     "every input": "for every input",
     "every input, refit": "for every input, with refit",
+    ABSORBED[0]: "for every input, last gates absorbed",
+    ABSORBED[1]: "for every input, with refit, last gates absorbed",
     ELLIPSOID: "for every input of the data's ellipsoid",
     "verified": "on the samples",
     "verified, refit": "on the samples, with refit",
@@ -156,10 +161,10 @@ def _measure(config: dict[str, Any]) -> Row:
     origin = provenance(SEED)
     task = qprune.Task.load(ROOT / "circuits" / config["network"])
     found: list[Smaller] = []
-    seconds = timed(lambda: found.append(MODES[config["mode"]](task, config["budget"])))
+    start = qprune.absorb(task).task if config["mode"] in ABSORBED else task
+    seconds = timed(lambda: found.append(MODES[config["mode"]](start, config["budget"])))
     smaller = found[0]
-    exact = qprune.prune(task, Proven(0.0))
-    counts = [exact.flat, exact.simplified, smaller.task.circuit]
+    counts = [circuit_of(task, sites_of(task)), qprune.prune(start, Proven(0.0)).simplified, smaller.task.circuit]
     return {
         "benchmark": NAME,
         "config": config,
@@ -169,7 +174,7 @@ def _measure(config: dict[str, Any]) -> Row:
         "proven": smaller.proven,
         "measured": float(np.abs(_means(smaller.task) - _means(task)).max()),
         "seconds": seconds,
-        "every_input": _everywhere(task, smaller.task, config["budget"], DOMAINS.get(config["mode"], "data")),
+        "every_input": _everywhere(start, smaller.task, config["budget"], DOMAINS.get(config["mode"], "data")),
         **_unseen(task, smaller.task, config["network"]),
         **origin,
     }
@@ -201,7 +206,8 @@ def _unseen(task: qprune.Task, smaller: qprune.Task, name: str) -> Row:
     before = _means(test)
 
     def means(values: np.ndarray) -> np.ndarray:
-        return _means(test.with_circuit(smaller.circuit, dict(zip(weights, values.tolist(), strict=True))))
+        moved = test.with_circuit(smaller.circuit, dict(zip(weights, values.tolist(), strict=True)))
+        return _means(moved.with_observables(list(smaller.observables or ())))
 
     after = means(smaller.weights)
     tuned = means(fine_tuned(task, smaller)) if weights else after
