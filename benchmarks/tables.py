@@ -7,6 +7,8 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks import accuracy, exact, libraries, refit, scaling, training, wide
+from benchmarks.compression import report as compression
+from benchmarks.compression.run import NAME as COMPRESSION
 from benchmarks.noise import report as noise
 from benchmarks.noise.estimates import SHOTS
 from benchmarks.noise.run import NAME as NOISE
@@ -34,6 +36,7 @@ def run(folder: Path) -> list[Path]:
         libraries.NAME: libraries.table,
         STRATEGIES: strategies.tables,
         exact.NAME: exact_table,
+        COMPRESSION: lambda found: compression.tables(found, _markdown, _origins),
     }.items():
         rows = read(folder, name)
         if rows:

@@ -16,7 +16,8 @@ from qprune.gates.sites import Site, circuit_of, sites_of
 from qprune.simulators.engine import Network
 
 ROUND_STEPS, ROUND_RATE = 200, 0.02  # of training after each round of removal
-SAMPLES = 300  # of the training split that removal looks at
+SAMPLES = 300  # of the training split that removal looks at, at least
+AMPLITUDES = 2**14  # of all samples together, beyond which pruning asks no integer program, which may take minutes
 FALL = 0.01  # of the accuracy on them that a round by labels may cost before training goes on
 SHARE = 0.3  # of the gates left that a round of the baselines takes
 SMALL = 80  # gates up to which removal by labels is asked, which simulates the circuit once per gate
@@ -84,7 +85,8 @@ def begun(known: Known, task: qprune.Task) -> Point:
 
 def pruned(known: Known, point: Point, limit: Limit, seed: int, patience: float) -> Point:
     """One pruning by qprune, on the first samples of the training split; weights are refitted, not trained."""
-    result = qprune.prune(known.on(point.task, "train", SAMPLES), limit, seed=seed, time_limit=patience)
+    samples = max(SAMPLES, AMPLITUDES // 2**point.task.num_qubits + 1)
+    result = qprune.prune(known.on(point.task, "train", samples), limit, seed=seed, time_limit=patience)
     claim = result.certificate.every_input
     return Point(
         result.task,

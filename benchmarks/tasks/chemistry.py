@@ -33,12 +33,9 @@ GEOMETRIES = {
 
 def written(geometry: Geometry) -> dict[str, Any]:
     """Hamiltonian and energies, as they go into the file."""
-    gto, scf = (
-        require("pyscf.gto", "chemistry", "the Hamiltonian"),
-        require("pyscf.scf", "chemistry", "the Hamiltonian"),
+    gto, scf, fci, mcscf, ao2mo = (
+        require(f"pyscf.{part}", "chemistry", "the Hamiltonian") for part in ("gto", "scf", "fci", "mcscf", "ao2mo")
     )
-    fci, mcscf = (require(f"pyscf.{name}", "chemistry", "the Hamiltonian") for name in ("fci", "mcscf"))
-    ao2mo = require("pyscf.ao2mo", "chemistry", "the Hamiltonian")
     mean_field = scf.RHF(gto.M(atom=geometry.atoms, basis=BASIS, verbose=0)).run(conv_tol=1e-12)
     space = mcscf.CASCI(mean_field, len(geometry.orbitals), geometry.electrons)
     order = space.sort_mo(list(geometry.orbitals), base=0)

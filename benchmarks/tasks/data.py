@@ -79,7 +79,7 @@ def mnist_amplitudes(classes: tuple[int, ...], side: int = 4, most: int | None =
 
 
 @lru_cache
-def bars_and_stripes(side: int, count: int = 800, noise: float = NOISE) -> Data:
+def bars_and_stripes(side: int, count: int, noise: float = NOISE) -> Data:
     """Images whose columns (bars, +1) or rows (stripes, −1) are each black or white, neither all; pixels as angles.
 
     A pixel of value v and Gaussian noise is the angle π v, so that angles may leave [0, π] a little.

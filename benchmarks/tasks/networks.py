@@ -129,7 +129,7 @@ def convolutional(circuit: QuantumCircuit, layers: int) -> None:
 
 
 def eigensolver(name: str, ansatz: Ansatz | None = None) -> Family:
-    """The energy of a molecule, from the Hartree-Fock state: by an ansatz, or by its own UCCSD (one layer, one step)."""
+    """The energy of a molecule, from the Hartree-Fock state: by an ansatz, or by the molecule's own UCCSD."""
     found = molecule(name)
     chosen = partial(coupled_cluster, electrons=found.electrons) if ansatz is None else ansatz
 

@@ -21,8 +21,9 @@ FloatArray = NDArray[np.float64]
 def trained(task: qprune.Task, weights: FloatArray, *, steps: int, rate: float, seed: int) -> FloatArray:
     """Weights after so many steps; those of an energy (a task without labels) after at most so many.
 
-    The loss is the cross-entropy of outputs times 5. Batches are drawn once and visited in a new order each epoch; the step falls to nothing along a half cosine, so that
-    a network that is trained from scratch and one that is trained on end at rest alike.
+    The loss is the cross-entropy of outputs times 5. Batches are drawn once and visited in a new order each epoch; the
+    step falls to nothing along a half cosine, so that a network that is trained from scratch and one that is trained
+    on end at rest alike.
 
     Args:
         task: Circuit, labelled inputs.
