@@ -95,7 +95,7 @@ def pruned(known: Known, point: Point, limit: Limit, seed: int, patience: float)
         point.steps,
         _scores(known, result.task),
         None if claim is None or point.labels else float(claim.upper),
-        any("time" in warning for warning in result.warnings),
+        "cut_short" in result.certificate.options,
     )
 
 
