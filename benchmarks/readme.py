@@ -6,7 +6,7 @@ import re
 from itertools import takewhile
 from pathlib import Path
 
-from benchmarks.compression.report import BASELINES, CONTROL, LABELS
+from benchmarks.compression.report import BASELINES, CONTROL, KNOWN, LABELS
 from benchmarks.records import RESULTS, ROOT
 from benchmarks.tables import ALL_CIRCUITS, ALL_MODES, EVERY_INPUT, FOR_EVERY_INPUT
 from examples import classification
@@ -44,7 +44,7 @@ def run(
 def what_limits(page: Path) -> None:
     """The tables of the page about what limits pruning."""
     text, rows = page.read_text(encoding="utf-8"), RESULTS / "compression.md"
-    for name, after in (("with-labels", LABELS), ("verdicts", CONTROL), ("orders", BASELINES)):
+    for name, after in (("with-labels", LABELS), ("verdicts", CONTROL), ("orders", BASELINES), ("known", KNOWN)):
         text = _between(text, name, _table_of(rows, after=after))
     page.write_text(text, encoding="utf-8")
 

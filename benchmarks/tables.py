@@ -8,6 +8,7 @@ from statistics import median
 
 from benchmarks import accuracy, exact, libraries, refit, scaling, training, wide
 from benchmarks.compression import report as compression
+from benchmarks.compression.beforehand import NAME as BEFOREHAND
 from benchmarks.compression.run import NAME as COMPRESSION
 from benchmarks.noise import report as noise
 from benchmarks.noise.estimates import SHOTS
@@ -36,7 +37,7 @@ def run(folder: Path) -> list[Path]:
         libraries.NAME: libraries.table,
         STRATEGIES: strategies.tables,
         exact.NAME: exact_table,
-        COMPRESSION: lambda found: compression.tables(found, _markdown, _origins),
+        COMPRESSION: lambda found: compression.tables(found, read(folder, BEFOREHAND), _markdown, _origins),
     }.items():
         rows = read(folder, name)
         if rows:

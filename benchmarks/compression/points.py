@@ -20,7 +20,8 @@ SAMPLES = 300  # of the training split that removal looks at, at least
 AMPLITUDES = 2**14  # of all samples together, beyond which pruning asks no integer program, which may take minutes
 FALL = 0.01  # of the accuracy on them that a round by labels may cost before training goes on
 SHARE = 0.3  # of the gates left that a round of the baselines takes
-SMALL = 80  # gates up to which removal by labels is asked, which simulates the circuit once per gate
+SMALL = 120  # gates up to which removal by labels is asked, which simulates the circuit once per gate
+ROUNDS = 6  # at each level
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,10 +107,12 @@ def trained_on(known: Known, point: Point, seed: int) -> Point:
     return Point(task, how, True, point.steps + ROUND_STEPS, _scores(known, task), None, point.cut)
 
 
-def steps_of(known: Known) -> list[Limit]:
-    """What a round of removal may be, the first that helps is taken."""
-    by_outputs: list[Limit] = [Measured(budget, refit=True, window=0) for budget in reversed(known.budgets)]
-    return by_outputs if known.data is None else [*by_outputs[:1], Accuracy(FALL, window=0)]
+def steps_of(known: Known, point: Point) -> list[Limit]:
+    """What a round of removal may be, the boldest first; the first that helps is taken."""
+    found: list[Limit] = [Measured(budget, refit=True, window=0) for budget in reversed(known.budgets)]
+    if known.data is not None and point.task.circuit.size() <= SMALL:
+        found.append(Accuracy(FALL, window=0))
+    return found
 
 
 def compressed(known: Known, original: Point, seed: int, patience: float) -> list[Point]:
@@ -130,17 +133,18 @@ def compressed(known: Known, original: Point, seed: int, patience: float) -> lis
         points.append(trained_on(known, points[-1], seed))
     tried = set[tuple[int, str]]()
     for least in known.limits(original.scores["selection"]).values():
-        for limit in steps_of(known):
-            while True:
-                best = cheapest(points, least)
-                large = best.task.circuit.size() > SMALL
-                if best is original or (id(best), repr(limit)) in tried or (large and isinstance(limit, Accuracy)):
+        for _ in range(ROUNDS):
+            best = cheapest(points, least)
+            for limit in steps_of(known, best):
+                if best is not original and (id(best), repr(limit)) not in tried:
+                    tried.add((id(best), repr(limit)))
+                    smaller = pruned(known, best, limit, seed, patience)
+                    if smaller.cost < best.cost:
+                        points += [smaller, trained_on(known, smaller, seed)]
+                if cheapest(points, least) is not best:
                     break
-                tried.add((id(best), repr(limit)))
-                smaller = pruned(known, best, limit, seed, patience)
-                if smaller.cost >= best.cost:
-                    break
-                points += [smaller, trained_on(known, smaller, seed)]
+            else:
+                break
     return points
 
 
