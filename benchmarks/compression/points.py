@@ -84,6 +84,12 @@ def begun(known: Known, task: qprune.Task) -> Point:
     return Point(task, "original", False, known.steps, _scores(known, task))
 
 
+def rewritten(known: Known, point: Point) -> Point:
+    """Exactly the same outputs at any weights, rotations about Pauli words written back with the fewest CX."""
+    task = qprune.prune(point.task, Proven(0.0), couplings="any").task
+    return Point(task, "exact, couplings='any'", point.labels, point.steps, _scores(known, task))
+
+
 def pruned(known: Known, point: Point, limit: Limit, seed: int, patience: float) -> Point:
     """One pruning by qprune, on the first samples of the training split; weights are refitted, not trained."""
     samples = max(SAMPLES, AMPLITUDES // 2**point.task.num_qubits + 1)
@@ -116,10 +122,10 @@ def steps_of(known: Known, point: Point) -> list[Limit]:
 
 
 def compressed(known: Known, original: Point, seed: int, patience: float) -> list[Point]:
-    """All circuits on the way: without labels at each budget; then pruned and trained in turn, level after level.
+    """All circuits on the way: exactly rewritten, without labels at each budget, then pruned and trained on in turn.
 
-    At each level the cheapest circuit that keeps its score on the selection split is pruned and trained on, until that
-    is no cheaper or no longer good enough. The test split decides nothing.
+    At each level, the strictest first, the cheapest circuit that keeps its score on the selection split is pruned and
+    trained on, until that is no cheaper or no longer good enough. The test split decides nothing.
 
     Args:
         known: The task.
@@ -127,9 +133,12 @@ def compressed(known: Known, original: Point, seed: int, patience: float) -> lis
         seed: Of pruning and of training.
         patience: Seconds for each search.
     """
-    points = [original]
+    points, start = [original], original
+    if known.data is None:  # ansätze of Pauli rotations, which Pauli form is for; elsewhere it is slow and gains little
+        start = rewritten(known, original)
+        points.append(start)
     for budget in known.budgets:
-        points.append(pruned(known, original, Measured(budget, refit=True, window=0), seed, patience))
+        points.append(pruned(known, start, Measured(budget, refit=True, window=0), seed, patience))
         points.append(trained_on(known, points[-1], seed))
     tried = set[tuple[int, str]]()
     for least in known.limits(original.scores["selection"]).values():
