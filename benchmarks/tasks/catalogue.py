@@ -53,7 +53,7 @@ class Known:
     data: Callable[[], Data] | None = None
     target: Callable[[], float] | None = None
     chemical: bool = False
-    budgets: tuple[float, ...] = (0.2, 0.5)
+    budgets: tuple[float, ...] = (0.2, 0.35, 0.5)
 
     @property
     def unit(self) -> str:
