@@ -137,8 +137,9 @@ def compressed(known: Known, original: Point, seed: int, patience: float) -> lis
     if known.data is None:  # ansätze of Pauli rotations, which Pauli form is for; elsewhere it is slow and gains little
         start = rewritten(known, original)
         points.append(start)
-    for budget in known.budgets:
-        points.append(pruned(known, start, Measured(budget, refit=True, window=0), seed, patience))
+    first = [Measured(known.budgets[0], window=0), *(Measured(b, refit=True, window=0) for b in known.budgets)]
+    for limit in first:
+        points.append(pruned(known, start, limit, seed, patience))
         points.append(trained_on(known, points[-1], seed))
     tried = set[tuple[int, str]]()
     for least in known.limits(original.scores["selection"]).values():

@@ -121,6 +121,20 @@ def beforehand(rows: Sequence[Row], known: Sequence[Row]) -> Table:
     return header, lines
 
 
+def originals(rows: Sequence[Row]) -> Table:
+    """What each task is, and the trained network that pruning starts from."""
+    header = ("task", "what", "layers", "training steps", "seeds", "gates", "two-qubit gates", "parameters", "test")
+    lines = []
+    for task in dict.fromkeys(task for task, _, _ in _groups(rows, OURS)):
+        mine = [row for row in rows if (row["config"]["task"], row["config"]["way"]) == (task, OURS)]
+        first = [row["points"][0] for row in mine]
+        counts = [f"{_mean(point[key] for point in first):.3g}" for key in ("gates", "two_qubit_gates", "parameters")]
+        known = TASKS[task]
+        lines.append((task, known.about, str(known.layers), str(known.steps), str(len(mine)), *counts))
+        lines[-1] += (_spread(task, [point["test"] for point in first]),)
+    return header, lines
+
+
 def tables(
     rows: Sequence[Row], known: Sequence[Row], markdown: Callable[..., list[str]], origins: Callable[..., list[str]]
 ) -> str:
@@ -146,6 +160,10 @@ def tables(
             "are several. Gates count encoding too.",
             f"Of {ours} runs of qprune {cut} had a search stopped by its time.",
             "",
+            "## The tasks",
+            "",
+            *markdown(*originals(rows)),
+            "",
             LABELS,
             "",
             f"Pruned by `Measured` with refit, or by `Accuracy`, on {SAMPLES} training samples or more, then trained",
@@ -156,9 +174,9 @@ def tables(
             "",
             SILENT,
             "",
-            "`Measured` with refit alone, the largest of its budgets that keeps the level. *Proven for every input*:",
-            "no input of the box of the samples changes the output by more (T9), largest over seeds; empty where that",
-            "was not worked out.",
+            "`Measured` alone, with refit or without, at the largest of its budgets that keeps the level. *Proven for",
+            "every input*: no input of the box of the samples changes the output by more (T9), largest over seeds;",
+            "empty where that was not worked out.",
             "",
             *markdown(*without_labels(rows)),
             "",
