@@ -8,10 +8,12 @@ from helpers import state
 
 from benchmarks.__main__ import main
 from benchmarks.compression import report, run
+from benchmarks.compression.beforehand import EXPLAINED, known_beforehand
 from benchmarks.compression.controls import control
-from benchmarks.compression.points import Point, at_random, begun, by_magnitude, cheapest, without
+from benchmarks.compression.points import SAMPLES, Point, at_random, begun, by_magnitude, cheapest, without
 from benchmarks.records import rows_of
 from benchmarks.tasks.catalogue import CHEMICAL, TASKS
+from benchmarks.tasks.training import outputs
 from qprune.gates.sites import sites_of
 from qprune.simulators.engine import Network
 
@@ -90,6 +92,29 @@ def test_orders(small):
     drawn = [at_random(seed)(network, places) for seed in (0, 0, 1)]
     assert drawn[0] == drawn[1] != drawn[2]
     assert sorted(drawn[0]) == places
+
+
+def test_what_is_known_beforehand(small):
+    """Against a threshold found by looking at every one, and singular values of a dense Jacobian by differences."""
+    found = known_beforehand(BARS, small)
+    train, test = BARS.split("train"), BARS.split("test")
+    best = max(
+        ((sign * np.where(train.inputs[:, j] > cut, 1, -1) == train.labels).mean(), j, cut, sign)
+        for j in range(4)
+        for cut in train.inputs[:, j]
+        for sign in (1, -1)
+    )
+    _, j, cut, sign = best
+    by_hand = float((sign * np.where(test.inputs[:, j] > cut, 1, -1) == test.labels).mean())
+    assert found["one_input"] == pytest.approx(by_hand, abs=0.01)  # a tree cuts halfway between samples
+    task, step, columns = BARS.on(small, "train", SAMPLES), 1e-5, []
+    for k in range(len(small.weights)):
+        moved = [small.weights + s * step * np.eye(len(small.weights))[k] for s in (1, -1)]
+        columns.append((outputs(task.with_weights(moved[0])) - outputs(task.with_weights(moved[1]))).ravel())
+    squares = np.linalg.svd(np.array(columns).T, compute_uv=False) ** 2
+    shares = np.cumsum(squares) / squares.sum()
+    assert found["directions"] == np.argmax(shares >= EXPLAINED) + 1
+    assert found["weights"] == len(small.weights)
 
 
 def test_levels():
