@@ -22,6 +22,7 @@ from benchmarks import (
     training,
     wide,
 )
+from benchmarks.compression import run as compression
 from benchmarks.noise import run as noise
 from benchmarks.peers import run as peers
 from benchmarks.peers.chains import CHAINS
@@ -29,6 +30,7 @@ from benchmarks.peers.circuits import cases
 from benchmarks.peers.sides import TOOLS
 from benchmarks.records import RESULTS
 from benchmarks.strategies import run as strategies
+from benchmarks.tasks.catalogue import TASKS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -117,6 +119,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             everywhere=not options.no_everywhere,
         )
         print(f"rows added to {options.out}; now `python -m benchmarks tables` and `python -m benchmarks plots`")
+        return 0
+    if options.command == "compression":
+        compression.run(
+            options.out,
+            quick=options.quick,
+            tasks=options.tasks,
+            ways=options.ways,
+            seeds=options.seeds,
+            patience=options.patience,
+        )
+        print(f"rows added to {options.out}; now `python -m benchmarks tables`")
         return 0
     if options.command == "exact":
         exact.run(options.out, quick=options.quick)
@@ -229,6 +242,16 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--budgets", nargs="+", type=float, default=strategies.BUDGETS, help="default %(default)s")
     command.add_argument("--seeds", type=_positive, default=strategies.SEEDS, help="of what draws (default 5)")
     command.add_argument("--no-everywhere", action="store_true", help="prove nothing for every input of the results")
+
+    command = commands.add_parser("compression", help="tasks of the field: prune, train on, prune again; and controls")
+    command.add_argument("--out", type=Path, default=RESULTS / "compression.jsonl", help="file to which rows are added")
+    command.add_argument("--quick", action="store_true", help="one small task and seed, a minute: to see that it works")
+    command.add_argument("--tasks", nargs="+", default=(), choices=tuple(TASKS), metavar="NAME", help="only these")
+    command.add_argument("--ways", nargs="+", default=(), choices=tuple(compression.WAYS), metavar="NAME")
+    command.add_argument("--seeds", type=_positive, default=compression.SEEDS, help="how many (default %(default)s)")
+    command.add_argument(
+        "--patience", type=float, default=compression.PATIENCE, help="seconds of a search (default 60)"
+    )
 
     command = commands.add_parser("exact", help="two-qubit gates that exact rewriting takes away, beside other tools")
     command.add_argument("--out", type=Path, default=RESULTS / "exact.jsonl", help="file to which rows are added")

@@ -30,7 +30,7 @@ def fine_tuned(task: qprune.Task, smaller: qprune.Task) -> FloatArray:
     for step in range(1, STEPS + 1):
         values, jacobian = network.jacobian(weights)
         slope = np.zeros_like(weights)
-        slope[network.free] = np.einsum("rm,rmp->p", _loss_slope(values, labels), jacobian)
+        slope[network.free] = np.einsum("rm,rmp->p", loss_slope(values, labels), jacobian)
         mean = DECAY[0] * mean + (1 - DECAY[0]) * slope
         square = DECAY[1] * square + (1 - DECAY[1]) * slope**2
         corrected = mean / (1 - DECAY[0] ** step), square / (1 - DECAY[1] ** step)
@@ -38,8 +38,13 @@ def fine_tuned(task: qprune.Task, smaller: qprune.Task) -> FloatArray:
     return weights
 
 
-def _loss_slope(values: FloatArray, labels: FloatArray) -> FloatArray:
-    """∂loss/∂⟨O_r⟩ per sample: mean square for labels ±1, else cross-entropy of the softmax."""
+def loss_slope(values: FloatArray, labels: FloatArray) -> FloatArray:
+    """∂loss/∂⟨O_r⟩ per sample: mean square for labels ±1, else cross-entropy of the softmax.
+
+    Args:
+        values: ⟨O_r⟩ by output and sample, shape (R, M).
+        labels: Shape (M,).
+    """
     count = len(labels)
     if len(values) == 1:
         return 2 * (values - labels) / count

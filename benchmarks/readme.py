@@ -1,4 +1,4 @@
-"""The tables of README.md and docs/numbers.md, made from the demo and the result files; nothing is typed."""
+"""The tables of README.md and of two pages in docs/, made from the demo and the result files; nothing is typed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from itertools import takewhile
 from pathlib import Path
 
+from benchmarks.compression.report import BASELINES, CONTROL, KNOWN, LABELS
 from benchmarks.records import RESULTS, ROOT
 from benchmarks.tables import ALL_CIRCUITS, ALL_MODES, EVERY_INPUT, FOR_EVERY_INPUT
 from examples import classification
@@ -15,8 +16,13 @@ LARGER = r"\| 0\.1 \|"  # of the two budgets for every input, README shows one
 HEADLINE = rf"\| {MODES} \| (0\.05|0\.0016) \|"
 
 
-def run(readme: Path = ROOT / "README.md", numbers: Path = ROOT / "docs" / "numbers.md") -> None:
+def run(
+    readme: Path = ROOT / "README.md",
+    numbers: Path = ROOT / "docs" / "numbers.md",
+    limits: Path = ROOT / "docs" / "what-limits-pruning.md",
+) -> None:
     """Rewrite what stands between the markers."""
+    what_limits(limits)
     out = ROOT / "out" / "demo"
     classification.main(out=out)
     demo = out.with_suffix(".md").read_text(encoding="utf-8")
@@ -33,6 +39,14 @@ def run(readme: Path = ROOT / "README.md", numbers: Path = ROOT / "docs" / "numb
     text = _between(text, "noise", _table_of(RESULTS / "noise.md", after="## Pruned for the device"))
     text = _between(text, "wide", _table_of(RESULTS / "wide.md"))
     numbers.write_text(text, encoding="utf-8")
+
+
+def what_limits(page: Path) -> None:
+    """The tables of the page about what limits pruning."""
+    text, rows = page.read_text(encoding="utf-8"), RESULTS / "compression.md"
+    for name, after in (("with-labels", LABELS), ("verdicts", CONTROL), ("orders", BASELINES), ("known", KNOWN)):
+        text = _between(text, name, _table_of(rows, after=after))
+    page.write_text(text, encoding="utf-8")
 
 
 def _table_of(path: Path, keep: str = "", after: str = "") -> str:

@@ -7,6 +7,9 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks import accuracy, claims, control, exact, libraries, refit, scaling, training, wide
+from benchmarks.compression import report as compression
+from benchmarks.compression.beforehand import NAME as BEFOREHAND
+from benchmarks.compression.run import NAME as COMPRESSION
 from benchmarks.noise import report as noise
 from benchmarks.noise.estimates import SHOTS
 from benchmarks.noise.run import NAME as NOISE
@@ -35,6 +38,7 @@ def run(folder: Path) -> list[Path]:
         STRATEGIES: strategies.tables,
         exact.NAME: exact_table,
         claims.NAME: claims_table,
+        COMPRESSION: lambda found: compression.tables(found, read(folder, BEFOREHAND), _markdown, _origins),
     }.items():
         rows = read(folder, name)
         if rows:

@@ -50,6 +50,7 @@ DOCUMENTS = [
     "docs/design.md",
     "docs/guide.md",
     "docs/numbers.md",
+    "docs/what-limits-pruning.md",
     "docs/strategies.md",
     "docs/testing.md",
     "docs/faq.md",

@@ -1,0 +1,1 @@
+"""Prune, train on, prune again: how small networks of the field's tasks become, beside networks that start small."""

@@ -1,0 +1,210 @@
+"""Circuits of a run: what each counts and scores, and how one is made of another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+import qprune
+from benchmarks.tasks.catalogue import Known
+from qprune import Accuracy, Limit, Measured, Proven
+from qprune.gates.costs import default_cost
+from qprune.gates.sites import Site, circuit_of, sites_of
+from qprune.simulators.engine import Network
+
+ROUND_STEPS, ROUND_RATE = 200, 0.02  # of training after each round of removal
+SAMPLES = 300  # of the training split that removal looks at, at least
+AMPLITUDES = 2**14  # of all samples together, beyond which pruning asks no integer program, which may take minutes
+FALL = 0.01  # of the accuracy on them that a round by labels may cost before training goes on
+SHARE = 0.3  # of the gates left that a round of the baselines takes
+SMALL = 120  # gates up to which removal by labels is asked, which simulates the circuit once per gate
+ROUNDS = 6  # at each level
+
+
+@dataclass(frozen=True, eq=False)
+class Point:
+    """A circuit with weights.
+
+    Attributes:
+        task: The circuit.
+        how: The last step that made it.
+        labels: Whether labels were seen since the original.
+        steps: Of training, the original's included.
+        scores: On "selection" and "test".
+        every_input: Without labels: no input of the box of the samples changes an output by more (T9), where that is
+            known.
+        cut: Whether the search was stopped by its time.
+    """
+
+    task: qprune.Task
+    how: str
+    labels: bool
+    steps: int
+    scores: dict[str, float]
+    every_input: float | None = None
+    cut: bool = False
+
+    @property
+    def cost(self) -> float:
+        """What a search makes small: ten for a two-qubit gate, one for a rotation, a tenth about Z."""
+        return sum(default_cost(site) for site in sites_of(self.task))
+
+    def record(self) -> dict[str, Any]:
+        """As it stands in a row."""
+        return {
+            "how": self.how,
+            "labels": self.labels,
+            "steps": self.steps,
+            **sizes(self.task),
+            "cost": round(self.cost, 6),
+            **{name: round(score, 9) for name, score in self.scores.items()},
+            "every_input": self.every_input,
+            "cut": self.cut,
+        }
+
+
+def sizes(task: qprune.Task) -> dict[str, int]:
+    """Gates, rotations that inputs turn and that weights turn, two-qubit gates, free parameters, depth."""
+    roles = [site.role for site in sites_of(task)]
+    return {
+        "gates": task.circuit.size(),
+        "encoding": roles.count("encoding"),
+        "trainable": roles.count("trainable"),
+        "two_qubit_gates": task.circuit.num_nonlocal_gates(),
+        "parameters": len(task.weights),
+        "depth": task.circuit.depth(),
+    }
+
+
+def begun(known: Known, task: qprune.Task) -> Point:
+    """The original as a point."""
+    return Point(task, "original", False, known.steps, _scores(known, task))
+
+
+def rewritten(known: Known, point: Point) -> Point:
+    """Exactly the same outputs at any weights, rotations about Pauli words written back with the fewest CX."""
+    task = qprune.prune(point.task, Proven(0.0), couplings="any").task
+    return Point(task, "exact, couplings='any'", point.labels, point.steps, _scores(known, task))
+
+
+def pruned(known: Known, point: Point, limit: Limit, seed: int, patience: float) -> Point:
+    """One pruning by qprune, on the first samples of the training split; weights are refitted, not trained."""
+    samples = max(SAMPLES, AMPLITUDES // 2**point.task.num_qubits + 1)
+    result = qprune.prune(known.on(point.task, "train", samples), limit, seed=seed, time_limit=patience)
+    claim = result.certificate.every_input
+    return Point(
+        result.task,
+        repr(limit),
+        point.labels or isinstance(limit, Accuracy),
+        point.steps,
+        _scores(known, result.task),
+        None if claim is None or point.labels else float(claim.upper),
+        "cut_short" in result.certificate.options,
+    )
+
+
+def trained_on(known: Known, point: Point, seed: int) -> Point:
+    """The same circuit after more training on labels."""
+    task = known.descended(point.task, ROUND_STEPS, ROUND_RATE, seed)
+    how = f"{point.how}, trained on"
+    return Point(task, how, True, point.steps + ROUND_STEPS, _scores(known, task), None, point.cut)
+
+
+def steps_of(known: Known, point: Point) -> list[Limit]:
+    """What a round of removal may be, the boldest first; the first that helps is taken."""
+    found: list[Limit] = [Measured(budget, refit=True, window=0) for budget in reversed(known.budgets)]
+    if known.data is not None and point.task.circuit.size() <= SMALL:
+        found.append(Accuracy(FALL, window=0))
+    return found
+
+
+def compressed(known: Known, original: Point, seed: int, patience: float) -> list[Point]:
+    """All circuits on the way: exactly rewritten, without labels at each budget, then pruned and trained on in turn.
+
+    At each level, the strictest first, the cheapest circuit that keeps its score on the selection split is pruned and
+    trained on, until that is no cheaper or no longer good enough. The test split decides nothing.
+
+    Args:
+        known: The task.
+        original: The trained network.
+        seed: Of pruning and of training.
+        patience: Seconds for each search.
+    """
+    points, start = [original], original
+    if known.data is None:  # ansätze of Pauli rotations, which Pauli form is for; elsewhere it is slow and gains little
+        start = rewritten(known, original)
+        points.append(start)
+    first = [Measured(known.budgets[0], window=0), *(Measured(b, refit=True, window=0) for b in known.budgets)]
+    for limit in first:
+        points.append(pruned(known, start, limit, seed, patience))
+        points.append(trained_on(known, points[-1], seed))
+    tried = set[tuple[int, str]]()
+    for least in known.limits(original.scores["selection"]).values():
+        for _ in range(ROUNDS):
+            best = cheapest(points, least)
+            for limit in steps_of(known, best):
+                if best is not original and (id(best), repr(limit)) not in tried:
+                    tried.add((id(best), repr(limit)))
+                    smaller = pruned(known, best, limit, seed, patience)
+                    if smaller.cost < best.cost:
+                        points += [smaller, trained_on(known, smaller, seed)]
+                if cheapest(points, least) is not best:
+                    break
+            else:
+                break
+    return points
+
+
+def cheapest(points: Sequence[Point], least: float) -> Point:
+    """Of those that score enough on the selection split; the first, the original, where none does."""
+    good = [point for point in points if point.scores["selection"] >= least] or [points[0]]
+    return min(good, key=lambda point: (point.cost, -point.scores["selection"]))
+
+
+def baseline(known: Known, original: Point, seed: int, order: Callable[[Network, list[int]], list[int]]) -> list[Point]:
+    """Rounds that take a share of the gates in an order and train on, until the score is far too low.
+
+    Args:
+        known, original, seed: As in `compressed`.
+        order: Puts the trainable gates that may go, by their index, in order.
+    """
+    points, least = [original], min(known.limits(original.scores["selection"]).values())
+    current = original
+    while True:
+        sites = sites_of(current.task)
+        network = Network(known.on(current.task, "train", SAMPLES), sites)
+        ordered = order(network, [k for k, site in enumerate(sites) if site.role != "encoding"])
+        if not ordered:
+            return points
+        gone = set(ordered[: max(1, int(SHARE * len(ordered)))])
+        task = without(current.task, sites, gone)
+        current = trained_on(known, Point(task, "removed", True, current.steps, {}), seed)
+        points.append(current)
+        if current.scores["selection"] < least and points[-2].scores["selection"] < least:
+            return points
+
+
+def without(task: qprune.Task, sites: Sequence[Site], gone: set[int]) -> qprune.Task:
+    """A task without some of its gates, exactly simplified."""
+    left = [site for k, site in enumerate(sites) if k not in gone]
+    return qprune.prune(task.with_circuit(circuit_of(task, left)), Proven(0.0)).task
+
+
+def by_magnitude(network: Network, places: list[int]) -> list[int]:
+    """Rotations by the size of their angle; gates without a weight never."""
+    angles = network.coordinates(network.task.weights)
+    sizes = np.abs(np.remainder(angles + np.pi, 2 * np.pi) - np.pi)
+    return sorted((k for k in places if network.slopes[k].any()), key=lambda k: float(sizes[k]))
+
+
+def at_random(seed: int) -> Callable[[Network, list[int]], list[int]]:
+    """All gates that do not encode, two-qubit gates too, in a drawn order."""
+    rng = np.random.default_rng(seed)
+    return lambda _, places: rng.permutation(places).tolist()
+
+
+def _scores(known: Known, task: qprune.Task) -> dict[str, float]:
+    return {name: known.score(task, name) for name in ("selection", "test")}

@@ -1,0 +1,247 @@
+"""Rows to tables: how small, how accurate, and whether starting small would have done as well."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from statistics import mean, stdev
+from typing import Any
+
+from benchmarks.compression.controls import KINDS, STARTS
+from benchmarks.compression.points import ROUND_STEPS, SAMPLES
+from benchmarks.compression.run import OURS, WAYS
+from benchmarks.records import Row
+from benchmarks.tasks.catalogue import TASKS
+
+LABELS, SILENT, CONTROL, BASELINES = "## With labels", "## Without labels", "## From scratch", "## Other orders"
+KNOWN = "## Known beforehand"
+AIM, FALL = 10, 0.01 + 1e-9  # times fewer gates, and the accuracy on test data that may go for it
+TIE = 0.005  # of accuracy: less than a sample or two of the test split
+
+Table = tuple[tuple[str, ...], list[tuple[str, ...]]]
+
+
+def with_labels(rows: Sequence[Row]) -> Table:
+    """Pruned and trained on in turn, at each level."""
+    header = ("task", "level", "seeds", "gates", "times fewer", "two-qubit gates", "trained rotations", "parameters")
+    lines = []
+    for task, level, some in _groups(rows, OURS):
+        found = [_at(row, level) for row in some]
+        times = mean(row["points"][0]["gates"] / point["gates"] for row, point in zip(some, found, strict=True))
+        fall = mean(row["points"][0]["test"] - point["test"] for row, point in zip(some, found, strict=True))
+        reached = times >= AIM and fall <= FALL and not TASKS[task].chemical
+        counts = [_change(some, found, key) for key in ("gates", "two_qubit_gates", "trainable", "parameters")]
+        shown = f"**{times:.3g}**" if reached else f"{times:.3g}"
+        lines.append((task, level, str(len(some)), counts[0], shown, *counts[1:], _before_after(some, found)))
+    return (*header, "on test data"), lines
+
+
+def without_labels(rows: Sequence[Row]) -> Table:
+    """`Measured` with refit alone."""
+    header = ("task", "level", "seeds", "gates", "times fewer", "two-qubit gates", "parameters", "on test data")
+    lines = []
+    for task, level, some in _groups(rows, OURS):
+        found = [row["points"][row["levels_without_labels"][level]] for row in some]
+        times = mean(row["points"][0]["gates"] / point["gates"] for row, point in zip(some, found, strict=True))
+        counts = [_change(some, found, key) for key in ("gates", "two_qubit_gates", "parameters")]
+        claims = [point["every_input"] for point in found if point["every_input"] is not None]
+        every = f"{max(claims):.3g}" if claims else ""
+        lines.append((task, level, str(len(some)), counts[0], f"{times:.3g}", *counts[1:]))
+        lines[-1] += (_before_after(some, found), every)
+    return (*header, "proven for every input"), lines
+
+
+def from_scratch(rows: Sequence[Row]) -> Table:
+    """The pruned network beside networks as large, trained from scratch with as many steps."""
+    header = ("task", "level", "gates", "parameters", "pruned, test", *(f"{kind}, test" for kind in KINDS))
+    lines = []
+    for task, level, some in _groups(rows, OURS):
+        some = [row for row in some if str(row["levels"][level]) in row["controls"]]
+        if not some:
+            continue
+        found = [_at(row, level) for row in some]
+        cells = []
+        for kind in KINDS:
+            starts = [c for row in some for c in row["controls"][str(row["levels"][level])][kind]]
+            size = f"; {_mean(c['gates'] for c in starts):.3g} gates, {_mean(c['parameters'] for c in starts):.3g} p."
+            cells.append(f"{_spread(task, [c['test'] for c in starts])}{size}")
+        ours = _spread(task, [point["test"] for point in found])
+        sizes = [f"{_mean(point[key] for point in found):.3g}" for key in ("gates", "parameters")]
+        lines.append((task, level, *sizes, ours, *cells))
+    return header, lines
+
+
+def verdicts(rows: Sequence[Row]) -> Table:
+    """How often the pruned network did better on test data than the mean of each control, and than its best start."""
+    header = ("control", "pruned better", "alike", "control better", "best start of the control better")
+    lines = []
+    for kind in KINDS:
+        counts, best = [0, 0, 0], 0
+        for task, level, some in _groups(rows, OURS):
+            for row in some:
+                place = str(row["levels"][level])
+                if place not in row["controls"]:
+                    continue
+                tests = [c["test"] for c in row["controls"][place][kind]]
+                tie = TIE if not TASKS[task].chemical else 1e-6
+                gain = _at(row, level)["test"] - mean(tests)
+                counts[0 if gain > tie else 2 if gain < -tie else 1] += 1
+                best += max(tests) > _at(row, level)["test"] + tie
+        lines.append((kind, *map(str, counts), str(best)))
+    return header, lines
+
+
+def other_orders(rows: Sequence[Row]) -> Table:
+    """Rounds of removal by magnitude and at random with as much training after each, beside qprune."""
+    header = ("task", "level", *(f"{way}: gates, two-qubit, test" for way in WAYS))
+    by = {way: {(t, level): some for t, level, some in _groups(rows, way)} for way in WAYS}
+    lines = []
+    for task, level in by[OURS]:
+        cells = []
+        for way in WAYS:
+            some = by[way].get((task, level), [])
+            found = [_at(row, level) for row in some]
+            sizes = [f"{_mean(p[key] for p in found):.3g}" for key in ("gates", "two_qubit_gates")] if found else []
+            cells.append(", ".join([*sizes, _spread(task, [p["test"] for p in found])]) if found else "")
+        lines.append((task, level, *cells))
+    return header, lines
+
+
+def beforehand(rows: Sequence[Row], known: Sequence[Row]) -> Table:
+    """What classical rules and the Jacobian of the original say, beside how small the network became at 1 point."""
+    header = ("task", "weights", "directions", "one input, test", "linear, test", "network, test", "gates", "two-qubit")
+    lines = []
+    for task, level, some in _groups(rows, OURS):
+        mine = [row for row in known if row["config"]["task"] == task]
+        if level != "1 point" or not mine:
+            continue
+        found = [_at(row, level) for row in some]
+        shown = [f"{_mean(row[key] for row in mine):.3g}" for key in ("weights", "directions", "one_input", "linear")]
+        counts = [_change(some, found, key) for key in ("gates", "two_qubit_gates")]
+        lines.append((task, *shown, _before_after(some, found), *counts))
+    return header, lines
+
+
+def originals(rows: Sequence[Row]) -> Table:
+    """What each task is, and the trained network that pruning starts from."""
+    header = ("task", "what", "layers", "training steps", "seeds", "gates", "two-qubit gates", "parameters", "test")
+    lines = []
+    for task in dict.fromkeys(task for task, _, _ in _groups(rows, OURS)):
+        mine = [row for row in rows if (row["config"]["task"], row["config"]["way"]) == (task, OURS)]
+        first = [row["points"][0] for row in mine]
+        counts = [f"{_mean(point[key] for point in first):.3g}" for key in ("gates", "two_qubit_gates", "parameters")]
+        known = TASKS[task]
+        lines.append((task, known.about, str(known.layers), str(known.steps), str(len(mine)), *counts))
+        lines[-1] += (_spread(task, [point["test"] for point in first]),)
+    return header, lines
+
+
+def tables(
+    rows: Sequence[Row], known: Sequence[Row], markdown: Callable[..., list[str]], origins: Callable[..., list[str]]
+) -> str:
+    """The page of results.
+
+    Args:
+        rows: The latest of each configuration.
+        known: Likewise, of what is known beforehand.
+        markdown: Makes lines of a header and cells.
+        origins: Makes lines of where rows come from.
+    """
+    cut = sum(any(point["cut"] for point in row["points"]) for row in rows if row["config"]["way"] == OURS)
+    ours = sum(row["config"]["way"] == OURS for row in rows)
+    missing = [name for name in TASKS if name not in {row["config"]["task"] for row in rows}]
+    return "\n".join(
+        [
+            "# How small networks of the field's tasks become",
+            "",
+            "Made by `python -m benchmarks tables` from the rows beside it; [how](../README.md#compression). A level",
+            "is how far the score may fall on the *selection* split, by which circuits were chosen; reported is",
+            "*test* data, which decided nothing: accuracy; for MaxCut the share of the best cut; for molecules mHa",
+            "above the exact energy, chemical accuracy being 1.6. Mean over seeds, and standard deviation where there",
+            "are several. Gates count encoding too.",
+            f"Of {ours} runs of qprune {cut} had a search stopped by its time.",
+            "",
+            "## The tasks",
+            "",
+            *markdown(*originals(rows)),
+            "",
+            LABELS,
+            "",
+            f"Pruned by `Measured` with refit, or by `Accuracy`, on {SAMPLES} training samples or more, then trained",
+            f"on for {ROUND_STEPS} steps, again and again. Bold: {AIM} times fewer gates, and accuracy on test data",
+            "falls by no more than 1 point.",
+            "",
+            *markdown(*with_labels(rows)),
+            "",
+            SILENT,
+            "",
+            "`Measured` alone, with refit or without, at the largest of its budgets that keeps the level. *Proven for",
+            "every input*: no input of the box of the samples changes the output by more (T9), largest over seeds;",
+            "empty where that was not worked out.",
+            "",
+            *markdown(*without_labels(rows)),
+            "",
+            CONTROL,
+            "",
+            "As many training steps as the pruned network had in all, its original's included;",
+            f"{STARTS} starts of each for each seed. " + " ".join(f"*{kind}*: {what}." for kind, what in KINDS.items()),
+            "",
+            *markdown(*verdicts(rows)),
+            "",
+            *markdown(*from_scratch(rows)),
+            "",
+            BASELINES,
+            "",
+            "Rounds that take 30 % of the gates that may go, by the size of their angle (rotations only) or at random",
+            "(CX too), exact simplification and as much training after each.",
+            "",
+            *markdown(*other_orders(rows)),
+            "",
+            KNOWN,
+            "",
+            "Of the trained original, before pruning. *Directions*: as many singular vectors of the outputs'",
+            "Jacobian on training samples carry 99.9 % of the square. *One input*: the best threshold on one input;",
+            "*linear*: logistic regression. Gates are those at 1 point, with labels.",
+            "",
+            *markdown(*beforehand(rows, known)),
+            "",
+            *([f"Not measured yet: {', '.join(missing)}.", ""] if missing else []),
+            *origins(rows),
+            "",
+        ]
+    )
+
+
+def _groups(rows: Sequence[Row], way: str) -> list[tuple[str, str, list[Row]]]:
+    """Rows of one way by task and level, in the catalogue's order."""
+    found = []
+    for task in TASKS:
+        mine = [row for row in rows if (row["config"]["task"], row["config"]["way"]) == (task, way)]
+        found += [(task, level, mine) for level in (mine[0]["levels"] if mine else ())]
+    return found
+
+
+def _at(row: Row, level: str) -> dict[str, Any]:
+    return row["points"][row["levels"][level]]
+
+
+def _mean(values: Iterable[float]) -> float:
+    return mean(list(values))
+
+
+def _change(rows: Sequence[Row], found: Sequence[dict[str, Any]], key: str) -> str:
+    return f"{_mean(row['points'][0][key] for row in rows):.3g} → {_mean(point[key] for point in found):.3g}"
+
+
+def _before_after(rows: Sequence[Row], found: Sequence[dict[str, Any]]) -> str:
+    task = rows[0]["config"]["task"]
+    before, after = [row["points"][0]["test"] for row in rows], [point["test"] for point in found]
+    return f"{_spread(task, before)} → {_spread(task, after)}"
+
+
+def _spread(task: str, values: Sequence[float]) -> str:
+    """Mean and standard deviation, in the task's unit; energies in mHa above the exact one."""
+    shown = [-1000 * value + 0.0 for value in values] if TASKS[task].chemical else list(values)
+    text = f"{mean(shown):.3g}" if TASKS[task].chemical else f"{mean(shown):.3f}"
+    if TASKS[task].chemical and abs(mean(shown)) < 5e-4:
+        text = "0.000"
+    return text + (f" ± {stdev(shown):.2g}" if len(shown) > 1 else "")

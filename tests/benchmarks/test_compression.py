@@ -1,0 +1,167 @@
+"""Rows of compression: chosen by the selection split alone, controls of the same size, resumed; tables add up."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from helpers import state
+
+from benchmarks.__main__ import main
+from benchmarks.compression import report, run
+from benchmarks.compression.beforehand import EXPLAINED, known_beforehand
+from benchmarks.compression.controls import control
+from benchmarks.compression.points import SAMPLES, Point, at_random, begun, by_magnitude, cheapest, without
+from benchmarks.records import rows_of
+from benchmarks.tasks.catalogue import CHEMICAL, TASKS
+from benchmarks.tasks.training import outputs
+from qprune.gates.sites import sites_of
+from qprune.simulators.engine import Network
+
+BARS = TASKS["bars-2x2-4q"]
+
+
+@pytest.fixture(scope="module")
+def small():
+    """Two layers on bars and stripes with weights of no meaning."""
+    task = BARS.family().network(2)
+    return task.with_weights(np.random.default_rng(0).uniform(-2, 2, len(task.weights)))
+
+
+@pytest.mark.parametrize("start", range(3))
+def test_controls_are_as_large_as_the_pruned_network(small, start):
+    """In parameters and two-qubit gates, encoded alike; fewer layers never have fewer parameters."""
+    sites = sites_of(small)
+    pruned = without(small, sites, {5, 8, 11})  # rotations that the output sees
+    same, drawn = (control(BARS, pruned, kind, start) for kind in ("same structure", "random structure"))
+    assert len(same.weights) == len(drawn.weights) == len(pruned.weights)
+    assert drawn.circuit.num_nonlocal_gates() == pruned.circuit.num_nonlocal_gates()
+    assert [g.name for g in drawn.circuit.data[:4]] == ["ry"] * 4
+    layers = control(BARS, pruned, "fewer layers", start)
+    assert len(pruned.weights) <= len(layers.weights) <= len(small.weights)
+    other = control(BARS, pruned, "random structure", start + 1)
+    assert [(g.name, g.qubits) for g in other.circuit] != [(g.name, g.qubits) for g in drawn.circuit]
+
+
+def test_an_encoding_by_cx_counts_as_encoding():
+    known = TASKS["mnist-36-amplitudes-4q"]
+    task = known.family().network(1)
+    drawn = control(known, task, "random structure", 0)
+    assert drawn.circuit.num_nonlocal_gates() == task.circuit.num_nonlocal_gates()
+
+
+def point(size, selection, test):
+    task = BARS.family().network(size)
+    return Point(task, "", True, 0, {"selection": selection, "test": test})
+
+
+def test_the_test_split_chooses_nothing():
+    points = [point(4, 0.9, 0.1), point(2, 0.89, 1.0), point(1, 0.5, 1.0)]
+    assert cheapest(points, 0.9) is points[0]
+    assert cheapest(points, 0.89) is points[1]
+    assert cheapest(points, 0.95) is points[0]  # none is good enough: the original
+
+
+def test_removal_leaves_the_other_gates_as_they_are(small):
+    """Against states of the circuit written without the gates."""
+    sites = sites_of(small)
+    gone = {k for k, site in enumerate(sites) if site.role == "trainable" and k % 3 == 0}
+    smaller = without(small, sites, gone)
+    by_hand = small.circuit.copy_empty_like()
+    for k, instruction in enumerate(small.circuit.data):
+        if k not in gone:
+            by_hand.append(instruction)
+    inputs = [0.3, -0.4, 1.2, 2.0]
+    values = []
+    for task, circuit in ((smaller, smaller.circuit), (small, by_hand)):
+        numbers = {p: task.named_weights[p.name] for p in circuit.parameters if p.name in task.named_weights}
+        numbers |= {p: inputs[int(p.name[2:])] for p in circuit.parameters if p.name.startswith("x_")}
+        final = state(circuit.assign_parameters(numbers))
+        values.append(np.vdot(final, small.observables[0].to_matrix() @ final).real)
+    assert values[0] == pytest.approx(values[1], abs=1e-10)
+
+
+def test_orders(small):
+    """Magnitudes rise and are those of angles within a turn; two-qubit gates have none; a draw repeats."""
+    task = small.with_weights(np.where(np.arange(len(small.weights)) == 5, 2 * np.pi + 0.001, small.weights))
+    network = Network(BARS.on(task, "train", 8), sites_of(task))
+    places = [k for k, site in enumerate(sites_of(task)) if site.role != "encoding"]
+    order = by_magnitude(network, places)
+    assert sites_of(task)[order[0]].coordinate is not None
+    assert order[0] == 4 + 5  # after the four gates of the encoding
+    assert len(order) == len(task.weights)
+    drawn = [at_random(seed)(network, places) for seed in (0, 0, 1)]
+    assert drawn[0] == drawn[1] != drawn[2]
+    assert sorted(drawn[0]) == places
+
+
+def test_what_is_known_beforehand(small):
+    """Against a threshold found by looking at every one, and singular values of a dense Jacobian by differences."""
+    found = known_beforehand(BARS, small)
+    train, test = BARS.split("train"), BARS.split("test")
+    best = max(
+        ((sign * np.where(train.inputs[:, j] > cut, 1, -1) == train.labels).mean(), j, cut, sign)
+        for j in range(4)
+        for cut in train.inputs[:, j]
+        for sign in (1, -1)
+    )
+    _, j, cut, sign = best
+    by_hand = float((sign * np.where(test.inputs[:, j] > cut, 1, -1) == test.labels).mean())
+    assert found["one_input"] == pytest.approx(by_hand, abs=0.01)  # a tree cuts halfway between samples
+    task, step, columns = BARS.on(small, "train", SAMPLES), 1e-5, []
+    for k in range(len(small.weights)):
+        moved = [small.weights + s * step * np.eye(len(small.weights))[k] for s in (1, -1)]
+        columns.append((outputs(task.with_weights(moved[0])) - outputs(task.with_weights(moved[1]))).ravel())
+    squares = np.linalg.svd(np.array(columns).T, compute_uv=False) ** 2
+    shares = np.cumsum(squares) / squares.sum()
+    assert found["directions"] == np.argmax(shares >= EXPLAINED) + 1
+    assert found["weights"] == len(small.weights)
+
+
+def test_levels():
+    """Falls of a score; for a molecule chemical accuracy, whatever the original reaches."""
+    assert BARS.limits(0.9) == pytest.approx({"no loss": 0.9, "1 point": 0.89, "3 points": 0.87})
+    assert TASKS["lih-uccsd-6q"].limits(-1e-5) == {"chemical accuracy": -CHEMICAL}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Rows of one quick run by two ways, in two goes."""
+    target = tmp_path_factory.mktemp("compression")
+    out, told = target / "compression.jsonl", []
+    run.run(out, quick=True, ways=["magnitude"], step=told.append)
+    run.run(out, quick=True, ways=["magnitude", "qprune"], patience=5.0, step=told.append)
+    assert len(told) == len(rows_of(out)) == 2  # what was there was not measured again
+    return target
+
+
+def test_rows_keep_their_levels(folder):
+    for row in rows_of(folder / "compression.jsonl"):
+        points, known = row["points"], TASKS[row["config"]["task"]]
+        original = begun(known, known.original(row["config"]["seed"]))
+        assert points[0]["gates"] == original.task.circuit.size()
+        for level, least in known.limits(points[0]["selection"]).items():
+            chosen = points[row["levels"][level]]
+            assert chosen["selection"] >= least
+            assert chosen["gates"] <= points[0]["gates"]
+            assert not points[row["levels_without_labels"][level]]["labels"]
+        assert all("commit" in row and row["benchmark"] == run.NAME for _ in points)
+
+
+def test_controls_had_as_many_steps_and_parameters(folder):
+    (ours,) = [row for row in rows_of(folder / "compression.jsonl") if row["config"]["way"] == "qprune"]
+    for place, kinds in ours["controls"].items():
+        pruned = ours["points"][int(place)]
+        for kind in ("same structure", "random structure"):
+            assert {c["parameters"] for c in kinds[kind]} == {pruned["parameters"]}
+            assert {c["two_qubit_gates"] for c in kinds[kind]} == {pruned["two_qubit_gates"]}
+
+
+def test_tables_are_made_of_the_rows(folder):
+    assert main(["tables", "--results", str(folder)]) == 0
+    text = (folder / "compression.md").read_text(encoding="utf-8")
+    (ours,) = [row for row in rows_of(folder / "compression.jsonl") if row["config"]["way"] == "qprune"]
+    (place,) = ours["levels"].values()
+    before, after = (ours["points"][k]["gates"] for k in (0, place))
+    assert f"| h2-uccsd-4q | chemical accuracy | 1 | {before} → {after} | {before / after:.3g} |" in text
+    for heading in (report.LABELS, report.SILENT, report.CONTROL, report.BASELINES):
+        assert heading in text
