@@ -99,7 +99,7 @@ def compressor_of(prepared: Prepared, watch: Watch[Reduced] | None = None) -> Co
         prepared.is_prunable,
         prepared.costs,
         settings.seed,
-        settings.ordering.seeded(settings.seed, surroundings(prepared, check=watch.check)),
+        settings.ordering.seeded(settings.seed, surroundings(prepared, watch=watch)),
         lambda reduced: removals(prepared, reduced),
         float(doubt(prepared.task, before, before).max()),
         watch,
@@ -127,7 +127,7 @@ def removed(
             return removed(prepared, budget, measure, start, watch, screen, in_outputs)
         return replace(watch.best or start, cut=watch.cut)
     settings = prepared.settings
-    around = surroundings(prepared, budget if in_outputs else None, watch.check)
+    around = surroundings(prepared, budget if in_outputs else None, watch)
     strategies = [settings.ordering]
     if settings.ordering.searches and screen is not None:
         strategies += second_opinions(prepared)
@@ -139,12 +139,11 @@ def removed(
     return min(found, key=watch.rank)
 
 
-def surroundings(
-    prepared: Prepared, budget: float | None = None, check: Callable[[], None] = lambda: None
-) -> Surroundings:
+def surroundings(prepared: Prepared, budget: float | None = None, watch: Watch[Reduced] | None = None) -> Surroundings:
     """What strategies are told beside the circuit at hand; without a budget where it is none of the outputs."""
     holds_states = prepared.settings.simulated.holds_states
-    return Surroundings(prepared.task, prepared.sites, prepared.costs, budget, holds_states, check)
+    clock = () if watch is None else (watch.check, watch.left)
+    return Surroundings(prepared.task, prepared.sites, prepared.costs, budget, holds_states, *clock)
 
 
 def screen_of(prepared: Prepared) -> Screen | None:

@@ -9,6 +9,7 @@ from math import ceil
 from types import TracebackType
 from typing import Any, Generic, Protocol, TypeVar
 
+import numpy as np
 from tqdm.auto import tqdm
 
 from qprune._progress import SILENT, is_shown
@@ -120,6 +121,11 @@ class Watch(Generic[Circuit]):
             self.within._show(words)
         elif self._line is not None:
             self._line.set_postfix_str(words, refresh=False)
+
+    def left(self) -> float:
+        """Seconds until the time is up; infinite without a limit."""
+        own = np.inf if self._end is None else max(0.0, self._end - time.monotonic())
+        return own if self.within is None else min(own, self.within.left())
 
     def check(self) -> None:
         """To be called often: shows the time, and ends the search when it is up.

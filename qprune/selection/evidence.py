@@ -35,6 +35,7 @@ class Surroundings:
         budget: Largest deviation allowed, in the observables' unit; None where the limit has none in that unit.
         holds_states: Whether the simulator does.
         check: Called before every deviation; may raise to end the search, as when its time is up.
+        left: Seconds until then; infinite without a time limit.
     """
 
     task: Task
@@ -43,6 +44,7 @@ class Surroundings:
     budget: float | None = None
     holds_states: bool = True
     check: Callable[[], None] = lambda: None
+    left: Callable[[], float] = lambda: np.inf
 
     @cached_property
     def outputs(self) -> FloatArray:
@@ -221,6 +223,13 @@ class Evidence:
         """Final states of the circuit at hand, shape (2^n, M)."""
         task = self._known
         return Network(task, self.sites, register=range(task.num_qubits)).states(task.weights)
+
+    def seconds_left(self) -> float:
+        """How long the search may still take; where its time is up, this raises what ends it."""
+        if self.around is None:
+            return float(np.inf)
+        self.around.check()
+        return self.around.left()
 
     # -- the oracle --------------------------------------------------------------------------------------------
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise, permutations, product
 from math import factorial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from helpers import subsets
-from planted import beside_the_classes, evidence_of, layers_that_cancel, small, trained
+from planted import beside_the_classes, evidence_of, layers_that_cancel, mixed, small, trained
 from qiskit.quantum_info import Statevector, mutual_information, partial_trace
 
 from qprune import MissingExtraError, OptionError, strategies
+from qprune.limits.progress import OutOfTime
+from qprune.selection.strategies import integer_program
 from qprune.selection.strategies.brain_surgeon import saliencies
 from qprune.selection.strategies.class_aware import margins
 from qprune.selection.strategies.clients import Client, Clients, client_of
@@ -55,6 +59,32 @@ def test_the_integer_program_is_solved(seed):
         assert costs[gone].sum() == pytest.approx(best, rel=1e-5)
     layered = strategies.IntegerProgram(largest=1).propose(evidence)
     assert np.abs(effects[layered.sets[0]].sum(axis=0)).max() <= evidence.budget * (1 + 1e-6)
+
+
+def test_mip_ends_when_the_search_must(monkeypatch):
+    """The solver gets the seconds that are left, and is not asked where none are."""
+    asked = []
+
+    def solved(*_, options, **__):
+        asked.append(options)
+        return SimpleNamespace(x=None)
+
+    monkeypatch.setattr(integer_program, "solved", solved)
+    evidence = evidence_of(mixed())
+    strategies.IntegerProgram().propose(evidence)
+    assert all("time_limit" not in options for options in asked)
+    asked.clear()
+    strategies.IntegerProgram().propose(replace(evidence, around=replace(evidence.around, left=lambda: 5.0)))
+    assert asked
+    assert all(options["time_limit"] == 5.0 for options in asked)
+
+    def up():
+        raise OutOfTime
+
+    asked.clear()
+    with pytest.raises(OutOfTime):
+        strategies.IntegerProgram().propose(replace(evidence, around=replace(evidence.around, check=up)))
+    assert not asked
 
 
 @pytest.mark.parametrize("seed", range(3))

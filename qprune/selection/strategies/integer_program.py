@@ -54,8 +54,9 @@ class IntegerProgram(Strategy):
         groups = [np.arange(len(rows))]
         if rows.size > self.largest:
             groups = [np.flatnonzero(evidence.layers == layer) for layer in np.unique(evidence.layers)]
-        sets = [self._removed(rows, start, evidence.costs, groups, share) for share in self.tighten]
-        relaxed = np.concatenate([self._kept(rows[g], start, evidence.costs[g], 1.0, whole=False) for g in groups])
+        costs = evidence.costs
+        sets = [self._removed(rows, start, costs, groups, share, evidence) for share in self.tighten]
+        relaxed = np.concatenate([self._kept(rows[g], start, costs[g], 1.0, evidence, whole=False) for g in groups])
         scores = np.empty(len(rows))
         scores[np.concatenate(groups)] = relaxed
         # Where the relaxation has no opinion, the smaller effect per cost goes first.
@@ -64,18 +65,29 @@ class IntegerProgram(Strategy):
         return Proposal(order=order.tolist(), sets=sets)
 
     def _removed(
-        self, rows: FloatArray, start: FloatArray, costs: FloatArray, groups: list[NDArray[np.intp]], share: float
+        self,
+        rows: FloatArray,
+        start: FloatArray,
+        costs: FloatArray,
+        groups: list[NDArray[np.intp]],
+        share: float,
+        evidence: Evidence,
     ) -> list[int]:
         gone: list[int] = []
         for group in groups:
-            kept = self._kept(rows[group], start, costs[group], share, whole=True)
+            kept = self._kept(rows[group], start, costs[group], share, evidence, whole=True)
             some = group[kept < 0.5]
             gone += some.tolist()
             start = start + rows[some].sum(axis=0)
         return gone
 
-    def _kept(self, rows: FloatArray, start: FloatArray, costs: FloatArray, share: float, whole: bool) -> FloatArray:
+    def _kept(
+        self, rows: FloatArray, start: FloatArray, costs: FloatArray, share: float, evidence: Evidence, whole: bool
+    ) -> FloatArray:
         """s of the program, or of its relaxation; all ones where nothing fits. Effects are in units of the budget."""
+        options = {"node_limit": self.nodes, "mip_rel_gap": 1e-6}
+        if np.isfinite(left := evidence.seconds_left()):
+            options["time_limit"] = left
         # |start + Σ rows − Σ s·rows| ≤ share, of the rows that could break it
         total = start + rows.sum(axis=0)
         binding = np.abs(start) + np.abs(rows).sum(axis=0) > share
@@ -89,6 +101,6 @@ class IntegerProgram(Strategy):
             integrality=np.full(len(rows), int(whole)),
             bounds=scipy.optimize.Bounds(0, 1),
             constraints=constraints,
-            options={"node_limit": self.nodes, "mip_rel_gap": 1e-6},
+            options=options,
         )
         return np.ones(len(rows)) if solution.x is None else np.asarray(solution.x, dtype=float)
