@@ -19,6 +19,7 @@ ROUND_STEPS, ROUND_RATE = 200, 0.02  # of training after each round of removal
 SAMPLES = 300  # of the training split that removal looks at, at least
 AMPLITUDES = 2**14  # of all samples together, beyond which pruning asks no integer program, which may take minutes
 FALL = 0.01  # of the accuracy on them that a round by labels may cost before training goes on
+FALLS = (0.03, 0.01)  # of the accuracy on them, up to which the original is pruned by labels and refitted
 SHARE = 0.3  # of the gates left that a round of the baselines takes
 SMALL = 120  # gates up to which removal by labels is asked, which simulates the circuit once per gate
 ROUNDS = 6  # at each level
@@ -122,7 +123,7 @@ def steps_of(known: Known, point: Point) -> list[Limit]:
 
 
 def compressed(known: Known, original: Point, seed: int, patience: float) -> list[Point]:
-    """All circuits on the way: exactly rewritten, without labels at each budget, then pruned and trained on in turn.
+    """All circuits on the way: rewritten, pruned without labels at each budget and by labels, then in turn trained on.
 
     At each level, the strictest first, the cheapest circuit that keeps its score on the selection split is pruned and
     trained on, until that is no cheaper or no longer good enough. The test split decides nothing.
@@ -137,7 +138,10 @@ def compressed(known: Known, original: Point, seed: int, patience: float) -> lis
     if known.data is None:  # ansätze of Pauli rotations, which Pauli form is for; elsewhere it is slow and gains little
         start = rewritten(known, original)
         points.append(start)
-    first = [Measured(known.budgets[0], window=0), *(Measured(b, refit=True, window=0) for b in known.budgets)]
+    first: list[Limit] = [Measured(known.budgets[0], window=0)]
+    first += [Measured(budget, refit=True, window=0) for budget in known.budgets]
+    if known.data is not None:
+        first += [Accuracy(loss, refit=True, window=0) for loss in FALLS]
     for limit in first:
         points.append(pruned(known, start, limit, seed, patience))
         points.append(trained_on(known, points[-1], seed))
