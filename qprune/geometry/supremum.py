@@ -152,7 +152,9 @@ class Search:
         self.value_error = spread * (error + ROUNDINGS * eps * sum(self.sizes) * largest_value)
         self.rounding = 0.0  # of the runs, in control points; known once the region is cut into cells
         self.step_rounding = ROUNDINGS * eps * max(self.sizes, default=1)
-        self.point_error = spread * error + ROUNDINGS * eps * float(np.abs(self.coefficients).sum())
+        # Between grid points errors add up, each times its Lagrange function; the squares of all these sum to one.
+        between = float(np.sqrt(np.prod(self.sizes)))
+        self.point_error = spread * error * between + ROUNDINGS * eps * float(np.abs(self.coefficients).sum())
         self.moves = np.abs([phase.factors for phase in phases.phases]).reshape(len(phases), region.low.shape[1])
         self.queue, self.cells, self.closed, self.depth = Queue(), 0, 0.0, 0
         self.lower, self.at, self.steps = -np.inf, self.region.low[0], 0

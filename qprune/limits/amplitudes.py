@@ -85,8 +85,8 @@ def _mark(site: Site) -> tuple[object, ...]:
     return site.qubits, unitary_of([(operation, site.qubits)], site.qubits).tobytes()
 
 
-def heads_of(sites: Sequence[Site]) -> list[Head]:
-    """Heads of a circuit, the one that gives least away first.
+def heads_of(task: Task, sites: Sequence[Site]) -> list[Head]:
+    """Heads of a circuit, the one that gives least away first; none has a weight, which another circuit may have moved.
 
     First the state preparations that are kept whole; then all leading gates that have no angles but those of inputs, as
     far as an input enters at or after them: preparations that were taken apart.
@@ -94,10 +94,11 @@ def heads_of(sites: Sequence[Site]) -> list[Head]:
     whole, leading = list[Site](), list[Site]()
     touched, closed = set[int](), set[int]()
     for site in sites:
-        has_angles = site.role == "encoding" and site.coordinate is None and site.name not in EULER
+        encodes = site.role == "encoding" and not any(map(task.has_weights, site.operation.params))
+        has_angles = encodes and site.coordinate is None and site.name not in EULER
         if has_angles and touched.isdisjoint(site.qubits):
             whole.append(site)
-        if closed.isdisjoint(site.qubits) and (site.role == "encoding" or not site.operation.params):
+        if closed.isdisjoint(site.qubits) and (encodes or not site.operation.params):
             leading.append(site)
         else:
             closed.update(site.qubits)
@@ -156,7 +157,7 @@ class OverStates:
     ) -> None:
         self.original, self.sites, self.region, self.seed = original, sites, region, seed
         self.most_entries = ENTRIES_PER_RUN * most_runs
-        found = [] if original.observables is None else heads_of(sites)
+        found = [] if original.observables is None else heads_of(original, sites)
         self.heads = [head for head in found if head.after(stands_for or sites) is not None]
         self._bare: dict[int, Encoded] = {}
         self._known: dict[tuple[object, ...], tuple[ComplexArray, float]] = {}

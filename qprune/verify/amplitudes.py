@@ -74,7 +74,9 @@ def without_heads(original: Task, pruned: Task, domain: Resolved) -> Iterator[Af
 def _leading(task: Task, gates: list[Placed], is_apart: bool) -> list[Placed]:
     closed, found = set[int](), []
     for operation, qubits in gates:
-        has_inputs = any(map(task.has_inputs, _angles(operation)))
+        # A weight may have another value in the other circuit, whatever its gate is called there.
+        angles = _angles(operation)
+        has_inputs = any(map(task.has_inputs, angles)) and not any(map(task.has_weights, angles))
         is_library = operation.base_class.__module__.startswith(LIBRARY)
         fits = has_inputs or not operation.params if is_apart else has_inputs and not is_library
         if fits and closed.isdisjoint(qubits):

@@ -203,6 +203,10 @@ def _attained(
     change = float(np.abs(seen[1] - seen[0]).sum()) / (1 if len(seen[0]) == 1 else 2)
     if output.lower > change + len(seen[0]) * rounding:
         raise CertificateViolation(f"{name} changes by {change:.6g} at its worst input, claimed are {output.lower:.6g}")
+    if change > output.upper + len(seen[0]) * rounding:  # whatever was made of the circuits besides
+        raise CertificateViolation(
+            f"{name} changes by {change:.6g} at its worst input, claimed are at most {output.upper:.6g} for all"
+        )
     return change
 
 

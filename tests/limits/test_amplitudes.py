@@ -148,6 +148,62 @@ def test_states_and_angles_together(seed, monkeypatch):
     assert len(confirm(*tasks, claim)) == 2
 
 
+def weighted_head(value):
+    """A preparation in which an input is multiplied by a weight."""
+    circuit, x, w = QuantumCircuit(2), [Parameter(f"x_{i}") for i in range(3)], Parameter("w")
+    circuit.ry(x[0] * w, 0)
+    circuit.cx(0, 1)
+    circuit.ry(x[1], 1)
+    circuit.ry(x[2], 0)
+    circuit.cx(0, 1)
+    circuit.rx(0.4, 1)
+    rows = np.random.default_rng(0).uniform(-1, 1, (5, 3))
+    return Task(circuit, ["IZ", "ZI"], inputs=rows, input_params=x, weights={w: value})
+
+
+def test_a_weight_in_a_preparation_counts(monkeypatch):
+    """Where it has another value, the two circuits do not make the same states, whatever their gates are called."""
+    by_states(monkeypatch)
+    tasks = weighted_head(1.0), weighted_head(0.2)
+    domain = Domain.box(-3, 3)
+    rows = np.random.default_rng(1).uniform(-3, 3, (300, 3))
+    largest = [0.0, 0.0]
+    for row in rows:
+        for r in range(2):
+            values = [
+                Statevector(
+                    t.circuit.assign_parameters(
+                        dict(zip([*t.input_params, *t.weight_params], [*row, *t.weights], strict=True))
+                    )
+                )
+                .expectation_value(t.observables[r])
+                .real
+                for t in tasks
+            ]
+            largest[r] = max(largest[r], abs(values[1] - values[0]))
+    assert max(largest) > 1
+    try:
+        claim = claimed(tasks, domain)
+    except TaskError:  # a refusal is no claim
+        pass
+    else:
+        assert all(output.upper >= found for output, found in zip(claim.outputs, largest, strict=True))
+    honest = claimed((tasks[0], tasks[0].with_circuit(tasks[0].circuit)), domain)
+    with pytest.raises((CertificateViolation, TaskError)):
+        confirm(*tasks, honest)
+
+
+def test_a_limit_below_what_the_worst_input_does_is_refused(monkeypatch):
+    by_states(monkeypatch)
+    tasks = [network(0, moved, 2)[0] for moved in (0.0, 0.2)]
+    claim = claimed(tasks)
+    confirm(*tasks, claim)
+    for share in (0.99, 1e-3):
+        outputs = tuple(replace(output, lower=0.0, upper=share * output.lower) for output in claim.outputs)
+        with pytest.raises(CertificateViolation):
+            confirm(*tasks, replace(claim, outputs=outputs))
+
+
 def check_nothing_exceeds(seed):
     """Planted worst images: an eigenvector at random angles."""
     rng = np.random.default_rng(seed)
@@ -211,7 +267,7 @@ def test_real_states_by_the_gates_alone():
     for is_real, where, expected in ((True, region, True), (False, region, False), (False, pinned, True)):
         task = network(0, 0.0, is_real=is_real)[0]
         cut = type(where)(where.low[:, : task.inputs.shape[1]], where.high[:, : task.inputs.shape[1]])
-        (head,) = heads_of(sites_of(task))
+        (head,) = heads_of(task, sites_of(task))
         assert makes_real_states(task, head, cut) is expected
 
 
