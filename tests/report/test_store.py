@@ -13,9 +13,10 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
 from qiskit.circuit.library import CRXGate
 
-from qprune import BundleError, Task, Threshold, load, prune, save, verify
+from qprune import BundleError, Proven, Task, Threshold, load, prune, save, verify
 from qprune.cli.command import SUCCESS, UNUSABLE, main
 from qprune.results.hashes import circuit_hash
+from qprune.selection.strategies import STRATEGIES, strategy_from_record
 
 v = Parameter("v")
 FIXED = (
@@ -129,3 +130,23 @@ def test_nested_json_and_long_names_on_the_command_line(result, tmp_path, capsys
     assert main(["prune", bundle, "--costs", '{"cx": NaN}']) == UNUSABLE
     assert "NaN is not a number" in capsys.readouterr().err
     assert main(["prune", bundle]) == SUCCESS
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_a_certificate_names_its_strategy_as_it_is_read_back(name):
+    """JSON has no tuples: a record with one would not be the one that is read."""
+    strategy = STRATEGIES[name]()
+    assert json.loads(json.dumps(strategy.record())) == strategy.record()
+    assert strategy_from_record(strategy.record()) == strategy
+
+
+def test_a_result_by_a_strategy_with_lists_is_saved_and_verifies(tmp_path):
+    circuit = QuantumCircuit(2)
+    circuit.ry(0.01, 0)
+    circuit.ry(0.7, 1)
+    circuit.cx(0, 1)
+    result = prune(Task(circuit, "ZI"), Proven(0.1), strategy="mip")
+    save(result, tmp_path / "out", drawings=False)
+    again = load(tmp_path / "out")
+    assert again.certificate.options == result.certificate.options
+    assert verify(again.original, again)

@@ -85,7 +85,7 @@ class Strategy(ABC):
 
     def record(self) -> dict[str, Any]:
         """What a certificate keeps of it: its name and hyper-parameters."""
-        return {"name": self.name, **asdict(self)}
+        return {"name": self.name, **{field: _as_read(value) for field, value in asdict(self).items()}}
 
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> Strategy:
@@ -165,6 +165,11 @@ class Proposer:
 
 def _distance_per_gain(candidate: Candidate) -> float:
     return candidate.distance**2 / candidate.gain if candidate.gain else np.inf
+
+
+def _as_read(value: Any) -> Any:
+    """A value as JSON gives it back, in which there are no tuples."""
+    return [_as_read(item) for item in value] if isinstance(value, tuple | list) else value
 
 
 def _checked(strategy: Strategy, given: Proposal, size: int) -> tuple[list[int], list[list[int]]]:
