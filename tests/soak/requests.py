@@ -22,6 +22,7 @@ STRATEGIES = (
     ),
     *("equilibrium", "l0", "shapley", "discrete-layers"),
 )
+ORDERS = ("magnitude", "random", "q-iprune")  # of strategies, what needs no states
 MODELS = ("depolarizing-1e-2", "depolarizing-1e-3", "relaxation-falcon", "over-rotation", "readout", "combined")
 
 
@@ -76,7 +77,7 @@ def draw_noisy(rng: np.random.Generator, scale: float) -> Request:
 
 def draw_mps(rng: np.random.Generator, scale: float) -> Request:
     request = draw_request(rng, scale)
-    others = {**request.others, "simulator": "matrix_product_state"}
+    others = {**_without_states(request.others), "simulator": "matrix_product_state"}
     return Request(request.limit, request.tolerance, request.budget, noise=request.noise, others=others)
 
 
@@ -84,8 +85,13 @@ def draw_measured(rng: np.random.Generator, scale: float) -> Request:
     """Expectation values by measurement (T8), with a chance to fail that no soak will meet."""
     request = draw_request(rng, scale, str(rng.choice(["threshold", "proven"])))
     device = on_device(float(10.0 ** rng.uniform(-4, -2)), int(rng.integers(100)), 1e-12)
-    others = {**request.others, "simulator": device}
+    others = {**_without_states(request.others), "simulator": device}
     return Request(request.limit, request.tolerance, request.budget, window=0, noise=request.noise, others=others)
+
+
+def _without_states(others: dict[str, Any]) -> dict[str, Any]:
+    """Another strategy for one that asks for states, where there are none."""
+    return {**others, "strategy": "magnitude"} if others.get("strategy", "random") not in ORDERS else others
 
 
 def _others(rng: np.random.Generator, limit: str) -> dict[str, Any]:
