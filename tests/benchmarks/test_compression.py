@@ -129,7 +129,7 @@ def folder(tmp_path_factory):
     target = tmp_path_factory.mktemp("compression")
     out, told = target / "compression.jsonl", []
     run.run(out, quick=True, ways=["magnitude"], step=told.append)
-    run.run(out, quick=True, ways=["magnitude", "qprune"], patience=5.0, step=told.append)
+    run.run(out, quick=True, ways=["magnitude", "qprune"], patience=1.0, step=told.append)
     assert len(told) == len(rows_of(out)) == 2  # what was there was not measured again
     return target
 

@@ -113,6 +113,7 @@ def change_at(tasks, row, r):
     return abs(values[1] - values[0])
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("is_real", [False, True])
 @pytest.mark.parametrize("prepared", [2, 3])
 @pytest.mark.parametrize("seed", range(2))
@@ -130,6 +131,7 @@ def test_the_limit_is_the_largest_eigenvalue_over_all_states(seed, prepared, is_
     confirm(*tasks, claim)
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("seed", range(3))
 def test_states_and_angles_together(seed, monkeypatch):
     """Over a box of angles and all states: no angles on a grid, and none that a search ends at, exceed the limit."""
@@ -218,6 +220,7 @@ def check_nothing_exceeds(seed):
     confirm(*tasks, claim)
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("seed", range(4))
 def test_no_state_and_no_angles_exceed_the_limit(seed, monkeypatch):
     by_states(monkeypatch)

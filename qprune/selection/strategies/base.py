@@ -90,7 +90,7 @@ class Strategy(ABC):
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> Strategy:
         """The strategy that `record` tells of."""
-        return cls(**{key: value for key, value in record.items() if key != "name"})
+        return cls(**{key: _as_given(value) for key, value in record.items() if key != "name"})
 
     def seeded(self, seed: int, around: Surroundings | None = None) -> Proposer:
         """The strategy with a generator of its own, for one run."""
@@ -170,6 +170,11 @@ def _distance_per_gain(candidate: Candidate) -> float:
 def _as_read(value: Any) -> Any:
     """A value as JSON gives it back, in which there are no tuples."""
     return [_as_read(item) for item in value] if isinstance(value, tuple | list) else value
+
+
+def _as_given(value: Any) -> Any:
+    """What `_as_read` made a list of, as a frozen class holds it."""
+    return tuple(map(_as_given, value)) if isinstance(value, list) else value
 
 
 def _checked(strategy: Strategy, given: Proposal, size: int) -> tuple[list[int], list[list[int]]]:
