@@ -142,9 +142,26 @@ def are_equal(first: SparsePauliOp, second: SparsePauliOp) -> bool:
     return bool(difference <= EXPECTATION_ROUNDING * np.abs(np.concatenate([first.coeffs, second.coeffs])).sum())
 
 
-def measured_as(given: Any, measured: tuple[int, ...], num_qubits: int) -> dict[str, Any]:
-    """What a task keeps of its outputs: observables, their spectra, and the qubits that each output is read from."""
+def measured_as(
+    given: Any, measured: tuple[int, ...], num_qubits: int, like: tuple[SparsePauliOp, ...] | None = None
+) -> dict[str, Any]:
+    """What a task keeps of its outputs: observables, their spectra, and the qubits that each output is read from.
+
+    Args:
+        given: As in `Task`.
+        measured: The measured qubits, which count without observables.
+        num_qubits: Of the circuit.
+        like: Observables in whose place they stand, one for one; None where there are none yet.
+
+    Raises:
+        TaskError: They are no observables, or not as many.
+    """
     outputs = as_observables(given, num_qubits)
+    if like is not None and (outputs is None or len(outputs) != len(like)):
+        raise TaskError(
+            f"observables must be as many as the task has, {len(like)}, as labels and claims go by them; got "
+            f"{'none' if outputs is None else len(outputs)}: make a new Task for other outputs"
+        )
     return {
         "observables": outputs,
         "spectra": tuple(map(spectrum_of, outputs or ())),

@@ -246,7 +246,7 @@ class Task:
 
     def with_observables(self, observables: Any) -> Task:
         """The same circuit and ensemble, measured otherwise: as many `observables` as there are, as in `Task`."""
-        return self._but(**measured_as(observables, self.measured_qubits, self.num_qubits))
+        return self._but(**measured_as(observables, self.measured_qubits, self.num_qubits, self.observables))
 
     def with_domain(self, domain: Domain | str) -> Task:
         """The same task with claims for every input about another domain; `domain` as in `Task`."""

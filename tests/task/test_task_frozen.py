@@ -123,3 +123,17 @@ def test_with_another_circuit():
 def test_holds_that_make_no_sense(holds):
     with pytest.raises(TaskError, match="holds must map a parameter's name"):
         build(holds=holds)
+
+
+def test_other_observables_are_as_many():
+    task = build()
+    assert task.observables is not None
+    count, label = len(task.observables), "I" * task.num_qubits
+    measured = [label[1:] + "X"] * count
+    again = task.with_observables(measured)
+    assert [o.paulis.to_labels() for o in again.observables] == [[m] for m in measured]
+    assert [s.weight for s in again.spectra] == [1.0] * count
+    assert again.output_supports == ((0,),) * count
+    for wrong in (None, [*measured, "Z" + label[1:]]):
+        with pytest.raises(TaskError, match=f"observables must be as many as the task has, {count}"):
+            task.with_observables(wrong)
