@@ -7,6 +7,7 @@ a single run; nothing of size 2^n × 2^n is made and no suffix is ever simulated
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,7 +16,6 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 from qiskit.primitives import BaseEstimatorV2
-from qiskit_aer.jobs import aerjob
 
 from qprune._checks import checked_integer, checked_number, is_number, plain
 from qprune.errors import OptionError
@@ -192,7 +192,8 @@ def _qubits(task: Task, sites: Sequence[Site]) -> list[int]:
 
 def _forked() -> None:
     """Aer gives every job to one worker thread, which a forked process does not inherit: without a new one it waits."""
-    aerjob.DEFAULT_EXECUTOR = ThreadPoolExecutor(max_workers=1)
+    if (jobs := sys.modules.get("qiskit_aer.jobs.aerjob")) is not None:
+        jobs.DEFAULT_EXECUTOR = ThreadPoolExecutor(max_workers=1)  # type: ignore[attr-defined]
 
 
 if hasattr(os, "register_at_fork"):

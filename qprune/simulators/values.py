@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-import psutil
 
 from qprune._arrays import FloatArray
 from qprune._rounding import EPSILON, EXPECTATION_ROUNDING
@@ -124,6 +123,8 @@ def check_memory(num_qubits: int, copies: int) -> None:
     needed = 16 * 2**num_qubits * copies
     if needed < SMALL:
         return
+    import psutil
+
     available = psutil.virtual_memory().available
     if needed > 0.9 * available:
         raise TaskError(

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from qiskit import QuantumCircuit
-from qiskit_aer import AerSimulator
 
 from qprune._arrays import FloatArray
 from qprune._progress import bar
@@ -89,6 +88,8 @@ def _append(circuit: QuantumCircuit, pieces: Pieces) -> None:
 
 
 def _run(circuit: QuantumCircuit) -> dict[str, Any]:
+    from qiskit_aer import AerSimulator
+
     # With `enable_truncation`, its default, Aer up to 0.18 gives wrong means here, by as much as 1.
     simulator = AerSimulator(
         method="matrix_product_state",
