@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from importlib.metadata import version
 from types import FrameType
 
 STOPPED = 130
@@ -16,6 +17,9 @@ STOPPED = 130
 
 def main() -> int:
     """Run the command line; returns the exit status."""
+    if sys.argv[1:] == ["--version"]:
+        print("qprune", version("qprune"))
+        return 0
     before = signal.getsignal(signal.SIGINT)
     if before is signal.default_int_handler:  # a shell starts what runs in the background with interrupts ignored
         signal.signal(signal.SIGINT, _leave)

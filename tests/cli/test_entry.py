@@ -9,6 +9,7 @@ import sys
 import pytest
 from helpers import ROOT
 
+import qprune
 import qprune_command
 
 # Ctrl-C arrives when Qiskit is looked for, which is the first that the package imports.
@@ -23,7 +24,7 @@ class Interrupt:
 
 sys.meta_path.insert(0, Interrupt())
 signal.signal(signal.SIGINT, {handler})
-sys.argv = ["qprune", "--version"]
+sys.argv = ["qprune", "--help"]
 sys.exit(qprune_command.main())
 """
 
@@ -42,7 +43,14 @@ def test_an_interrupt_while_libraries_load_is_one_line():
 def test_interrupts_that_a_shell_ignores_stay_ignored():
     done = run("signal.SIG_IGN")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("qprune ")
+    assert done.stdout.startswith("usage: qprune ")
+
+
+def test_the_version_is_said_without_loading_anything(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["qprune", "--version"])
+    monkeypatch.setattr("qprune.cli.main", None)
+    assert qprune_command.main() == 0
+    assert capsys.readouterr().out == f"qprune {qprune.__version__}\n"
 
 
 def test_the_handler_is_put_back_and_the_status_is_the_commands(monkeypatch):
