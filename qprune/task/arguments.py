@@ -190,7 +190,7 @@ def checked_labels(given: Any, samples: int, observables: tuple[SparsePauliOp, .
     if array.shape != (samples,):
         raise TaskError(f"labels must have shape ({samples},), one per sample, got {array.shape}")
     if observables is None:
-        raise TaskError("labels need observables to predict from; probabilities have no such rule")
+        raise TaskError("labels need observables to predict from, and probabilities are measured; leave the labels out")
     classes = max(2, len(observables))
     if not (np.all(np.isin(array, (-1, 1))) or np.all(np.isin(array, np.arange(classes)))):
         raise TaskError(
