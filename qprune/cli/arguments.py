@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import argparse
 from argparse import ArgumentParser
-from pathlib import Path
 
-from qprune.cli.options import BUNDLE, add_bundle, add_common, add_limits, add_settings
+from qprune.cli.options import BUNDLE, add_bundle, add_common, add_folder, add_limits, add_settings
 from qprune.geometry.supremum import GAP
 from qprune.limits.certify_everywhere import MOST_RUNS_ASKED
 
 
 def add_prune(command: ArgumentParser) -> None:
     add_bundle(command)
-    command.add_argument("--out", type=Path, help="folder for the result; without it only the table is printed")
+    add_folder(command, "--out", "folder for the result; without it only the table is printed")
     add_limits(command)
     add_settings(command)
     command.add_argument(
@@ -25,14 +24,14 @@ def add_prune(command: ArgumentParser) -> None:
 
 def add_frontier(command: ArgumentParser) -> None:
     add_bundle(command)
-    command.add_argument("--out", type=Path, help="folder for one result per size, frontier.html and frontier.png")
+    add_folder(command, "--out", "folder for one result per size, frontier.html and frontier.png")
     command.add_argument("--budgets", type=float, nargs="+", help="largest measured deviations to allow")
     command.add_argument("--no-refit", action="store_true", help="leave the surviving weights where they are")
     add_common(command)
 
 
 def add_result(command: ArgumentParser, more: str = "") -> None:
-    command.add_argument("result", type=Path, help=f"folder that `qprune prune --out` wrote{more}")
+    add_folder(command, "result", f"folder that `qprune prune --out` wrote{more}")
 
 
 def add_certify(command: ArgumentParser) -> None:
@@ -50,11 +49,11 @@ def add_show(command: ArgumentParser) -> None:
 
 
 def add_suggest(command: ArgumentParser) -> None:
-    command.add_argument("bundle", type=Path, help=BUNDLE)
+    add_folder(command, "bundle", BUNDLE)
 
 
 def add_new(command: ArgumentParser) -> None:
-    command.add_argument("bundle", type=Path, help="folder to make")
+    add_folder(command, "bundle", "folder to make")
     command.add_argument("--force", action="store_true", help="replace an earlier bundle there")
 
 

@@ -82,7 +82,7 @@ def _stopped(what: str) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="qprune", description="Certified one-shot pruning of quantum circuits.")
     parser.add_argument("--version", action="version", version=f"qprune {__version__}")
-    shtab.add_argument_to(parser, help="print what completes commands in a shell: bash, zsh or tcsh")
+    shtab.add_argument_to(parser, help="print what completes commands in that shell")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, (words, add_arguments, run) in COMMANDS.items():
         command = commands.add_parser(name, help=words, description=words[0].upper() + words[1:] + ".")
@@ -204,6 +204,10 @@ def _verify(options: argparse.Namespace) -> int:
 def _suggest(options: argparse.Namespace) -> int:
     told = suggest(task_from(options))
     words = f"budget {told.budget:.3g}: {told.why}\n  qprune prune {options.bundle} --measured {told.budget:.3g}"
+    if told.takes_inputs:
+        words += (
+            f"\n  qprune prune {options.bundle} --everywhere {told.budget:.3g}  # for inputs that are not listed, too"
+        )
     _say(options, words, lambda _: {"budget": told.budget, "why": told.why})
     return SUCCESS
 

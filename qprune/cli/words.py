@@ -18,6 +18,7 @@ ARGUMENT = re.compile(r"^(\w+)(?= (must|goes|needs|has|takes|names)\b)")
 CLASSES = {kind.__name__: flag(name) for name, kind in LIMITS.items()}
 CALL = re.compile(rf"\b({'|'.join(CLASSES)})\b(\(([^()]*)\))?")
 PHRASES = {
+    "overwrite=True": "--force",
     "give the task labels=…, one class per sample": "give inputs.csv a column label",
     "give 2*labels - 1, else 1 - 2*labels": "write 2*label - 1 into inputs.csv, else 1 - 2*label",
 }

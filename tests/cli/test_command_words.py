@@ -59,7 +59,9 @@ def test_errors_name_flags(bundle, arguments, words, capsys):
 def test_reference_networks_go_by_their_names(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["suggest", "planted-5q"]) == SUCCESS
-    assert "budget" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "budget" in said
+    assert said.splitlines()[-1].strip().startswith("qprune prune planted-5q --everywhere")
     assert main(["suggest", "planted5q"]) == UNUSABLE
     assert "no task bundle at planted5q" in (said := last_error(capsys))
     assert "did you mean planted-5q?" in said
@@ -157,7 +159,9 @@ def test_json_says_what_the_result_says(bundle, tmp_path, capsys):
 def test_a_new_bundle_is_kept_unless_forced(bundle, capsys):
     capsys.readouterr()
     assert main(["new", bundle]) == UNUSABLE
-    assert "--force" in last_error(capsys)
+    said = last_error(capsys)
+    assert "--force to replace it" in said
+    assert "overwrite" not in said
     assert main(["new", bundle, "--force"]) == SUCCESS
     assert f"qprune prune {bundle}" in capsys.readouterr().out
     assert set(Task.load(bundle).labels) == {-1, 1}
@@ -182,6 +186,7 @@ def test_completion_knows_every_command(shell, capsys):
     script = capsys.readouterr().out
     for word in ("prune", "verify", "certify", "doctor", "--everywhere", "--under-noise"):
         assert word in script
+    assert {"bash": "_shtab_compgen_dirs", "zsh": "_files -/"}[shell] in script  # bundles and results are folders
 
 
 def test_help_adds_little_to_what_qiskit_loads():
