@@ -9,8 +9,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from importlib.metadata import version
-from types import FrameType
 
 STOPPED = 130
 
@@ -18,6 +16,8 @@ STOPPED = 130
 def main() -> int:
     """Run the command line; returns the exit status."""
     if sys.argv[1:] == ["--version"]:
+        from importlib.metadata import version
+
         print("qprune", version("qprune"))
         return 0
     before = signal.getsignal(signal.SIGINT)
@@ -29,7 +29,7 @@ def main() -> int:
     return command()
 
 
-def _leave(number: int, frame: FrameType | None) -> None:
+def _leave(number: int, frame: object) -> None:
     """End at once: an exception in the midst of an import may be taken for a library that is missing."""
     sys.stderr.write("qprune: interrupted; nothing was finished\n")
     sys.stderr.flush()
