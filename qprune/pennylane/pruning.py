@@ -161,7 +161,7 @@ def _pruned(
     signature = Signature.of(operations, tape.measurements)
     order = wire_order(tape, network.qnode.device.wires)
     observables, measured, readings = readings_of(tape.measurements, order)
-    others = [reading.kind for reading in readings if reading.kind != "expval"]
+    others = [reading.name for reading in readings if reading.kind != "expval"]
     if samples["labels"] is not None and others:
         raise TaskError(f"labels need a QNode that returns only expval, this one returns {others[0]}; leave them out")
     scalar = np.array([op.name not in WHOLE for op in operations for _ in range(slot_count(op))], dtype=bool)
