@@ -55,6 +55,8 @@ def noise_model(name: str | Path) -> NoiseModel:
         MissingExtraError: It is a snapshot, and qiskit-ibm-runtime, which holds it, is not installed.
         BundleError: The file cannot be read, or a number in it is out of range or has no source; says which.
     """
+    from qiskit_aer.noise import NoiseModel
+
     found = resolve(name)
     return NoiseModel.from_backend(found) if isinstance(found, BackendV2) else read_model(found)
 
