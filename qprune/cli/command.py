@@ -6,6 +6,7 @@ import argparse
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
@@ -31,7 +32,7 @@ from qprune.cli.arguments import (
 from qprune.cli.options import costs_from, limit_from, noise_from, simulator_from, task_from
 from qprune.cli.setup import examined, new_bundle, shown
 from qprune.cli.words import frontier_record, in_flags, print_json, result_record, verification_record
-from qprune.errors import CertificateError, CertificateViolation, OptionError, QpruneError
+from qprune.errors import CertificateError, CertificateViolation, OptionError, QpruneError, QpruneWarning
 from qprune.limits.base import Limit
 from qprune.limits.certify_everywhere import everywhere
 from qprune.limits.frontier import frontier
@@ -54,7 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = argparse.Namespace(json=False)
     try:
         _parser().parse_args(arguments, options)
-        return int(options.run(options))
+        with _plain_warnings(options):
+            return int(options.run(options))
     except (CertificateViolation, CertificateError) as error:
         return _fail(error, VIOLATED, options)
     except QpruneError as error:
@@ -64,6 +66,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of a pipe has left
         sys.stderr.close()
         return SUCCESS
+
+
+@contextmanager
+def _plain_warnings(options: argparse.Namespace) -> Iterator[None]:
+    """Warnings of qprune in a line, without the place in the code that they come from."""
+    usual = warnings.formatwarning
+
+    def one_line(message: Any, category: type[Warning], *place: Any, **more: Any) -> str:
+        if issubclass(category, QpruneWarning):
+            return f"qprune: warning: {in_flags(str(message), options)}\n"
+        return usual(message, category, *place, **more)
+
+    warnings.formatwarning = one_line
+    try:
+        yield
+    finally:
+        warnings.formatwarning = usual
 
 
 def _fail(error: Exception, status: int, options: argparse.Namespace) -> int:

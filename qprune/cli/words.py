@@ -44,7 +44,8 @@ def in_flags(message: str, options: Namespace) -> str:
     def call(found: re.Match[str]) -> str:
         numbers = re.findall(r"(?<![\w=.])\d+(?:\.\d+)?", found[3] or "")
         refit = " --refit" if "refit=True" in (found[3] or "") else ""
-        return f"{CLASSES[found[1]]}{' ' if numbers else ''}{' '.join(numbers[:1])}{refit}"
+        shots = "".join(f" --shots {count}" for count in re.findall(r"shots=(\d+)", found[3] or ""))
+        return f"{CLASSES[found[1]]}{' ' if numbers else ''}{' '.join(numbers[:1])}{refit}{shots}"
 
     for python, here in PHRASES.items():
         message = message.replace(python, here)

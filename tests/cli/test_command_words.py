@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import warnings
 from argparse import Namespace
 
 import pytest
@@ -89,9 +90,28 @@ def test_ways_out_are_flags_too(limit, way_out, capsys):
     assert "labels=" not in said
 
 
+def test_a_warning_is_a_line_without_a_place_in_the_code(bundle, monkeypatch, capsys):
+    def suggest(task):
+        warnings.warn("look here", qprune.QpruneWarning)
+        warnings.warn("of another library", UserWarning)
+        return qprune.Suggestion(0.1, "because")
+
+    monkeypatch.setattr("qprune.cli.command.suggest", suggest)
+    before = warnings.formatwarning
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.showwarning = lambda *told: sys.stderr.write(warnings.formatwarning(*told[:4]))  # pytest records them
+        assert main(["suggest", bundle]) == SUCCESS
+    said = capsys.readouterr().err
+    assert "qprune: warning: look here\n" in said
+    assert "UserWarning: of another library" in said
+    assert warnings.formatwarning is before
+
+
 def test_python_becomes_flags():
     told = in_flags("limit must be one: Measured(0.05, refit=True), or Everywhere(0.05), resynthesis=True", Namespace())
     assert told == "limit must be one: --measured 0.05 --refit, or --everywhere 0.05, --resynthesis"
+    assert in_flags("use UnderNoise(…, shots=1000)", Namespace()) == "use --under-noise --shots 1000"
     assert in_flags("budget must be ≥ 0", Namespace(limit_proven=1.0)) == "--proven must be ≥ 0"
 
 
