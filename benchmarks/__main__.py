@@ -20,6 +20,7 @@ from benchmarks import (
     readme,
     refit,
     scaling,
+    size,
     tables,
     training,
     wide,
@@ -47,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> ArgumentParser:
     parser = ArgumentParser(prog="python -m benchmarks", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_times, _networks, _noise, _refit, _strategies, _compression, _exact, _peers, _written):
+    for add in (_times, _networks, _noise, _refit, _strategies, _compression, _size, _exact, _peers, _written):
         add(commands)
     return parser
 
@@ -186,6 +187,14 @@ def _compression(commands: Any) -> None:
     command.add_argument("--seeds", type=_positive, default=compression.SEEDS, help="how many (default %(default)s)")
     words = "seconds of a search (default %(default)g)"
     command.add_argument("--patience", type=float, default=compression.PATIENCE, help=words)
+
+
+def _size(commands: Any) -> None:
+    words, quick = "wide statevectors, entangled chains, many samples and gates, a cluster", "two small sizes, seconds"
+    command = _benchmark(commands, size.run, size.NAME, words, quick=quick, again=True, then=TABLED)
+    kinds = sorted({config.what for config in size.CONFIGS})
+    _only(command, "--only", f"of {', '.join(kinds)}", choices=kinds, metavar="KIND")
+    command.add_argument("--most-qubits", type=_positive, default=24, help="of statevectors (default 24; up to 28)")
 
 
 def _exact(commands: Any) -> None:
