@@ -32,6 +32,8 @@ def simulate_wide(
     progress: bool,
 ) -> Found:
     """As `simulation.simulate`."""
+    import qiskit_aer  # noqa: F401  # gives circuits save_density_matrix and its like
+
     used = used_qubits(task, simplified, pruned)
     outputs, at = _Outputs(task, used), {site: j for j, site in enumerate(by)}
     everything = (True,) * len(by)
