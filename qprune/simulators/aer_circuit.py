@@ -33,6 +33,8 @@ class CircuitPass:
     def __init__(
         self, task: Task, qubits: list[int], samples: NDArray[np.intp], threads: int, device: str = "CPU"
     ) -> None:
+        import qiskit_aer  # noqa: F401  # gives circuits save_probabilities and its like
+
         self.task, self.samples, self.threads, self.device = task, samples, threads, device
         self.place = {q: j for j, q in enumerate(qubits)}
         self.circuit = QuantumCircuit(len(qubits))
