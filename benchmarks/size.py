@@ -38,7 +38,12 @@ MIB = 2**20
 WORKERS = 4
 CLUSTER = "cluster"
 KILL_AFTER = 3.0  # seconds
-SERIAL, ONE, ALL, KILLED = "here", "1 worker", f"{WORKERS} workers", f"{WORKERS} workers, one killed half-way"
+SERIAL, ONE, ALL, KILLED = (
+    "here",
+    "1 worker",
+    f"{WORKERS} workers",
+    f"{WORKERS} workers, one killed after three seconds",
+)
 
 
 @dataclass(frozen=True)
@@ -181,7 +186,7 @@ def _bonds() -> Iterator[list[int]]:
 
 @contextmanager
 def _executor(config: Config, task: qprune.Task) -> Iterator[Executor | None]:
-    """Of a Dask cluster on this machine, whose first worker is killed half-way where that is asked for."""
+    """Of a Dask cluster on this machine, whose first worker is killed where that is asked for."""
     who = config.options.get("by", SERIAL)
     if config.what != CLUSTER or who == SERIAL:
         yield None
