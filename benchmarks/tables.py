@@ -257,6 +257,8 @@ def peers_tables(rows: Sequence[Row]) -> str:
     header, found = peers.at_the_price_of_measuring(fair)
     if found:
         lines += ["### At the price of more measurements", "", peers.MEASURING, "", *_markdown(header, found), ""]
+        lines += ["For every input, where that was worked out:", ""]
+        lines += [*_markdown(*peers.at_the_price_of_measuring(everywhere)), ""]
     for group in dict.fromkeys(row["config"]["group"] for row in fair):
         mine = [row for row in fair if row["config"]["group"] == group]
         lines += [f"### {group}", "", *_markdown(*peers.at_equal_deviation(mine)), ""]

@@ -10,6 +10,7 @@ already has such, so that a routed circuit stays routed.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -66,11 +67,12 @@ def with_shorter_runs(task: Task, sites: Sequence[Site]) -> tuple[tuple[Site, ..
     """
     places = {_place(site) for site in sites if len(site.qubits) > 1}
     couplings = tuple(sorted({_pair(site) for site in sites if _is_cx(site)}))
+    qubits = frozenset(q for site in sites for q in site.qubits)
     done: list[Site] = []
     changes: list[ExactChange] = []
     left = list(sites)
     while left:
-        before, run, left = _run(left)
+        before, run, left = _run(left, qubits)
         done += before
         for permuted in (True, False):
             network = _shorter(tuple(pair for site in run for pair in _pairs(site)), couplings, permuted)
@@ -130,11 +132,13 @@ def _renewed(task: Task, run: Sequence[Site], shorter: Sequence[Pair]) -> tuple[
 # -- runs ----------------------------------------------------------------------------------------------------------
 
 
-def _run(sites: Sequence[Site]) -> tuple[list[Site], list[Site], list[Site]]:
-    """What comes before the first run of CX gates, the run, and what comes after it."""
+def _run(sites: list[Site], qubits: AbstractSet[int]) -> tuple[list[Site], list[Site], list[Site]]:
+    """What comes before the first run of CX gates, the run, and what comes after it, on all these qubits."""
     before: list[Site] = []
     run, after = _Crossed(), _Crossed()
-    for site in sites:
+    for k, site in enumerate(sites):
+        if after.closed >= qubits:  # no gate can come before what is there: in a long circuit that is most of them
+            return before, run.sites, after.sites + sites[k:]
         if not after.lets_through(site):
             after.add(site)
         elif _is_cx(site) or _is_swap(site):
@@ -147,21 +151,41 @@ def _run(sites: Sequence[Site]) -> tuple[list[Site], list[Site], list[Site]]:
 
 
 class _Crossed:
-    """Gates that another would have to be moved across."""
+    """Gates that another would have to be moved across.
+
+    Attributes:
+        sites: The gates.
+        closed: Qubits that no further gate acts on without being stopped: something there commutes with nothing, or
+            two rotations about different axes do, with which only what leaves the qubit alone commutes.
+    """
 
     def __init__(self) -> None:
         self.sites: list[Site] = []
-        self.on: dict[int, set[Subgroup | None]] = {}
+        self.closed: set[int] = set()
+        self._on: dict[int, set[Subgroup | None]] = {}
 
     def add(self, site: Site) -> None:
         self.sites.append(site)
+        group = subgroup_of(site)
         for q in site.qubits:
-            self.on.setdefault(q, set()).add(subgroup_of(site))
+            there = self._on.setdefault(q, set())
+            if q not in self.closed and group not in there and _closes(group, there):
+                self.closed.add(q)
+            there.add(group)
 
     def lets_through(self, site: Site) -> bool:
         """Whether a gate commutes with all of them."""
+        if not self.closed.isdisjoint(site.qubits):
+            return False
         group = subgroup_of(site)
-        return all(commute(group, other) for q in site.qubits for other in self.on.get(q, ()))
+        return all(commute(group, other) for q in site.qubits for other in self._on.get(q, ()))
+
+
+def _closes(group: Subgroup | None, there: AbstractSet[Subgroup | None]) -> bool:
+    if group is None or group.family == "special":
+        return True
+    alone = [other for other in there if other is not None and len(other.qubits) == 1]
+    return len(group.qubits) == 1 and not all(commute(group, other) for other in alone)
 
 
 # -- shorter networks ----------------------------------------------------------------------------------------------

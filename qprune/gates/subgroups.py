@@ -6,7 +6,6 @@ them every closed form: in a state with spectral probabilities p_j, members t an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache, reduce
 from itertools import product
@@ -36,7 +35,7 @@ from qiskit.circuit.library import (
     RZZGate,
     SwapGate,
 )
-from qiskit.quantum_info import Pauli, SparsePauliOp
+from qiskit.quantum_info import SparsePauliOp
 
 from qprune._arrays import ComplexArray, FloatArray
 from qprune._rounding import ANGLE_ROUNDING, MATRIX_ROUNDING, within_period
@@ -298,20 +297,27 @@ def commutes_with(group: Subgroup | None, operator: dict[Word, float]) -> bool:
 
 @lru_cache(maxsize=65536)
 def _sums_commute(first: tuple[tuple[Word, float], ...], second: tuple[tuple[Word, float], ...]) -> bool:
-    pairs = [(a, b) for a in first for b in second if _anticommute(a[0], b[0])]
     # Words that anticommute may still cancel in the sum: to the last bit, as a small coefficient is meant.
-    parts: dict[str, list[float]] = {}
-    qubits = sorted({q for word, _ in first + second for q, _ in word})
-    for (word, c), (other, d) in pairs:
-        product = _pauli(word, qubits) @ _pauli(other, qubits)
-        label, phase = product.to_label().lstrip("-i"), (1, -1j, -1, 1j)[product.phase]
-        parts.setdefault(label, []).append(phase.imag * c * d)
+    parts: dict[frozenset[tuple[int, str]], list[float]] = {}
+    for word, c in first:
+        for other, d in second:
+            if _anticommute(word, other):
+                product, sign = _product(word, other)
+                parts.setdefault(product, []).append(sign * c * d)
     return all(fsum(each) == 0 for each in parts.values())
 
 
-def _pauli(word: Word, qubits: Sequence[int]) -> Pauli:
-    letters = dict(word)
-    return Pauli("".join(letters.get(q, "I") for q in reversed(qubits)))
+def _product(first: Word, second: Word) -> tuple[frozenset[tuple[int, str]], int]:
+    """The word PQ and the sign s of PQ = s·i·word, of two that anticommute."""
+    letters, power = dict(first), 0
+    for q, letter in second:
+        mine = letters.pop(q, None)
+        if mine is None:
+            letters[q] = letter
+        elif mine != letter:
+            (letters[q],) = set("XYZ") - {mine, letter}
+            power += 1 if mine + letter in ("XY", "YZ", "ZX") else -1
+    return frozenset(letters.items()), 1 if power % 4 == 1 else -1
 
 
 def _anticommute(first: Word, second: Word) -> bool:

@@ -125,7 +125,10 @@ def statevector_memory(num_qubits: int, copies: int = 2) -> int:
 
 
 def chain_memory(length: int, bond: int) -> int:
-    """Bytes of a matrix product state all of whose bonds are as large as they may be, while one is decomposed."""
+    """Bytes of a matrix product state all of whose bonds are as large as they may be, while one is decomposed.
+
+    Merged tensors, their factors and the workspace of the decomposition come to some twenty of them, 32 with a margin.
+    """
     bonds = [min(2 ** min(k, length - k), bond) for k in range(length + 1)]
     tensors = [32 * left * right for left, right in pairwise(bonds)]
     return sum(tensors) + 32 * max(tensors)

@@ -1,0 +1,79 @@
+"""Tools of the field: what a chain that changes the observables is credited with, and where it stands in the tables."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchmarks import size
+from benchmarks.peers import chains, field, report, sides, tools
+from benchmarks.peers.circuits import ansatz
+from benchmarks.peers.measure import cx_count, deviation
+from qprune.simulators.values import chain_memory, statevector_memory
+
+
+@pytest.mark.parametrize("budget", [0.0, 1e-2])
+def test_backpropagation_keeps_its_budget_on_every_state(budget):
+    """What is measured stays within what the dense matrices allow for any state, and that within the budget."""
+    pytest.importorskip("qiskit_addon_obp", reason="needs pip install qiskit-addon-obp")
+    task = ansatz("n-local-sca", 4, data=True, seed=3)
+    made = field.backpropagated(task, tools.bound(task), budget, 16)
+    assert cx_count(made.circuit) < cx_count(task.circuit)
+    assert deviation(task, made) <= made.any_state + 1e-9 <= budget + 1e-6
+    assert field.settings(made.observables) <= 16 * field.settings(task.observables)
+
+
+def test_settings_are_counted_by_bases_of_qubits():
+    from qiskit.quantum_info import SparsePauliOp
+
+    assert field.settings([SparsePauliOp(["ZI", "IZ", "ZZ"]), SparsePauliOp(["XI", "II"])]) == 2
+    assert field.settings([SparsePauliOp(["II"])]) == 0
+
+
+def test_chains_that_change_what_is_measured_stand_apart():
+    """They count as no peer at equal deviation, and bring their settings."""
+
+    def row(tool, gates, **more):
+        point = {"line": tool, "setting": 0.01, "two_qubit_gates": gates, "weights": 0, "deviation": 1e-9, **more}
+        config = {"group": "ansätze", "circuit": "one", "tool": tool}
+        return {"config": config, "status": "done", "two_qubit_gates": 10, "weights": 5, "points": [point]}
+
+    dear = next(c.name for c in chains.CHAINS if c.package == "qiskit_addon_obp")
+    rows = [row("Qiskit O3", 9), row("qprune, proven", 6), row(dear, 1, settings=[1, 12])]
+    fair = report.Fair(rows)
+    assert fair.measuring == [dear]
+    assert fair.best_single(fair.peers, 1e-2) == 1
+    assert dear not in {line for line, *_ in report.at_equal_deviation(rows)[1]}
+    found = {line: cells for line, *cells in report.at_the_price_of_measuring(rows)[1]}
+    assert found[dear][-1].startswith("× 12")
+    assert found["qprune, proven"][-1] == "as before"
+
+
+def test_guoq_is_left_out_by_name_without_its_environment(monkeypatch):
+    monkeypatch.delenv(field.WISQ, raising=False)
+    assert not sides.available("wisq")
+    monkeypatch.setenv(field.WISQ, "/some/python")
+    assert sides.available("wisq")
+
+
+def test_memory_is_predicted_from_what_a_state_needs():
+    """Two statevectors; a chain by its bonds, which grow with the square."""
+    assert size.predicted(size.Config("statevector", 24, 1, 4)) == statevector_memory(24) == 2 * 16 * 2**24
+    assert np.log2(chain_memory(40, 256) / chain_memory(40, 128)) == pytest.approx(2, abs=0.2)
+    assert chain_memory(2, 256) == (1 + 1 + 32) * 16 * 2 * 2  # two tensors of 1 × 2 × 2, and one decomposed
+
+
+def test_the_page_of_real_size_says_whether_clusters_agree():
+    def row(who, seconds, value="a"):
+        config = {"what": "cluster", "qubits": 2, "samples": 3, "layers": 1, "options": {"by": who}}
+        return {
+            **{"config": config, "gates": [9, 5], "bound": 0.1, "measured": 0.1, "error": 0.0, "largest_bond": None},
+            **{"seconds": {"clock": seconds, "processor": 1.0}, "predicted_mib": 1.0, "peak_mib": None},
+            **{"hash": "h", "values_hash": value, "machine": {"cores": 2}},
+        }
+
+    page = size.table([row(size.SERIAL, 6.0), row(size.ALL, 4.0)], lambda *_: [], lambda *_: [])
+    assert "the same to the last bit" in page
+    assert f"{size.ALL}: 1.5" in page
+    page = size.table([row(size.SERIAL, 6.0), row(size.ALL, 4.0, "b")], lambda *_: [], lambda *_: [])
+    assert "**not the same**" in page
