@@ -10,11 +10,12 @@ import numpy as np
 from qprune._arrays import FloatArray
 from qprune.errors import OptionError, TaskError
 from qprune.exact.cx_networks import shorten_networks
-from qprune.exact.pauli import without_unseen
+from qprune.exact.pauli import in_pauli_form, without_unseen
+from qprune.exact.pauli_gains import with_shares
 from qprune.exact.simplify import ExactChange, simplify
 from qprune.gates.costs import Costs
 from qprune.gates.sites import Site, circuit_of, sites_of
-from qprune.limits.settings import Settings
+from qprune.limits.settings import PAULI, Settings
 from qprune.noise.at_shots import ErrorAtShots
 from qprune.noise.calibration import CircuitNoise, NoiseCalibration
 from qprune.noise.channels import GateNoise
@@ -57,7 +58,8 @@ class Prepared:
         sites: Gates after exact simplification.
         exact: The exact changes between the two.
         noise: λ_k, r_k, Λ_k and η_k of every gate of `sites`.
-        costs: What gates cost, by the user or by the noise.
+        prices: What gates cost, by the user or by the noise.
+        costs: What counts as saved where gates go: their prices, and in Pauli form their share of entangling gates.
         prefix: Expectation values before the gates, and the outputs.
         offers: Makes candidates for the gates.
         tolerances: ε_k by site; infinite where only a budget limits.
@@ -74,6 +76,7 @@ class Prepared:
     sites: tuple[Site, ...]
     exact: tuple[ExactChange, ...]
     noise: CircuitNoise
+    prices: Costs
     costs: Costs
     prefix: Prefix
     offers: Offers
@@ -118,8 +121,12 @@ def prepare(task: Task, settings: Settings, comparison: Comparison) -> Prepared:
     simpler, exact = simplify(task, original)
     shorter, networks = shorten_networks(task, simpler)
     sites, unseen = (shorter, ()) if settings.couplings is None else without_unseen(task, shorter)
+    if settings.couplings is not None and settings.form == PAULI:
+        sites, rewritten = in_pauli_form(task, sites, _prices(settings, calibration, sites), settings.couplings)
+        unseen += rewritten
     noise = calibration.of(sites)
-    costs = calibration.costs(sites) if settings.costs is None else settings.costs
+    prices = _prices(settings, calibration, sites)
+    costs = with_shares(sites, prices) if settings.form == PAULI else prices
     prefix = _looked_at(runner, settings, task, sites, settings.shown)
     window = window_size(task, sites, comparison.window) if simulator.holds_states else 0
     return Prepared(
@@ -132,6 +139,7 @@ def prepare(task: Task, settings: Settings, comparison: Comparison) -> Prepared:
         sites=sites,
         exact=exact + networks + unseen,
         noise=noise,
+        prices=prices,
         costs=costs,
         prefix=prefix,
         offers=Offers(GateDistances(task, sites, prefix, noise, comparison.aggregate), costs),
@@ -139,6 +147,10 @@ def prepare(task: Task, settings: Settings, comparison: Comparison) -> Prepared:
         window=window,
         windows=Windows(task, sites, window_ends(sites, window)) if window else None,
     )
+
+
+def _prices(settings: Settings, calibration: NoiseCalibration, sites: Sequence[Site]) -> Costs:
+    return calibration.costs(sites) if settings.costs is None else settings.costs
 
 
 def _looked_at(runner: Runner, settings: Settings, task: Task, sites: Sequence[Site], progress: bool) -> Prefix:
