@@ -160,6 +160,7 @@ def _prune(options: argparse.Namespace) -> int:
             resynthesis=options.resynthesis,
             couplings=options.couplings,
             form=options.form,
+            absorb=options.absorb,
             seed=options.seed,
             time_limit=options.time_limit,
             **again,

@@ -102,6 +102,9 @@ def add_settings(command: ArgumentParser) -> None:
         "--couplings", choices=COUPLINGS, help="exact resynthesis in Pauli form, with two-qubit gates there"
     )
     command.add_argument(
+        "--absorb", action="store_true", help="measure the last Clifford gates instead of running them"
+    )
+    command.add_argument(
         "--form", choices=FORMS, default=GATES, help="what is pruned: gates, the Pauli form, the better"
     )
     add_common(command)

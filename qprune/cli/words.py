@@ -18,7 +18,7 @@ ARGUMENT = re.compile(r"^(\w+)(?= (must|goes|needs|has|takes|names)\b)")
 CLASSES = {kind.__name__: flag(name) for name, kind in LIMITS.items()}
 CALL = re.compile(rf"\b({'|'.join(CLASSES)})\b(\(([^()]*)\))?")
 PHRASES = {"give the task labels=…, one class per sample": "give inputs.csv a column label"}
-KEYWORD = re.compile(r"\b(refit|resynthesis|prune_encoding)=True\b")
+KEYWORD = re.compile(r"\b(refit|resynthesis|prune_encoding|absorb)=True\b")
 
 
 def in_flags(message: str, options: Namespace) -> str:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from qiskit.circuit import Gate
 from qiskit.quantum_info import PauliList, SparsePauliOp
 
+from qprune._checks import checked_choice
 from qprune.errors import TaskError
+from qprune.exact.cx_networks import shorten_networks
+from qprune.exact.pauli import COUPLINGS, in_pauli_form, total_cost
+from qprune.exact.pauli_absorbed import Measured, measured_elsewhere
 from qprune.exact.pauli_form import clifford_gates
-from qprune.exact.simplify import passes_to_the_end
+from qprune.exact.simplify import passes_to_the_end, simplify
+from qprune.gates.costs import Costs
 from qprune.gates.sites import Site, Word, circuit_of, sites_of, words_of
 from qprune.gates.subgroups import commute, subgroup_of
 from qprune.task.task import Task
@@ -40,7 +45,7 @@ class Absorbed:
     groups: tuple[int, int]
 
 
-def absorb(task: Task) -> Absorbed:
+def absorb(task: Task, *, couplings: str | None = None, costs: Costs = None) -> Absorbed:
     """Measure C†OC in place of O, where C are the Clifford gates that a circuit ends with.
 
     ⟨ψ|C†OC|ψ⟩ is what ⟨O⟩ was behind C, and C†PC of a Pauli word P is a word again, so that outputs, their spectra and
@@ -49,13 +54,20 @@ def absorb(task: Task) -> Absorbed:
     the way are dropped. Behind a ring of CX, an observable of Z letters becomes another one: it is read from the same
     bits, by a parity. Other words may need more settings than before (`groups`).
 
+    With `couplings` the circuit is written in Pauli form besides, up to a Clifford gate at its end that is measured: no
+    gate brings back the words that were asked for. The cheapest is taken of these ways, and of what resynthesis makes
+    of the circuit as it is.
+
     Whoever runs the shorter circuit must measure `task.observables` of the result, not the ones they had. That is why
     `prune` does not do this by itself: give it the absorbed task.
 
     Args:
         task: With observables.
+        couplings: Where two-qubit gates may act, as in `prune`; None leaves all gates but those at the end as they are.
+        costs: Of gates, as in `prune`; only used with couplings.
 
     Raises:
+        OptionError: There are no such couplings.
         TaskError: The task reads probabilities.
 
     Source: QuCLEAR, arXiv:2408.13316.
@@ -73,7 +85,44 @@ def absorb(task: Task) -> Absorbed:
             "absorb changes the Pauli words that are measured, and the task reads probabilities: give it observables, "
             "such as ['ZI', 'IZ'], or prune it as it is"
         )
-    observables, before = list(task.observables), sites_of(task)
+    checked_choice(couplings, "couplings", (None, *COUPLINGS))
+    before = sites_of(task)
+    plain = _without_end(task, before)
+    if couplings is None:
+        return _told(task, before, *plain)
+    return _told(task, before, *min(_ways(task, couplings, costs, plain), key=lambda way: total_cost(way[0], costs)))
+
+
+def _ways(task: Task, couplings: str, costs: Costs, plain: Measured) -> Iterator[Measured]:
+    """Ways to write the circuit with another end: without resynthesis, with it before or after, or up to the end."""
+    simpler, _ = simplify(task, sites_of(task))
+    simpler, _ = shorten_networks(task, simpler)
+    yield plain
+    yield _without_end(task, in_pauli_form(task, simpler, costs, couplings)[0])
+    for sites, observables in (plain, *measured_elsewhere(task, simpler, costs, couplings)):
+        other = _other(task, sites, observables)
+        shorter, _ = simplify(other, sites)
+        shorter, _ = shorten_networks(other, shorter)
+        yield _without_end(other, in_pauli_form(other, shorter, costs, couplings)[0])
+
+
+def _other(task: Task, sites: Sequence[Site], observables: list[SparsePauliOp]) -> Task:
+    return task.with_circuit(circuit_of(task, tuple(sites))).with_observables(observables)
+
+
+def _told(task: Task, before: tuple[Site, ...], sites: tuple[Site, ...], observables: list[SparsePauliOp]) -> Absorbed:
+    words = [[o.paulis for o in measured] for measured in (task.observables or (), observables)]
+    return Absorbed(
+        _other(task, sites, observables) if sites != before else task,
+        len(before) - len(sites),
+        sum(len(s.qubits) == 2 for s in before) - sum(len(s.qubits) == 2 for s in sites),
+        (_settings(words[0]), _settings(words[1])),
+    )
+
+
+def _without_end(task: Task, before: tuple[Site, ...]) -> Measured:
+    """The gates without the Clifford gates at their end, and what is measured instead."""
+    observables = list(task.observables or ())
     kept: list[Site] = []
     later: dict[int, list[Site]] = {}
     sums, seen = _read(observables)
@@ -93,14 +142,7 @@ def absorb(task: Task) -> Absorbed:
         seen.update(site.qubits)
         for q in site.qubits:
             later.setdefault(q, []).append(site)
-    words = [[o.paulis for o in measured] for measured in (task.observables, observables)]
-    smaller = task.with_circuit(circuit_of(task, tuple(reversed(kept)))).with_observables(observables)
-    return Absorbed(
-        smaller if len(kept) < len(before) else task,
-        len(before) - len(kept),
-        sum(len(s.qubits) == 2 for s in before) - sum(len(s.qubits) == 2 for s in kept),
-        (_settings(words[0]), _settings(words[1])),
-    )
+    return tuple(reversed(kept)), observables
 
 
 def _read(observables: Sequence[SparsePauliOp]) -> tuple[list[dict[Word, float]], set[int]]:

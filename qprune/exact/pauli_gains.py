@@ -47,7 +47,7 @@ def with_shares(sites: Sequence[Site], costs: Costs) -> Callable[[Site], float]:
                 served[q] = {k} if q in entangled else served.get(q, set()) | {k}
             entangled -= qubits
         elif sites[k].family is None:  # it stays, and whatever stands before it serves it too
-            served |= dict.fromkeys(qubits, set())
+            served |= {q: set() for q in qubits}
         elif len(qubits) > 1:
             together = set[int]().union(*(served.get(q, ()) for q in qubits))
             for j in together:

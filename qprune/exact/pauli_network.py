@@ -79,14 +79,14 @@ def _anticommute(p: int, q: int) -> bool:
     return bool(((p & 1) * (q >> 1) + (p >> 1) * (q & 1)) & 1)
 
 
-def _letters_after(p: int, q: int, a: int, b: int) -> tuple[int, int]:
+def letters_after(p: int, q: int, a: int, b: int) -> tuple[int, int]:
     """Two letters behind the gate of letters p and q."""
     return a ^ (p if _anticommute(b, q) else 0), b ^ (q if _anticommute(a, p) else 0)
 
 
 # By 4 · first letter + second letter and type of gate: whether there are letters behind it.
 BEHIND = np.array(
-    [[[bool(x) for x in _letters_after(p, q, a, b)] for p, q in TYPES] for a, b in product(range(4), repeat=2)]
+    [[[bool(x) for x in letters_after(p, q, a, b)] for p, q in TYPES] for a, b in product(range(4), repeat=2)]
 )
 
 
@@ -184,7 +184,7 @@ def network(
         weighing: What decides.
         most: Two-qubit gates.
     """
-    search = _Search(words, before, carried, gates, weighing)
+    search = Search(words, before, carried, gates, weighing)
     search.prepare(free)
     used = 0
     while search.emit():
@@ -194,7 +194,7 @@ def network(
     return Network(tuple(search.steps), search.rows[len(words) :])
 
 
-class _Search:
+class Search:
     """Words on their way to letters."""
 
     def __init__(
@@ -270,11 +270,17 @@ class _Search:
             return False
         values = np.where(useful, self._value(after) + LOCAL * self.gates.locals, np.inf)
         pair, kind = np.unravel_index(int(np.argmin(values)), values.shape)
-        for move in self.gates.moves[pair][kind]:
-            self.rows = self.rows.evolve(move.gate, qargs=list(move.qubits), frame="s")
-            self.steps.append(move)
-        self._read()
+        self.act(int(pair), int(kind))
         return True
+
+    def act(self, pair: int, kind: int) -> list[Move]:
+        """A gate, with the one-qubit gates that turn letters into its own; they stay."""
+        moves = self.gates.moves[pair][kind]
+        for move in moves:
+            self.rows = self.rows.evolve(move.gate, qargs=list(move.qubits), frame="s")
+        self.steps += moves
+        self._read()
+        return moves
 
     def prepare(self, free: NDArray[np.bool_]) -> None:
         """Gates that cost nothing, as long as they leave less to do."""
@@ -283,11 +289,15 @@ class _Search:
             pair, kind = np.unravel_index(int(np.argmin(values)), values.shape)
             if values[pair, kind] >= float(self._value(self.todo)) - LOCAL:
                 return
-            *turns, joining = self.gates.moves[pair][kind]
-            back = [Move(move.gate.inverse(), move.qubits) for move in turns]
-            for move in (*turns, joining, *back):
-                self.rows = self.rows.evolve(move.gate, qargs=list(move.qubits), frame="s")
-            self._read()
+            self.free(int(pair), int(kind))
+
+    def free(self, pair: int, kind: int) -> None:
+        """A gate that costs nothing."""
+        *turns, joining = self.gates.moves[pair][kind]
+        back = [Move(move.gate.inverse(), move.qubits) for move in turns]
+        for move in (*turns, joining, *back):
+            self.rows = self.rows.evolve(move.gate, qargs=list(move.qubits), frame="s")
+        self._read()
 
 
 def fixing_zeros(gates: Gates) -> NDArray[np.bool_]:

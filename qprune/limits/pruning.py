@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from qiskit.primitives import BaseEstimatorV2
 
-from qprune._checks import is_number, plain
+from qprune._checks import checked_flag, is_number, plain
 from qprune.errors import OptionError
+from qprune.exact import absorption
 from qprune.exact.pauli import total_cost
 from qprune.gates.costs import Costs
 from qprune.limits.base import Limit, Rewritten
@@ -21,7 +22,7 @@ from qprune.limits.settings import AUTO, GATES, PAULI, Settings
 from qprune.limits.suggest import suggest
 from qprune.limits.threshold import DEFAULT_LIMIT
 from qprune.noise.calibration import Noise
-from qprune.results.result import PruneResult
+from qprune.results.result import PruneResult, recorded
 from qprune.selection.strategies import Strategy
 from qprune.simulators.simulator import Simulator
 from qprune.task.checked import checked_task
@@ -40,6 +41,7 @@ def prune(
     resynthesis: bool = False,
     couplings: str | None = None,
     form: str = GATES,
+    absorb: bool = False,
     simulator: str | Simulator | BaseEstimatorV2 = "statevector",
     executor: Executor | None = None,
     seed: int = 0,
@@ -79,6 +81,8 @@ def prune(
             a rotation about a word then counts with the entangling gates that stand there for it, which resynthesis may
             save at last, and couplings None is "circuit". "auto": both in turn, a time limit halved, and the cheaper of
             the two results by `costs`; its certificate names the one.
+        absorb: Whether Clifford gates at the end go first and other Pauli words are measured, as `qprune.absorb` does:
+            the result's `original` is that task, and measures what its circuit must; `given` is the task given here.
         simulator: `Statevector(threads=…)`, Aer's; `MatrixProductState()`, for circuits too wide for that and of low
             entanglement; `OnDevice(estimator, delta=…)`, which measures: then distances are intervals, and the bound
             holds but for a probability delta (T8). Or a name, or an EstimatorV2 primitive.
@@ -122,10 +126,13 @@ def prune(
         time_limit=time_limit,
         progress=progress,
     )
-    task = checked_task(task)
+    task, absorb = checked_task(task), checked_flag(absorb, "absorb")
     if limit is None:
         raise OptionError(f"limit must say how far pruning may go; qprune.suggest(task) says: {suggest(task)}")
-    return pruned_under(checked_limit(limit), task, settings)
+    if not absorb:
+        return pruned_under(checked_limit(limit), task, settings)
+    absorbed = absorption.absorb(task, couplings=settings.couplings, costs=settings.costs).task
+    return recorded(replace(pruned_under(checked_limit(limit), absorbed, settings), given=task))
 
 
 def pruned_under(limit: Limit, task: Task, settings: Settings) -> PruneResult:
