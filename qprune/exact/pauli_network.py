@@ -23,6 +23,7 @@ LETTERS = "IXZY"  # a letter's number is its X bit and twice its Z bit
 TYPES = tuple(product((1, 2, 3), repeat=2))  # exp(iπ/4 (1 − P)(1 − Q)) by letters of the first and second qubit
 LOCAL = 1e-3  # what a one-qubit gate counts in the choice, in units of a word that still needs gates
 
+PATIENCE = 12  # gates without a turn after which one word is led to its letter: on few couplings words may block each other
 TABLED = 12  # qubits up to which distances on couplings are in a table; beyond, letters are counted
 FAR = 1000  # qubits that no gates join
 
@@ -203,6 +204,7 @@ class Search:
         self.rows, self.before, self.gates, self.weighing = words + carried, before, gates, weighing
         self.left = list(range(len(words)))
         self.steps: list[Move | Turn] = []
+        self.since = 0  # gates since the last turn
         self._look()
 
     def _look(self) -> None:
@@ -242,6 +244,7 @@ class Search:
                 place = int(self.window[k])
                 sign = 1 if int(self.rows.phase[place]) == 0 else -1
                 self.steps.append(Turn(place, q, LETTERS[self.codes[k, q]], sign))
+                self.since = 0
                 self.left.remove(place)
             self._look()
         return False
@@ -265,6 +268,8 @@ class Search:
     def advance(self) -> bool:
         """The best gate that shortens a word whose turn it is; False where there is none."""
         after, now = self._after(), self.layers == 0
+        if self.since >= PATIENCE:  # every gate shortens one word, the nearest, so that its turn comes
+            now = np.arange(len(now)) == np.argmin(np.where(now, self.todo, FAR))
         useful = (after[now] < self.todo[now][:, None, None]).any(axis=0)
         if not useful.any():
             return False
@@ -279,6 +284,7 @@ class Search:
         for move in moves:
             self.rows = self.rows.evolve(move.gate, qargs=list(move.qubits), frame="s")
         self.steps += moves
+        self.since += 1
         self._read()
         return moves
 
