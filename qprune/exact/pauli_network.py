@@ -23,7 +23,9 @@ LETTERS = "IXZY"  # a letter's number is its X bit and twice its Z bit
 TYPES = tuple(product((1, 2, 3), repeat=2))  # exp(iπ/4 (1 − P)(1 − Q)) by letters of the first and second qubit
 LOCAL = 1e-3  # what a one-qubit gate counts in the choice, in units of a word that still needs gates
 
-PATIENCE = 12  # gates without a turn after which one word is led to its letter: on few couplings words may block each other
+PATIENCE = (
+    12  # gates without a turn after which one word is led to its letter: on few couplings words may block each other
+)
 TABLED = 12  # qubits up to which distances on couplings are in a table; beyond, letters are counted
 FAR = 1000  # qubits that no gates join
 
