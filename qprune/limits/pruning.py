@@ -8,7 +8,7 @@ from dataclasses import replace
 from qiskit.primitives import BaseEstimatorV2
 
 from qprune._checks import checked_flag, is_number, plain
-from qprune.errors import OptionError
+from qprune.errors import OptionError, TaskError
 from qprune.exact import absorption
 from qprune.exact.pauli import total_cost
 from qprune.gates.costs import Costs
@@ -99,7 +99,7 @@ def prune(
 
     Raises:
         OptionError: An argument is out of its range, or does not go with the limit.
-        TaskError: The circuit does not fit into memory.
+        TaskError: The circuit does not fit into memory; or the task reads probabilities, with absorb.
 
     Source: THEORY T1, T2, T4, T5, T9; arXiv:2512.24019.
 
@@ -131,6 +131,11 @@ def prune(
         raise OptionError(f"limit must say how far pruning may go; qprune.suggest(task) says: {suggest(task)}")
     if not absorb:
         return pruned_under(checked_limit(limit), task, settings)
+    if task.observables is None:
+        raise TaskError(
+            "absorb measures other Pauli words, and the task reads probabilities: give it observables, such as "
+            "['ZI', 'IZ'], or prune qprune.absorb(task).task, whose outcomes are permuted"
+        )
     absorbed = absorption.absorb(task, couplings=settings.couplings, costs=settings.costs).task
     return recorded(replace(pruned_under(checked_limit(limit), absorbed, settings), given=task))
 
