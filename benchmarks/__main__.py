@@ -14,6 +14,7 @@ from benchmarks import (
     control,
     exact,
     libraries,
+    pauli_pruning,
     plots,
     readme,
     refit,
@@ -133,6 +134,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     if options.command == "exact":
         exact.run(options.out, quick=options.quick)
+        print(f"rows added to {options.out}; now `python -m benchmarks tables`")
+        return 0
+    if options.command == "pauli-pruning":
+        pauli_pruning.run(options.out, quick=options.quick)
         print(f"rows added to {options.out}; now `python -m benchmarks tables`")
         return 0
     if options.command == "training":
@@ -255,6 +260,10 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("exact", help="two-qubit gates that exact rewriting takes away, beside other tools")
     command.add_argument("--out", type=Path, default=RESULTS / "exact.jsonl", help="file to which rows are added")
+    command.add_argument("--quick", action="store_true", help="one small circuit")
+
+    command = commands.add_parser("pauli-pruning", help="two-qubit gates left by pruning in Pauli form, and by gates")
+    command.add_argument("--out", type=Path, default=RESULTS / "pauli_pruning.jsonl", help="file for the rows")
     command.add_argument("--quick", action="store_true", help="one small circuit")
 
     command = commands.add_parser("training", help="a training step on the pruned tape over the original's")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
-from benchmarks import accuracy, claims, control, exact, libraries, refit, scaling, training, wide
+from benchmarks import accuracy, claims, control, exact, libraries, pauli_pruning, refit, scaling, training, wide
 from benchmarks.compression import report as compression
 from benchmarks.compression.beforehand import NAME as BEFOREHAND
 from benchmarks.compression.run import NAME as COMPRESSION
@@ -37,6 +37,7 @@ def run(folder: Path) -> list[Path]:
         libraries.NAME: libraries.table,
         STRATEGIES: strategies.tables,
         exact.NAME: exact_table,
+        pauli_pruning.NAME: pauli_pruning_table,
         claims.NAME: claims_table,
         COMPRESSION: lambda found: compression.tables(found, read(folder, BEFOREHAND), _markdown, _origins),
     }.items():
@@ -126,6 +127,22 @@ def exact_table(rows: Sequence[Row]) -> str:
             *_markdown(*each),
             "",
             "</details>",
+            "",
+        ]
+    )
+
+
+def pauli_pruning_table(rows: Sequence[Row]) -> str:
+    """What pruning in Pauli form leaves."""
+    return "\n".join(
+        [
+            "# Pruning in Pauli form",
+            "",
+            "Made by `python -m benchmarks tables` from the rows beside it. Two-qubit gates and all gates left at a",
+            f"budget of {pauli_pruning.SHARE:g} of an output's largest change, every result verified; the fewest in bold.",
+            '`form="auto"` takes the cheaper of the last two.',
+            "",
+            *_markdown(*pauli_pruning.table(rows)),
             "",
         ]
     )
