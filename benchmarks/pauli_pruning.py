@@ -47,8 +47,8 @@ def circuits(*, quick: bool = False) -> Iterator[tuple[str, Callable[[], qprune.
 def run(out: Path, *, quick: bool) -> None:
     """Append one row for each circuit, limit and form that the file does not hold yet."""
     there = {tuple(row["config"].values()) for row in rows_of(out)}
-    for name, make in circuits(quick=quick):
-        for limit in ("proven",) if quick else LIMITS:
+    for limit in ("proven",) if quick else LIMITS:
+        for name, make in circuits(quick=quick):
             wanted = [form for form in FORMS if (name, limit, form) not in there]
             task = make() if wanted else None
             for form in wanted:

@@ -140,7 +140,7 @@ def pauli_pruning_table(rows: Sequence[Row]) -> str:
             "",
             "Made by `python -m benchmarks tables` from the rows beside it. Two-qubit gates and all gates left at a",
             f"budget of {pauli_pruning.SHARE:g} of an output's largest change, every result verified; the fewest in bold.",
-            '`form="auto"` takes the cheaper of the last two.',
+            "With `form='auto'` the cheaper of the last two is taken.",
             "",
             *_markdown(*pauli_pruning.table(rows)),
             "",
