@@ -139,7 +139,7 @@ def pauli_pruning_table(rows: Sequence[Row]) -> str:
             "# Pruning in Pauli form",
             "",
             "Made by `python -m benchmarks tables` from the rows beside it. Two-qubit gates and all gates left at a",
-            f"budget of {pauli_pruning.SHARE:g} of an output's largest change, every result verified; the fewest in bold.",
+            f"budget of {pauli_pruning.SHARE:g} of an output's largest change, every result verified; fewest in bold.",
             "With `form='auto'` the cheaper of the last two is taken.",
             "",
             *_markdown(*pauli_pruning.table(rows)),
