@@ -88,3 +88,19 @@ def table(rows: Sequence[Row]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         start = f"{first['two_qubit_gates'][0]}, {first['gates'][0]}"
         lines.append((name, limit, f"{first['budget']:.3g}", start, *cells))
     return ("circuit", "limit", "budget", "before", *FORMS), lines
+
+
+def page(rows: Sequence[Row], markdown: Callable[..., Sequence[str]]) -> str:
+    """The table as a file; `markdown` makes lines of a table."""
+    return "\n".join(
+        [
+            "# Pruning in Pauli form",
+            "",
+            "Made by `python -m benchmarks tables` from the rows beside it. Two-qubit gates and all gates left at a",
+            f"budget of {SHARE:g} of an output's largest change, every result verified; fewest in bold.",
+            "With `form='auto'` the cheaper of the last two is taken.",
+            "",
+            *markdown(*table(rows)),
+            "",
+        ]
+    )

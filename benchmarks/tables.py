@@ -6,25 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
-from benchmarks import (
-    accuracy,
-    claims,
-    control,
-    exact,
-    libraries,
-    pauli_pruning,
-    refit,
-    scaling,
-    size,
-    training,
-    wide,
-)
+from benchmarks import accuracy, claims, control, exact, libraries, refit, scaling, size, training, wide
 from benchmarks.compression import report as compression
 from benchmarks.compression.beforehand import NAME as BEFOREHAND
 from benchmarks.compression.run import NAME as COMPRESSION
 from benchmarks.noise import report as noise
 from benchmarks.noise.estimates import SHOTS
 from benchmarks.noise.run import NAME as NOISE
+from benchmarks.pauli_pruning import NAME as PAULI_PRUNING
+from benchmarks.pauli_pruning import page as pauli_pruning_page
 from benchmarks.peers import report as peers
 from benchmarks.peers.run import FAIR, SIDES
 from benchmarks.records import Row, read
@@ -49,7 +39,7 @@ def run(folder: Path) -> list[Path]:
         libraries.NAME: libraries.table,
         STRATEGIES: strategies.tables,
         exact.NAME: exact_table,
-        pauli_pruning.NAME: pauli_pruning_table,
+        PAULI_PRUNING: lambda found: pauli_pruning_page(found, _markdown),
         claims.NAME: claims_table,
         size.NAME: lambda found: size.table(found, _markdown, _origins),
         COMPRESSION: lambda found: compression.tables(found, read(folder, BEFOREHAND), _markdown, _origins),
@@ -140,22 +130,6 @@ def exact_table(rows: Sequence[Row]) -> str:
             *_markdown(*each),
             "",
             "</details>",
-            "",
-        ]
-    )
-
-
-def pauli_pruning_table(rows: Sequence[Row]) -> str:
-    """What pruning in Pauli form leaves."""
-    return "\n".join(
-        [
-            "# Pruning in Pauli form",
-            "",
-            "Made by `python -m benchmarks tables` from the rows beside it. Two-qubit gates and all gates left at a",
-            f"budget of {pauli_pruning.SHARE:g} of an output's largest change, every result verified; fewest in bold.",
-            "With `form='auto'` the cheaper of the last two is taken.",
-            "",
-            *_markdown(*pauli_pruning.table(rows)),
             "",
         ]
     )

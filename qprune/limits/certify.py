@@ -45,7 +45,7 @@ def certify(prepared: Prepared, limit: Limit, rewritten: Rewritten, end: Finishe
     after = Measurements(selected, _outputs(prepared, end.task, end.sites, task.heldout))
     basis = Basis(
         task=task,
-        sites=prepared.sites,
+        sites=prepared.told_sites,
         simplified=simplified,
         comparison=prepared.comparison,
         tolerances=prepared.tolerances,
@@ -54,7 +54,7 @@ def certify(prepared: Prepared, limit: Limit, rewritten: Rewritten, end: Finishe
         record=_noise_record(prepared, end, selected, rewritten.tried, getattr(limit, "shots", None)),
         every_input=limit.claimed(prepared, end.task, end.sites),
     )
-    changes = rewritten.reduced.changes + end.changes
+    changes = prepared.told(rewritten.reduced.changes + end.changes)
     result = PruneResult(
         original=task,
         flat=circuit_of(task, prepared.original),

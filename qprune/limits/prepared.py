@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -55,7 +55,9 @@ class Prepared:
         calibration: The noise, on the physical qubits that were chosen.
         runner: Runs passes.
         original: Gates of the original, composite ones decomposed.
-        sites: Gates after exact simplification.
+        sites: Gates after exact simplification. In Pauli form their `origins` are their own places, as several may stand
+            for one gate of the original there.
+        origins: Gates of the original behind each of them.
         exact: The exact changes between the two.
         noise: λ_k, r_k, Λ_k and η_k of every gate of `sites`.
         prices: What gates cost, by the user or by the noise.
@@ -74,6 +76,7 @@ class Prepared:
     runner: Runner
     original: tuple[Site, ...]
     sites: tuple[Site, ...]
+    origins: tuple[tuple[int, ...], ...]
     exact: tuple[ExactChange, ...]
     noise: CircuitNoise
     prices: Costs
@@ -92,6 +95,20 @@ class Prepared:
     def prunable(self) -> list[int]:
         """Places of the gates that may be replaced."""
         return [k for k, site in enumerate(self.sites) if self.is_prunable(site)]
+
+    @property
+    def told_sites(self) -> tuple[Site, ...]:
+        """The gates with those of the original that they stand for, as certificates and plans tell them."""
+        return tuple(replace(site, origins=each) for site, each in zip(self.sites, self.origins, strict=True))
+
+    def told(self, changes: Sequence[ExactChange]) -> tuple[ExactChange, ...]:
+        """Exact changes of `sites` as changes of the original's gates."""
+        if self.settings.form != PAULI:
+            return tuple(changes)
+        return tuple(replace(c, origins=self._behind(c.origins), into=self._behind(c.into)) for c in changes)
+
+    def _behind(self, places: Sequence[int]) -> tuple[int, ...]:
+        return tuple(sorted({origin for k in places for origin in self.origins[k]}))
 
     def offers_for(self, task: Task, sites: Sequence[Site], progress: bool = False) -> Offers:
         """Makes candidates for the gates of another circuit, on that circuit's own prefix states."""
@@ -124,6 +141,9 @@ def prepare(task: Task, settings: Settings, comparison: Comparison) -> Prepared:
     if settings.couplings is not None and settings.form == PAULI:
         sites, rewritten = in_pauli_form(task, sites, _prices(settings, calibration, sites), settings.couplings)
         unseen += rewritten
+    origins = tuple(site.origins for site in sites)
+    if settings.form == PAULI:
+        sites = tuple(replace(site, origins=(k,)) for k, site in enumerate(sites))
     noise = calibration.of(sites)
     prices = _prices(settings, calibration, sites)
     costs = with_shares(sites, prices) if settings.form == PAULI else prices
@@ -137,6 +157,7 @@ def prepare(task: Task, settings: Settings, comparison: Comparison) -> Prepared:
         runner=runner,
         original=original,
         sites=sites,
+        origins=origins,
         exact=exact + networks + unseen,
         noise=noise,
         prices=prices,

@@ -101,6 +101,20 @@ def test_shares_add_up_to_the_gates_that_rotations_follow(data):
     assert not any(x for x, site in zip(extra, sites, strict=True) if clifford_gates(site))
 
 
+def test_gates_that_stand_for_one_gate_are_told_apart():
+    """Planted: a controlled rotation becomes two, of which one may go while the other stays; `verify` replays that."""
+    weights, circuit = ParameterVector("w", 6), QuantumCircuit(3)
+    circuit.ry(0.9, [0, 1, 2])
+    for k, weight in enumerate(weights):
+        circuit.crx(weight, k % 3, (k + 1) % 3)
+        circuit.cx((k + 1) % 3, k % 3)
+    task = Task(circuit, ["IIZ", "ZIX"], weights=dict(zip(weights, (0.9, 0.03, -1.2, 0.05, 0.02, 0.7), strict=True)))
+    for limit in (Measured(0.1), Proven(0.1)):
+        result = prune(task, limit, form="pauli", couplings="any", costs={"crx": 40}, progress=False)
+        assert result.certificate.replaced
+        verify(task, result)
+
+
 def test_forms_are_checked():
     with pytest.raises(OptionError, match="form must be"):
         prune(ladders(ANGLES), Proven(0.1), form="words")
