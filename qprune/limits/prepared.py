@@ -55,8 +55,8 @@ class Prepared:
         calibration: The noise, on the physical qubits that were chosen.
         runner: Runs passes.
         original: Gates of the original, composite ones decomposed.
-        sites: Gates after exact simplification. In Pauli form their `origins` are their places, as several may stand for
-            one gate of the original there.
+        sites: Gates after exact simplification. In Pauli form their `origins` are their places, as there several may
+            stand for one gate of the original.
         origins: Gates of the original behind each of them.
         exact: The exact changes between the two.
         noise: λ_k, r_k, Λ_k and η_k of every gate of `sites`.
