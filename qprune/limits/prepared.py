@@ -26,6 +26,7 @@ from qprune.selection.prunable import is_prunable, words_for
 from qprune.selection.windows import Windows, window_ends, window_size
 from qprune.simulators.runner import Runner
 from qprune.simulators.values import Prefix
+from qprune.task.labels import check_convention
 from qprune.task.task import Task
 
 
@@ -148,6 +149,8 @@ def prepare(task: Task, settings: Settings, comparison: Comparison) -> Prepared:
     prices = _prices(settings, calibration, sites)
     costs = with_shares(sites, prices) if settings.form == PAULI else prices
     prefix = _looked_at(runner, settings, task, sites, settings.shown)
+    if task.observables is not None:
+        check_convention(task.labels, task.selected, prefix.outputs.means, task.spectra[0])
     window = window_size(task, sites, comparison.window) if simulator.holds_states else 0
     return Prepared(
         task=task,
