@@ -16,6 +16,7 @@ from benchmarks import (
     control,
     exact,
     libraries,
+    pauli_pruning,
     plots,
     readme,
     refit,
@@ -200,6 +201,8 @@ def _size(commands: Any) -> None:
 def _exact(commands: Any) -> None:
     words = "two-qubit gates that exact rewriting takes away, beside other tools"
     _benchmark(commands, exact.run, exact.NAME, words, quick=CIRCUIT, then=TABLED)
+    words = "two-qubit gates left by pruning in Pauli form, and by pruning gates"
+    _benchmark(commands, pauli_pruning.run, pauli_pruning.NAME, words, quick=CIRCUIT, then=TABLED)
 
 
 def _peers(commands: Any) -> None:

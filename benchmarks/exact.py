@@ -166,7 +166,9 @@ def _without_pauli_form(task: qprune.Task) -> tuple[Site, ...]:
 
 def _ours(couplings: str | None, *, absorb: bool = False) -> Callable[[qprune.Task], Compiled]:
     def call(task: qprune.Task) -> Compiled:
-        task = qprune.absorb(task).task if absorb else task
+        if absorb:
+            absorbed = qprune.absorb(task, couplings=couplings).task
+            return replace(Compiled.unmoved(absorbed.circuit), observables=absorbed.observables)
         sites = _without_pauli_form(task)
         if couplings is not None:
             sites, _ = in_pauli_form(task, sites, None, couplings)

@@ -13,6 +13,8 @@ from benchmarks.compression.run import NAME as COMPRESSION
 from benchmarks.noise import report as noise
 from benchmarks.noise.estimates import SHOTS
 from benchmarks.noise.run import NAME as NOISE
+from benchmarks.pauli_pruning import NAME as PAULI_PRUNING
+from benchmarks.pauli_pruning import page as pauli_pruning_page
 from benchmarks.peers import report as peers
 from benchmarks.peers.run import FAIR, SIDES
 from benchmarks.records import Row, read
@@ -37,6 +39,7 @@ def run(folder: Path) -> list[Path]:
         libraries.NAME: libraries.table,
         STRATEGIES: strategies.tables,
         exact.NAME: exact_table,
+        PAULI_PRUNING: lambda found: pauli_pruning_page(found, _markdown),
         claims.NAME: claims_table,
         size.NAME: lambda found: size.table(found, _markdown, _origins),
         COMPRESSION: lambda found: compression.tables(found, read(folder, BEFOREHAND), _markdown, _origins),

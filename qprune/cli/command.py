@@ -128,6 +128,8 @@ def _prune(options: argparse.Namespace) -> int:
             prune_encoding=options.prune_encoding,
             resynthesis=options.resynthesis,
             couplings=options.couplings,
+            form=options.form,
+            absorb=options.absorb,
             seed=options.seed,
             time_limit=options.time_limit,
             **again,

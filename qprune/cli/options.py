@@ -19,6 +19,7 @@ from qprune.exact.pauli import COUPLINGS
 from qprune.gates.costs import Costs
 from qprune.limits.base import Limit, default_of, options_of
 from qprune.limits.registry import LIMITS
+from qprune.limits.settings import FORMS, GATES
 from qprune.limits.threshold import DEFAULT_LIMIT
 from qprune.limits.under_noise import UnderNoise
 from qprune.noise.calibration import NoiseCalibration, calibrate
@@ -101,6 +102,12 @@ def add_settings(command: ArgumentParser) -> None:
     )
     command.add_argument(
         "--couplings", choices=COUPLINGS, help="exact resynthesis in Pauli form, with two-qubit gates there"
+    )
+    command.add_argument(
+        "--absorb", action="store_true", help="measure the last Clifford gates instead of running them"
+    )
+    command.add_argument(
+        "--form", choices=FORMS, default=GATES, help="what is pruned: gates, the Pauli form, the better"
     )
     add_common(command)
 

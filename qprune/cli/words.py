@@ -22,7 +22,7 @@ PHRASES = {
     "give the task labels=…, one class per sample": "give inputs.csv a column label",
     "give 2*labels - 1, else 1 - 2*labels": "write 2*label - 1 into inputs.csv, else 1 - 2*label",
 }
-KEYWORD = re.compile(r"\b(refit|resynthesis|prune_encoding)=True\b")
+KEYWORD = re.compile(r"\b(refit|resynthesis|prune_encoding|absorb)=True\b")
 
 
 def in_flags(message: str, options: Namespace) -> str:

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
 from qiskit.circuit import Gate
 from qiskit.quantum_info import PauliList, SparsePauliOp
 
-from qprune.errors import TaskError
+from qprune._checks import checked_choice
+from qprune.exact.cx_networks import shorten_networks
+from qprune.exact.pauli import COUPLINGS, in_pauli_form, total_cost
+from qprune.exact.pauli_absorbed import Measured, measured_elsewhere
 from qprune.exact.pauli_form import clifford_gates
-from qprune.exact.simplify import passes_to_the_end
+from qprune.exact.simplify import output_sums, passes_to_the_end, simplify
+from qprune.gates.costs import Costs
 from qprune.gates.sites import Site, Word, circuit_of, sites_of, words_of
 from qprune.gates.subgroups import commute, subgroup_of
 from qprune.task.task import Task
+
+Bit = NDArray[np.intp]
+# Gates that permute basis states, up to phases: the bits behind them.
+PERMUTING: dict[str, Callable[..., tuple[Bit, ...]]] = {
+    **dict.fromkeys(("x", "y"), lambda a: (1 - a,)),
+    **dict.fromkeys(("cx", "cy"), lambda a, b: (a, a ^ b)),
+    "swap": lambda a, b: (b, a),
+}
 
 
 @dataclass(frozen=True)
@@ -25,6 +39,8 @@ class Absorbed:
         gates: How many gates went, those included that no output saw.
         two_qubit_gates: How many of them act on two qubits.
         groups: Settings in which the words can be measured, each qubit in one basis, before and after.
+        outcomes: With probabilities: for each outcome of the shorter circuit the one that it stands for; else
+            None.
 
     Example:
         >>> from qiskit import QuantumCircuit
@@ -38,9 +54,10 @@ class Absorbed:
     gates: int
     two_qubit_gates: int
     groups: tuple[int, int]
+    outcomes: tuple[int, ...] | None = None
 
 
-def absorb(task: Task) -> Absorbed:
+def absorb(task: Task, *, couplings: str | None = None, costs: Costs = None) -> Absorbed:
     """Measure C†OC in place of O, where C are the Clifford gates that a circuit ends with.
 
     ⟨ψ|C†OC|ψ⟩ is what ⟨O⟩ was behind C, and C†PC of a Pauli word P is a word again, so that outputs, their spectra and
@@ -49,14 +66,23 @@ def absorb(task: Task) -> Absorbed:
     the way are dropped. Behind a ring of CX, an observable of Z letters becomes another one: it is read from the same
     bits, by a parity. Other words may need more settings than before (`groups`).
 
+    With `couplings` the circuit is written in Pauli form besides, up to a Clifford gate at its end that is measured: no
+    gate brings back the words that were asked for. The cheapest is taken of these ways, and of what resynthesis makes
+    of the circuit as it is.
+
+    Of a distribution, gates that permute the outcomes of the measured qubits are taken: X, Y, CX, CY and SWAP.
+
     Whoever runs the shorter circuit must measure `task.observables` of the result, not the ones they had. That is why
     `prune` does not do this by itself: give it the absorbed task.
 
     Args:
-        task: With observables.
+        task: With observables or probabilities.
+        couplings: Where two-qubit gates may act, as in `prune`; None leaves all gates but those at the end as they are,
+            and so it is with probabilities.
+        costs: Of gates, as in `prune`; only used with couplings.
 
     Raises:
-        TaskError: The task reads probabilities.
+        OptionError: There are no such couplings.
 
     Source: QuCLEAR, arXiv:2408.13316.
 
@@ -68,12 +94,84 @@ def absorb(task: Task) -> Absorbed:
         >>> absorbed.task.circuit.size(), absorbed.task.observables[0].paulis.to_labels()
         (2, ['ZZ'])
     """
+    checked_choice(couplings, "couplings", (None, *COUPLINGS))
+    before = sites_of(task)
     if task.observables is None:
-        raise TaskError(
-            "absorb changes the Pauli words that are measured, and the task reads probabilities: give it observables, "
-            "such as ['ZI', 'IZ'], or prune it as it is"
-        )
-    observables, before = list(task.observables), sites_of(task)
+        return _permuted(task, before)
+    plain = _without_end(task, before)
+    if couplings is None:
+        return _told(task, before, *plain)
+    return _told(task, before, *min(_ways(task, couplings, costs, plain), key=lambda way: total_cost(way[0], costs)))
+
+
+def _ways(task: Task, couplings: str, costs: Costs, plain: Measured) -> Iterator[Measured]:
+    """Ways to write the circuit with another end: without resynthesis, with it before or after, or up to the end."""
+    simpler, _ = simplify(task, sites_of(task))
+    simpler, _ = shorten_networks(task, simpler)
+    yield plain
+    yield _without_end(task, in_pauli_form(task, simpler, costs, couplings)[0])
+    for sites, observables in (plain, *measured_elsewhere(task, simpler, costs, couplings)):
+        other = _other(task, sites, observables)
+        shorter, _ = simplify(other, sites)
+        shorter, _ = shorten_networks(other, shorter)
+        yield _without_end(other, in_pauli_form(other, shorter, costs, couplings)[0])
+
+
+def _other(task: Task, sites: Sequence[Site], observables: list[SparsePauliOp]) -> Task:
+    return task.with_circuit(circuit_of(task, tuple(sites))).with_observables(observables)
+
+
+def _told(task: Task, before: tuple[Site, ...], sites: tuple[Site, ...], observables: list[SparsePauliOp]) -> Absorbed:
+    words = [[o.paulis for o in measured] for measured in (task.observables or (), observables)]
+    return Absorbed(
+        _other(task, sites, observables) if sites != before else task,
+        len(before) - len(sites),
+        sum(len(s.qubits) == 2 for s in before) - sum(len(s.qubits) == 2 for s in sites),
+        (_settings(words[0]), _settings(words[1])),
+    )
+
+
+def _permuted(task: Task, before: tuple[Site, ...]) -> Absorbed:
+    """A task with probabilities without the gates at its end that permute outcomes, or that no outcome sees."""
+    kept: list[Site] = []
+    gone: list[Site] = []
+    later: dict[int, list[Site]] = {}
+    sums, places = output_sums(task), {q: k for k, q in enumerate(task.measured_qubits)}
+    seen = set(places)
+    for site in reversed(before):
+        if seen.isdisjoint(site.qubits) or passes_to_the_end(site, later, sums):
+            continue
+        behind = (subgroup_of(other) for q in site.qubits for other in later.get(q, ()))
+        if (
+            site.name in PERMUTING
+            and places.keys() >= set(site.qubits)
+            and all(commute(subgroup_of(site), other) for other in behind)
+        ):
+            gone.append(site)
+            continue
+        kept.append(site)
+        seen.update(site.qubits)
+        for q in site.qubits:
+            later.setdefault(q, []).append(site)
+    outcomes = np.arange(2 ** len(places))
+    for site in reversed(gone):
+        bits = [outcomes >> places[q] & 1 for q in site.qubits]
+        new = PERMUTING[site.name](*bits)
+        for q, old, bit in zip(site.qubits, bits, new, strict=True):
+            outcomes = outcomes ^ (old ^ bit) << places[q]
+    left = tuple(reversed(kept))
+    return Absorbed(
+        task.with_circuit(circuit_of(task, left)) if left != before else task,
+        len(before) - len(left),
+        sum(len(s.qubits) == 2 for s in before) - sum(len(s.qubits) == 2 for s in left),
+        (1, 1),
+        tuple(outcomes.tolist()),
+    )
+
+
+def _without_end(task: Task, before: tuple[Site, ...]) -> Measured:
+    """The gates without the Clifford gates at their end, and what is measured instead."""
+    observables = list(task.observables or ())
     kept: list[Site] = []
     later: dict[int, list[Site]] = {}
     sums, seen = _read(observables)
@@ -93,14 +191,7 @@ def absorb(task: Task) -> Absorbed:
         seen.update(site.qubits)
         for q in site.qubits:
             later.setdefault(q, []).append(site)
-    words = [[o.paulis for o in measured] for measured in (task.observables, observables)]
-    smaller = task.with_circuit(circuit_of(task, tuple(reversed(kept)))).with_observables(observables)
-    return Absorbed(
-        smaller if len(kept) < len(before) else task,
-        len(before) - len(kept),
-        sum(len(s.qubits) == 2 for s in before) - sum(len(s.qubits) == 2 for s in kept),
-        (_settings(words[0]), _settings(words[1])),
-    )
+    return tuple(reversed(kept)), observables
 
 
 def _read(observables: Sequence[SparsePauliOp]) -> tuple[list[dict[Word, float]], set[int]]:

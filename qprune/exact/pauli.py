@@ -5,13 +5,14 @@ Exact for every value of every parameter, and no parameter is given up but those
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 
 from qiskit.quantum_info import Clifford, PauliList
 
 from qprune.exact.cx_networks import shorten_networks
+from qprune.exact.pauli_beam import networks
 from qprune.exact.pauli_ends import clifford_moves, measuring_moves, state_moves
 from qprune.exact.pauli_form import (
     PauliForm,
@@ -26,15 +27,13 @@ from qprune.exact.pauli_form import (
     words_of_rotations,
 )
 from qprune.exact.pauli_network import (
-    WEIGHINGS,
     Gates,
     Move,
+    Network,
     Turn,
-    Weighing,
     fixing,
     fixing_zeros,
     inverted,
-    network,
     without_pairs,
 )
 from qprune.exact.simplify import ExactChange, output_sums, simplify
@@ -60,6 +59,7 @@ class Region:
         last: Whether the outputs are measured behind them.
         gates: Two-qubit gates that may stand in for them.
         costs: What gates cost.
+        wide: Whether networks are looked for by the wider search, or greedily.
     """
 
     task: Task
@@ -68,6 +68,7 @@ class Region:
     last: bool
     gates: Gates
     costs: Costs
+    wide: bool = False
 
     @property
     def cost(self) -> float:
@@ -89,18 +90,18 @@ def in_pauli_form(
         costs: Of gates; what decides.
         couplings: "circuit"; or "any", which lets two-qubit gates act on all qubits, and takes the cheaper of both.
     """
-    if couplings == "any":  # more choice, but the search is greedy
-        ways = [_in_pauli_form(task, sites, costs, each) for each in COUPLINGS]
-        return min(ways, key=lambda way: total_cost(way[0], costs))
-    return _in_pauli_form(task, sites, costs, couplings)
+    # More choice or a wider search may end worse, as what follows is greedy.
+    among = COUPLINGS if couplings == "any" else (couplings,)
+    ways = [_in_pauli_form(task, sites, costs, each, wide) for each in among for wide in (False, True)]
+    return min(ways, key=lambda way: total_cost(way[0], costs))
 
 
 def _in_pauli_form(
-    task: Task, sites: Sequence[Site], costs: Costs, couplings: str
+    task: Task, sites: Sequence[Site], costs: Costs, couplings: str, wide: bool
 ) -> tuple[tuple[Site, ...], tuple[ExactChange, ...]]:
     done: list[Site] = []
     changes: list[ExactChange] = []
-    for part in regions(task, sites, costs, couplings):
+    for part in regions(task, sites, costs, couplings, wide):
         new, gone = _best(part) if isinstance(part, Region) else (part, [])
         done += new
         changes += gone
@@ -150,13 +151,15 @@ def _told(changes: Sequence[ExactChange], sites: Sequence[Site]) -> tuple[ExactC
     return tuple(c for c in changes if c.kind in ("merged", "Pauli form") or left.isdisjoint(c.origins))
 
 
-def regions(task: Task, sites: Sequence[Site], costs: Costs, couplings: str) -> list[Region | tuple[Site, ...]]:
+def regions(
+    task: Task, sites: Sequence[Site], costs: Costs, couplings: str, wide: bool = False
+) -> list[Region | tuple[Site, ...]]:
     """The circuit as regions that have a Pauli form, and gates between them that have none."""
     native = _native(sites) if couplings == "circuit" else _everywhere(task.num_qubits, sites)
     gates = Gates(native, task.num_qubits)
     parts = _parts(sites)
     return [
-        Region(task, part, k == 0, k == len(parts) - 1, gates, costs) if inside and part else part
+        Region(task, part, k == 0, k == len(parts) - 1, gates, costs, wide) if inside and part else part
         for k, (inside, part) in enumerate(parts)
     ]
 
@@ -247,15 +250,18 @@ def form_of(region: Region) -> PauliForm:
 
 
 def written(region: Region, form: PauliForm) -> Iterator[tuple[Site, ...]]:
-    """Ways to write a region: from the first rotation on or from the last, by every weighing."""
+    """Ways to write a region: from the first rotation on or from the last, by every network found."""
+    most = most_gates(region)
+    for way in (_forwards, _backwards):
+        for steps in way(region, form, most):
+            yield sites_of_steps(region, form, steps)
+
+
+def most_gates(region: Region) -> int:
+    """Beyond so many two-qubit gates no network is cheaper than the region is."""
     joining = sum(cost_of(site, region.costs) for site in region.sites if len(site.qubits) > 1)
     cheapest = min(_unit_costs(region), default=0.0)
-    # Beyond that many two-qubit gates no network is cheaper.
-    most = int(joining / cheapest) if cheapest > 0 else len(region.sites) * region.task.num_qubits
-    for weighing in WEIGHINGS:
-        for way in (_forwards, _backwards):
-            if (steps := way(region, form, weighing, most)) is not None:
-                yield _sites(region, form, steps)
+    return int(joining / cheapest) if cheapest > 0 else len(region.sites) * region.task.num_qubits
 
 
 def _unit_costs(region: Region) -> Iterator[float]:
@@ -263,11 +269,11 @@ def _unit_costs(region: Region) -> Iterator[float]:
         yield cost_of(make_site(region.task, move.gate, move.qubits, ()), region.costs)
 
 
-def _forwards(region: Region, form: PauliForm, weighing: Weighing, most: int) -> Steps | None:
+def _forwards(region: Region, form: PauliForm, most: int) -> Iterator[Steps]:
     """From the first rotation to the last, then to the one word that is measured."""
     word = _single_word(region)
     if word is None or not form.rotations:
-        return None
+        return
     n = region.task.num_qubits
     image, sign = _image(region, form, word)
     measured = PauliList([("" if sign == 1 else "-") + label_of(image, n)])
@@ -275,11 +281,15 @@ def _forwards(region: Region, form: PauliForm, weighing: Weighing, most: int) ->
     before = anticommuting(words)
     before[:-1, -1] = True
     free = fixing_zeros(region.gates) & region.first
-    found = network(words, before, measured, region.gates, free, weighing, most)
-    if found is None:
-        return None
-    carried = found.carried
-    steps: Steps = found.steps[:-1]  # the last is the word that is measured
+    for found in networks(words, before, measured, region.gates, free, most, region.wide):
+        if (steps := _brought_back(region, found, word)) is not None:
+            yield steps
+
+
+def _brought_back(region: Region, found: Network, word: Word) -> Steps | None:
+    """A network with the word that is measured, its last rotation, where it was asked; None where no gates do that."""
+    n, carried = region.task.num_qubits, found.carried
+    steps: Steps = found.steps[:-1]
     (((root, letter),), sign) = words_and_signs(carried)[0]
     if root not in dict(word) and region.first:  # no permutation of qubits changes |0…0⟩
         to = {root: word[0][0], word[0][0]: root}
@@ -300,26 +310,22 @@ def _permuted(steps: Steps, to: Mapping[int, int]) -> list[Move | Turn]:
     ]
 
 
-def _backwards(region: Region, form: PauliForm, weighing: Weighing, most: int) -> Steps | None:
+def _backwards(region: Region, form: PauliForm, most: int) -> Iterator[Steps]:
     """From the last rotation to the first, then to the state or the gates that are left at the start."""
     n = region.task.num_qubits
     frame = Clifford(form.frame)
     letters = _images_of_letters(frame, region.first)
     measured = [label_of(word, n) for output in (output_sums(region.task) if region.last else []) for word in output]
     free = fixing(PauliList(sorted(set(measured))), region.gates) if measured else fixing_zeros(region.gates) & False
-    steps: Steps = ()
-    carried = letters
+    found: Iterable[Network] = [Network((), letters)]
     if form.rotations:
         words = words_of_rotations(form.rotations[::-1], n).evolve(frame, frame="s")
-        found = network(words, anticommuting(words), letters, region.gates, free, weighing, most)
-        if found is None:
-            return None
-        last = len(form.rotations) - 1
-        steps = [s if isinstance(s, Move) else s._replace(place=last - s.place) for s in found.steps]
-        carried = found.carried
-    make = state_moves if region.first else clifford_moves
-    moves = make(carried, region.gates)
-    return None if moves is None else [*moves, *inverted(steps)]
+        found = networks(words, anticommuting(words), letters, region.gates, free, most, region.wide)
+    make, last = state_moves if region.first else clifford_moves, len(form.rotations) - 1
+    for each in found:
+        if (moves := make(each.carried, region.gates)) is not None:
+            steps = [s if isinstance(s, Move) else s._replace(place=last - s.place) for s in each.steps]
+            yield [*moves, *inverted(steps)]
 
 
 def _images_of_letters(frame: Clifford, state: bool) -> PauliList:
@@ -341,7 +347,7 @@ def _image(region: Region, form: PauliForm, word: Word) -> tuple[Word, int]:
     return words_and_signs(PauliList([label_of(word, n)]).evolve(Clifford(form.frame), frame="h"))[0]
 
 
-def _sites(region: Region, form: PauliForm, steps: Steps) -> tuple[Site, ...]:
+def sites_of_steps(region: Region, form: PauliForm, steps: Steps) -> tuple[Site, ...]:
     """Steps as gates; a new Clifford gate stands for an old one on as many qubits, where there is one."""
     spare = [site.origins for site in form.split] or [site.origins for site in region.sites]
     old = {k: cycle([s.origins for s in form.split if len(s.qubits) == k] or spare) for k in (1, 2)}

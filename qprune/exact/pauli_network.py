@@ -23,6 +23,9 @@ LETTERS = "IXZY"  # a letter's number is its X bit and twice its Z bit
 TYPES = tuple(product((1, 2, 3), repeat=2))  # exp(iπ/4 (1 − P)(1 − Q)) by letters of the first and second qubit
 LOCAL = 1e-3  # what a one-qubit gate counts in the choice, in units of a word that still needs gates
 
+PATIENCE = (
+    12  # gates without a turn after which one word is led to its letter: on few couplings words may block each other
+)
 TABLED = 12  # qubits up to which distances on couplings are in a table; beyond, letters are counted
 FAR = 1000  # qubits that no gates join
 
@@ -79,14 +82,14 @@ def _anticommute(p: int, q: int) -> bool:
     return bool(((p & 1) * (q >> 1) + (p >> 1) * (q & 1)) & 1)
 
 
-def _letters_after(p: int, q: int, a: int, b: int) -> tuple[int, int]:
+def letters_after(p: int, q: int, a: int, b: int) -> tuple[int, int]:
     """Two letters behind the gate of letters p and q."""
     return a ^ (p if _anticommute(b, q) else 0), b ^ (q if _anticommute(a, p) else 0)
 
 
 # By 4 · first letter + second letter and type of gate: whether there are letters behind it.
 BEHIND = np.array(
-    [[[bool(x) for x in _letters_after(p, q, a, b)] for p, q in TYPES] for a, b in product(range(4), repeat=2)]
+    [[[bool(x) for x in letters_after(p, q, a, b)] for p, q in TYPES] for a, b in product(range(4), repeat=2)]
 )
 
 
@@ -184,7 +187,7 @@ def network(
         weighing: What decides.
         most: Two-qubit gates.
     """
-    search = _Search(words, before, carried, gates, weighing)
+    search = Search(words, before, carried, gates, weighing)
     search.prepare(free)
     used = 0
     while search.emit():
@@ -194,7 +197,7 @@ def network(
     return Network(tuple(search.steps), search.rows[len(words) :])
 
 
-class _Search:
+class Search:
     """Words on their way to letters."""
 
     def __init__(
@@ -203,6 +206,7 @@ class _Search:
         self.rows, self.before, self.gates, self.weighing = words + carried, before, gates, weighing
         self.left = list(range(len(words)))
         self.steps: list[Move | Turn] = []
+        self.since = 0  # gates since the last turn
         self._look()
 
     def _look(self) -> None:
@@ -242,6 +246,7 @@ class _Search:
                 place = int(self.window[k])
                 sign = 1 if int(self.rows.phase[place]) == 0 else -1
                 self.steps.append(Turn(place, q, LETTERS[self.codes[k, q]], sign))
+                self.since = 0
                 self.left.remove(place)
             self._look()
         return False
@@ -265,16 +270,25 @@ class _Search:
     def advance(self) -> bool:
         """The best gate that shortens a word whose turn it is; False where there is none."""
         after, now = self._after(), self.layers == 0
+        if self.since >= PATIENCE:  # every gate shortens one word, the nearest, so that its turn comes
+            now = np.arange(len(now)) == np.argmin(np.where(now, self.todo, FAR))
         useful = (after[now] < self.todo[now][:, None, None]).any(axis=0)
         if not useful.any():
             return False
         values = np.where(useful, self._value(after) + LOCAL * self.gates.locals, np.inf)
         pair, kind = np.unravel_index(int(np.argmin(values)), values.shape)
-        for move in self.gates.moves[pair][kind]:
-            self.rows = self.rows.evolve(move.gate, qargs=list(move.qubits), frame="s")
-            self.steps.append(move)
-        self._read()
+        self.act(int(pair), int(kind))
         return True
+
+    def act(self, pair: int, kind: int) -> list[Move]:
+        """A gate, with the one-qubit gates that turn letters into its own; they stay."""
+        moves = self.gates.moves[pair][kind]
+        for move in moves:
+            self.rows = self.rows.evolve(move.gate, qargs=list(move.qubits), frame="s")
+        self.steps += moves
+        self.since += 1
+        self._read()
+        return moves
 
     def prepare(self, free: NDArray[np.bool_]) -> None:
         """Gates that cost nothing, as long as they leave less to do."""
@@ -283,11 +297,15 @@ class _Search:
             pair, kind = np.unravel_index(int(np.argmin(values)), values.shape)
             if values[pair, kind] >= float(self._value(self.todo)) - LOCAL:
                 return
-            *turns, joining = self.gates.moves[pair][kind]
-            back = [Move(move.gate.inverse(), move.qubits) for move in turns]
-            for move in (*turns, joining, *back):
-                self.rows = self.rows.evolve(move.gate, qargs=list(move.qubits), frame="s")
-            self._read()
+            self.free(int(pair), int(kind))
+
+    def free(self, pair: int, kind: int) -> None:
+        """A gate that costs nothing."""
+        *turns, joining = self.gates.moves[pair][kind]
+        back = [Move(move.gate.inverse(), move.qubits) for move in turns]
+        for move in (*turns, joining, *back):
+            self.rows = self.rows.evolve(move.gate, qargs=list(move.qubits), frame="s")
+        self._read()
 
 
 def fixing_zeros(gates: Gates) -> NDArray[np.bool_]:

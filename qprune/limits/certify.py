@@ -26,25 +26,26 @@ from qprune.task.task import Task
 NOTICEABLE = 0.01  # share by which an error must grow to be worth a word: what is predicted is no better
 
 
-def certify(prepared: Prepared, limit: Limit, rewritten: Rewritten) -> PruneResult:
+def certify(prepared: Prepared, limit: Limit, rewritten: Rewritten, end: Finished | None = None) -> PruneResult:
     """Measure the circuit that a limit allowed, and state what is proven and measured of it.
 
     Args:
         prepared: The simplified original.
         limit: What was asked for.
         rewritten: The smaller circuit, and what it replaces.
+        end: Its last form, where that is known already.
 
     Source: THEORY T2, T4, T5.
     """
     task, chosen = prepared.task, rewritten.chosen
     simplified = circuit_of(task, prepared.sites)
-    end = finished(prepared, rewritten.reduced)
+    end = finished(prepared, rewritten.reduced) if end is None else end
     before = Measurements(prepared.prefix.outputs, _outputs(prepared, task, prepared.sites, task.heldout))
     selected = prepared.runner.outputs(end.task, end.sites, task.selected, prepared.settings.shown)
     after = Measurements(selected, _outputs(prepared, end.task, end.sites, task.heldout))
     basis = Basis(
         task=task,
-        sites=prepared.sites,
+        sites=prepared.told_sites,
         simplified=simplified,
         comparison=prepared.comparison,
         tolerances=prepared.tolerances,
@@ -53,7 +54,7 @@ def certify(prepared: Prepared, limit: Limit, rewritten: Rewritten) -> PruneResu
         record=_noise_record(prepared, end, selected, rewritten.tried, getattr(limit, "shots", None)),
         every_input=limit.claimed(prepared, end.task, end.sites),
     )
-    changes = rewritten.reduced.changes + end.changes
+    changes = prepared.told(rewritten.reduced.changes + end.changes)
     result = PruneResult(
         original=task,
         flat=circuit_of(task, prepared.original),

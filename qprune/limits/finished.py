@@ -38,7 +38,7 @@ def finished(prepared: Prepared, reduced: Reduced) -> Finished:
     circuit = circuit_of(prepared.task, sites) if changes else reduced.task.circuit
     task = prepared.task.with_circuit(circuit, reduced.task.named_weights)
     if (couplings := prepared.settings.couplings) is not None:
-        sites, rewritten = in_pauli_form(task, sites, prepared.costs, couplings)
+        sites, rewritten = in_pauli_form(task, sites, prepared.prices, couplings)
         task = task.with_circuit(circuit_of(task, sites)) if rewritten else task
         changes += rewritten
     if prepared.settings.resynthesis:

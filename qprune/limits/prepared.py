@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from qprune._arrays import FloatArray
 from qprune.errors import OptionError, TaskError
 from qprune.exact.cx_networks import shorten_networks
-from qprune.exact.pauli import without_unseen
+from qprune.exact.pauli import in_pauli_form, without_unseen
+from qprune.exact.pauli_gains import with_shares
 from qprune.exact.simplify import ExactChange, simplify
 from qprune.gates.costs import Costs
 from qprune.gates.sites import Site, circuit_of, sites_of
-from qprune.limits.settings import Settings
+from qprune.limits.settings import PAULI, Settings
 from qprune.noise.at_shots import ErrorAtShots
 from qprune.noise.calibration import CircuitNoise, NoiseCalibration
 from qprune.noise.channels import GateNoise
@@ -55,10 +56,13 @@ class Prepared:
         calibration: The noise, on the physical qubits that were chosen.
         runner: Runs passes.
         original: Gates of the original, composite ones decomposed.
-        sites: Gates after exact simplification.
+        sites: Gates after exact simplification. In Pauli form their `origins` are their places, as there several may
+            stand for one gate of the original.
+        origins: Gates of the original behind each of them.
         exact: The exact changes between the two.
         noise: λ_k, r_k, Λ_k and η_k of every gate of `sites`.
-        costs: What gates cost, by the user or by the noise.
+        prices: What gates cost, by the user or by the noise.
+        costs: What counts as saved where gates go: their prices, and in Pauli form their share of entangling gates.
         prefix: Expectation values before the gates, and the outputs.
         offers: Makes candidates for the gates.
         tolerances: ε_k by site; infinite where only a budget limits.
@@ -73,8 +77,10 @@ class Prepared:
     runner: Runner
     original: tuple[Site, ...]
     sites: tuple[Site, ...]
+    origins: tuple[tuple[int, ...], ...]
     exact: tuple[ExactChange, ...]
     noise: CircuitNoise
+    prices: Costs
     costs: Costs
     prefix: Prefix
     offers: Offers
@@ -90,6 +96,20 @@ class Prepared:
     def prunable(self) -> list[int]:
         """Places of the gates that may be replaced."""
         return [k for k, site in enumerate(self.sites) if self.is_prunable(site)]
+
+    @property
+    def told_sites(self) -> tuple[Site, ...]:
+        """The gates with those of the original that they stand for, as certificates and plans tell them."""
+        return tuple(replace(site, origins=each) for site, each in zip(self.sites, self.origins, strict=True))
+
+    def told(self, changes: Sequence[ExactChange]) -> tuple[ExactChange, ...]:
+        """Exact changes of `sites` as changes of the original's gates."""
+        if self.settings.form != PAULI:
+            return tuple(changes)
+        return tuple(replace(c, origins=self._behind(c.origins), into=self._behind(c.into)) for c in changes)
+
+    def _behind(self, places: Sequence[int]) -> tuple[int, ...]:
+        return tuple(sorted({origin for k in places for origin in self.origins[k]}))
 
     def offers_for(self, task: Task, sites: Sequence[Site], progress: bool = False) -> Offers:
         """Makes candidates for the gates of another circuit, on that circuit's own prefix states."""
@@ -119,8 +139,15 @@ def prepare(task: Task, settings: Settings, comparison: Comparison) -> Prepared:
     simpler, exact = simplify(task, original)
     shorter, networks = shorten_networks(task, simpler)
     sites, unseen = (shorter, ()) if settings.couplings is None else without_unseen(task, shorter)
+    if settings.couplings is not None and settings.form == PAULI:
+        sites, rewritten = in_pauli_form(task, sites, _prices(settings, calibration, sites), settings.couplings)
+        unseen += rewritten
+    origins = tuple(site.origins for site in sites)
+    if settings.form == PAULI:
+        sites = tuple(replace(site, origins=(k,)) for k, site in enumerate(sites))
     noise = calibration.of(sites)
-    costs = calibration.costs(sites) if settings.costs is None else settings.costs
+    prices = _prices(settings, calibration, sites)
+    costs = with_shares(sites, prices) if settings.form == PAULI else prices
     prefix = _looked_at(runner, settings, task, sites, settings.shown)
     if task.observables is not None:
         check_convention(task.labels, task.selected, prefix.outputs.means, task.spectra[0])
@@ -133,8 +160,10 @@ def prepare(task: Task, settings: Settings, comparison: Comparison) -> Prepared:
         runner=runner,
         original=original,
         sites=sites,
+        origins=origins,
         exact=exact + networks + unseen,
         noise=noise,
+        prices=prices,
         costs=costs,
         prefix=prefix,
         offers=Offers(GateDistances(task, sites, prefix, noise, comparison.aggregate), costs),
@@ -142,6 +171,10 @@ def prepare(task: Task, settings: Settings, comparison: Comparison) -> Prepared:
         window=window,
         windows=Windows(task, sites, window_ends(sites, window)) if window else None,
     )
+
+
+def _prices(settings: Settings, calibration: NoiseCalibration, sites: Sequence[Site]) -> Costs:
+    return calibration.costs(sites) if settings.costs is None else settings.costs
 
 
 def _looked_at(runner: Runner, settings: Settings, task: Task, sites: Sequence[Site], progress: bool) -> Prefix:

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from concurrent.futures import Executor
+from dataclasses import replace
 
 from qiskit.primitives import BaseEstimatorV2
 
-from qprune._checks import is_number, plain
-from qprune.errors import OptionError
+from qprune._checks import checked_flag, is_number, plain
+from qprune.errors import OptionError, TaskError
+from qprune.exact import absorption
+from qprune.exact.pauli import total_cost
 from qprune.gates.costs import Costs
-from qprune.limits.base import Limit
+from qprune.limits.base import Limit, Rewritten
 from qprune.limits.certify import certify
+from qprune.limits.finished import Finished, finished
 from qprune.limits.portfolio import chosen_by_members
-from qprune.limits.prepared import prepare
-from qprune.limits.settings import Settings
+from qprune.limits.prepared import Prepared, prepare
+from qprune.limits.progress import INTERRUPTED
+from qprune.limits.settings import AUTO, GATES, PAULI, Settings
 from qprune.limits.suggest import suggest
 from qprune.limits.threshold import DEFAULT_LIMIT
 from qprune.noise.calibration import Noise
-from qprune.results.result import PruneResult
+from qprune.results.result import PruneResult, recorded
 from qprune.selection.strategies import Strategy
 from qprune.simulators.simulator import Simulator
 from qprune.task.checked import checked_task
@@ -35,6 +40,8 @@ def prune(
     prune_encoding: bool = False,
     resynthesis: bool = False,
     couplings: str | None = None,
+    form: str = GATES,
+    absorb: bool = False,
     simulator: str | Simulator | BaseEstimatorV2 = "statevector",
     executor: Executor | None = None,
     seed: int = 0,
@@ -70,6 +77,12 @@ def prune(
         couplings: Exact resynthesis in Pauli form besides, which may take longer than the pruning, and pay for fewer CX
             with more rotations, as `costs` say. Two-qubit gates then go where the circuit has some already ("circuit",
             so that a routed circuit stays routed) or on "any" two qubits, which saves more. None: not done.
+        form: What is pruned. "gates": the circuit as it is. "pauli": what exact resynthesis in Pauli form made of it;
+            a rotation about a word then counts with the entangling gates that stand there for it, which resynthesis may
+            save at last, and couplings None is "circuit". "auto": both in turn, a time limit halved, and the cheaper of
+            the two results by `costs`; its certificate names the one.
+        absorb: Whether Clifford gates at the end go first and other Pauli words are measured, as `qprune.absorb` does:
+            the result's `original` is that task, and measures what its circuit must; `given` is the task given here.
         simulator: `Statevector(threads=…)`, Aer's; `MatrixProductState()`, for circuits too wide for that and of low
             entanglement; `OnDevice(estimator, delta=…)`, which measures: then distances are intervals, and the bound
             holds but for a probability delta (T8). Or a name, or an EstimatorV2 primitive.
@@ -86,7 +99,7 @@ def prune(
 
     Raises:
         OptionError: An argument is out of its range, or does not go with the limit.
-        TaskError: The circuit does not fit into memory.
+        TaskError: The circuit does not fit into memory; or the task reads probabilities, with absorb.
 
     Source: THEORY T1, T2, T4, T5, T9; arXiv:2512.24019.
 
@@ -106,16 +119,25 @@ def prune(
         prune_encoding=prune_encoding,
         resynthesis=resynthesis,
         couplings=couplings,
+        form=form,
         simulator=simulator,
         executor=executor,
         seed=seed,
         time_limit=time_limit,
         progress=progress,
     )
-    task = checked_task(task)
+    task, absorb = checked_task(task), checked_flag(absorb, "absorb")
     if limit is None:
         raise OptionError(f"limit must say how far pruning may go; qprune.suggest(task) says: {suggest(task)}")
-    return pruned_under(checked_limit(limit), task, settings)
+    if not absorb:
+        return pruned_under(checked_limit(limit), task, settings)
+    if task.observables is None:
+        raise TaskError(
+            "absorb measures other Pauli words, and the task reads probabilities: give it observables, such as "
+            "['ZI', 'IZ'], or prune qprune.absorb(task).task, whose outcomes are permuted"
+        )
+    absorbed = absorption.absorb(task, couplings=settings.couplings, costs=settings.costs).task
+    return recorded(replace(pruned_under(checked_limit(limit), absorbed, settings), given=task))
 
 
 def pruned_under(limit: Limit, task: Task, settings: Settings) -> PruneResult:
@@ -123,8 +145,23 @@ def pruned_under(limit: Limit, task: Task, settings: Settings) -> PruneResult:
     settings = limit.with_noise(settings)
     limit.check(task, settings)
     settings.ordering.check(task)
-    prepared = prepare(task, settings, limit.comparison)
-    return certify(prepared, limit, chosen_by_members(limit, prepared))
+    found = _chosen(limit, task, settings)
+    return certify(found[0], limit, *found[1:])
+
+
+def _chosen(limit: Limit, task: Task, settings: Settings) -> tuple[Prepared, Rewritten, Finished]:
+    """The circuit that a limit allows, in its last form; of two forms of a circuit the cheaper in the end."""
+    if settings.form != AUTO:
+        prepared = prepare(task, settings, limit.comparison)
+        rewritten = chosen_by_members(limit, prepared)
+        return prepared, rewritten, finished(prepared, rewritten.reduced)
+    share = None if settings.time_limit is None else settings.time_limit / 2
+    first = _chosen(limit, task, replace(settings, form=GATES, time_limit=share))
+    if first[1].reduced.cut == INTERRUPTED:
+        return first
+    second = _chosen(limit, task, replace(settings, form=PAULI, time_limit=share))
+    prices = first[0].prices  # the same for both: a device's go by the gates of the circuit
+    return min((first, second), key=lambda found: total_cost(found[2].sites, prices))
 
 
 def checked_limit(given: object) -> Limit:

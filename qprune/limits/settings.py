@@ -21,6 +21,7 @@ from qprune.selection.strategies import QIPrune, Strategy, strategy_of
 from qprune.simulators.choices import Statevector, simulator_of
 from qprune.simulators.simulator import Simulator
 
+GATES, PAULI, AUTO = FORMS = ("gates", "pauli", "auto")  # what a circuit is pruned as
 UNRECORDED = ("noise", "executor", "time_limit", "progress")  # λ, β and γ stand for the noise; the others shape nothing
 
 
@@ -39,6 +40,7 @@ class Settings:
     prune_encoding: bool = False
     resynthesis: bool = False
     couplings: str | None = None
+    form: str = GATES
     simulator: str | Simulator | BaseEstimatorV2 = Statevector.name
     executor: Executor | None = None
     seed: int = 0
@@ -64,6 +66,9 @@ class Settings:
             converted["time_limit"] = float(self.time_limit)
         checked_choice(self.representatives, "representatives", KINDS)
         checked_choice(self.couplings, "couplings", (None, *COUPLINGS))
+        checked_choice(self.form, "form", FORMS)
+        if self.form != GATES and self.couplings is None:
+            converted["couplings"] = COUPLINGS[0]
         for name, value in converted.items():
             object.__setattr__(self, name, value)
         if self.executor is not None and not isinstance(self.executor, Executor):

@@ -21,7 +21,7 @@ from qprune.simulators.choices import SIMULATORS
 
 SPAN = 1e-3  # the smallest budget tried, as a share of the largest that means anything
 LARGEST_TOLERANCE = 1.0
-KEPT = ("representatives", "prune_encoding", "resynthesis", "couplings", "seed")
+KEPT = ("representatives", "prune_encoding", "resynthesis", "couplings", "form", "seed")
 
 
 def trade_off_point(result: PruneResult) -> TradeOffPoint:

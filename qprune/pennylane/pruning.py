@@ -23,7 +23,7 @@ from qprune.exact import absorption
 from qprune.gates.costs import Costs
 from qprune.limits.base import Limit
 from qprune.limits.pruning import checked_limit, pruned_under
-from qprune.limits.settings import Settings
+from qprune.limits.settings import GATES, Settings
 from qprune.limits.threshold import DEFAULT_LIMIT
 from qprune.noise.calibration import Noise
 from qprune.pennylane.layers import is_module, pruned_module
@@ -56,6 +56,7 @@ def prune(
     prune_encoding: bool = False,
     resynthesis: bool = False,
     couplings: str | None = None,
+    form: str = GATES,
     absorb: bool = False,
     simulator: str | Simulator | BaseEstimatorV2 = "statevector",
     executor: Executor | None = None,
@@ -91,6 +92,7 @@ def prune(
         prune_encoding: As in `qprune.prune`.
         resynthesis: As in `qprune.prune`.
         couplings: As in `qprune.prune`.
+        form: As in `qprune.prune`.
         absorb: Whether Clifford gates at the circuit's end go first and other Pauli words are measured, as
             `qprune.absorb` does: the result returns the same numbers from fewer gates. For QNodes that return expval
             and var; coefficients of their observables stay what they are now. `absorbed` of the result says what went.
@@ -130,6 +132,7 @@ def prune(
         prune_encoding=prune_encoding,
         resynthesis=resynthesis,
         couplings=couplings,
+        form=form,
         simulator=simulator,
         executor=executor,
         seed=seed,

@@ -30,7 +30,7 @@ from qprune.gates.sites import sites_of
 from qprune.limits.base import Limit
 from qprune.limits.claims import deviations
 from qprune.limits.pruning import checked_limit, pruned_under
-from qprune.limits.settings import Settings
+from qprune.limits.settings import GATES, Settings
 from qprune.limits.threshold import DEFAULT_LIMIT
 from qprune.noise.calibration import Noise
 from qprune.qiskit.native import checked_target, gathered, in_native_gates
@@ -105,6 +105,7 @@ class PruneGates(TransformationPass):
         prune_encoding: As in `qprune.prune`.
         resynthesis: As in `qprune.prune`.
         couplings: As in `qprune.prune`.
+        form: As in `qprune.prune`.
         simulator: As in `qprune.prune`.
         executor: As in `qprune.prune`.
         seed: As in `qprune.prune`.
@@ -146,6 +147,7 @@ class PruneGates(TransformationPass):
         prune_encoding: bool = False,
         resynthesis: bool = False,
         couplings: str | None = None,
+        form: str = GATES,
         simulator: str | Simulator | BaseEstimatorV2 = "statevector",
         executor: Executor | None = None,
         seed: int = 0,
@@ -170,6 +172,7 @@ class PruneGates(TransformationPass):
                 prune_encoding=prune_encoding,
                 resynthesis=resynthesis,
                 couplings=couplings,
+                form=form,
                 simulator=simulator,
                 executor=executor,
                 seed=seed,

@@ -35,7 +35,11 @@ BESIDE = ("pennylane.json", "pennylane.npz")  # read by `qprune.pennylane.load`,
 RESULT_FILES = {
     *("certificate.json", "plan.json", "flat.json", "simplified.json", "report.txt"),
     *("report.html", "before.png", "after.png", "pennylane.json", "pennylane.npz"),
-    *(f"{part}{name}" for part in ("original", "pruned") for name in ("", *(f"/{file}" for file in BUNDLE_FILES))),
+    *(
+        f"{part}{name}"
+        for part in ("given", "original", "pruned")
+        for name in ("", *(f"/{file}" for file in BUNDLE_FILES))
+    ),
 }
 
 
@@ -145,7 +149,9 @@ def write_result(
 
 def _write(result: PruneResult, folder: Path) -> None:
     """Everything that is read back, and the table."""
-    for name, task in (("original", result.original), ("pruned", result.task)):
+    for name, task in (("given", result.given), ("original", result.original), ("pruned", result.task)):
+        if task is None:
+            continue
         (folder / name).mkdir()
         write_task(task, folder / name)
     for name, circuit in (("flat", result.flat), ("simplified", result.simplified)):
@@ -169,6 +175,7 @@ def _compare(written: PruneResult, read: PruneResult) -> None:
 def _fingerprint(result: PruneResult) -> dict[str, object]:
     circuits = {"flat": result.flat, "simplified": result.simplified}
     tasks = {"original": result.original, "pruned": result.task}
+    tasks |= {} if result.given is None else {"given": result.given}
     return {
         **{f"circuit ({name})": circuit_hash(circuit) for name, circuit in circuits.items()},
         **{f"circuit ({name})": circuit_hash(task.circuit) for name, task in tasks.items()},
@@ -226,6 +233,9 @@ def _read(folder: Path) -> PruneResult:
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise BundleError(f"{folder / 'plan.json'} is damaged: {error!r}") from error
     original = Task.load(folder / "original", split=None, holdout=holdout, seed=seed)
+    given = None
+    if os.path.exists(folder / "given"):
+        given = Task.load(folder / "given", split=None, holdout=holdout, seed=seed)
     known = original.circuit.parameters
     return PruneResult(
         original=original,
@@ -235,6 +245,7 @@ def _read(folder: Path) -> PruneResult:
         plan=plan,
         certificate=certificate,
         accuracy=accuracy,
+        given=given,
         files=files,
     )
 

@@ -14,6 +14,7 @@ from qiskit import QuantumCircuit
 from qprune._arrays import FloatArray
 from qprune._text import aligned, at_most, html_table
 from qprune.errors import OptionError
+from qprune.results.absorbed import absorbed_lines, given_hash
 from qprune.results.cautions import cautions_of
 from qprune.results.certificate import BOUND, EVERY_INPUT, Certificate
 from qprune.results.hashes import circuit_hash, record_hash, task_hash
@@ -76,6 +77,7 @@ class PruneResult:
         plan: One entry per gate of `flat`.
         certificate: What is proven and measured.
         accuracy: Accuracy before and after on the task's labels, None without labels.
+        given: The task before its last gates became part of what is measured; None where that was not asked for.
         files: Of a result that was read: SHA-256 of every file of its folder by path, but for the certificate's own.
 
     Example:
@@ -95,6 +97,7 @@ class PruneResult:
     plan: tuple[PlanEntry, ...]
     certificate: Certificate
     accuracy: tuple[float, float] | None
+    given: Task | None = None
     files: Mapping[str, str] | None = None
 
     @property
@@ -163,7 +166,7 @@ def recorded(result: PruneResult) -> PruneResult:
 def records_of(result: PruneResult) -> dict[str, str]:
     """SHA-256 of what a result holds besides what the certificate says, by name (`Certificate.records`)."""
     told = {name: record_hash(record) for name, record in told_of(result).items()}
-    return {**told, "flat": circuit_hash(result.flat), "pruned": task_hash(result.task)}
+    return {**told, "flat": circuit_hash(result.flat), "pruned": task_hash(result.task), **given_hash(result.given)}
 
 
 def told_of(result: PruneResult) -> dict[str, Any]:
@@ -254,6 +257,7 @@ def _claims(result: PruneResult) -> list[str]:
     lines = [
         f"{len(certificate.replaced)} gates replaced approximately, "
         f"{sum(r.by == 'identity' for r in certificate.replaced)} of them removed; all other changes are exact",
+        *absorbed_lines(result.given, result.original),
         *_fixed(result.fixed_weights),
         f"largest {deviation_name(result)} over {len(certificate.samples)} samples",
         *_largest(certificate, has_inputs=bool(result.original.inputs.shape[1])),

@@ -5,7 +5,6 @@ Shared with the path that makes certificates are the task, records and hashes al
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from math import log, pi, sqrt
 from numbers import Real
 
@@ -14,14 +13,12 @@ import numpy as np
 from qprune._arrays import FloatArray
 from qprune._progress import is_shown
 from qprune.errors import CertificateError, CertificateViolation, QpruneError, TaskError
-from qprune.results.certificate import package_versions
-from qprune.results.hashes import bytes_hash, circuit_hash, task_hash
-from qprune.results.manifest import check_manifest
-from qprune.results.result import records_of
 from qprune.task.task import Task
+from qprune.verify.absorbed import check_absorbed, pruned_task
 from qprune.verify.checks import Check, Checks, Result, VerificationReport, damaged
 from qprune.verify.every_input import check_every_input
 from qprune.verify.formulas import MPS, SLACK, Noise, largest_errors, needed_bound, spectrum_of
+from qprune.verify.hashes import check_hashes
 from qprune.verify.record import BUDGETED, INFORMATIVE, LIMITS, check_accuracy, check_fall, check_options, check_plan
 from qprune.verify.states import Replacements, indices, light_cones, past_cones, simulate, used_qubits
 from qprune.verify.wide_states import simulate_wide
@@ -30,9 +27,8 @@ from qprune.verify.wide_states import simulate_wide
 # 10⁻¹⁴ can hide an angle of 10⁻⁷. Also the rounding of a distance near 0 or √2, hence of T1 and the closed form.
 EXCESS = 1e-6  # on few qubits
 DENSE_WIDTH = 20  # qubits up to which a certificate from matrix product states is verified by statevectors
-RECORDS = {"flat": "circuit that the plan counts", "pruned": "task of the pruned circuit"}  # what messages call them
 SIMULATED, PREFIX, FORMULA = "full simulation", "prefix states", "formula of the theorem"
-READ = ("certificate", "simplified", "flat", "original", "task", "plan", "accuracy", "files")  # of `Result`
+READ = ("certificate", "simplified", "flat", "original", "task", "plan", "accuracy", "files", "given")  # of `Result`
 
 
 def verify(task: Task | Result, result: Result | None = None, *, progress: bool | None = None) -> VerificationReport:
@@ -45,7 +41,8 @@ def verify(task: Task | Result, result: Result | None = None, *, progress: bool 
     task's. Distances read on a noisy device are those of its states (T8), not of those found here: they may not hold.
 
     Args:
-        task: The task that was pruned, as you know it; or the result alone, whose own original is then the task.
+        task: The task that was pruned, or was given to absorb its last gates, as you know it; or the result alone, and
+            its own original is then the task.
         result: What `prune` returned or `load` read.
         progress: Show a bar once the work has taken seconds; default: where a person watches.
 
@@ -67,7 +64,7 @@ def verify(task: Task | Result, result: Result | None = None, *, progress: bool 
             "verify takes the task that was pruned and what prune returned for it, got "
             f"{type(task).__name__} and {type(result).__name__}; of a pruned QNode call its own verify()"
         )
-    hashes = list(_check_hashes(task, result))
+    hashes = [*check_hashes(task := pruned_task(task, result), result), *check_absorbed(result)]
     try:
         verifier = _Verifier(task, result, is_shown(progress))
         verifier.check_outputs()
@@ -82,36 +79,6 @@ def verify(task: Task | Result, result: Result | None = None, *, progress: bool 
             raise
         raise damaged(repr(error)) from error
     return VerificationReport((*hashes, *verifier.checks), INFORMATIVE)
-
-
-def _check_hashes(task: Task, result: Result) -> Iterator[Check]:
-    result.certificate.to_json()  # refuses numbers that are none, or out of their range
-    for what, circuit, claimed in (
-        ("the task's circuit", task.circuit, result.certificate.original_hash),
-        ("the simplified circuit", result.simplified, result.certificate.simplified_hash),
-        ("the pruned circuit", result.task.circuit, result.certificate.pruned_hash),
-    ):
-        if circuit_hash(circuit) != claimed:
-            raise CertificateError(f"the certificate belongs to another circuit: the hash of {what} differs")
-    if task_hash(task) != result.certificate.task_hash:
-        raise CertificateError(
-            "the certificate belongs to another task: inputs, labels, weights, observables, probabilities or the "
-            "hold-out split are not those it was made for"
-        )
-    yield Check("circuits and task are those certified", "SHA-256")
-    found = records_of(result)  # type: ignore[arg-type]
-    for name in sorted(found):
-        if found[name] != result.certificate.records.get(name):
-            raise CertificateError(
-                f"the result's {RECORDS.get(name, name)} is not what was certified: its hash differs"
-            )
-    yield Check("plan and accuracy are those certified", "SHA-256")
-    if result.files is not None:
-        check_manifest(result.certificate.files, result.files)
-        own = result.certificate.versions.get("qprune") == package_versions()["qprune"]  # whose words it is in
-        if own and result.files.get("report.txt") != bytes_hash(f"{result}\n".encode()):
-            raise CertificateViolation("report.txt says something else than the result that it belongs to")
-        yield Check("files are those that were saved", "SHA-256")
 
 
 # -- claims -------------------------------------------------------------------------------------------------------

@@ -61,6 +61,7 @@ KINDS: dict[str, Callable[[Any], bool]] = {
     "shots": lambda value: value is None or (_is_count(value) and value > 0),
     "representatives": lambda value: isinstance(value, str),
     "couplings": lambda value: value is None or isinstance(value, str),
+    "form": lambda value: isinstance(value, str),
     "strategy": lambda value: isinstance(value, dict) and isinstance(value["name"], str),
     "costs": lambda value: value is None or isinstance(value, dict | str),
     "refit": lambda value: isinstance(value, bool | str),

@@ -198,6 +198,13 @@ def _zero(num_qubits: int) -> ComplexArray:
     return state
 
 
+def outputs_of(task: Task) -> FloatArray:
+    """Every ⟨O_r⟩ of a task with observables on every sample, without the identity's part, shape (R, M)."""
+    used = used_qubits(task)
+    gates, outputs = _Gates(task, used), _Outputs(task, used)
+    return np.array([outputs.of(gates.final(i))[0] for i in range(task.num_samples)]).T
+
+
 class _Gates:
     """A task's circuit as `gates_on` gives it, sample by sample; gates that no input enters are made once."""
 

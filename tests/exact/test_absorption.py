@@ -113,11 +113,34 @@ def test_more_settings_are_reported():
     assert absorb(Task(circuit, ["IZ", "ZI"])).groups == (1, 2)
 
 
-def test_probabilities_are_refused_with_the_way_out():
+def test_outcomes_of_a_distribution_are_permuted():
+    """By dense states: a gate at the end that permutes outcomes goes, one that joins an unmeasured qubit stays."""
+    rng, counts = np.random.default_rng(0), []
+    for seed in range(12):
+        circuit = QuantumCircuit(4, 3)
+        for q in range(4):
+            circuit.ry(0.4 + q + seed, q)
+        circuit.cx(0, 1)
+        circuit.ry(0.3, 1)
+        for _ in range(8):
+            name = str(rng.choice(["x", "y", "cx", "cy", "swap", "s", "cz", "t"]))
+            width = 1 if name in ("x", "y", "s", "t") else 2
+            getattr(circuit, name)(*rng.choice(4 if seed % 2 else 3, width, replace=False).tolist())
+        circuit.measure([2, 0, 1], [0, 1, 2])
+        task = Task(circuit)
+        absorbed = absorb(task)
+        before, after = (outputs(each, state(each.circuit)).ravel() for each in (task, absorbed.task))
+        np.testing.assert_allclose(after, before[list(absorbed.outcomes)], rtol=0, atol=1e-14)
+        counts.append(absorbed.task.circuit.size())
+    assert set(counts[::2]) == {5}  # the rotations of what is measured, and the first CX
+    assert max(counts[1::2]) > 6
+
+
+def test_probabilities_are_refused_by_prune_with_the_way_out():
     circuit = QuantumCircuit(1)
     circuit.h(0)
     with pytest.raises(TaskError, match="give it observables"):
-        absorb(Task(circuit))
+        prune(Task(circuit), Proven(0.1), absorb=True)
 
 
 def test_an_absorbed_network_is_pruned_certified_and_verified():

@@ -110,6 +110,8 @@ def _others(rng: np.random.Generator, limit: str) -> dict[str, Any]:
         others |= {"strategy": str(rng.choice(STRATEGIES)), "seed": int(rng.integers(100))}
     if rng.random() < 0.05:
         others["couplings"] = str(rng.choice(["circuit", "any"]))
+    if rng.random() < 0.05:
+        others["form"] = str(rng.choice(["pauli", "auto"]))
     return others
 
 

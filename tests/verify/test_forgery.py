@@ -108,6 +108,7 @@ FREE = {
         *(
             "options.resynthesis",
             "options.couplings",
+            "options.form",
             "options.limit.window",
             "options.limit.refit",
             "options.beta",
