@@ -23,6 +23,7 @@ from benchmarks import (
     wide,
 )
 from benchmarks.compression import run as compression
+from benchmarks.noise import drift
 from benchmarks.noise import run as noise
 from benchmarks.peers import run as peers
 from benchmarks.peers.chains import CHAINS
@@ -89,6 +90,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             seeds=options.seeds,
         )
         print(f"rows added to {options.out}; now `python -m benchmarks tables` and `python -m benchmarks plots`")
+        return 0
+    if options.command == drift.NAME:
+        drift.run(options.out, days=options.days, bundles=options.bundles, models=options.models)
+        print(f"rows added to {options.out}; now `python -m benchmarks tables`")
         return 0
     if options.command == "refit":
         refit.run(
@@ -217,6 +222,14 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--pruners", nargs="+", default=(), choices=noise.PRUNERS, metavar="NAME", help="see noise.md")
     command.add_argument("--samples", type=_positive, default=noise.SAMPLES, help="test inputs in each row")
     command.add_argument("--seeds", type=_positive, default=noise.MOST_SEEDS, help="at most so many of each pruner's")
+
+    command = commands.add_parser(drift.NAME, help="the same circuits when a device's calibration has moved on")
+    command.add_argument(
+        "--out", type=Path, default=RESULTS / f"{drift.NAME}.jsonl", help="file to which rows are added"
+    )
+    command.add_argument("--days", type=_positive, default=drift.DAYS, help="seeds of the drift")
+    command.add_argument("--bundles", nargs="+", default=(), metavar="NAME", help="networks in circuits/")
+    command.add_argument("--models", nargs="+", default=(), metavar="NAME", help="device snapshots")
 
     command = commands.add_parser("refit", help="Jacobians beside other tools', searches beside another checkout's")
     command.add_argument("--out", type=Path, default=RESULTS / "refit.jsonl", help="file to which rows are added")

@@ -124,18 +124,19 @@ def _key(config: Config) -> str:
 
 @lru_cache(maxsize=64)
 def _regime(model: str, bundle: str) -> Regime | None:
-    return regime_of(model, _task(bundle).circuit)
+    return regime_of(model, network(bundle).circuit)
 
 
 @lru_cache(maxsize=16)
-def _task(bundle: str) -> qprune.Task:
+def network(bundle: str) -> qprune.Task:
+    """On all its training inputs."""
     return qprune.Task.load(ROOT / "circuits" / bundle)
 
 
 @lru_cache(maxsize=4)
-def _both(bundle: str, samples: int) -> tuple[qprune.Task, qprune.Task]:
+def both(bundle: str, samples: int) -> tuple[qprune.Task, qprune.Task]:
     """The network on some of its training inputs and some of its test inputs, evenly spaced."""
-    return _some(_task(bundle), samples), _some(qprune.Task.load(ROOT / "circuits" / bundle, split="test"), samples)
+    return _some(network(bundle), samples), _some(qprune.Task.load(ROOT / "circuits" / bundle, split="test"), samples)
 
 
 def _some(task: qprune.Task, samples: int) -> qprune.Task:
@@ -148,7 +149,7 @@ def _prune(config: Config, regime: Regime) -> Timed:
     key = _key({**config, "pruner": pruner.base or config["pruner"], "model": regime.name if pruner.calibrated else ""})
     if key not in _PRUNED:
         noise = regime if pruner.calibrated else None
-        task, setting, seed = _drawn(_task(config["bundle"]), config["seed"]), config["setting"], config["seed"]
+        task, setting, seed = _drawn(network(config["bundle"]), config["seed"]), config["setting"], config["seed"]
         seconds = timed(lambda: found.append(pruner.prune(task, setting, seed, noise)))
         _PRUNED[key] = Timed(found[0], task, seconds)
     return _PRUNED[key]
@@ -169,10 +170,10 @@ def _drawn(task: qprune.Task, seed: int) -> qprune.Task:
 def _row(config: Config, regime: Regime, timed_: Timed) -> Row:
     origin, pruned = provenance(config["seed"]), timed_.pruned
     bundle, samples = config["bundle"], config["samples"]
-    read = sorted(set().union(*_task(bundle).output_supports))
+    read = sorted(set().union(*network(bundle).output_supports))
     if pruned.limit is not None:  # beyond level 1 the compiler approximates
         task = timed_.task
-        change = exact_outputs(*regime.compiled(pruned.circuit, read, 1, seeds=1), task) - _ideal(task)
+        change = exact_outputs(*regime.compiled(pruned.circuit, read, 1, seeds=1), task) - ideal_outputs(task)
         _check_certificate(config, np.abs(change), pruned.limit)
     extrapolated = PRUNERS[config["pruner"]].base is not None
     key = regime.name, bundle, samples, pruned.level, circuit_hash(pruned.circuit), extrapolated
@@ -197,10 +198,10 @@ _MEASURED: dict[tuple[Any, ...], Row] = {}
 
 def _measured(bundle: str, samples: int, regime: Regime, pruned: Pruned, extrapolated: bool) -> Row:
     """What a circuit gives on a device, and what was predicted of it."""
-    whole, (train, test) = _task(bundle), _both(bundle, samples)
+    whole, (train, test) = network(bundle), both(bundle, samples)
     read = sorted(set().union(*test.output_supports))
     compiled, places = regime.compiled(pruned.circuit, read, pruned.level)
-    ideal, noiseless = (_ideal(train), _ideal(test)), exact_outputs(compiled, places, test)
+    ideal, noiseless = (ideal_outputs(train), ideal_outputs(test)), exact_outputs(compiled, places, test)
     together = test.with_inputs(np.concatenate([train.inputs, test.inputs]))
     runner = extrapolated_outputs if extrapolated else noisy_outputs
     noisy, size = runner(compiled, places, together, regime), train.num_samples
@@ -233,7 +234,7 @@ def _predicted(task: qprune.Task, circuit: QuantumCircuit, regime: Regime) -> di
     return found._asdict() | {"chain": float(np.mean([survival.of(word) for word in words]))}
 
 
-def _ideal(task: qprune.Task) -> FloatArray:
+def ideal_outputs(task: qprune.Task) -> FloatArray:
     """Outputs of the original circuit without noise, shape (R, M)."""
     return final_outputs(task, sites_of(task), task.selected).means
 
