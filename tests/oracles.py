@@ -11,9 +11,8 @@ from functools import cache
 
 import numpy as np
 from qiskit import QuantumCircuit
-from qiskit.circuit.library import (
-    UnitaryGate,
-)
+from qiskit.circuit import ParameterExpression
+from qiskit.circuit.library import UnitaryGate
 from qiskit.quantum_info import Operator, SparsePauliOp, Statevector
 
 ROUNDING = 1e-12
@@ -31,7 +30,54 @@ SQUARE_SLACK = 1e-13
 
 def state(circuit):
     """The final statevector of a bound circuit."""
-    return Statevector(circuit).data
+    return _states(circuit, [{}])[0]
+
+
+def states_on(task, rows):
+    """Final statevectors (M, 2ⁿ) of a task's circuit at rows of inputs (M, D), listed or not."""
+    names = (*task.weight_params, *task.input_params)
+    return _states(task.circuit, [dict(zip(names, (*task.weights, *row), strict=True)) for row in rows])
+
+
+def outputs_on(task, rows):
+    """Expectation values (M, R) at rows of inputs."""
+    return np.array([outputs(task, vector) for vector in states_on(task, rows)])
+
+
+def _states(circuit, points):
+    """One state for each binding of parameters, gate by gate: as `Statevector`, in a fraction of the time."""
+    n = circuit.num_qubits
+    vectors = np.zeros((len(points), *[2] * n), complex)
+    vectors[(slice(None), *[0] * n)] = 1
+    for item in circuit.data:
+        if item.operation.name == "barrier":
+            continue
+        axes = [n - circuit.find_bit(q).index for q in reversed(item.qubits)]  # of the whole, the first is the sample
+        matrices = _matrices(item.operation, points)
+        vectors = np.moveaxis(vectors, axes, range(1, len(axes) + 1))
+        turned = matrices @ vectors.reshape(len(points), 2 ** len(axes), -1)
+        vectors = np.moveaxis(turned.reshape(vectors.shape), range(1, len(axes) + 1), axes)
+    phases = np.exp([1j * _number(circuit.global_phase, point) for point in points])
+    return phases[:, None] * vectors.reshape(len(points), -1)
+
+
+def _matrices(operation, points):
+    """Qiskit's matrix of a gate for each binding, (M, 2ᵏ, 2ᵏ), or (1, 2ᵏ, 2ᵏ) where it is the same for all."""
+    if not any(isinstance(p, ParameterExpression) and p.parameters for p in operation.params):
+        return (operation.to_matrix() if hasattr(operation, "__array__") else Operator(operation).data)[None]
+    if not hasattr(operation, "__array__"):  # its matrix does not follow from its parameters alone
+        one = QuantumCircuit(operation.num_qubits)
+        one.append(operation, range(operation.num_qubits))
+        return np.array([Operator(one.assign_parameters({p: v[p] for p in one.parameters})).data for v in points])
+    gate, found = operation.to_mutable(), []
+    for point in points:
+        gate.params = [_number(p, point) for p in operation.params]
+        found.append(gate.to_matrix())
+    return np.array(found)
+
+
+def _number(angle, point):
+    return float(angle.bind({p: point[p] for p in angle.parameters})) if hasattr(angle, "bind") else angle
 
 
 def outputs(task, vector):

@@ -292,7 +292,7 @@ def _sum(entry: Entry, units: list[Unit]) -> Parts | None:
     found = [np.linalg.lstsq(rows.T, mine)[0]] if np.linalg.matrix_rank(rows) == len(rows) else _pairs(mine, rows)
     for factors in found:
         factors[np.abs(factors) * np.abs(rows).max(axis=1) <= SAME * np.abs(mine).max()] = 0.0
-        factors = np.array([_rounded(factor) for factor in factors.tolist()])
+        factors = np.array([_rounded(factor) if factor else 0.0 for factor in factors.tolist()])
         parts = tuple((int(k), float(factors[k])) for k in np.flatnonzero(factors))
         is_sum = np.abs(factors @ rows - mine).max() <= SAME * np.abs(mine).max()
         if parts and is_sum and all(_fits(entry, units[j], factor) for j, factor in parts):

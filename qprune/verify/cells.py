@@ -77,9 +77,7 @@ class Cells:
             self.count += len(cells)
             if self.count > MOST_CELLS:
                 raise CertificateViolation(f"{name}: the limit {self.limit:.6g} could not be confirmed")
-            ends = np.array([[turn.interval(*cell) for turn in self.turns] for cell in cells]).reshape(
-                len(cells), -1, 2
-            )
+            ends = self._ends(*map(np.array, zip(*cells, strict=True)))
             ready = np.all(ends[:, :, 1] - ends[:, :, 0] <= 2 * LARGEST_HALF * (1 + 1e-9), axis=1)
             for k in np.flatnonzero(~ready).tolist():
                 waiting += self._halves(cells[k], ends[k], name)
@@ -95,6 +93,13 @@ class Cells:
                     self._check_middle(cells[k], growth, name)
                     waiting += self._halves(cells[k], ends[k], name)
         return float(least)
+
+    def _ends(self, low: FloatArray, high: FloatArray) -> FloatArray:
+        """Of every phase over C cells, shape (C, phases, 2)."""
+        ends = np.empty((len(low), len(self.turns), 2))
+        for j, turn in enumerate(self.turns):
+            ends[:, j] = turn.intervals(low, high)
+        return ends
 
     def _whole(self) -> float:
         """By the triangle inequality, for all phases: of matrices by their Frobenius norms."""
@@ -137,8 +142,7 @@ class Cells:
         if self.domain.matrix is not None and self._is_outside(middle, middle):
             return
         values = self.coefficients
-        for turn in self.turns:
-            low, high = turn.interval(middle, middle)
+        for low, high in self._ends(middle[None], middle[None])[0]:
             size = values.shape[0]
             values = np.tensordot(np.exp(1j * np.fft.fftfreq(size, 1 / size) * _reduced((low + high) / 2)), values, 1)
         value = float(self.norm(values.real))

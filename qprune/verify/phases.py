@@ -52,16 +52,31 @@ class Turn:
     inputs: int
     unit: float = 1.0
 
-    def interval(self, low: FloatArray, high: FloatArray) -> tuple[float, float]:
-        """Limits over a box."""
-        boxes = {f"x_{i}": Range(float(a), float(b)) for i, (a, b) in enumerate(zip(low, high, strict=True))}
-        least = most = size = 0.0
+    def intervals(self, low: FloatArray, high: FloatArray) -> FloatArray:
+        """Limits over C boxes with corners (C, inputs), shape (C, 2)."""
+        found, size = np.zeros((len(low), 2)), np.zeros(len(low))
         for name, factor in self.terms.items():
-            found, by = boxes[name] if name in boxes else range_of(name, boxes), self.unit * factor
-            ends = by * found.low, by * found.high
-            least, most, size = least + min(ends), most + max(ends), size + max(map(abs, ends))
+            ends = self.unit * factor * self._range(name, low, high)
+            found += np.stack([ends.min(axis=1), ends.max(axis=1)], axis=1)
+            size += np.abs(ends).max(axis=1)
         room = ROUNDED * (1 + len(self.terms)) * size
-        return least - room, most + room
+        return found + np.stack([-room, room], axis=1)
+
+    def _range(self, name: str, low: FloatArray, high: FloatArray) -> FloatArray:
+        """Of one term over C boxes, shape (C, 2): an input, or a text in them."""
+        if name in self.names:
+            i = self.names.index(name)
+            return np.stack([low[:, i], high[:, i]], axis=1)
+        found = []
+        for cell in zip(low.tolist(), high.tolist(), strict=True):
+            ends = range_of(name, dict(zip(self.names, map(Range, *cell), strict=True)))
+            found.append((ends.low, ends.high))
+        return np.array(found)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Of the inputs."""
+        return tuple(f"x_{i}" for i in range(self.inputs))
 
     @cached_property
     def uses(self) -> NDArray[np.bool_]:
@@ -245,8 +260,8 @@ def _gap(turn: Turn, parts: list[tuple[Turn, Fraction]]) -> Callable[[FloatArray
         rests[name] = float(abs(Fraction(turn.terms.get(name, 0.0)) - made))
 
     def gap(low: FloatArray, high: FloatArray) -> float:
-        each = ((rest, Turn({name: 1.0}, turn.inputs).interval(low, high)) for name, rest in rests.items() if rest)
-        return sum(rest * max(map(abs, ends)) for rest, ends in each)
+        alone = ((rest, Turn({name: 1.0}, turn.inputs)) for name, rest in rests.items() if rest)
+        return sum(rest * float(np.abs(each.intervals(low[None], high[None])).max()) for rest, each in alone)
 
     return gap
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from math import atan, cos, exp, frexp, inf, isfinite, log, nextafter, sin
 from operator import add, mul, sub, truediv
 from typing import Any
@@ -250,9 +251,14 @@ def _number(node: ast.AST) -> float | None:
 
 def _read(text: str, inputs: Mapping[str, Any], functions: Mapping[str, Callable[[Any], Any]]) -> Any:
     try:
-        return _value(ast.parse(text, mode="eval").body, inputs, functions)
+        return _value(_parsed(text), inputs, functions)
     except (KeyError, TypeError, ValueError, SyntaxError, OverflowError, RecursionError, ZeroDivisionError) as error:
         raise TaskError(f"verify cannot bound the angle {text}: {error!r}") from error
+
+
+@lru_cache
+def _parsed(text: str) -> ast.expr:
+    return ast.parse(text, mode="eval").body
 
 
 def _value(node: ast.AST, inputs: Mapping[str, Any], functions: Mapping[str, Callable[[Any], Any]]) -> Any:

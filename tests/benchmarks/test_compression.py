@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from helpers import state
 
 from benchmarks.__main__ import main
-from benchmarks.compression import report, run
+from benchmarks.compression import points, report, run
 from benchmarks.compression.beforehand import EXPLAINED, known_beforehand
 from benchmarks.compression.controls import control
 from benchmarks.compression.points import SAMPLES, Point, at_random, begun, by_magnitude, cheapest, without
@@ -125,11 +127,15 @@ def test_levels():
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Rows of one quick run by two ways, in two goes."""
+    """Rows of one quick run by two ways, in two goes, with one budget and one round."""
     target = tmp_path_factory.mktemp("compression")
     out, told = target / "compression.jsonl", []
-    run.run(out, quick=True, ways=["magnitude"], step=told.append)
-    run.run(out, quick=True, ways=["magnitude", "qprune"], patience=1.0, step=told.append)
+    with pytest.MonkeyPatch.context() as patch:
+        (name,) = run.QUICK
+        patch.setitem(TASKS, name, replace(TASKS[name], budgets=TASKS[name].budgets[:1]))
+        patch.setattr(points, "ROUNDS", 1)
+        run.run(out, quick=True, ways=["magnitude"], step=told.append)
+        run.run(out, quick=True, ways=["magnitude", "qprune"], patience=0.5, step=told.append)
     assert len(told) == len(rows_of(out)) == 2  # what was there was not measured again
     return target
 

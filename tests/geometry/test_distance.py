@@ -127,7 +127,7 @@ def test_distance_to_the_identity(name):
                 check(found, rho, gate, np.eye(len(gate)), coherence, beta)
 
 
-@pytest.mark.thinned(3)
+@pytest.mark.thinned(5)
 @pytest.mark.parametrize("name", [name for name in ROWS if name in CATALOGUE or name in ("pauli", "evolution")])
 def test_distance_to_another_member(name):
     """Members exp(−itA) made by the matrix exponential, at random t, at the gate itself and at its opposite."""

@@ -111,6 +111,7 @@ def test_values_slopes_and_coefficients_agree_with_fourier_sums():
 PLACES = {"corner": (0.0, 1.0, 0.0), "edge": (0.0, 0.37, 0.0), "face": (0.61, 0.37, 1.0), "inside": (0.21, 0.43, 0.87)}
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("degree", [1, 2, 4])
 @pytest.mark.parametrize("sign", [1, -1])
@@ -133,6 +134,7 @@ def test_a_peak_outside_the_box_counts_only_at_its_border():
     assert found.at == (0.5, 0.5)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("scale", [1e-18, 1.0, 1e12])
 @pytest.mark.parametrize("degrees", [(1,), (3,), (2, 1), (1, 1, 1, 1), (4, 2)])
 def test_two_kinds_of_mathematics_agree_on_the_whole_circle(degrees, scale):
@@ -172,6 +174,7 @@ BLIND = {  # phases of two or three inputs, degrees
 }
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("name", BLIND)
 @pytest.mark.parametrize("seed", range(4))
 def test_limits_do_not_rest_on_the_ascent(name, seed, monkeypatch):

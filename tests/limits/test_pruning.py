@@ -312,11 +312,11 @@ def test_default_tolerance():
 SCRIPT = """
 import sys, numpy as np
 import qprune
-from qiskit.circuit.library import real_amplitudes, zz_feature_map
+from qiskit.circuit.library import real_amplitudes, z_feature_map
 np.random.seed(int(sys.argv[1]))
-inputs, ansatz = zz_feature_map(2, reps=1), real_amplitudes(2, reps=1)
+inputs, ansatz = z_feature_map(2, reps=1), real_amplitudes(2, reps=1)
 rng = np.random.default_rng(0)
-task = qprune.Task(inputs.compose(ansatz), ["ZI", "XX"], inputs=rng.normal(size=(8, 2)), input_params=inputs.parameters,
+task = qprune.Task(inputs.compose(ansatz), ["ZI", "XX"], inputs=rng.normal(size=(4, 2)), input_params=inputs.parameters,
                    weights=rng.normal(scale=0.3, size=4), weight_params=ansatz.parameters, holdout=0.25, seed=5)
 for options in (
     {"limit": qprune.Threshold(0.08), "representatives": "class"},

@@ -88,6 +88,7 @@ def test_states_reduced_states_words_and_outcomes(seed):
         np.testing.assert_allclose(chain.distribution(sites), Statevector(vector).probabilities(sites), atol=1e-13)
 
 
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize(("bond", "discarded"), [(256, 1e-4), (256, 1e-6), (3, 0.0), (5, 1e-5)])
 @pytest.mark.parametrize("seed", range(3))
 def test_the_state_is_as_far_from_the_exact_one_as_was_discarded_at_most(bond, discarded, seed, monkeypatch):

@@ -26,7 +26,7 @@ from qprune.verify.ranges import terms_of
 X, Y = Parameter("x"), Parameter("y")
 
 
-@pytest.mark.thinned(5)
+@pytest.mark.thinned(8)
 @pytest.mark.parametrize("seed", range(16))
 def test_honest_claims_are_confirmed(seed):
     rng = np.random.default_rng([7, seed])

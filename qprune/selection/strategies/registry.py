@@ -71,7 +71,7 @@ def strategy_of(given: object) -> Strategy:
     """
     if isinstance(given, Strategy):
         return given
-    if not isinstance(given, str) or given not in strategy_names():
+    if not isinstance(given, str) or not _is_known(given):
         names = ", ".join(map(repr, strategy_names()))
         raise OptionError(f"strategy must be one of {names}, or an object of qprune.strategies, got {given!r}")
     return _kind(given)()
@@ -85,9 +85,13 @@ def strategy_from_record(record: Mapping[str, Any]) -> Strategy | None:
         Magnitude()
     """
     name = record.get("name")
-    if not isinstance(name, str) or name not in strategy_names():
+    if not isinstance(name, str) or not _is_known(name):
         return None
     return _kind(name).from_record(dict(record))
+
+
+def _is_known(name: str) -> bool:
+    return name in STRATEGIES or name in _registered()  # the second looks through all installed packages
 
 
 def _registered() -> dict[str, EntryPoint]:
