@@ -160,7 +160,7 @@ PRUNERS: Mapping[str, Pruner] = {
     "random": _q_iprune(MIDDLE, seeds=10, strategy="random"),
     "random, refit": _q_iprune(MIDDLE, seeds=5, strategy="random", refit=True),
     "q-iPrune, λ": _q_iprune(BUDGETS, calibrated=True),
-    "q-iPrune, λ, refit": _q_iprune(BUDGETS, calibrated=True, refit=True),
+    "q-iPrune, λ, refit": _q_iprune(MIDDLE, calibrated=True, refit=True),
     # λ part by part; with refit no distance is looked at, so that costs are all there is of it
     "UnderNoise, no λ": _q_iprune(AT_SHOTS, seeds=5, calibrated=True, refit=True, **NOTHING),
     **{

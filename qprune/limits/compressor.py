@@ -57,6 +57,7 @@ class Compressor:
         candidates: Compares the gates of a circuit with the identity; asked only for a strategy's order.
         doubt: How far measured deviations may be off, in the observables' unit; so much of a budget is not spent.
         watch: Told of every circuit that keeps the budget, and asked whether to go on.
+        more: Inputs to fit on besides the samples, shape (…, D); default: mixtures of these, as many as weights need.
 
     Raises:
         TaskError: The states of the whole ensemble do not fit into memory.
@@ -73,13 +74,17 @@ class Compressor:
         candidates: Callable[[Reduced], list[Candidate]],
         doubt: float = 0.0,
         watch: Watch[Reduced] | None = None,
+        more: FloatArray | None = None,
     ) -> None:
         self.prunable, self.costs, self.strategy, self.candidates = prunable, costs, strategy, candidates
         self.rng, self.doubt = np.random.default_rng(seed), doubt
         selected = len(task.selected)
         missing = SAMPLES_PER_WEIGHT * len(task.weights) - selected
         count = max(missing, 0) if selected > 1 and task.inputs.shape[1] else 0
-        ensemble = with_mixtures(task, count, seed)
+        if more is None:
+            ensemble = with_mixtures(task, count, seed)
+        else:
+            ensemble = task.with_inputs(np.concatenate([task.inputs[task.selected], more]))
         check_memory(len({q for site in sites for q in site.qubits}), STATES_PER_SAMPLE * len(ensemble.selected))
         self.original = Reduced(ensemble.with_circuit(circuit_of(task, tuple(sites))), tuple(sites), 0.0)
         self.unit = task.largest_change / 2 or 1.0

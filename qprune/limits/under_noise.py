@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from qprune._arrays import FloatArray
 from qprune._checks import checked_integer, plain
 from qprune._threads import one_thread
 from qprune.errors import OptionError
@@ -20,7 +21,7 @@ from qprune.limits.base import Limit, Rewritten, checked_window, option, set_che
 from qprune.limits.between_samples import claim_between_samples
 from qprune.limits.claims import deviations_at_most
 from qprune.limits.compressor import Compressor
-from qprune.limits.finished import at_shots, finished, forecast_of, predicted
+from qprune.limits.finished import Finished, at_shots, finished, forecast_of, predicted
 from qprune.limits.measuring import (
     check_removal,
     compressor_of,
@@ -32,6 +33,7 @@ from qprune.limits.measuring import (
 )
 from qprune.limits.prepared import Comparison, Prepared
 from qprune.limits.progress import Watch
+from qprune.limits.refit import alike
 from qprune.limits.removal import Reduced
 from qprune.limits.settings import Settings
 from qprune.limits.trial import FIT_STEPS
@@ -44,6 +46,8 @@ from qprune.task.task import Task
 # Budgets tried, in units of the mean deviation that noise is predicted to cause in the original.
 SHARES = (0.125, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
 PATIENCE = 2  # budgets in a row that may bring nothing before the search ends
+INPUTS_PER_WEIGHT = 4  # of the ensemble that weights are fitted on, where there are not as many samples
+UNSEEN = 200  # inputs, not fitted on, that a circuit with refit is judged on besides
 ROTATIONS = 4  # likewise, when rotations go one by one: compiled, one often saves nothing and the next a whole pulse
 
 
@@ -60,9 +64,11 @@ class UnderNoise(Limit):
     Args:
         device: A noise model, a device, or the name of one: whatever `calibrate` takes, except a single λ. None takes
             what `prune` is given as `noise`.
-        refit: True moves the surviving weights to make up for what went, as in `Measured`. "noise" moves them at last
-            so that the noisy outputs, as predicted, are the original's; for that device alone, as without its noise
-            outputs are then too large. With `shots` outputs are corrected anyway, and it is refused.
+        refit: True moves the surviving weights to make up for what went; entangling gates go one by one, always that
+            without which the compiled circuit is predicted to be off least, on the samples and on inputs like them.
+            "noise" moves weights at last so that the noisy outputs, as predicted, are the original's; for that device
+            alone, as without its noise outputs are then too large. With `shots` outputs are corrected anyway, and it is
+            refused.
         shots: Shots for each output and input, ≥ 1, or None: as if there were no end of them, and no correction.
         window: Qubits of a window of the bound that is reported beside, as in `Threshold`.
 
@@ -151,6 +157,7 @@ class _Search:
         predicted: Its predicted error or mean deviation under noise.
         tried: These two numbers of every circuit looked at.
         change: Of the last circuit looked at, from the original, both without noise, in the same mean.
+        unseen: Inputs like the samples that weights are not fitted on, and the original's outputs there.
     """
 
     prepared: Prepared
@@ -161,6 +168,7 @@ class _Search:
     predicted: float = float("inf")
     tried: list[tuple[float, float]] = field(default_factory=list)
     change: float = 0.0
+    unseen: tuple[FloatArray, Outputs] | None = None
 
     def run(self, refit: bool | str) -> Reduced:
         """The circuit of least predicted deviation under noise, on the way from nothing removed to much.
@@ -168,7 +176,7 @@ class _Search:
         Raises:
             OptionError: The compiled circuit has too many qubits for the prediction.
         """
-        compressor = compressor_of(self.prepared) if refit else None
+        compressor = self.compressor() if refit else None
         start = start_of(self.prepared) if compressor is None else compressor.original
         with watch_of(self.prepared) if compressor is None else compressor.watch as watch:
             watch.look(start)
@@ -178,6 +186,22 @@ class _Search:
             else:
                 self.raise_budgets(start, compressor, watch, refit)
         return replace(self.reduced or start, cut=watch.cut)
+
+    def compressor(self) -> Compressor:
+        """Fits on inputs like the samples too, where these are few for so many weights; others are set apart."""
+        prepared, task = self.prepared, self.prepared.task
+        seed = prepared.settings.seed
+        if len(task.selected) < 2 or not task.inputs.shape[1]:
+            return compressor_of(prepared)
+        rows = alike(task, UNSEEN, seed + 1)
+        self.unseen = rows, self.outputs_on(rows, task, prepared.sites)
+        return compressor_of(
+            prepared, more=alike(task, max(0, INPUTS_PER_WEIGHT * len(task.weights) - len(task.selected)), seed)
+        )
+
+    def outputs_on(self, rows: FloatArray, task: Task, sites: Sequence[Site]) -> Outputs:
+        there = task.with_inputs(rows)
+        return self.prepared.runner.outputs(there, sites, there.selected)
 
     def dismantle(self, compressor: Compressor, refit: bool | str) -> None:
         """Entangling gates one by one, always that without which least is predicted; from the best, then, rotations.
@@ -236,7 +260,7 @@ class _Search:
         if found is None:
             raise OptionError("UnderNoise needs a circuit that compiles to fewer qubits to predict; use Measured")
         exact = not prepared.settings.simulated.approximates
-        self.change = self.mean_of(outputs)
+        found = self.with_unseen(found, end, outputs)
         most = deviations_at_most(prepared.task, prepared.prefix.outputs, outputs, exact)
         needed = max(budget, float(most.max()))
         self.tried.append((needed, found))
@@ -244,12 +268,24 @@ class _Search:
             self.reduced, self.budget, self.predicted = reduced, needed, found
         return found
 
-    def mean_of(self, outputs: Outputs) -> float:
-        """The mean change from the original's outputs that a prediction without noise would be, before correction."""
-        before, weights = self.prepared.prefix.outputs, self.prepared.task.selection_weights()
-        if outputs.distribution is not None and before.distribution is not None:
-            return float(np.abs(outputs.distribution.T - before.distribution.T).sum(axis=0) @ weights / 2)
-        change = outputs.centred - before.centred
+    def with_unseen(self, found: float, end: Finished, outputs: Outputs) -> float:
+        """A prediction on the samples with what the change is larger on inputs that weights were not fitted on."""
+        weights = self.prepared.task.selection_weights()
+        self.change = seen = self.mean(self.prepared.prefix.outputs, outputs, weights)
+        if self.unseen is None:
+            return found
+        rows, before = self.unseen
+        after = self.outputs_on(rows, end.task, end.sites)
+        self.change = max(seen, self.mean(before, after, np.full(len(rows), 1 / len(rows))))
+        if self.shots is None:
+            return found + self.change - seen
+        return float(np.sqrt(found**2 + self.change**2 - seen**2))
+
+    def mean(self, before: Outputs, after: Outputs, weights: FloatArray) -> float:
+        """The mean change that a prediction would be without noise and correction."""
+        if before.distribution is not None and after.distribution is not None:
+            return float(np.abs(after.distribution.T - before.distribution.T).sum(axis=0) @ weights / 2)
+        change = after.centred - before.centred
         if self.shots is None:
             return float((np.abs(change) @ weights).mean())
         return float(np.sqrt((change**2 @ weights).mean()))
