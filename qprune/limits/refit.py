@@ -47,11 +47,11 @@ def with_mixtures(task: Task, count: int, seed: int) -> Task:
 
 
 def alike(task: Task, count: int, seed: int) -> FloatArray:
-    """Inputs like the selected samples: drawn with their mean and covariance, within their box, none of them itself.
+    """Inputs like the selected samples: drawn with their mean and covariance, cut to their box.
 
     With x and y two samples drawn by their probabilities and m their mean, m + √s (x − m) + √(1 − s) (y − m), whose
-    covariance is that of the samples for every s; s is even between a half and one. For normal data they are new
-    samples. The original gives the outputs to compare with, so that nothing has to be measured.
+    covariance, uncut, is that of the samples for every s; s is even between a half and one. The original gives the
+    outputs to compare with, so that nothing has to be measured.
 
     Args:
         task: Has the samples.
