@@ -18,6 +18,7 @@ from benchmarks import (
     readme,
     refit,
     scaling,
+    size,
     tables,
     training,
     wide,
@@ -133,6 +134,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             ways=options.ways,
             seeds=options.seeds,
             patience=options.patience,
+        )
+        print(f"rows added to {options.out}; now `python -m benchmarks tables`")
+        return 0
+    if options.command == size.NAME:
+        size.run(
+            options.out, quick=options.quick, again=options.again, only=options.only, most_qubits=options.most_qubits
         )
         print(f"rows added to {options.out}; now `python -m benchmarks tables`")
         return 0
@@ -265,6 +272,16 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--patience", type=float, default=compression.PATIENCE, help="seconds of a search (default 60)"
     )
+
+    command = commands.add_parser(
+        size.NAME, help="wide statevectors, entangled chains, many samples and gates, a cluster"
+    )
+    command.add_argument("--out", type=Path, default=RESULTS / "size.jsonl", help="file to which rows are added")
+    command.add_argument("--quick", action="store_true", help="two small sizes, seconds: to see that it works")
+    command.add_argument("--again", action="store_true", help="measure anew what the file holds already")
+    kinds = sorted({config.what for config in size.CONFIGS})
+    command.add_argument("--only", nargs="+", default=(), choices=kinds, metavar="KIND", help=f"of {', '.join(kinds)}")
+    command.add_argument("--most-qubits", type=_positive, default=24, help="of statevectors (default 24; up to 28)")
 
     command = commands.add_parser("exact", help="two-qubit gates that exact rewriting takes away, beside other tools")
     command.add_argument("--out", type=Path, default=RESULTS / "exact.jsonl", help="file to which rows are added")

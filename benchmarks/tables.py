@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
-from benchmarks import accuracy, claims, control, exact, libraries, refit, scaling, training, wide
+from benchmarks import accuracy, claims, control, exact, libraries, refit, scaling, size, training, wide
 from benchmarks.compression import report as compression
 from benchmarks.compression.beforehand import NAME as BEFOREHAND
 from benchmarks.compression.run import NAME as COMPRESSION
@@ -38,6 +38,7 @@ def run(folder: Path) -> list[Path]:
         STRATEGIES: strategies.tables,
         exact.NAME: exact_table,
         claims.NAME: claims_table,
+        size.NAME: lambda found: size.table(found, _markdown, _origins),
         COMPRESSION: lambda found: compression.tables(found, read(folder, BEFOREHAND), _markdown, _origins),
     }.items():
         rows = read(folder, name)
@@ -253,6 +254,9 @@ def peers_tables(rows: Sequence[Row]) -> str:
         *_markdown(*peers.at_equal_deviation(fair)),
         "",
     ]
+    header, found = peers.at_the_price_of_measuring(fair)
+    if found:
+        lines += ["### At the price of more measurements", "", peers.MEASURING, "", *_markdown(header, found), ""]
     for group in dict.fromkeys(row["config"]["group"] for row in fair):
         mine = [row for row in fair if row["config"]["group"] == group]
         lines += [f"### {group}", "", *_markdown(*peers.at_equal_deviation(mine)), ""]

@@ -74,7 +74,7 @@ def plain_pass(task: qprune.Task) -> list[dict[str, Any]]:
     circuit = task.circuit.assign_parameters(dict(zip(task.weight_params, task.weights, strict=True)))
     for q in range(0, task.num_qubits, 5):
         circuit.save_expectation_value(SparsePauliOp("Z"), [q], f"{q}")
-    simulator = AerSimulator(method=SIMULATOR, mps_lapack=True, enable_truncation=False, max_parallel_threads=1)
+    simulator = AerSimulator(method=SIMULATOR, max_memory_mb=10**15, enable_truncation=False, max_parallel_threads=1)
     binds = {p: task.inputs[:, j].tolist() for j, p in enumerate(task.input_params)}
     return [e.data.to_dict() for e in simulator.run(circuit, parameter_binds=[binds]).result().results]
 

@@ -7,7 +7,7 @@ its best point that keeps it, whatever setting that came from; the same holds fo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import log10
 
@@ -15,7 +15,7 @@ import numpy as np
 from qiskit import QuantumCircuit
 
 import qprune
-from benchmarks.peers import tools
+from benchmarks.peers import field, tools
 from benchmarks.peers.measure import Compiled, cx_count, deviation, outputs
 from qprune import Everywhere, Limit, Measured, Proven, QpruneError
 from qprune.gates.sites import sites_of
@@ -25,6 +25,7 @@ BUDGETS = (1e-6, 1e-3, 1e-2, 3e-2, 1e-1)
 ORDER = (1e-2, 1e-1, 1e-3, 3e-2, 1e-6)  # in which slow tools take them: with the time up, the middle is there
 BISECTIONS = 5  # per budget, on the logarithm of a threshold
 EPSILONS = (1e-8, 1e-3, 1e-2, 1e-4, 1e-1)  # of BQSKit, which takes minutes for each
+GUOQ_EPSILONS = (1e-2, 1e-1, 1e-6)  # of GUOQ, which takes all the time it is given for each
 KEEP = 1 - 1e-9  # of a budget: what rounding leaves
 RESYNTHESIS = " → O3"
 GAP, PATIENCE = 0.01, 20.0  # of a limit for every input: relative distance of its two ends, and seconds
@@ -42,6 +43,7 @@ class Point:
         deviation: Largest change of an output, measured.
         everywhere: Limit of it for every input of the box of the samples (T9); None where there are no inputs, or it
             was not asked for.
+        settings: Measuring settings before and after, where a tool changes the observables; else None.
     """
 
     line: str
@@ -50,6 +52,7 @@ class Point:
     weights: int
     deviation: float
     everywhere: float | None = None
+    settings: tuple[int, int] | None = None
 
 
 Points = Iterator[Point]
@@ -76,13 +79,18 @@ def run(chain: Chain, task: qprune.Task) -> Points:
     comparison = EveryInputComparison(task, sites_of(task)) if task.inputs.shape[1] else None
 
     def judge(compiled: Compiled, setting: float | None = None, line: str = chain.name) -> Point:
+        for_all = None if comparison is None else _everywhere(comparison, compiled)
+        settings = None
+        if compiled.observables is not None:
+            settings = field.settings(task.observables or ()), field.settings(compiled.observables)
         return Point(
             line,
             setting,
             cx_count(compiled.circuit),
             compiled.free_weights(task),
             deviation(task, compiled, original),
-            None if comparison is None else _everywhere(comparison, compiled),
+            for_all,
+            settings,
         )
 
     yield from chain.points(task, judge)
@@ -90,6 +98,8 @@ def run(chain: Chain, task: qprune.Task) -> Points:
 
 def _everywhere(comparison: EveryInputComparison, compiled: Compiled) -> float | None:
     """The limit for every input of a circuit that a tool made, its qubits back at their places."""
+    if compiled.observables is not None:
+        return compiled.any_state  # T9 compares circuits that are read alike
     task = comparison.original
     back = [compiled.where.index(q) for q in range(compiled.circuit.num_qubits)]
     circuit = QuantumCircuit(task.num_qubits)
@@ -177,6 +187,20 @@ def _rie_bqskit(task: qprune.Task, judge: Callable[..., Point]) -> Points:
         yield judge(_finished(task, tools.bqskit_compile(task, small, EPSILONS[0])), best.setting)
 
 
+def _guoq(task: qprune.Task, judge: Callable[..., Point], start: Callable[..., Compiled]) -> Points:
+    for epsilon in GUOQ_EPSILONS:
+        yield judge(_finished(task, field.guoq(task, start(task, tools.bound(task)), epsilon)), epsilon)
+
+
+def _backpropagated(task: qprune.Task, judge: Callable[..., Point], growth: int) -> Points:
+    """What is left of the circuit goes through Qiskit's level 3, told what is measured now."""
+    for budget in ORDER:
+        shorter = field.backpropagated(task, tools.light_cone(task, tools.bound(task)), budget, growth)
+        yield judge(shorter, budget)
+        done = tools.o3(task.with_observables(list(shorter.observables or ())), shorter)
+        yield judge(replace(shorter, circuit=done.circuit, where=done.where), budget)
+
+
 def _pennylane(task: qprune.Task, judge: Callable[..., Point]) -> Points:
     yield judge(tools.pennylane(task, tools.bound(task)))
 
@@ -206,6 +230,20 @@ CHAINS: tuple[Chain, ...] = (
     Chain("RIE → LightCone → O3 → pytket", "pytket", _rie_pytket),
     Chain("BQSKit compile → LightCone → O3", "bqskit", _bqskit),
     Chain("RIE → LightCone → BQSKit compile → O3", "bqskit", _rie_bqskit),
+    Chain(
+        "GUOQ → LightCone → O3",
+        "wisq",
+        lambda task, judge: _guoq(task, judge, lambda _, compiled: compiled),
+    ),
+    Chain("LightCone → GUOQ → LightCone → O3", "wisq", lambda task, judge: _guoq(task, judge, tools.light_cone)),
+    *(
+        Chain(
+            f"operator backpropagation, {growth} × settings → O3",
+            "qiskit_addon_obp",
+            partial(_backpropagated, growth=growth),
+        )
+        for growth in field.GROUPS
+    ),
     Chain("qprune, proven", "qprune", lambda task, judge: _qprune(task, judge, Proven)),
     Chain("qprune, verified", "qprune", lambda task, judge: _qprune(task, judge, Measured)),
     Chain("qprune, every input", "qprune", lambda task, judge: _qprune(task, judge, Everywhere)),

@@ -32,12 +32,15 @@ class Compiled:
         where: `where[q]` is the qubit of the circuit that holds, at the end, what the task calls qubit q.
         weights: New values of weights that are still free, by name; those not named have the task's.
         observables: What is measured in place of the task's observables; None for these.
+        any_state: With other observables: largest change of an output that these make on any state before the gates
+            that they stand for; None where it was not worked out.
     """
 
     circuit: QuantumCircuit
     where: tuple[int, ...]
     weights: Mapping[str, float] = field(default_factory=dict)
     observables: tuple[SparsePauliOp, ...] | None = None
+    any_state: float | None = None
 
     @classmethod
     def unmoved(cls, circuit: QuantumCircuit, weights: Mapping[str, float] | None = None) -> Compiled:

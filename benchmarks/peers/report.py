@@ -12,6 +12,11 @@ from benchmarks.records import Row
 
 AIM = 1.5  # times what the best chain of peers removes
 OURS = "qprune"
+MEASURING = (
+    "Operator backpropagation takes gates from the circuit into the observables, which then take more settings to\n"
+    "measure, and in all as many circuits. It stands in no other table. Settings are sets of words that ask for one\n"
+    "basis a qubit, times as many as before; shares are of the circuits in the second column."
+)
 EVERY_INPUT = "qprune, every input"  # run on circuits with inputs, and compared where that is the measure
 Table = tuple[tuple[str, ...], list[tuple[str, ...]]]
 
@@ -115,7 +120,9 @@ class Fair:
                 self.points.setdefault(point.line, {}).setdefault(row["config"]["circuit"], []).append(point)
         names = [line for chain in CHAINS for line in (chain.name, chain.name + RESYNTHESIS)]
         self.lines = [name for name in names if name in self.points]
-        self.peers = [name for name in self.lines if not name.startswith(OURS)]
+        measuring = {line for line, found in self.points.items() for ps in found.values() for p in ps if p.settings}
+        self.measuring = [name for name in self.lines if name in measuring]
+        self.peers = [name for name in self.lines if not name.startswith(OURS) and name not in measuring]
         self.ours = [name for name in self.lines if name.startswith(OURS) and not name.endswith(RESYNTHESIS)]
         self.chained = [name for name in self.lines if name.startswith(OURS) and name.endswith(RESYNTHESIS)]
 
@@ -161,7 +168,7 @@ def at_equal_deviation(rows: Sequence[Row]) -> Table:
     header = ("chain", "circuits", *(f"{budget:g}" for budget in BUDGETS), "weights kept at 0.01")
     whole = sum(fair.before.values())
     lines = []
-    for line in fair.lines:
+    for line in (name for name in fair.lines if name not in fair.measuring):
         cells = (f"{100 * fair.total([line], b) / max(whole, 1):.0f} %" for b in BUDGETS)
         lines.append((line, f"{len(fair.points[line])} of {len(fair.before)}", *cells, _weights_kept(fair, line)))
     lines.append(_line("best single chain of peers", lambda b: f"{fair.best_single(fair.peers, b)} of {whole}"))
@@ -170,6 +177,23 @@ def at_equal_deviation(rows: Sequence[Row]) -> Table:
     lines.append(_line("qprune / best single chain", lambda b: _ratio(fair, fair.ours, b)))
     lines.append(_line("qprune → O3 / best single chain", lambda b: _ratio(fair, fair.chained, b)))
     lines.append(_line("circuits where a peer wins", lambda b: str(len(fair.wins_of_peers(b)))))
+    return header, lines
+
+
+def at_the_price_of_measuring(rows: Sequence[Row]) -> Table:
+    """A line per chain that changes what is measured, beside qprune's modes on the circuits that it was run on."""
+    header = ("chain", "circuits", *(f"{budget:g}" for budget in BUDGETS), "measuring settings at 0.01")
+    ran = {r["config"]["circuit"] for r in rows if any(p.get("settings") for p in r.get("points") or [])}
+    fair = Fair([row for row in rows if row["config"]["circuit"] in ran])
+    lines = []
+    for line in [*fair.measuring, *fair.ours]:
+        there = fair.points[line]
+        whole = sum(fair.before[circuit] for circuit in there)
+        cells = (f"{100 * fair.total([line], b) / max(whole, 1):.0f} %" for b in BUDGETS)
+        found = [best(points, 1e-2) for points in there.values()]
+        times = [p.settings[1] / p.settings[0] for p in found if p and p.settings]
+        price = f"× {median(times):.2g} (median), × {max(times):.2g} (most)" if times else "as before"
+        lines.append((line, f"{len(there)} of {len(fair.before)}", *cells, price))
     return header, lines
 
 

@@ -16,7 +16,7 @@ from qiskit import qasm3
 from qiskit.circuit import Parameter
 
 import qprune
-from benchmarks.peers import tools
+from benchmarks.peers import field, tools
 from benchmarks.peers.measure import Compiled, cx_count, deviation, gate_count, outputs, unitary_distance
 from benchmarks.records import Row, ratio, timed
 from benchmarks.scaling import plain_pass
@@ -213,5 +213,6 @@ TOOLS: tuple[Tool, ...] = (
 
 
 def available(package: str) -> bool:
-    """Whether a peer can run here: imported, or for sQUlearn found where `QPRUNE_SQULEARN_PYTHON` points."""
-    return SQULEARN in os.environ if package == "squlearn" else tools.installed(package)
+    """Whether a peer can run here: imported, or found where the variable for its own environment points."""
+    variable = {"squlearn": SQULEARN, "wisq": field.WISQ}.get(package)
+    return tools.installed(package) if variable is None else variable in os.environ

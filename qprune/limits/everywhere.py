@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar
+
+import numpy as np
 
 from qprune.errors import OptionError
 from qprune.gates.costs import cost_of
 from qprune.gates.sites import Site
 from qprune.limits.base import Limit, Rewritten, checked_budget, checked_refit, checked_window, option, set_checked
 from qprune.limits.between_samples import comparison_of
-from qprune.limits.counterexamples import UpperEverywhere, led_by_counterexamples
-from qprune.limits.measuring import check_removal, compressed, judged, removed, start_of, watch_of
+from qprune.limits.counterexamples import MOST_WORST, UpperEverywhere, led_by_counterexamples, spread
+from qprune.limits.measuring import check_removal, compressed, judged, removed, screen_of, start_of, watch_of
 from qprune.limits.prepared import Comparison, Prepared, prepare
 from qprune.limits.progress import INTERRUPTED, OutOfTime, Watch
-from qprune.limits.removal import Reduced
+from qprune.limits.removal import Reduced, Screen
 from qprune.limits.settings import Settings
 from qprune.results.every_input import EveryInput
 from qprune.task.task import Task
@@ -85,16 +87,44 @@ class Everywhere(Limit):
                 "every input needs; give more time, or use Measured"
             ) from error
         measure = UpperEverywhere(comparison, self.budget, watch.check)
+        screen = screen_on_domain(prepared, measure)
         with watch:
-            smaller = removed(prepared, self.budget, measure, start, watch)
+            smaller = removed(prepared, self.budget, measure, start, watch, screen)
             if self.refit:
                 fit, cost = partial(_fitted, prepared, watch), partial(_cost, prepared)
                 led = led_by_counterexamples(comparison, smaller, fit, self.budget, cost)
-                removed(prepared, self.budget, measure, led.reduced, watch)
+                removed(prepared, self.budget, measure, led.reduced, watch, screen)
         return judged(prepared, replace(watch.best or start, cut=watch.cut))
 
     def claimed(self, prepared: Prepared, task: Task, sites: Sequence[Site]) -> EveryInput:
         return comparison_of(prepared).claim(task, sites, limit=self.budget)
+
+
+def screen_on_domain(prepared: Prepared, measure: UpperEverywhere) -> Screen | None:
+    """What an input of the domain shows to break the budget: one of the samples, of a spread, or a worst of before."""
+    original, region = prepared.task, measure.comparison.region
+    known = original.inputs[original.selected]
+    drawn = spread(region, np.random.default_rng(prepared.settings.seed))
+    rows = np.concatenate([known[region.contains(known)], drawn])
+    first = screen_of(prepared, rows)
+    if first is None:
+        return None
+
+    def of(reduced: Reduced) -> Callable[[Sequence[int]], float]:
+        on_spread, on_worst = first.of(reduced), dict[int, Callable[[Sequence[int]], float]]()
+
+        def deviation(gone: Sequence[int]) -> float:
+            found, seen = on_spread(gone), len(measure.worst)
+            if found > measure.budget or not seen:
+                return found
+            if seen not in on_worst:  # more are known by now
+                again = screen_of(prepared, measure.worst[-MOST_WORST:])
+                on_worst[seen] = again.of(reduced) if again is not None else on_spread
+            return max(found, on_worst[seen](gone))
+
+        return deviation
+
+    return Screen(of, decides=False)
 
 
 def _fitted(prepared: Prepared, watch: Watch[Reduced], task: Task, budget: float) -> Reduced:

@@ -150,16 +150,22 @@ def surroundings(prepared: Prepared, budget: float | None = None, watch: Watch[R
     return Surroundings(prepared.task, prepared.sites, prepared.costs, budget, holds_states, *clock)
 
 
-def screen_of(prepared: Prepared) -> Screen | None:
-    """Deviations by the compiled engine; None where states do not fit it, or outputs are too many for it."""
+def screen_of(prepared: Prepared, rows: FloatArray | None = None) -> Screen | None:
+    """Deviations by the compiled engine; None where states do not fit it, or outputs are too many for it.
+
+    Args:
+        prepared: The original.
+        rows: Inputs to compare at, shape (M, number of inputs); what they let pass is still to be measured. Default:
+            the selected samples, which decide.
+    """
     task, simulator = prepared.task, prepared.settings.simulated
     measured = len(task.measured_qubits) if task.observables is None else 0
     if not simulator.holds_states or task.num_qubits > ENGINE_QUBITS or measured > LARGEST_DISTRIBUTION:
         return None
-    target = Network(task, prepared.sites).values(task.weights)
+    target = Network(task, prepared.sites, rows=rows).values(task.weights)
 
     def screen(reduced: Reduced) -> Callable[[Sequence[int]], float]:
-        network = Network(reduced.task, reduced.sites, task.selected)
+        network = Network(reduced.task, reduced.sites, task.selected, rows=rows)
 
         def deviation(gone: Sequence[int]) -> float:
             change = np.abs(network.without(gone).values(reduced.task.weights) - target)
@@ -167,7 +173,7 @@ def screen_of(prepared: Prepared) -> Screen | None:
 
         return deviation
 
-    return screen
+    return Screen(screen, decides=rows is None)
 
 
 def measured(prepared: Prepared, budget: float, refit: bool, within: Watch[Reduced] | None = None) -> Reduced:

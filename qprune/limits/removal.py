@@ -22,8 +22,20 @@ from qprune.task.task import Task
 
 LEAST_COST = 1e-9  # share of the largest cost that a gate counts with at least
 Measure: TypeAlias = "Callable[[Reduced], float]"  # how far a smaller circuit is from the original
-# For a circuit: how far it is from the original without some of its gates. Not simplified, so cheaper than a `Measure`.
-Screen: TypeAlias = "Callable[[Reduced], Callable[[Sequence[int]], float]]"
+
+
+@dataclass(frozen=True)
+class Screen:
+    """Judges removals without simplifying, so more cheaply than a `Measure`.
+
+    Attributes:
+        of: For a circuit: how far it is from the original without some of its gates.
+        decides: Whether what it lets pass counts as kept while sets are compared, and is measured only when taken.
+            Else it spares what it shows to break the budget, and the rest is measured.
+    """
+
+    of: Callable[[Reduced], Callable[[Sequence[int]], float]]
+    decides: bool = True
 
 
 @dataclass(frozen=True)
@@ -75,7 +87,7 @@ def remove_verified(
         deviation: Measures a circuit against the original.
         strategy: Gives sets and an order, or leaves it to the distance per gain.
         watch: Told of every circuit that keeps the budget, and asked whether to go on.
-        screen: Compares; then only what it lets pass is measured.
+        screen: Compares first, so that only what it lets pass is measured.
 
     Raises:
         OutOfTime: The watch's time is up; it has the best circuit so far.
@@ -84,7 +96,7 @@ def remove_verified(
     current = start
     while True:
         watch.look(current)
-        trials = _Trials(current, budget, deviation, watch, None if screen is None else screen(current))
+        trials = _Trials(current, budget, deviation, watch, screen)
         found = candidates(current)
         proposal = strategy.propose(found, current.sites, current.task)
         tried: Iterable[list[int]]
@@ -113,17 +125,19 @@ class _Trials:
         budget: float,
         deviation: Measure,
         watch: Watch[Reduced],
-        screen: Callable[[Sequence[int]], float] | None,
+        screen: Screen | None,
     ) -> None:
         self.current, self.budget, self.deviation, self.watch = current, budget, deviation, watch
-        self.screen = screen
+        self.screen = None if screen is None else screen.of(current)
+        self.screen_decides = screen is not None and screen.decides
         self._known: dict[tuple[int, ...], Reduced] = {}
 
     def fits(self, gone: Sequence[int]) -> bool:
-        """Whether the budget is kept, by screen where there is one."""
+        """Whether the budget is kept, as far as has to be known."""
         self.watch.check()
-        found = self.measured(gone).deviation if self.screen is None else self.screen(gone)
-        return found <= self.budget
+        if self.screen is not None and self.screen(gone) > self.budget:
+            return False
+        return self.screen_decides or self.measured(gone).deviation <= self.budget
 
     def fit_first(self, ranked: Sequence[int], count: int) -> bool:
         return self.fits(ranked[:count])

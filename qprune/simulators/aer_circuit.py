@@ -29,8 +29,10 @@ VARIANCE_TERMS = 4096  # Pauli words of O² up to which Aer is asked for the var
 class CircuitPass:
     """Collects one Aer circuit with a Parameter for each angle that differs between samples."""
 
-    def __init__(self, task: Task, qubits: list[int], samples: NDArray[np.intp], threads: int) -> None:
-        self.task, self.samples, self.threads = task, samples, threads
+    def __init__(
+        self, task: Task, qubits: list[int], samples: NDArray[np.intp], threads: int, device: str = "CPU"
+    ) -> None:
+        self.task, self.samples, self.threads, self.device = task, samples, threads, device
         self.place = {q: j for j, q in enumerate(qubits)}
         self.circuit = QuantumCircuit(len(qubits))
         self.binds: dict[Parameter, list[float]] = {}
@@ -110,7 +112,11 @@ class CircuitPass:
         # Fusion gains nothing across saves. Truncation gives wrong means of observables on some of the qubits, and
         # drops qubits behind our back; what is outside the light cone is dropped before, and counted.
         simulator = AerSimulator(
-            method="statevector", fusion_enable=False, enable_truncation=False, max_parallel_threads=threads
+            method="statevector",
+            device=self.device,
+            fusion_enable=False,
+            enable_truncation=False,
+            max_parallel_threads=threads,
         )
         total = len(self.samples)
         chunk = max(1, min(256, 2**22 >> self.circuit.num_qubits)) if self.binds else 1

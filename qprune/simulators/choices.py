@@ -15,18 +15,27 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 from qiskit.primitives import BaseEstimatorV2
+from qiskit_aer import AerSimulator
 from qiskit_aer.jobs import aerjob
 
 from qprune._checks import checked_integer, checked_number, is_number, plain
 from qprune.errors import OptionError
 from qprune.gates.sites import Site, Word
 from qprune.simulators.aer_circuit import CircuitPass
-from qprune.simulators.collect import collected
+from qprune.simulators.collect import Pass, collected
 from qprune.simulators.estimator import measured_pass
-from qprune.simulators.matrix_product import ChainPass
+from qprune.simulators.matrix_product import LARGEST_BOND, LARGEST_ERROR, ChainPass
 from qprune.simulators.simulator import Simulator
 from qprune.simulators.statevector import EnsemblePass
-from qprune.simulators.values import AT_ONCE, Outputs, Prefix, check_memory, expectation_rounding, outputs_of
+from qprune.simulators.values import (
+    AT_ONCE,
+    Outputs,
+    Prefix,
+    check_chain_memory,
+    check_memory,
+    expectation_rounding,
+    outputs_of,
+)
 from qprune.task.task import Task
 
 MANY_THREADS = 4  # from here on Aer's own threads make up for what the ensemble in one state gains; it has only one
@@ -40,6 +49,11 @@ class Statevector(Simulator):
     Args:
         threads: Threads for Aer, ≥ 1; used from four on and for states beyond 2^15 amplitudes: smaller ones and fewer
             threads are faster with all samples in one state, which takes one thread.
+        device: "CPU", or "GPU" where Aer is built for one (`pip install qiskit-aer-gpu` in place of qiskit-aer, on
+            Linux with CUDA). What comes from there is rounded in another order.
+
+    Raises:
+        OptionError: Aer finds no such device.
 
     Example:
         >>> Statevector(threads=4)
@@ -47,9 +61,17 @@ class Statevector(Simulator):
     """
 
     threads: int = 1
+    device: str = "CPU"
     name: ClassVar[str] = "statevector"
 
     def __post_init__(self) -> None:
+        if self.device not in ("CPU", "GPU"):
+            raise OptionError(f"device must be 'CPU' or 'GPU', got {self.device!r}")
+        if self.device != "CPU" and self.device not in (there := AerSimulator().available_devices()):
+            raise OptionError(
+                f"device must be one that Aer finds here, {' or '.join(map(repr, there))}, got {self.device!r}; "
+                "for a GPU install qiskit-aer-gpu in place of qiskit-aer (Linux, CUDA), or leave device out"
+            )
         object.__setattr__(self, "threads", checked_integer(self.threads, "threads", 1))
 
     def run(
@@ -61,9 +83,13 @@ class Statevector(Simulator):
         progress: bool = False,
     ) -> Prefix:
         qubits = _qubits(task, sites)
-        many = self.threads >= MANY_THREADS and 2 ** len(qubits) > AT_ONCE
-        check_memory(len(qubits), self.threads if many and len(samples) > 1 else 2)
-        builder = CircuitPass(task, qubits, samples, self.threads) if many else EnsemblePass(task, qubits, samples)
+        many = self.device != "CPU" or (self.threads >= MANY_THREADS and 2 ** len(qubits) > AT_ONCE)
+        copies = self.threads if many and len(samples) > 1 else 2
+        if self.device == "CPU":
+            check_memory(len(qubits), copies)
+        builder: Pass = EnsemblePass(task, qubits, samples)
+        if many:
+            builder = CircuitPass(task, qubits, samples, self.threads, self.device)
         index, read = collected(builder, sites, wanted, progress)
         rounding = expectation_rounding(len(qubits), len(sites), 2 ** len(qubits) if many else AT_ONCE)
         return Prefix(read.values, index, outputs_of(task, read, rounding))
@@ -78,6 +104,13 @@ class MatrixProductState(Simulator):
 
     Best with gates on neighbouring qubits. What truncation may change enters every bound (T7).
 
+    Args:
+        tolerance: How far the state may get from the exact one, ‖ψ − ψ'‖ in [0, 0.05), by leaving out small Schmidt
+            coefficients. Every mean of a Pauli word is then known to twice that. More is faster: what a coefficient
+            less saves goes with the third power. A budget of 0.05 hardly notices 10⁻⁴.
+        bond: Schmidt coefficients kept at most, ≥ 1, even where the tolerance is exceeded then: the bounds say by how
+            much, and beyond 0.05 the circuit is refused. Time grows with its third power, memory with its square.
+
     Example:
         >>> import qprune
         >>> from qiskit import QuantumCircuit
@@ -88,9 +121,18 @@ class MatrixProductState(Simulator):
         3
     """
 
+    tolerance: float = 1e-8
+    bond: int = LARGEST_BOND
     name: ClassVar[str] = "matrix_product_state"
     holds_states: ClassVar[bool] = False
     approximates: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        tolerance = plain(self.tolerance)
+        requirement = f"tolerance must be a distance of states in [0, {LARGEST_ERROR})"
+        fits = is_number(tolerance) and 0 <= tolerance < LARGEST_ERROR
+        object.__setattr__(self, "tolerance", checked_number(tolerance, requirement, fits))
+        object.__setattr__(self, "bond", checked_integer(self.bond, "bond", 1))
 
     def run(
         self,
@@ -100,7 +142,9 @@ class MatrixProductState(Simulator):
         samples: NDArray[np.intp],
         progress: bool = False,
     ) -> Prefix:
-        chain = ChainPass(task, _qubits(task, sites), samples)
+        qubits = _qubits(task, sites)
+        check_chain_memory(len(qubits), self.bond)
+        chain = ChainPass(task, qubits, samples, self.tolerance, self.bond)
         index, read = collected(chain, sites, wanted, progress)
         return Prefix(read.values, index, outputs_of(task, read, chain.error, truncation=chain.truncation))
 

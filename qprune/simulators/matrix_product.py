@@ -45,6 +45,9 @@ class MatrixProductState:
 
     Args:
         length: Sites.
+        tolerance: How far the state may get from the exact one by cuts that could be avoided.
+        cuts: Decompositions to come that share the tolerance; what one leaves of its part goes to the later ones.
+        bond: Schmidt coefficients kept at most, whatever that costs; None for `LARGEST_BOND`.
 
     Attributes:
         truncation: Σ ‖ψ − ψ'‖ over all truncations.
@@ -52,12 +55,13 @@ class MatrixProductState:
         largest_bond: Most Schmidt coefficients at any place and time.
     """
 
-    def __init__(self, length: int) -> None:
+    def __init__(self, length: int, tolerance: float = 0.0, cuts: int = 0, bond: int | None = None) -> None:
         zero = np.zeros((1, 2, 1), dtype=complex)
         zero[0, 0, 0] = 1
         self.tensors = [zero] * length  # each (left bond, qubit, right bond)
         self.centre = 0  # left of it isometries from the left, right of it from the right
         self.truncation, self.steps, self.largest_bond = 0.0, 0, 1
+        self._tolerance, self._cuts, self._bond = tolerance, cuts, LARGEST_BOND if bond is None else bond
 
     @property
     def error(self) -> float:
@@ -142,15 +146,19 @@ class MatrixProductState:
         """How many singular values stay; what goes is accounted for."""
         self.steps += 1
         tails = np.cumsum(values[::-1] ** 2)[::-1] / np.sum(values**2)  # share of what goes if the first j stay
-        keep = min(max(1, int(np.count_nonzero(tails > DISCARDED))), LARGEST_BOND)
+        # A cut's part e of the tolerance is the distance √(2 − 2√(1 − w)), so that w may be e² − e⁴/4.
+        part = max(0.0, self._tolerance - self.truncation) / max(1, self._cuts)
+        self._cuts -= 1
+        keep = min(max(1, int(np.count_nonzero(tails > max(DISCARDED, part**2 * (1 - part**2 / 4))))), self._bond)
         if keep < len(values):
             share = float(tails[keep])
             self.truncation += np.sqrt(2 * share / (1 + np.sqrt(1 - share)))  # √(2 − 2√(1 − w))
         self.largest_bond = max(self.largest_bond, keep)
         if self.truncation > LARGEST_ERROR:
             raise TaskError(
-                f"the circuit entangles too much for matrix product states: {LARGEST_BOND} Schmidt coefficients leave "
-                f"a state error of {self.truncation:.2g}; simulator='statevector' knows no such limit on few qubits"
+                f"the circuit entangles too much for matrix product states: {self._bond} Schmidt coefficients leave "
+                f"a state error of {self.truncation:.2g}; MatrixProductState(bond={2 * self._bond}) keeps more, in "
+                "eight times the time, and simulator='statevector' knows no such limit on few qubits"
             )
         return keep
 
@@ -201,19 +209,27 @@ class ChainPass:
         task: The task.
         qubits: The qubits that matter, in the order of the chain.
         samples: Indices of the samples.
+        tolerance, bond: As of a state.
 
     Attributes:
         error: After `read`: limit of the error of a Pauli word's mean, over all samples (T7).
         truncation: Likewise the state error by truncation in it.
     """
 
-    def __init__(self, task: Task, qubits: Sequence[int], samples: NDArray[np.intp]) -> None:
+    def __init__(
+        self,
+        task: Task,
+        qubits: Sequence[int],
+        samples: NDArray[np.intp],
+        tolerance: float = 0.0,
+        bond: int | None = None,
+    ) -> None:
         if task.observables is None and len(task.measured_qubits) > OUTCOME_QUBITS:
             raise TaskError(
                 f"matrix product states give outcome probabilities of at most {OUTCOME_QUBITS} qubits, the task "
                 f"measures {len(task.measured_qubits)}; measure fewer, or give observables"
             )
-        self.task, self.samples = task, samples
+        self.task, self.samples, self.tolerance, self.bond = task, samples, tolerance, bond
         self.error = self.truncation = 0.0
         self.place = {q: j for j, q in enumerate(qubits)}
         self.blocks = Blocks(task, samples, BLOCK_QUBITS)
@@ -234,7 +250,8 @@ class ChainPass:
         return Readings(np.array(values).T, np.array(means).T, np.array(variances).T, distribution)
 
     def _sample(self, row: int) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray | None, MatrixProductState]:
-        state, values = MatrixProductState(len(self.place)), np.empty(self.blocks.num_rows)
+        state = MatrixProductState(len(self.place), self.tolerance, sum(map(self._cuts, self.blocks.steps)), self.bond)
+        values = np.empty(self.blocks.num_rows)
         for block in self.blocks.steps:
             self._run(state, block, row, values)
         task = self.task
@@ -244,6 +261,14 @@ class ChainPass:
         read = [self._mean_and_variance(state, observable) for observable in task.observables]
         means, variances = (np.array(column) for column in zip(*read, strict=True))
         return values, means, variances, None, state
+
+    def _cuts(self, block: Block) -> int:
+        """How many decompositions that may discard something a block takes: swaps there and back, and the gate."""
+        sites, acts = [self.place[q] for q in block.qubits], block.matrix is not None or block.diagonals is not None
+        if not acts and not block.after:
+            return 0
+        swaps = sum(site - sites[0] - k for k, site in enumerate(sites))
+        return 2 * swaps + (len(sites) - 1 if acts else 0)
 
     def _run(self, state: MatrixProductState, block: Block, row: int, values: FloatArray) -> None:
         sites = [self.place[q] for q in block.qubits]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -119,19 +120,43 @@ def outputs_of(task: Task, read: Readings, rounding: float, **source: Any) -> Ou
     return Outputs(read.means, centres, np.sqrt(np.maximum(variances, 0)), read.distribution, rounding, **source)
 
 
+def statevector_memory(num_qubits: int, copies: int = 2) -> int:
+    """Bytes of statevectors; a pass holds two at its peak, as a state is copied where a qubit joins it."""
+    return 16 * 2**num_qubits * copies
+
+
+def chain_memory(length: int, bond: int) -> int:
+    """Bytes of a matrix product state all of whose bonds are as large as they may be, while one is decomposed."""
+    bonds = [min(2 ** min(k, length - k), bond) for k in range(length + 1)]
+    tensors = [32 * left * right for left, right in pairwise(bonds)]
+    return sum(tensors) + 32 * max(tensors)
+
+
 def check_memory(num_qubits: int, copies: int) -> None:
     """Refuse statevectors that do not fit into memory, before anything is simulated."""
-    needed = 16 * 2**num_qubits * copies
+    _check_fits(
+        statevector_memory(num_qubits, copies),
+        f"a statevector of {num_qubits} qubits{f', {copies} at a time,' if copies > 1 else ''}",
+        "use fewer threads, a larger machine, observables whose light cone has fewer qubits, or, for circuits that "
+        "entangle little, simulator=MatrixProductState()",
+    )
+
+
+def check_chain_memory(length: int, bond: int) -> None:
+    """Likewise matrix product states."""
+    _check_fits(
+        chain_memory(length, bond),
+        f"a matrix product state of {length} qubits with up to {bond} Schmidt coefficients",
+        "give MatrixProductState a smaller bond",
+    )
+
+
+def _check_fits(needed: int, what: str, instead: str) -> None:
     if needed < SMALL:
         return
     available = psutil.virtual_memory().available
     if needed > 0.9 * available:
-        raise TaskError(
-            f"a statevector of {num_qubits} qubits{f', {copies} at a time,' if copies > 1 else ''} needs "
-            f"{_size(needed)} of memory and {_size(available)} are free; use fewer threads, a larger machine, "
-            f"observables whose light cone has fewer qubits, or, for circuits that entangle little, "
-            "simulator=MatrixProductState()"
-        )
+        raise TaskError(f"{what} needs {_size(needed)} of memory and {_size(available)} are free; {instead}")
 
 
 def _size(num_bytes: float) -> str:

@@ -27,6 +27,12 @@ from qprune import (
     verify,
 )
 from qprune.cli import main
+from qprune.limits.between_samples import comparison_of
+from qprune.limits.counterexamples import UpperEverywhere
+from qprune.limits.everywhere import screen_on_domain
+from qprune.limits.measuring import start_of
+from qprune.limits.prepared import Comparison, prepare
+from qprune.limits.settings import Settings
 
 BUDGET = 0.06
 
@@ -194,3 +200,16 @@ def test_the_command_line_prunes_and_certifies(tmp_path, capsys):
     assert main(["verify", str(tmp_path / "second")]) == 0
     assert main(["certify", str(tmp_path / "second"), "--gap", "2"]) == 2
     assert load(tmp_path / "second").certificate.every_input is not None
+
+
+def test_what_the_screen_refuses_breaks_the_budget_somewhere():
+    """And what broke it once is refused from then on without a proof."""
+    prepared = prepare(network(), Settings(), Comparison(window=0))
+    measure, start = UpperEverywhere(comparison_of(prepared), BUDGET), start_of(prepared)
+    refuses = screen_on_domain(prepared, measure).of(start)
+    refused = [refuses([k]) > BUDGET for k in range(len(start.sites))]
+    broken = [measure(start.without([k])) > BUDGET for k in range(len(start.sites))]
+    assert all(b for b, r in zip(broken, refused, strict=True) if r)
+    assert any(refused)
+    assert not all(broken)
+    assert [refuses([k]) > BUDGET for k in range(len(start.sites))] == broken

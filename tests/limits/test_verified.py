@@ -191,7 +191,7 @@ def test_refit_removes_an_entangling_gate_that_others_make_up_for():
 
 @pytest.mark.thinned(3)
 @pytest.mark.parametrize("budget", [0.05, 0.3])
-@pytest.mark.parametrize("name", reversed(NETWORKS))
+@pytest.mark.parametrize("name", [*reversed(NETWORKS)])
 def test_refit_admits_no_less(name, budget):
     """Compared by cost on the networks of this file."""
     plain, fitted = (prune(NETWORKS[name](), Measured(budget, refit=refit)) for refit in (False, True))

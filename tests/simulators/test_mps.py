@@ -193,7 +193,7 @@ def inside_cone(task, r, sample):
 def test_fifty_qubits_are_pruned_certified_and_verified():
     """Every mean and measured deviation is that of a statevector on the output's light cone."""
     task = brickwork(50)
-    result = prune(task, Proven(0.05), simulator=MPS)
+    result = prune(task, Proven(0.05), simulator=SIMULATORS[MPS](tolerance=0))
     certificate = result.certificate
     assert len(certificate.replaced) > 20
     assert certificate.largest_measured <= certificate.largest_bound <= 0.05
@@ -221,7 +221,7 @@ def test_a_hundred_qubits_with_entanglement_across_all_of_them():
     observables = [SparsePauliOp.from_sparse_list([("Z", [q], 1.0)], width) for q in (40, 99)]
     task = Task(circuit, observables, inputs=angles[None], input_params=list(x))
     sites = sites_of(task)
-    found = SIMULATORS[MPS]().run(task, sites, [()] * len(sites), task.selected).outputs
+    found = SIMULATORS[MPS](tolerance=0).run(task, sites, [()] * len(sites), task.selected).outputs
     np.testing.assert_allclose(found.means[:, 0], [np.cos(angles[:41]).prod(), np.cos(angles).prod()], atol=1e-13)
     result = prune(task, Proven(0.01), simulator=MPS)
     assert result.circuit.size() < circuit.size()
@@ -271,10 +271,10 @@ def test_truncation_goes_into_angles_and_bounds(monkeypatch):
     verify(task, coarse)
 
 
-def test_too_much_entanglement_is_refused(monkeypatch):
-    monkeypatch.setattr(mps, "LARGEST_BOND", 4)
+def test_too_much_entanglement_is_refused():
+    task = brickwork(12, depth=4, observables=["Z" * 12], scale=1.0, weights=1.5)
     with pytest.raises(TaskError, match="entangles too much for matrix product states"):
-        prune(brickwork(12, depth=4, observables=["Z" * 12], scale=1.0, weights=1.5), Proven(0.1), simulator=MPS)
+        prune(task, Proven(0.1), simulator=SIMULATORS[MPS](bond=4))
 
 
 def test_what_matrix_product_states_cannot_do_is_said():
