@@ -151,7 +151,12 @@ def against_unpruned(rows: Sequence[Row]) -> Table:
 def not_run(rows: Sequence[Row], bundles: Sequence[str], models: Sequence[str]) -> list[str]:
     """Networks and noise models of the default set on which the two sides of the aims have not both been run."""
     ready = {(case.bundle, case.model) for case in cases(rows) if case.of(BASELINE) and case.of(OURS)}
-    return [f"{bundle} on {model}" for bundle in bundles for model in models if (bundle, model) not in ready]
+    missing = {bundle: [model for model in models if (bundle, model) not in ready] for bundle in bundles}
+    return [
+        f"{bundle} on {'any' if len(left) == len(models) else ', '.join(left)}"
+        for bundle, left in missing.items()
+        if left
+    ]
 
 
 def verdicts(two_qubit_error: float, before: Point, after: Point) -> dict[str, bool | None]:

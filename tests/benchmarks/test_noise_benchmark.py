@@ -379,7 +379,9 @@ def test_ablation_is_seed_by_seed():
 def test_what_was_not_run_is_said():
     rows = [made_row(report.BASELINE, {}, 1000, 0.2), made_row(report.OURS, {"shots": 1000}, 900, 0.2)]
     assert report.not_run(rows, ("b",), ("m", "n")) == ["b on n"]
-    assert report.not_run(rows[:1], ("b",), ("m",)) == ["b on m"]
+    assert report.not_run(rows, ("b", "c"), ("m", "n", "o")) == ["b on n, o", "c on any"]
+    assert report.not_run(rows[:1], ("b",), ("m",)) == ["b on any"]
+    assert report.not_run(rows, ("b",), ("m",)) == []
 
 
 def test_predictions_are_compared_with_what_was_measured():
