@@ -7,6 +7,8 @@ STAMP := $(VENV)/.installed
 INSTALL := -m pip install --quiet --disable-pip-version-check --config-settings editable_mode=compat
 # Aer and NumPy would otherwise fight over the cores with pytest's own processes.
 export OMP_NUM_THREADS ?= 1
+# Set, every process that a test starts would compile all of qprune anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test lint types unit soak test-oldest test-plugin benchmark docs lock clean
 

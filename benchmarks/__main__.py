@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from argparse import ArgumentParser
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from benchmarks import (
     accuracy,
@@ -34,282 +36,218 @@ from benchmarks.records import RESULTS
 from benchmarks.strategies import run as strategies
 from benchmarks.tasks.catalogue import TASKS
 
+NETWORK, CIRCUIT = "one small network, seconds: to see that it works", "one small circuit"
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
-    options = _parser().parse_args(arguments)
-    if options.command == "scaling":
-        scaling.run(
-            out=options.out,
-            threads=options.threads,
-            repeat=options.repeat,
-            quick=options.quick,
-            full=options.full,
-            qubits=options.qubits,
-            samples=options.samples,
-        )
-        if options.qubits or options.samples:
-            print(f"rows added to {options.out}; now `python -m benchmarks tables` and `… plots`")
-            return 0
-        beside = options.out.with_name("wide.jsonl")
-        wide.run(out=beside, repeat=min(options.repeat, 3), quick=options.quick, step=print)
-        print(f"rows added to {options.out} and {beside}; now `python -m benchmarks tables` and `… plots`")
-        return 0
-    if options.command == "accuracy":
-        accuracy.run(
-            options.out,
-            quick=options.quick,
-            again=options.again,
-            networks=options.networks,
-            modes=options.modes,
-            budgets=options.budgets,
-        )
-        print(f"rows added to {options.out}; now `python -m benchmarks tables`")
-        return 0
-    if options.command == between.NAME:
-        between.run(options.out)
-        print(f"rows added to {options.out}; now `python -m benchmarks plots`")
-        return 0
-    if options.command == control.NAME:
-        control.run(options.out, again=options.again, networks=options.networks, most=options.most)
-        print(f"rows added to {options.out}; now `python -m benchmarks tables`")
-        return 0
-    if options.command == claims.NAME:
-        claims.run(options.out, again=options.again, only=options.networks)
-        print(f"rows added to {options.out}; now `python -m benchmarks tables`")
-        return 0
-    if options.command == "noise":
-        noise.run(
-            options.out,
-            quick=options.quick,
-            full=options.full,
-            again=options.again,
-            bundles=options.bundles,
-            models=options.models,
-            pruners=options.pruners,
-            samples=options.samples,
-            seeds=options.seeds,
-        )
-        print(f"rows added to {options.out}; now `python -m benchmarks tables` and `python -m benchmarks plots`")
-        return 0
-    if options.command == drift.NAME:
-        drift.run(options.out, days=options.days, bundles=options.bundles, models=options.models)
-        print(f"rows added to {options.out}; now `python -m benchmarks tables`")
-        return 0
-    if options.command == "refit":
-        refit.run(
-            options.out,
-            quick=options.quick,
-            again=options.again,
-            networks=options.networks,
-            seeds=options.seeds,
-            sides=options.sides,
-            against=options.against,
-            python=options.python,
-        )
-        print(f"rows added to {options.out}")
-        return 0
-    if options.command == "libraries":
-        libraries.run(options.out, quick=options.quick)
-        print(f"rows added to {options.out}; now `python -m benchmarks tables`")
-        return 0
-    if options.command == "strategies":
-        strategies.run(
-            options.out,
-            quick=options.quick,
-            names=options.circuits,
-            limits=options.limits,
-            chosen=options.strategies,
-            budgets=options.budgets,
-            seeds=options.seeds,
-            everywhere=not options.no_everywhere,
-        )
-        print(f"rows added to {options.out}; now `python -m benchmarks tables` and `python -m benchmarks plots`")
-        return 0
-    if options.command == "compression":
-        compression.run(
-            options.out,
-            quick=options.quick,
-            tasks=options.tasks,
-            ways=options.ways,
-            seeds=options.seeds,
-            patience=options.patience,
-        )
-        print(f"rows added to {options.out}; now `python -m benchmarks tables`")
-        return 0
-    if options.command == size.NAME:
-        size.run(
-            options.out, quick=options.quick, again=options.again, only=options.only, most_qubits=options.most_qubits
-        )
-        print(f"rows added to {options.out}; now `python -m benchmarks tables`")
-        return 0
-    if options.command == "exact":
-        exact.run(options.out, quick=options.quick)
-        print(f"rows added to {options.out}; now `python -m benchmarks tables`")
-        return 0
-    if options.command == "training":
-        training.run(options.out, quick=options.quick)
-        print(f"rows added to {options.out}; now `python -m benchmarks tables`")
-        return 0
-    if options.command == "peers":
-        peers.run(
-            options.out,
-            quick=options.quick,
-            limit=options.limit,
-            circuits=options.circuit,
-            only=options.tool,
-            missing=options.missing,
-        )
-        print(f"rows added to {options.out}; now `python -m benchmarks tables`")
-        return 0
-    if options.command == "readme":
-        readme.run()
-        print("written: README.md")
-        return 0
-    written = (tables if options.command == "tables" else plots).run(options.results)
-    if not written:
-        print(f"benchmarks: no rows in {options.results}; run a benchmark first", file=sys.stderr)
-        return 2
-    print("written:", *written)
-    return 0
+    options = vars(_parser().parse_args(arguments))
+    run = options.pop("run")
+    return int(run(**options))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for add in (_times, _networks, _noise, _refit, _strategies, _compression, _size, _exact, _peers, _written):
+        add(commands)
+    return parser
 
-    command = commands.add_parser("scaling", help="pruning time over one plain pass of the same ensemble")
+
+# -- what benchmarks have in common -----------------------------------------------------------------------------------
+
+
+def _benchmark(
+    commands: Any, run: Callable[..., None], name: str, words: str, *, quick: str = "", again: bool = False, then: str
+) -> ArgumentParser:
+    """A command that adds rows to the file called after it.
+
+    Args:
+        commands: Where it is added.
+        run: What measures; takes the options by their names.
+        name: Of the command and its file.
+        words: What it measures.
+        quick: What `--quick` measures; empty for no such option.
+        again: Whether it leaves out what the file holds, unless `--again` is given.
+        then: What makes something of the rows.
+    """
+
+    def measure(out: Path, **options: Any) -> int:
+        run(out=out, **options)
+        print(f"rows added to {out}{then and '; now ' + then}")
+        return 0
+
+    command: ArgumentParser = commands.add_parser(name, help=words)
+    command.add_argument("--out", type=Path, default=RESULTS / f"{name}.jsonl", help="file to which rows are added")
+    if quick:
+        command.add_argument("--quick", action="store_true", help=quick)
+    if again:
+        command.add_argument("--again", action="store_true", help="measure anew what the file holds already")
+    command.set_defaults(run=measure)
+    return command
+
+
+def _only(command: ArgumentParser, flag: str, words: str = "only these", **more: Any) -> None:
+    """Some of what there is, by name; all by default."""
+    command.add_argument(flag, nargs="+", default=(), help=words, **{"metavar": "NAME", **more})
+
+
+TABLED, PLOTTED = "`python -m benchmarks tables`", "`python -m benchmarks plots`"
+BOTH = f"{TABLED} and {PLOTTED}"
+
+
+# -- one function each, or for a few that are alike -------------------------------------------------------------------
+
+
+def _times(commands: Any) -> None:
+    words = "pruning time over one plain pass of the same ensemble"
+    command = _benchmark(commands, _scaling, "scaling", words, quick="one small size, seconds", then=BOTH)
     command.add_argument("--threads", type=_positive, default=1, help="threads for Aer (default 1)")
     command.add_argument(
         "--repeat", type=_positive, default=7, help="alternated repetitions (default 7), more of short ones"
     )
-    command.add_argument("--out", type=Path, default=RESULTS / "scaling.jsonl", help="file to which rows are added")
-    command.add_argument("--quick", action="store_true", help="one small size, seconds: to see that it works")
     command.add_argument("--full", action="store_true", help="also 24 qubits, and 100 samples on 16 qubits and more")
-    command.add_argument(
-        "--qubits", nargs="+", type=_positive, default=(), metavar="N", help="only these, however long"
-    )
-    command.add_argument("--samples", nargs="+", type=_positive, default=(), metavar="M", help="only these")
+    _only(command, "--qubits", "only these, however long", type=_positive, metavar="N")
+    _only(command, "--samples", type=_positive, metavar="M")
 
-    command = commands.add_parser(between.NAME, help="what a limit on samples says nothing of, on one network")
-    command.add_argument("--out", type=Path, default=RESULTS / "between.jsonl", help="file to which rows are added")
+    words = "a training step on the pruned tape over the original's"
+    _benchmark(commands, training.run, "training", words, quick="one small case", then=TABLED)
+    words = "what qprune does itself beside the library that is nearest to it"
+    _benchmark(commands, libraries.run, "libraries", words, quick="the smallest case of each", then=TABLED)
 
-    command = commands.add_parser("accuracy", help="what goes at which deviation, on every reference network")
-    command.add_argument("--out", type=Path, default=RESULTS / "accuracy.jsonl", help="file to which rows are added")
-    command.add_argument("--quick", action="store_true", help="one small network, seconds: to see that it works")
-    command.add_argument("--again", action="store_true", help="measure anew what the file holds already")
-    command.add_argument(
-        "--networks", nargs="+", default=(), choices=accuracy.names(), metavar="NAME", help="only these (default all)"
-    )
-    command.add_argument(
-        "--modes", nargs="+", default=(), choices=accuracy.MODES, metavar="NAME", help="only these (default all)"
-    )
+
+def _scaling(
+    *, out: Path, repeat: int, quick: bool, qubits: Sequence[int], samples: Sequence[int], **more: Any
+) -> None:
+    """Sizes that are asked for, or all of them and wide circuits in a file beside."""
+    scaling.run(out=out, repeat=repeat, quick=quick, qubits=qubits, samples=samples, **more)
+    if not (qubits or samples):
+        wide.run(out=out.with_name("wide.jsonl"), repeat=min(repeat, 3), quick=quick, step=print)
+
+
+def _networks(commands: Any) -> None:
+    words = "what a limit on samples says nothing of, on one network"
+    _benchmark(commands, between.run, between.NAME, words, then=PLOTTED)
+
+    words = "what goes at which deviation, on every reference network"
+    command = _benchmark(commands, accuracy.run, accuracy.NAME, words, quick=NETWORK, again=True, then=TABLED)
+    _only(command, "--networks", choices=accuracy.names())
+    _only(command, "--modes", choices=accuracy.MODES)
     command.add_argument("--budgets", nargs="+", type=float, default=accuracy.BUDGETS, help="default %(default)s")
 
-    command = commands.add_parser(control.NAME, help="what limits refit: an ansatz grown to reproduce each network")
-    command.add_argument("--out", type=Path, default=RESULTS / "control.jsonl", help="file to which rows are added")
-    command.add_argument("--again", action="store_true", help="measure anew what the file holds already")
-    command.add_argument(
-        "--networks", nargs="+", default=(), choices=control.NETWORKS, metavar="NAME", help="only these"
-    )
+    words = "what limits refit: an ansatz grown to reproduce each network"
+    command = _benchmark(commands, control.run, control.NAME, words, again=True, then=TABLED)
+    _only(command, "--networks", choices=control.NETWORKS)
     command.add_argument("--most", type=_positive, default=control.MOST_CX, help="CX up to which it grows")
 
-    command = commands.add_parser(claims.NAME, help="what a limit for every input takes, beside its aims")
-    command.add_argument("--out", type=Path, default=RESULTS / "claims.jsonl", help="file to which rows are added")
-    command.add_argument("--again", action="store_true", help="measure anew what the file holds already")
-    command.add_argument("--networks", nargs="+", default=(), choices=claims.CLAIMS, metavar="NAME", help="only these")
+    words = "what a limit for every input takes, beside its aims"
+    command = _benchmark(commands, claims.run, claims.NAME, words, again=True, then=TABLED)
+    _only(command, "--networks", dest="only", choices=claims.CLAIMS)
 
-    command = commands.add_parser("noise", help="pruned and unpruned circuits on noisy machines")
-    command.add_argument("--out", type=Path, default=RESULTS / "noise.jsonl", help="file to which rows are added")
-    command.add_argument("--quick", action="store_true", help="one small network, seconds: to see that it works")
+
+def _noise(commands: Any) -> None:
+    words = "pruned and unpruned circuits on noisy machines"
+    command = _benchmark(commands, noise.run, "noise", words, quick=NETWORK, again=True, then=BOTH)
     command.add_argument("--full", action="store_true", help="all networks, noise models and snapshots: days")
-    command.add_argument("--again", action="store_true", help="measure anew what the file holds already")
-    command.add_argument("--bundles", nargs="+", default=(), metavar="NAME", help="networks in circuits/")
-    command.add_argument("--models", nargs="+", default=(), metavar="NAME", help="noise models and device snapshots")
-    command.add_argument("--pruners", nargs="+", default=(), choices=noise.PRUNERS, metavar="NAME", help="see noise.md")
+    _only(command, "--bundles", "networks in circuits/")
+    _only(command, "--models", "noise models and device snapshots")
+    _only(command, "--pruners", "see noise.md", choices=noise.PRUNERS)
     command.add_argument("--samples", type=_positive, default=noise.SAMPLES, help="test inputs in each row")
     command.add_argument("--seeds", type=_positive, default=noise.MOST_SEEDS, help="at most so many of each pruner's")
-
-    command = commands.add_parser(drift.NAME, help="the same circuits when a device's calibration has moved on")
-    command.add_argument(
-        "--out", type=Path, default=RESULTS / f"{drift.NAME}.jsonl", help="file to which rows are added"
-    )
+    words = "the same circuits when a device's calibration has moved on"
+    command = _benchmark(commands, drift.run, drift.NAME, words, then=TABLED)
     command.add_argument("--days", type=_positive, default=drift.DAYS, help="seeds of the drift")
-    command.add_argument("--bundles", nargs="+", default=(), metavar="NAME", help="networks in circuits/")
-    command.add_argument("--models", nargs="+", default=(), metavar="NAME", help="device snapshots")
+    _only(command, "--bundles", "networks in circuits/")
+    _only(command, "--models", "device snapshots")
 
-    command = commands.add_parser("refit", help="Jacobians beside other tools', searches beside another checkout's")
-    command.add_argument("--out", type=Path, default=RESULTS / "refit.jsonl", help="file to which rows are added")
-    command.add_argument("--quick", action="store_true", help="one small network and seed")
-    command.add_argument("--again", action="store_true", help="measure anew what the file holds already")
-    command.add_argument("--networks", nargs="+", default=(), choices=refit.NETWORKS, metavar="NAME", help="only these")
-    command.add_argument("--seeds", nargs="+", type=int, default=(), metavar="N", help="only these (default 0 to 4)")
-    command.add_argument("--sides", nargs="+", default=(), choices=refit.SIDES, metavar="NAME", help="only these")
+
+def _refit(commands: Any) -> None:
+    words = "Jacobians beside other tools', searches beside another checkout's"
+    command = _benchmark(
+        commands, refit.run, refit.NAME, words, quick="one small network and seed", again=True, then=""
+    )
+    _only(command, "--networks", choices=refit.NETWORKS)
+    _only(command, "--seeds", "only these (default 0 to 4)", type=int, metavar="N")
+    _only(command, "--sides", choices=refit.SIDES)
     command.add_argument("--against", type=Path, metavar="CHECKOUT", help="also measure another checkout")
     command.add_argument("--python", default=sys.executable, help="the interpreter for it")
 
-    command = commands.add_parser("libraries", help="what qprune does itself beside the library that is nearest to it")
-    command.add_argument("--out", type=Path, default=RESULTS / "libraries.jsonl", help="file to which rows are added")
-    command.add_argument("--quick", action="store_true", help="the smallest case of each")
 
-    command = commands.add_parser("strategies", help="every strategy under every limit, on all circuits")
-    command.add_argument("--out", type=Path, default=RESULTS / "strategies.jsonl", help="file to which rows are added")
-    command.add_argument("--quick", action="store_true", help="one small circuit, minutes: to see that it works")
-    known = tuple(strategies.circuits())
-    command.add_argument("--circuits", nargs="+", default=(), choices=known, metavar="NAME", help="only these")
-    command.add_argument("--limits", nargs="+", default=(), choices=tuple(strategies.LIMITS), help="only these")
-    command.add_argument("--strategies", nargs="+", default=(), choices=tuple(strategies.STRATEGIES), help="only these")
+def _strategies(commands: Any) -> None:
+    words = "every strategy under every limit, on all circuits"
+    command = _benchmark(commands, strategies.run, "strategies", words, quick=f"{CIRCUIT}, minutes", then=BOTH)
+    _only(command, "--circuits", dest="names", choices=tuple(strategies.circuits()))
+    _only(command, "--limits", choices=tuple(strategies.LIMITS))
+    _only(command, "--strategies", dest="chosen", choices=tuple(strategies.STRATEGIES))
     command.add_argument("--budgets", nargs="+", type=float, default=strategies.BUDGETS, help="default %(default)s")
     command.add_argument("--seeds", type=_positive, default=strategies.SEEDS, help="of what draws (default 5)")
-    command.add_argument("--no-everywhere", action="store_true", help="prove nothing for every input of the results")
+    words = "prove nothing for every input of the results"
+    command.add_argument("--no-everywhere", dest="everywhere", action="store_false", help=words)
 
-    command = commands.add_parser("compression", help="tasks of the field: prune, train on, prune again; and controls")
-    command.add_argument("--out", type=Path, default=RESULTS / "compression.jsonl", help="file to which rows are added")
-    command.add_argument("--quick", action="store_true", help="one small task and seed, a minute: to see that it works")
-    command.add_argument("--tasks", nargs="+", default=(), choices=tuple(TASKS), metavar="NAME", help="only these")
-    command.add_argument("--ways", nargs="+", default=(), choices=tuple(compression.WAYS), metavar="NAME")
+
+def _compression(commands: Any) -> None:
+    words, quick = "tasks of the field: prune, train on, prune again; and controls", "one small task and seed, a minute"
+    command = _benchmark(commands, compression.run, "compression", words, quick=quick, then=TABLED)
+    _only(command, "--tasks", choices=tuple(TASKS))
+    _only(command, "--ways", choices=tuple(compression.WAYS))
     command.add_argument("--seeds", type=_positive, default=compression.SEEDS, help="how many (default %(default)s)")
-    command.add_argument(
-        "--patience", type=float, default=compression.PATIENCE, help="seconds of a search (default 60)"
-    )
+    words = "seconds of a search (default %(default)g)"
+    command.add_argument("--patience", type=float, default=compression.PATIENCE, help=words)
 
-    command = commands.add_parser(
-        size.NAME, help="wide statevectors, entangled chains, many samples and gates, a cluster"
-    )
-    command.add_argument("--out", type=Path, default=RESULTS / "size.jsonl", help="file to which rows are added")
-    command.add_argument("--quick", action="store_true", help="two small sizes, seconds: to see that it works")
-    command.add_argument("--again", action="store_true", help="measure anew what the file holds already")
+
+def _size(commands: Any) -> None:
+    words, quick = "wide statevectors, entangled chains, many samples and gates, a cluster", "two small sizes, seconds"
+    command = _benchmark(commands, size.run, size.NAME, words, quick=quick, again=True, then=TABLED)
     kinds = sorted({config.what for config in size.CONFIGS})
-    command.add_argument("--only", nargs="+", default=(), choices=kinds, metavar="KIND", help=f"of {', '.join(kinds)}")
+    _only(command, "--only", f"of {', '.join(kinds)}", choices=kinds, metavar="KIND")
     command.add_argument("--most-qubits", type=_positive, default=24, help="of statevectors (default 24; up to 28)")
 
-    command = commands.add_parser("exact", help="two-qubit gates that exact rewriting takes away, beside other tools")
-    command.add_argument("--out", type=Path, default=RESULTS / "exact.jsonl", help="file to which rows are added")
-    command.add_argument("--quick", action="store_true", help="one small circuit")
 
-    command = commands.add_parser("training", help="a training step on the pruned tape over the original's")
-    command.add_argument("--out", type=Path, default=RESULTS / "training.jsonl", help="file to which rows are added")
-    command.add_argument("--quick", action="store_true", help="one small case")
+def _exact(commands: Any) -> None:
+    words = "two-qubit gates that exact rewriting takes away, beside other tools"
+    _benchmark(commands, exact.run, exact.NAME, words, quick=CIRCUIT, then=TABLED)
 
-    command = commands.add_parser("peers", help="qprune beside the tools people use today; those installed")
-    command.add_argument("--out", type=Path, default=RESULTS / "peers.jsonl", help="file to which rows are added")
-    command.add_argument("--quick", action="store_true", help="one small circuit, without the slowest tools")
-    command.add_argument(
-        "--limit", type=_positive, default=60, help="processor seconds for a tool or a tuned chain (default 60)"
-    )
+
+def _peers(commands: Any) -> None:
+    words = "qprune beside the tools people use today; those installed"
+    quick = f"{CIRCUIT}, without the slowest tools"
+    command = _benchmark(commands, peers.run, "peers", words, quick=quick, then=TABLED)
+    words = "processor seconds for a tool or a tuned chain (default 60)"
+    command.add_argument("--limit", type=_positive, default=60, help=words)
     command.add_argument("--missing", action="store_true", help="leave out what the file already holds")
     named = [case.name for case in (*cases(), *cases(quick=True))]
-    command.add_argument("--circuit", nargs="+", default=(), choices=named, metavar="NAME", help="only these circuits")
-    command.add_argument(
-        "--tool", nargs="+", default=(), type=_tool, metavar="PART", help="only tools with this in their name"
-    )
+    _only(command, "--circuit", dest="circuits", choices=named)
+    _only(command, "--tool", "only tools with this in their name", dest="only", type=_tool, metavar="PART")
 
-    commands.add_parser("readme", help="run the demo and put its table and the result tables into README.md")
 
-    for name, what in (("tables", "Markdown tables"), ("plots", "PNG plots")):
+def _written(commands: Any) -> None:
+    """What makes something of the rows."""
+    command = commands.add_parser("readme", help="run the demo and put its table and the result tables into README.md")
+    command.set_defaults(run=_readme)
+    for name, what, run in (("tables", "Markdown tables", tables.run), ("plots", "PNG plots", plots.run)):
         command = commands.add_parser(name, help=f"result files to {what}")
         command.add_argument("--results", type=Path, default=RESULTS, help="folder with the rows, written to as well")
-    return parser
+        command.set_defaults(run=_folder(run))
+
+
+def _readme() -> int:
+    readme.run()
+    print("written: README.md")
+    return 0
+
+
+def _folder(run: Callable[[Path], list[Path]]) -> Callable[..., int]:
+    """Of a folder of rows."""
+
+    def make(results: Path) -> int:
+        written = run(results)
+        if not written:
+            print(f"benchmarks: no rows in {results}; run a benchmark first", file=sys.stderr)
+            return 2
+        print("written:", *written)
+        return 0
+
+    return make
 
 
 def _tool(part: str) -> str:

@@ -158,7 +158,7 @@ def check_place(path: Path, is_ours: Callable[[Path], bool], overwrite: bool) ->
             if not is_ours(path):
                 raise BundleError(f"{path} holds something else than qprune writes there; give a new folder")
             if not overwrite:
-                raise BundleError(f"{path} already holds a result; give a new folder, or --force / overwrite=True")
+                raise BundleError(f"{path} is there already; give a new folder, or overwrite=True to replace it")
     except OSError as error:
         raise _unwritable(path, error) from error
 

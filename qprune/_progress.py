@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tqdm.auto import tqdm
+if TYPE_CHECKING:
+    from tqdm.auto import tqdm
 
 SILENT = 3.0  # seconds before a line is shown
 
@@ -26,4 +27,6 @@ def bar(what: str, unit: str, shown: bool, *, of: Iterable[Any] | None = None, t
         of: What to go through; without it call `update`.
         total: How much there is, where `of` does not say.
     """
+    from tqdm.auto import tqdm
+
     return tqdm(of, total=total, desc=what, unit=unit, delay=SILENT, leave=False, disable=not shown)

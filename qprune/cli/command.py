@@ -6,12 +6,12 @@ import argparse
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict
 from multiprocessing import get_context
-from pathlib import Path
 from typing import Any
 
 import shtab
@@ -19,24 +19,22 @@ import shtab
 from qprune._files import check_place
 from qprune._text import aligned
 from qprune._version import __version__
-from qprune.cli.options import (
-    BUNDLE,
-    add_bundle,
-    add_common,
-    add_limits,
-    add_settings,
-    costs_from,
-    limit_from,
-    noise_from,
-    simulator_from,
-    task_from,
+from qprune.cli.arguments import (
+    add_certify,
+    add_frontier,
+    add_new,
+    add_nothing,
+    add_prune,
+    add_result,
+    add_show,
+    add_suggest,
 )
+from qprune.cli.options import costs_from, limit_from, noise_from, simulator_from, task_from
 from qprune.cli.setup import examined, new_bundle, shown
 from qprune.cli.words import frontier_record, in_flags, print_json, result_record, verification_record
-from qprune.errors import CertificateError, CertificateViolation, OptionError, QpruneError
-from qprune.geometry.supremum import GAP
+from qprune.errors import CertificateError, CertificateViolation, OptionError, QpruneError, QpruneWarning
 from qprune.limits.base import Limit
-from qprune.limits.certify_everywhere import MOST_RUNS_ASKED, everywhere
+from qprune.limits.certify_everywhere import everywhere
 from qprune.limits.frontier import frontier
 from qprune.limits.progress import INTERRUPTED
 from qprune.limits.pruning import prune
@@ -54,9 +52,11 @@ SUCCESS, VIOLATED, UNUSABLE, STOPPED = 0, 1, 2, 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
-    options = _parser().parse_args(arguments)
+    options = argparse.Namespace(json=False)
     try:
-        return int(options.run(options))
+        _parser().parse_args(arguments, options)
+        with _plain_warnings(options):
+            return int(options.run(options))
     except (CertificateViolation, CertificateError) as error:
         return _fail(error, VIOLATED, options)
     except QpruneError as error:
@@ -66,6 +66,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of a pipe has left
         sys.stderr.close()
         return SUCCESS
+
+
+@contextmanager
+def _plain_warnings(options: argparse.Namespace) -> Iterator[None]:
+    """Warnings of qprune in a line, without the place in the code that they come from."""
+    usual = warnings.formatwarning
+
+    def one_line(message: Any, category: type[Warning], *place: Any, **more: Any) -> str:
+        if issubclass(category, QpruneWarning):
+            return f"qprune: warning: {in_flags(str(message), options)}\n"
+        return usual(message, category, *place, **more)
+
+    warnings.formatwarning = one_line
+    try:
+        yield
+    finally:
+        warnings.formatwarning = usual
 
 
 def _fail(error: Exception, status: int, options: argparse.Namespace) -> int:
@@ -84,61 +101,13 @@ def _stopped(what: str) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="qprune", description="Certified one-shot pruning of quantum circuits.")
     parser.add_argument("--version", action="version", version=f"qprune {__version__}")
-    shtab.add_argument_to(parser, help="print what completes commands in a shell: bash, zsh or tcsh")
+    shtab.add_argument_to(parser, help="print what completes commands in that shell")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-
-    command = commands.add_parser("prune", help="prune a task bundle", description="Prune a task bundle.")
-    add_bundle(command)
-    command.add_argument("--out", type=Path, help="folder for the result; without it only the table is printed")
-    add_limits(command)
-    add_settings(command)
-    command.add_argument(
-        "--tradeoff",
-        type=_points,
-        help="points of the report's curve, one pruning each (default 12; 0 with --refit, --accuracy, --under-noise)",
-    )
-    command.set_defaults(run=_prune)
-
-    command = commands.add_parser("frontier", help="the Pareto front of sizes and measured deviations")
-    add_bundle(command)
-    command.add_argument("--out", type=Path, help="folder for one result per size, frontier.html and frontier.png")
-    command.add_argument("--budgets", type=float, nargs="+", help="largest measured deviations to allow")
-    command.add_argument("--no-refit", action="store_true", help="leave the surviving weights where they are")
-    add_common(command)
-    command.set_defaults(run=_frontier)
-
-    command = commands.add_parser("verify", help="recompute every claim of a result by full simulation")
-    command.add_argument("result", type=Path, help="folder that `qprune prune --out` wrote")
-    command.set_defaults(run=_verify)
-
-    command = commands.add_parser("certify", help="prove of a saved result what holds for every input")
-    command.add_argument("result", type=Path, help="folder that `qprune prune --out` wrote; it is written anew")
-    command.add_argument("--gap", type=float, default=GAP, help=f"of the proven limit, relative (default {GAP})")
-    command.add_argument("--time-limit", type=float, help="seconds for runs and search")
-    command.add_argument(
-        "--most-runs", type=int, default=MOST_RUNS_ASKED, help="refuse what takes more runs (default %(default)s)"
-    )
-    command.set_defaults(run=_certify)
-
-    command = commands.add_parser("show", help="print the table and the fate of every gate")
-    command.add_argument("result", type=Path, help="folder that `qprune prune --out` wrote")
-    command.add_argument("--all", action="store_true", help="list kept gates too")
-    command.set_defaults(run=_show)
-
-    command = commands.add_parser("suggest", help="name a budget, from how far outputs are from other predictions")
-    command.add_argument("bundle", type=Path, help=BUNDLE)
-    command.set_defaults(run=_suggest)
-
-    command = commands.add_parser("new", help="write a small task bundle to fill in")
-    command.add_argument("bundle", type=Path, help="folder to make")
-    command.add_argument("--force", action="store_true", help="replace an earlier bundle there")
-    command.set_defaults(run=_new)
-
-    command = commands.add_parser("doctor", help="versions, extras, threads, and a self-test")
-    command.set_defaults(run=_doctor)
-
-    for command in commands.choices.values():
+    for name, (words, add_arguments, run) in COMMANDS.items():
+        command = commands.add_parser(name, help=words, description=words[0].upper() + words[1:] + ".")
+        add_arguments(command)
         command.add_argument("--json", action="store_true", help="print JSON, for programs")
+        command.set_defaults(run=run)
     return parser
 
 
@@ -245,12 +214,6 @@ def _leave_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _points(text: str) -> int:
-    if not text.isdecimal() or int(text) == 1:
-        raise argparse.ArgumentTypeError(f"must be an integer ≥ 2, or 0 for no curve, got {text!r}")
-    return int(text)
-
-
 def _verify(options: argparse.Namespace) -> int:
     result = load(options.result)
     _say(options, verify(result.original, result), verification_record)
@@ -260,6 +223,10 @@ def _verify(options: argparse.Namespace) -> int:
 def _suggest(options: argparse.Namespace) -> int:
     told = suggest(task_from(options))
     words = f"budget {told.budget:.3g}: {told.why}\n  qprune prune {options.bundle} --measured {told.budget:.3g}"
+    if told.takes_inputs:
+        words += (
+            f"\n  qprune prune {options.bundle} --everywhere {told.budget:.3g}  # for inputs that are not listed, too"
+        )
     _say(options, words, lambda _: {"budget": told.budget, "why": told.why})
     return SUCCESS
 
@@ -312,6 +279,18 @@ def _show(options: argparse.Namespace) -> int:
     print("\n".join(aligned([header, *rows])))
     print(", ".join(f"{count} {action}" for action, count in plan_actions(result.plan).items()))
     return SUCCESS
+
+
+COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace], int]]] = {
+    "prune": ("prune a task bundle", add_prune, _prune),
+    "frontier": ("the Pareto front of sizes and measured deviations", add_frontier, _frontier),
+    "verify": ("recompute every claim of a result by full simulation", add_result, _verify),
+    "certify": ("prove of a saved result what holds for every input", add_certify, _certify),
+    "show": ("print the table and the fate of every gate", add_show, _show),
+    "suggest": ("name a budget, from how far outputs are from other predictions", add_suggest, _suggest),
+    "new": ("write a small task bundle to fill in", add_new, _new),
+    "doctor": ("versions, extras, threads, and a self-test", add_nothing, _doctor),
+}
 
 
 if __name__ == "__main__":

@@ -17,7 +17,11 @@ from qprune.verify.checks import VerificationReport
 ARGUMENT = re.compile(r"^(\w+)(?= (must|goes|needs|has|takes|names)\b)")
 CLASSES = {kind.__name__: flag(name) for name, kind in LIMITS.items()}
 CALL = re.compile(rf"\b({'|'.join(CLASSES)})\b(\(([^()]*)\))?")
-PHRASES = {"give the task labels=…, one class per sample": "give inputs.csv a column label"}
+PHRASES = {
+    "overwrite=True": "--force",
+    "give the task labels=…, one class per sample": "give inputs.csv a column label",
+    "give 2*labels - 1, else 1 - 2*labels": "write 2*label - 1 into inputs.csv, else 1 - 2*label",
+}
 KEYWORD = re.compile(r"\b(refit|resynthesis|prune_encoding)=True\b")
 
 
@@ -40,7 +44,8 @@ def in_flags(message: str, options: Namespace) -> str:
     def call(found: re.Match[str]) -> str:
         numbers = re.findall(r"(?<![\w=.])\d+(?:\.\d+)?", found[3] or "")
         refit = " --refit" if "refit=True" in (found[3] or "") else ""
-        return f"{CLASSES[found[1]]}{' ' if numbers else ''}{' '.join(numbers[:1])}{refit}"
+        shots = "".join(f" --shots {count}" for count in re.findall(r"shots=(\d+)", found[3] or ""))
+        return f"{CLASSES[found[1]]}{' ' if numbers else ''}{' '.join(numbers[:1])}{refit}{shots}"
 
     for python, here in PHRASES.items():
         message = message.replace(python, here)

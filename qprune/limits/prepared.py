@@ -25,6 +25,7 @@ from qprune.selection.prunable import is_prunable, words_for
 from qprune.selection.windows import Windows, window_ends, window_size
 from qprune.simulators.runner import Runner
 from qprune.simulators.values import Prefix
+from qprune.task.labels import check_convention
 from qprune.task.task import Task
 
 
@@ -121,6 +122,8 @@ def prepare(task: Task, settings: Settings, comparison: Comparison) -> Prepared:
     noise = calibration.of(sites)
     costs = calibration.costs(sites) if settings.costs is None else settings.costs
     prefix = _looked_at(runner, settings, task, sites, settings.shown)
+    if task.observables is not None:
+        check_convention(task.labels, task.selected, prefix.outputs.means, task.spectra[0])
     window = window_size(task, sites, comparison.window) if simulator.holds_states else 0
     return Prepared(
         task=task,

@@ -7,13 +7,15 @@ import time
 from collections.abc import Callable, Sequence
 from math import ceil
 from types import TracebackType
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from qprune._progress import SILENT, is_shown
 from qprune.gates.sites import Site
+
+if TYPE_CHECKING:
+    from tqdm.auto import tqdm
 
 LONG = 60.0  # seconds of work from which on an estimate is said before
 REFRESH = 1.0  # seconds between two looks of the line
@@ -72,6 +74,8 @@ class Watch(Generic[Circuit]):
 
     def __enter__(self) -> Watch[Circuit]:
         if self._shown:
+            from tqdm.auto import tqdm
+
             self._line = tqdm(desc=self.what, bar_format="{desc} {elapsed}{postfix}", delay=SILENT, leave=False)
         return self
 

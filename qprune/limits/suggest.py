@@ -36,6 +36,7 @@ class Suggestion:
         margins: By how much every output of each selected sample may move before its prediction can change, shape (M,);
             empty where nothing is predicted.
         knee: The point of the frontier after which gates get dearer; None without one.
+        takes_inputs: Whether there are inputs besides those listed.
 
     Example:
         >>> from qiskit import QuantumCircuit
@@ -51,6 +52,7 @@ class Suggestion:
     why: str
     margins: tuple[float, ...] = ()
     knee: PruneResult | None = None
+    takes_inputs: bool = True
 
     @property
     def limit(self) -> Measured:
@@ -59,9 +61,10 @@ class Suggestion:
 
     def __str__(self) -> str:
         lines = [f"budget {self.budget:.3g}: {self.why}", f"  prune(task, Measured({self.budget:.3g}))"]
-        lines.append(
-            f"  prune(task, Everywhere({self.budget:.3g})) where inputs that are not listed must keep to it too"
-        )
+        if self.takes_inputs:
+            lines.append(
+                f"  prune(task, Everywhere({self.budget:.3g})) where inputs that are not listed must keep to it too"
+            )
         if self.knee is not None:
             lines.append(
                 f"  the frontier bends at {self.knee.circuit.size()} gates, measured "
@@ -110,11 +113,11 @@ def suggest(task: Task, *, kept: float = KEPT, front: Frontier | None = None) ->
     budget = rounded_down(np.quantile(margins, 1 - kept, method="lower"), DIGITS) if len(margins) else 0.0
     if budget > EXPECTATION_ROUNDING * task.largest_change:  # less is a tie
         why = f"no prediction of {share} can change while every output moves by less"
-        return Suggestion(budget, why, tuple(margins.tolist()), bend)
+        return Suggestion(budget, why, tuple(margins.tolist()), bend, bool(task.input_params))
     budget = rounded_down(OF_RANGE * task.largest_change, DIGITS)
     why = f"{OF_RANGE:.0%} of the largest change there can be, {task.largest_change:.4g}; "
     why += "no output is a prediction" if not len(margins) else f"predictions of {1 - kept:.0%} of the samples are ties"
-    return Suggestion(budget, why, tuple(margins.tolist()), bend)
+    return Suggestion(budget, why, tuple(margins.tolist()), bend, bool(task.input_params))
 
 
 def margins_of(task: Task) -> FloatArray:

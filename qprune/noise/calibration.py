@@ -10,14 +10,13 @@ from functools import lru_cache
 from math import isfinite, sqrt
 from numbers import Real
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 from qiskit.providers import BackendV2
 from qiskit.transpiler import Target
-from qiskit_aer.noise import NoiseModel
 
 from qprune._arrays import FloatArray
 from qprune._checks import checked_integer
@@ -30,6 +29,9 @@ from qprune.noise.devices import Device, ModelDevice, TargetDevice
 from qprune.noise.layout import two_qubit_weights
 from qprune.noise.models import read_model, resolve
 from qprune.noise.native import GateNoises
+
+if TYPE_CHECKING:
+    from qiskit_aer.noise import NoiseModel
 
 LARGEST_DISTANCE = sqrt(2)  # of d_q
 
@@ -257,7 +259,7 @@ def calibrate(
     Example:
         >>> calibrate(0.9, beta=2)
         <NoiseCalibration λ = 0.9, β=2, γ=1>
-        >>> from qiskit_aer.noise import depolarizing_error
+        >>> from qiskit_aer.noise import NoiseModel, depolarizing_error
         >>> model = NoiseModel(basis_gates=["rz", "sx", "cx"])
         >>> model.add_all_qubit_quantum_error(depolarizing_error(0.01, 2), ["cx"])
         >>> calibrate(model).noiseless
@@ -293,6 +295,8 @@ def _snapshot(name: str) -> Device:
 
 
 def _device(noise: object) -> Device:
+    from qiskit_aer.noise import NoiseModel
+
     if isinstance(noise, str | Path):
         found = resolve(noise)
         if isinstance(found, BackendV2):

@@ -6,19 +6,20 @@ One form for an Aer `NoiseModel` and for a `Target` (of a backend or by itself).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qiskit.circuit import Gate
 from qiskit.circuit.library import get_standard_gate_name_mapping
 from qiskit.quantum_info import SuperOp
 from qiskit.transpiler import InstructionProperties, Target
-from qiskit_aer.noise import NoiseModel, QuantumError, thermal_relaxation_error
-from qiskit_aer.noise.device import basic_device_gate_errors
 
 from qprune.noise.channels import noise_of
 
 Qubits = tuple[int, ...]
+
+if TYPE_CHECKING:
+    from qiskit_aer.noise import NoiseModel, QuantumError
 
 _STANDARD = {name: gate.num_qubits for name, gate in get_standard_gate_name_mapping().items() if isinstance(gate, Gate)}
 
@@ -117,6 +118,8 @@ class ModelDevice(Device):
         return tuple(gate for gate in self.basis if gate not in noisy)
 
     def _error(self, gate: str, qubits: Qubits) -> QuantumError | None:
+        from qiskit_aer.noise import QuantumError
+
         entry = self._local.get((gate, qubits), self._default.get(gate))
         return None if entry is None else QuantumError.from_dict(entry)
 
@@ -161,6 +164,8 @@ class TargetDevice(Device):
         return properties is not None and bool(properties.error or properties.duration)
 
     def _error(self, gate: str, qubits: Qubits) -> QuantumError | None:
+        from qiskit_aer.noise.device import basic_device_gate_errors
+
         properties = self._places(gate).get(qubits)
         if properties is None or not self._is_noisy(properties):
             return None
@@ -204,5 +209,7 @@ class TargetDevice(Device):
         return 0.0 if properties is None else float(properties.duration or 0.0)
 
     def waiting(self, qubit: int, time: float) -> SuperOp | None:
+        from qiskit_aer.noise import thermal_relaxation_error
+
         t1, t2 = self._times(qubit)
         return None if t1 == t2 == np.inf else SuperOp(thermal_relaxation_error(t1, t2, time))

@@ -7,26 +7,21 @@ from collections.abc import Mapping
 from math import inf
 from numbers import Real
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qiskit.circuit import Gate
 from qiskit.circuit.library import RXGate, RZXGate, get_standard_gate_name_mapping
 from qiskit.providers import BackendV2
 from qiskit.quantum_info import Operator
-from qiskit_aer.noise import (
-    NoiseModel,
-    QuantumError,
-    ReadoutError,
-    coherent_unitary_error,
-    depolarizing_error,
-    thermal_relaxation_error,
-)
 
 from qprune._files import read_json
 from qprune._optional import require
 from qprune._resources import did_you_mean, shipped_folder
 from qprune.errors import BundleError, OptionError
+
+if TYPE_CHECKING:
+    from qiskit_aer.noise import NoiseModel, QuantumError
 
 FORMAT, SNAPSHOTS = "qprune-noise/1", "qprune-snapshots/1"
 SNAPSHOT_MODULE = "qiskit_ibm_runtime.fake_provider"
@@ -60,6 +55,8 @@ def noise_model(name: str | Path) -> NoiseModel:
         MissingExtraError: It is a snapshot, and qiskit-ibm-runtime, which holds it, is not installed.
         BundleError: The file cannot be read, or a number in it is out of range or has no source; says which.
     """
+    from qiskit_aer.noise import NoiseModel
+
     found = resolve(name)
     return NoiseModel.from_backend(found) if isinstance(found, BackendV2) else read_model(found)
 
@@ -114,6 +111,8 @@ def read_model(path: Path) -> NoiseModel:
     Raises:
         BundleError: A number is out of range, has the wrong unit or no source; says which and why.
     """
+    from qiskit_aer.noise import NoiseModel, QuantumError, ReadoutError
+
     data = _object(path, FORMAT)
     gates, basis = get_standard_gate_name_mapping(), _entry(path, data, "basis", list)
     for gate in basis:
@@ -191,6 +190,8 @@ def _quantities(where: str, error: Any, numbers: Mapping[str, Any]) -> dict[str,
 
 
 def _error(where: str, kind: str, values: Mapping[str, float], gate: str, num_qubits: int) -> QuantumError:
+    from qiskit_aer.noise import coherent_unitary_error, depolarizing_error, thermal_relaxation_error
+
     if kind == "depolarizing":
         return depolarizing_error(values["probability"], num_qubits)
     if kind == "relaxation":

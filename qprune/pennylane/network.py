@@ -272,7 +272,7 @@ def check_real(name: str, weights: Any) -> None:
     """Raise TaskError if weights are complex: whatever takes them as real would drop the imaginary parts."""
     if np.iscomplexobj(number(weights)):
         raise TaskError(
-            f"weights {name} must be real numbers, got {number(weights).dtype}: only real weights are trained and "
+            f"argument {name} must be real numbers, got {number(weights).dtype}: only real weights are trained and "
             "certified; give real and imaginary parts as two arrays"
         )
 

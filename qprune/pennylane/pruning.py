@@ -161,8 +161,9 @@ def _pruned(
     signature = Signature.of(operations, tape.measurements)
     order = wire_order(tape, network.qnode.device.wires)
     observables, measured, readings = readings_of(tape.measurements, order)
-    if samples["labels"] is not None and any(reading.kind != "expval" for reading in readings):
-        raise TaskError("labels need a QNode that returns only expval; leave them out, or measure the var apart")
+    others = [reading.name for reading in readings if reading.kind != "expval"]
+    if samples["labels"] is not None and others:
+        raise TaskError(f"labels need a QNode that returns only expval, this one returns {others[0]}; leave them out")
     scalar = np.array([op.name not in WHOLE for op in operations for _ in range(slot_count(op))], dtype=bool)
     if absorb:
         check_absorbable(readings)

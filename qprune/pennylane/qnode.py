@@ -181,8 +181,9 @@ class PrunedQNode(qml.QNode):
         new.__dict__.pop("bounds", None)
         arrays = {next(iter(self.network.weights)): weights} if self.single else dict(weights)
         for name, old in self.network.weights.items():
-            if np.shape(number(arrays.get(name, ()))) != np.shape(number(old)):
-                raise TaskError(f"weights {name} must have shape {np.shape(number(old))}, as when they were pruned")
+            here, then = np.shape(number(arrays.get(name, ()))), np.shape(number(old))
+            if here != then:
+                raise TaskError(f"argument {name} must have shape {then}, as when it was pruned, got {here}")
             check_real(name, arrays[name])
         new.network = replace(self.network, weights={name: arrays[name] for name in self.network.weights})
         return new

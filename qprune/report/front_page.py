@@ -67,6 +67,7 @@ def _point(result: PruneResult, link: str) -> dict[str, Any]:
     return {
         "gates": result.circuit.size(),
         "verdict": verdict(result),
+        "warnings": result.warnings,
         "tiles": tiles_of(result),
         "link": link,
         "before": Drawing(circuit_svg(gates_before(result, {}), wires, words_before(result))),

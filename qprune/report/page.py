@@ -75,12 +75,15 @@ def page(
         "page.html.j2",
         title=title_of(result, "pruned") if title is None else title,
         verdict=verdict(result),
+        warnings=result.warnings,
         versions=certificate.versions,
         request=_request(result),
         tiles=tiles_of(result),
         **_every_input(result, called),
         summary=table_rows(result),
-        claims=[(line.startswith(" "), " ".join(line.split())) for line in claims(result)],
+        claims=[
+            (line.startswith(" "), " ".join(line.split())) for line in claims(result) if line.split(":")[0] != "WARNING"
+        ],
         fates=_fates(result),
         legend=Drawing(legend_of(result)),
         before=Drawing(before),

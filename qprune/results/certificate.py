@@ -234,6 +234,10 @@ class Certificate:
         """Largest measured over largest proven deviation, in [0, 1]; None where nothing was replaced."""
         return self.largest_measured / self.largest_bound if self.largest_bound > 0 else None
 
+    def __repr__(self) -> str:
+        numbers = f"bound {self.largest_bound:.4g}, measured {self.largest_measured:.4g}"
+        return f"Certificate({len(self.replaced)} gates replaced, {len(self.samples)} samples, {numbers})"
+
     def _repr_html_(self) -> str:
         """How notebooks show it: what is claimed, and of which circuit."""
         limit = dict(self.options["limit"])

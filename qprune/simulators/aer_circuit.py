@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
-from functools import lru_cache
-from typing import Any
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +13,6 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import ControlledGate, Gate, Instruction, Parameter
 from qiskit.circuit.library import UnitaryGate
 from qiskit.quantum_info import SparsePauliOp
-from qiskit_aer import AerSimulator
-from qiskit_aer.library import SaveExpectationValue
 
 from qprune._progress import bar
 from qprune.gates.matrices import unitary_of
@@ -22,6 +20,9 @@ from qprune.gates.sites import Site, Word, pauli_label
 from qprune.simulators.values import Readings
 from qprune.task.observables import restricted, without_identity
 from qprune.task.task import Task
+
+if TYPE_CHECKING:
+    from qiskit_aer.library import SaveExpectationValue
 
 VARIANCE_TERMS = 4096  # Pauli words of O² up to which Aer is asked for the variance of O
 
@@ -32,6 +33,8 @@ class CircuitPass:
     def __init__(
         self, task: Task, qubits: list[int], samples: NDArray[np.intp], threads: int, device: str = "CPU"
     ) -> None:
+        import qiskit_aer  # noqa: F401  # gives circuits save_probabilities and its like
+
         self.task, self.samples, self.threads, self.device = task, samples, threads, device
         self.place = {q: j for j, q in enumerate(qubits)}
         self.circuit = QuantumCircuit(len(qubits))
@@ -109,6 +112,8 @@ class CircuitPass:
         return Readings(values, means, variances, None)
 
     def run(self, threads: int, progress: bool) -> list[dict[str, Any]]:
+        from qiskit_aer import AerSimulator
+
         # Fusion gains nothing across saves. Truncation gives wrong means of observables on some of the qubits, and
         # drops qubits behind our back; what is outside the light cone is dropped before, and counted.
         simulator = AerSimulator(
@@ -141,6 +146,8 @@ class CircuitPass:
 @lru_cache
 def _save_instruction(label: str) -> SaveExpectationValue:
     """To be copied and labelled: making one anew costs as much as simulating a gate on a dozen qubits."""
+    from qiskit_aer.library import SaveExpectationValue
+
     return SaveExpectationValue(SparsePauliOp(label), "")
 
 
@@ -154,10 +161,14 @@ def _is_native(operation: Instruction) -> bool:
     own = operation.base_class in (Instruction, Gate, ControlledGate) or not operation.base_class.__module__.startswith(
         "qiskit."
     )
-    return not own and operation.name in _AER_GATES
+    return not own and operation.name in _aer_gates()
 
 
-_AER_GATES = frozenset(AerSimulator(method="statevector").operation_names)
+@cache
+def _aer_gates() -> frozenset[str]:
+    from qiskit_aer import AerSimulator
+
+    return frozenset(AerSimulator(method="statevector").operation_names)
 
 
 # Of the others with angles (crx, cp, cu3, …) Aer up to 0.18 ignores bound parameters without a word.

@@ -7,6 +7,7 @@ a single run; nothing of size 2^n × 2^n is made and no suffix is ever simulated
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,8 +16,6 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 from qiskit.primitives import BaseEstimatorV2
-from qiskit_aer import AerSimulator
-from qiskit_aer.jobs import aerjob
 
 from qprune._checks import checked_integer, checked_number, is_number, plain
 from qprune.errors import OptionError
@@ -67,11 +66,15 @@ class Statevector(Simulator):
     def __post_init__(self) -> None:
         if self.device not in ("CPU", "GPU"):
             raise OptionError(f"device must be 'CPU' or 'GPU', got {self.device!r}")
-        if self.device != "CPU" and self.device not in (there := AerSimulator().available_devices()):
-            raise OptionError(
-                f"device must be one that Aer finds here, {' or '.join(map(repr, there))}, got {self.device!r}; "
-                "for a GPU install qiskit-aer-gpu in place of qiskit-aer (Linux, CUDA), or leave device out"
-            )
+        if self.device != "CPU":
+            from qiskit_aer import AerSimulator
+
+            there = AerSimulator().available_devices()
+            if self.device not in there:
+                raise OptionError(
+                    f"device must be one that Aer finds here, {' or '.join(map(repr, there))}, got {self.device!r}; "
+                    "for a GPU install qiskit-aer-gpu in place of qiskit-aer (Linux, CUDA), or leave device out"
+                )
         object.__setattr__(self, "threads", checked_integer(self.threads, "threads", 1))
 
     def run(
@@ -236,7 +239,8 @@ def _qubits(task: Task, sites: Sequence[Site]) -> list[int]:
 
 def _forked() -> None:
     """Aer gives every job to one worker thread, which a forked process does not inherit: without a new one it waits."""
-    aerjob.DEFAULT_EXECUTOR = ThreadPoolExecutor(max_workers=1)
+    if (jobs := sys.modules.get("qiskit_aer.jobs.aerjob")) is not None:
+        jobs.DEFAULT_EXECUTOR = ThreadPoolExecutor(max_workers=1)  # type: ignore[attr-defined]
 
 
 if hasattr(os, "register_at_fork"):

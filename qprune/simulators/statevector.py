@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from qiskit.quantum_info import SparsePauliOp
-from qiskit_aer.quantum_info.states.aer_state import AerState
 
 from qprune._arrays import ComplexArray, FloatArray
 from qprune._progress import bar
@@ -23,6 +23,9 @@ from qprune.simulators.blocks import LARGEST, Block, Blocks
 from qprune.simulators.values import AT_ONCE, Readings
 from qprune.task.observables import restricted, without_identity
 from qprune.task.task import Task
+
+if TYPE_CHECKING:
+    from qiskit_aer.quantum_info.states.aer_state import AerState
 
 
 class EnsemblePass:
@@ -190,6 +193,8 @@ class _Part:
     @property
     def _aer(self) -> AerState:
         if self._native is None:
+            from qiskit_aer.quantum_info.states.aer_state import AerState
+
             native = AerState(method="statevector", fusion_enable=False)
             if native.initialize(self.states.reshape(-1), copy=False):
                 raise RuntimeError("Aer made a copy of the state instead of working on it; this release does not suit")

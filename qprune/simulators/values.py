@@ -7,7 +7,6 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
-import psutil
 
 from qprune._arrays import FloatArray
 from qprune._rounding import EPSILON, EXPECTATION_ROUNDING
@@ -154,6 +153,8 @@ def check_chain_memory(length: int, bond: int) -> None:
 def _check_fits(needed: int, what: str, instead: str) -> None:
     if needed < SMALL:
         return
+    import psutil
+
     available = psutil.virtual_memory().available
     if needed > 0.9 * available:
         raise TaskError(f"{what} needs {_size(needed)} of memory and {_size(available)} are free; {instead}")

@@ -185,20 +185,17 @@ def checked_probabilities(given: Any, samples: int) -> FloatArray:
     return array.copy() if abs(array.sum() - 1) < 1e-12 else array / array.sum()
 
 
-CLASSES_01 = "; for classes 0 and 1 give 2*labels - 1, or 1 - 2*labels where ⟨O⟩ > 0 means class 0"
-
-
 def checked_labels(given: Any, samples: int, observables: tuple[SparsePauliOp, ...] | None) -> NDArray[np.int64]:
     array = _finite(given, "labels", f"an array ({samples},)")
     if array.shape != (samples,):
         raise TaskError(f"labels must have shape ({samples},), one per sample, got {array.shape}")
     if observables is None:
-        raise TaskError("labels need observables to predict from; probabilities have no such rule")
-    classes = len(observables)
-    if not (np.all(np.isin(array, (-1, 1))) or (classes > 1 and np.all(np.isin(array, np.arange(classes))))):
+        raise TaskError("labels need observables to predict from, and probabilities are measured; leave the labels out")
+    classes = max(2, len(observables))
+    if not (np.all(np.isin(array, (-1, 1))) or np.all(np.isin(array, np.arange(classes)))):
         raise TaskError(
-            f"labels must be -1 or 1 (sign of the first observable){f' or 0 … {classes - 1}' if classes > 1 else ''}, "
-            f"got {sorted(set(array.tolist()))[:6]}{CLASSES_01 if np.all(np.isin(array, (0, 1))) else ''}"
+            f"labels must be -1 or 1 (sign of the first observable), or 0 … {classes - 1}, "
+            f"got {sorted(set(array.tolist()))[:6]}"
         )
     return array.astype(np.int64)
 

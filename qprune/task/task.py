@@ -29,6 +29,7 @@ from qprune.task.arguments import (
 from qprune.task.bundle import is_bundle, read_task, write_task
 from qprune.task.domain import Domain, checked_domain
 from qprune.task.expressions import operation_with_numbers, values_of, with_numbers
+from qprune.task.labels import predicted
 from qprune.task.observables import Spectrum, measured_as, name_of
 from qprune.task.portable import reduced
 from qprune.task.summary import summary
@@ -63,7 +64,8 @@ class Task:
             training did not see them either.
         seed: Seed ≥ 0 of the hold-out that is drawn.
         labels: Optional class of every sample, shape (M,), used only to report accuracy: ±1 (prediction: sign of the
-            first observable), or 0 … R−1 with R > 1 observables (prediction: the largest).
+            first observable), or 0 … R−1 with R > 1 observables (prediction: the largest). With one observable 0 is
+            ⟨O⟩ > 0 and 1 is ⟨O⟩ < 0; pruning refuses that where the original is right more often the other way round.
         domain: The inputs that claims for every input speak of (THEORY T9): "data", the smallest box that holds the
             inputs, or `Domain.box(low, high)`, `Domain.ellipsoid(quantile)`, `Domain.around(radius)`.
         holds: What the circuit does not show of where its angles come from: by a parameter's name the names of the
@@ -304,9 +306,7 @@ class Task:
         if self.labels is None:
             return None
         labels = self.labels if samples is None else self.labels[samples]
-        by_sign = len(means) == 1 or bool(np.any(self.labels < 0))
-        predicted = np.where(means[0] > 0, 1, -1) if by_sign else means.argmax(axis=0)
-        return float(np.mean(predicted == labels))
+        return float(np.mean(predicted(self.labels, means) == labels))
 
     # -- binding ---------------------------------------------------------------------------------------
 

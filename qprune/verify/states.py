@@ -12,7 +12,6 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
-import psutil
 from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 from qiskit.quantum_info import Pauli, Statevector
@@ -74,6 +73,8 @@ def simulate(
     Raises:
         TaskError: The statevectors do not fit into memory.
     """
+    import psutil
+
     used = used_qubits(task, simplified, pruned)
     outputs, at = _Outputs(task, used), {site: j for j, site in enumerate(by)}
     everything = (True,) * len(by)

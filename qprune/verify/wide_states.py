@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from qiskit import QuantumCircuit
-from qiskit_aer import AerSimulator
 
 from qprune._arrays import FloatArray
 from qprune._progress import bar
@@ -33,6 +32,8 @@ def simulate_wide(
     progress: bool,
 ) -> Found:
     """As `simulation.simulate`."""
+    import qiskit_aer  # noqa: F401  # gives circuits save_density_matrix and its like
+
     used = used_qubits(task, simplified, pruned)
     outputs, at = _Outputs(task, used), {site: j for j, site in enumerate(by)}
     everything = (True,) * len(by)
@@ -89,6 +90,8 @@ def _append(circuit: QuantumCircuit, pieces: Pieces) -> None:
 
 
 def _run(circuit: QuantumCircuit) -> dict[str, Any]:
+    from qiskit_aer import AerSimulator
+
     # With `enable_truncation`, its default, Aer up to 0.18 gives wrong means here, by as much as 1; `mps_lapack` has
     # crashed the process on entangled chains. And it refuses what would need more memory than there is if bonds
     # were as large as can be; these are not, or the certificate's own chain could not have had them.

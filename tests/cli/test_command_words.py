@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import warnings
 from argparse import Namespace
 
 import pytest
@@ -59,7 +60,9 @@ def test_errors_name_flags(bundle, arguments, words, capsys):
 def test_reference_networks_go_by_their_names(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["suggest", "planted-5q"]) == SUCCESS
-    assert "budget" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "budget" in said
+    assert said.splitlines()[-1].strip().startswith("qprune prune planted-5q --everywhere")
     assert main(["suggest", "planted5q"]) == UNUSABLE
     assert "no task bundle at planted5q" in (said := last_error(capsys))
     assert "did you mean planted-5q?" in said
@@ -87,9 +90,28 @@ def test_ways_out_are_flags_too(limit, way_out, capsys):
     assert "labels=" not in said
 
 
+def test_a_warning_is_a_line_without_a_place_in_the_code(bundle, monkeypatch, capsys):
+    def suggest(task):
+        warnings.warn("look here", qprune.QpruneWarning)
+        warnings.warn("of another library", UserWarning)
+        return qprune.Suggestion(0.1, "because")
+
+    monkeypatch.setattr("qprune.cli.command.suggest", suggest)
+    before = warnings.formatwarning
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.showwarning = lambda *told: sys.stderr.write(warnings.formatwarning(*told[:4]))  # pytest records them
+        assert main(["suggest", bundle]) == SUCCESS
+    said = capsys.readouterr().err
+    assert "qprune: warning: look here\n" in said
+    assert "UserWarning: of another library" in said
+    assert warnings.formatwarning is before
+
+
 def test_python_becomes_flags():
     told = in_flags("limit must be one: Measured(0.05, refit=True), or Everywhere(0.05), resynthesis=True", Namespace())
     assert told == "limit must be one: --measured 0.05 --refit, or --everywhere 0.05, --resynthesis"
+    assert in_flags("use UnderNoise(…, shots=1000)", Namespace()) == "use --under-noise --shots 1000"
     assert in_flags("budget must be ≥ 0", Namespace(limit_proven=1.0)) == "--proven must be ≥ 0"
 
 
@@ -157,7 +179,9 @@ def test_json_says_what_the_result_says(bundle, tmp_path, capsys):
 def test_a_new_bundle_is_kept_unless_forced(bundle, capsys):
     capsys.readouterr()
     assert main(["new", bundle]) == UNUSABLE
-    assert "--force" in last_error(capsys)
+    said = last_error(capsys)
+    assert "--force to replace it" in said
+    assert "overwrite" not in said
     assert main(["new", bundle, "--force"]) == SUCCESS
     assert f"qprune prune {bundle}" in capsys.readouterr().out
     assert set(Task.load(bundle).labels) == {-1, 1}
@@ -182,6 +206,7 @@ def test_completion_knows_every_command(shell, capsys):
     script = capsys.readouterr().out
     for word in ("prune", "verify", "certify", "doctor", "--everywhere", "--under-noise"):
         assert word in script
+    assert {"bash": "_shtab_compgen_dirs", "zsh": "_files -/"}[shell] in script  # bundles and results are folders
 
 
 def test_help_adds_little_to_what_qiskit_loads():

@@ -32,6 +32,7 @@ def test_a_sign_may_move_by_its_distance_from_zero():
     least = np.abs(np.cos(angles)).min()
     assert 0.9 * least < suggest(by_sign(angles), kept=1).budget <= least
     assert told.limit == Measured(told.budget)
+    assert f"Everywhere({told.budget:.3g})" in str(told)
 
 
 def test_the_largest_of_several_may_lose_half_its_lead():
@@ -58,6 +59,7 @@ def test_where_nothing_is_predicted_it_is_a_share_of_the_range(observables):
     circuit = QuantumCircuit(2)
     circuit.ry(0.3, 0)
     task = Task(circuit, observables)
+    assert "Everywhere" not in str(suggest(task))  # no inputs besides those listed
     told = suggest(task)
     assert told.margins == ()
     np.testing.assert_allclose(told.budget, task.largest_change / 100)

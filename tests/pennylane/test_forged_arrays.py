@@ -86,10 +86,12 @@ def test_weights_trained_further_are_loaded(tmp_path):
     np.testing.assert_array_equal(again.weights, moved.weights)
     assert not again.certificate_valid
     assert again.with_weights(pruned.weights).verify().checks
+    with pytest.raises(TaskError, match=r"argument weights must have shape .*, got \(2,\)"):
+        again.with_weights([0.1, 0.2])
 
 
 def test_complex_weights_are_refused():
-    with pytest.raises(TaskError, match="weights weights must be real numbers, got complex128"):
+    with pytest.raises(TaskError, match="argument weights must be real numbers, got complex128"):
         qpp.prune(network, Threshold(0.1), inputs=X, weights=W + 0.3j)
 
 

@@ -134,7 +134,8 @@ def test_ties_are_checked():
             "QubitUnitary",
         ),
         (lambda w: (qml.RX(w, 0), qml.expval(qml.Z(0)))[1], {"weights": [0.1, 0.2]}, "angle of shape"),
-        (lambda w: (qml.RX(w, 0), qml.var(qml.Z(0)))[1], {"weights": 0.1, "labels": [1]}, "labels"),
+        (lambda w: (qml.RX(w, 0), qml.var(qml.Z(0)))[1], {"weights": 0.1, "labels": [1]}, r"this one returns var\("),
+        (lambda w: (qml.RX(w, 0), qml.probs(0))[1], {"weights": 0.1, "labels": [1]}, r"this one returns probs\("),
     ],
 )
 def test_unusable(circuit, arguments, error):

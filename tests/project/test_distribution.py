@@ -19,7 +19,15 @@ from helpers import ROOT
 import qprune
 
 SOURCES = ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE", "CHANGELOG.md", "CITATION.cff")
-SOURCES += ("pytest_qprune.py", "CONTRIBUTING.md", "SECURITY.md", "qprune", "circuits", "noise_models")
+SOURCES += (
+    "pytest_qprune.py",
+    "qprune_command.py",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "qprune",
+    "circuits",
+    "noise_models",
+)
 
 TRIAL = """
 import sys
@@ -90,6 +98,7 @@ def test_wheel_and_sdist_hold_what_they_should(built):
     assert {Path(name).parts[0] for name in wheel} == {
         "qprune",
         "pytest_qprune.py",
+        "qprune_command.py",
         f"qprune-{qprune.__version__}.dist-info",
     }
 

@@ -7,6 +7,8 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from browser import check_fits, told_by
+from qiskit import QuantumCircuit
+from qiskit.circuit import Parameter
 from qiskit.quantum_info import Statevector
 from small_task import make, network
 
@@ -37,6 +39,23 @@ def test_every_point_can_be_chosen_and_one_is(tmp_path):
         assert f"({result.flat.size()} → {result.circuit.size()})" in text or "nothing could be removed" in text
     assert not FETCHES.search(text)
     assert "default-src 'none'" in text
+
+
+def test_what_a_number_may_hide_stands_beside_the_verdict(tmp_path):
+    """⟨Z⟩ = cos(x), times cos 0.2 by the last rotation: little on the sample, six times as much at x = 0."""
+    circuit, x = QuantumCircuit(1), Parameter("x")
+    circuit.ry(x, 0)
+    circuit.rx(0.2, 0)
+    task = qprune.Task(circuit, "Z", inputs=[[1.4]], input_params=[x], domain=qprune.Domain.box(0, 1.4))
+    result = qprune.prune(task, Measured(0.005))
+    (caution,) = [words for words in result.warnings if "between the samples" in words]
+    qprune.report(result, tmp_path / "page.html")
+    qprune.report(qprune.frontier(task, budgets=[0.005], refit=False), tmp_path / "front.html")
+    for name, most in (("page", 1), ("front", 2)):
+        text = (tmp_path / f"{name}.html").read_text(encoding="utf-8")
+        verdict, tiles = text.index('<p class="verdict">'), text.rindex('<dl class="tiles">')
+        assert verdict < text.index(caution) < tiles
+        assert 1 <= text.count(f'<p class="warning">WARNING: {caution}') <= most
 
 
 def test_a_saved_front_leads_to_every_points_report(tmp_path):

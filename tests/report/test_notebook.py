@@ -72,6 +72,12 @@ def test_everything_shows_itself(measured):
     assert NAME in read(measured.original)
 
 
+def test_a_prompt_shows_a_line(measured):
+    for thing in (measured, measured.certificate, qprune.verify(measured), measured.original, measured.original.domain):
+        assert len(repr(thing)) < 200
+    assert f"measured {measured.certificate.largest_measured:.4g}" in repr(measured.certificate)
+
+
 def test_the_verdict_says_what_is_known_and_how(measured):
     change, most = (1 - np.cos(0.2)) * np.cos(1.3), 1 - np.cos(0.2)
     said = verdict(measured)

@@ -210,7 +210,7 @@ def test_an_error_of_the_work_itself_is_raised_at_once():
 
 def test_too_little_memory_on_a_worker_is_a_clear_error(monkeypatch):
     monkeypatch.setattr("qprune.simulators.values.SMALL", 0)
-    monkeypatch.setattr("qprune.simulators.values.psutil.virtual_memory", lambda: type("", (), {"available": 1})())
+    monkeypatch.setattr("psutil.virtual_memory", lambda: type("", (), {"available": 1})())
     with pytest.raises(TaskError, match="5 qubits"):
         prune(network(), Proven(0.3), executor=Unreliable())
 

@@ -211,12 +211,14 @@ def test_an_observable_of_one_word_may_be_its_label(given, tmp_path):
     assert Task.load(written(tmp_path / "b", observables=[given])).observables == (SparsePauliOp("ZZ", factor),)
 
 
-def test_labels_may_be_written_as_fractions_and_those_of_other_classes_are_told_what_to_do(tmp_path):
+def test_labels_may_be_written_as_fractions_and_those_of_other_classes_are_refused(tmp_path):
     folder = written(tmp_path / "b")
     (folder / "inputs.csv").write_text("x0,label\n0.1,1.0\n0.2,-1.0\n")
     assert Task.load(folder).labels.tolist() == [1, -1]
     (folder / "inputs.csv").write_text("x0,label\n0.1,1\n0.2,0\n")
-    with pytest.raises(TaskError, match=r"labels must be -1 or 1.*for classes 0 and 1 give 2\*labels - 1"):
+    assert Task.load(folder).labels.tolist() == [1, 0]
+    (folder / "inputs.csv").write_text("x0,label\n0.1,1\n0.2,2\n")
+    with pytest.raises(TaskError, match=r"labels must be -1 or 1.*or 0 … 1, got \[1\.0, 2\.0\]"):
         Task.load(folder)
 
 

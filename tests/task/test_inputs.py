@@ -85,7 +85,8 @@ BAD = {
     "not square": (lambda: make(observables=np.ones((2, 3))), "is not a SparsePauliOp, a Pauli label"),
     "a number": (lambda: make(observables=[3.0]), "observable 3.0 is not"),
     # ensemble
-    "labels 0 and 1": (lambda: make(labels=[0, 1, 1]), r"got \[0.0, 1.0\]; for classes 0 and 1 give 2\*labels - 1"),
+    "labels 1 and 2": (lambda: make(labels=[1, 2, 2]), r"or 0 … 1, got \[1.0, 2.0\]"),
+    "labels of both kinds": (lambda: make(labels=[0, -1, 1]), "labels must be -1 or 1"),
     "labels of classes": (lambda: make(observables=["ZZ", "XX"], labels=[0, 1, 2]), "labels must be.*or 0 … 1"),
     "negative holdout": (lambda: make(holdout=-0.1), "holdout must be a fraction"),
     "holdout of everybody": (lambda: make(holdout=0.99), "leaves one side empty"),

@@ -27,7 +27,6 @@ from qprune import (
     save,
 )
 from qprune.results.result import recorded
-from qprune.verify import states as simulation
 from qprune.verify.check import verify
 
 
@@ -173,7 +172,7 @@ def test_report(capsys):
 
 
 def test_too_large_for_memory(monkeypatch):
-    monkeypatch.setattr(simulation.psutil, "virtual_memory", lambda: SimpleNamespace(available=100))
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=100))
     with pytest.raises(TaskError, match=r"4 qubits needs .* GiB"):
         verify(network(), pruned())
 
