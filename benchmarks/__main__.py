@@ -27,6 +27,7 @@ from benchmarks import (
     wide,
 )
 from benchmarks.compression import run as compression
+from benchmarks.noise import drift
 from benchmarks.noise import run as noise
 from benchmarks.peers import run as peers
 from benchmarks.peers.chains import CHAINS
@@ -154,6 +155,11 @@ def _noise(commands: Any) -> None:
     _only(command, "--pruners", "see noise.md", choices=noise.PRUNERS)
     command.add_argument("--samples", type=_positive, default=noise.SAMPLES, help="test inputs in each row")
     command.add_argument("--seeds", type=_positive, default=noise.MOST_SEEDS, help="at most so many of each pruner's")
+    words = "the same circuits when a device's calibration has moved on"
+    command = _benchmark(commands, drift.run, drift.NAME, words, then=TABLED)
+    command.add_argument("--days", type=_positive, default=drift.DAYS, help="seeds of the drift")
+    _only(command, "--bundles", "networks in circuits/")
+    _only(command, "--models", "device snapshots")
 
 
 def _refit(commands: Any) -> None:

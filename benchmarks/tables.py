@@ -10,8 +10,8 @@ from benchmarks import accuracy, claims, control, exact, libraries, refit, scali
 from benchmarks.compression import report as compression
 from benchmarks.compression.beforehand import NAME as BEFOREHAND
 from benchmarks.compression.run import NAME as COMPRESSION
-from benchmarks.noise import report as noise
-from benchmarks.noise.estimates import SHOTS
+from benchmarks.noise import page as noise
+from benchmarks.noise.drift import NAME as DRIFT
 from benchmarks.noise.run import NAME as NOISE
 from benchmarks.pauli_pruning import NAME as PAULI_PRUNING
 from benchmarks.pauli_pruning import page as pauli_pruning_page
@@ -33,7 +33,7 @@ def run(folder: Path) -> list[Path]:
         scaling.NAME: scaling_table,
         accuracy.NAME: accuracy_table,
         training.NAME: training_table,
-        NOISE: noise_table,
+        NOISE: lambda found: noise.tables(found, read(folder, DRIFT), _markdown, _origins),
         wide.NAME: wide_table,
         refit.NAME: refit_table,
         libraries.NAME: libraries.table,
@@ -318,60 +318,6 @@ def refit_table(rows: Sequence[Row]) -> str:
 
 def _median_ms(row: Row | None) -> str:
     return "" if row is None else f"{1000 * median(row['processor_seconds']):.3g}"
-
-
-def noise_table(rows: Sequence[Row]) -> str:
-    """Pruned against unpruned circuits under noise, against other pruners, and λ switched on part by part."""
-    lines = [
-        "# On noisy machines",
-        "",
-        "Made by `python -m benchmarks tables` from the rows beside it; [how](../README.md#noise). *Raw*: mean over",
-        "test inputs and outputs of the change from the original without noise. *Corrected*: the same after a slope",
-        "and a shift per output, fitted on training inputs, for every row alike. *Shots*: for a standard error of 0.01",
-        f"of what is corrected. *Error*: root mean square after correction at {SHOTS} shots. *Accuracy*: at {SHOTS}",
-        "shots, corrected, mean over repetitions with 2.5 and 97.5 % quantiles. Without readout errors where the",
-        "column does not say *read*. Two-qubit gates, depth and duration are those of the compiled circuit.",
-        "",
-        "## Pruned for the device, against unpruned",
-        "",
-        f"*{noise.OURS}*, refit, at {SHOTS} shots, mean over seeds, against the original compiled by Qiskit at level",
-        f"3. Aims, after correction: {noise.FEWER:g} times fewer shots where the two-qubit error is above",
-        f"{noise.NOISY:.1%}, elsewhere no more; no larger deviation, no larger error, no less accuracy.",
-        "",
-        *_markdown(*noise.against_unpruned(rows)),
-        "",
-        "## Against other pruners",
-        "",
-        "A point (a setting, mean over its seeds) beats another that needs no fewer shots and deviates no less after",
-        f"correction. How many points of the other pruner *{noise.OURS}* beats : how many beat it.",
-        "",
-        *_markdown(*noise.against_others(rows)),
-        "",
-        "## λ part by part",
-        "",
-        f"Error at {SHOTS} shots of *{noise.OURS}*, mean and 95 % interval over seeds; the last line is its ratio to",
-        "that without λ, geometric mean over everything.",
-        "",
-        *_markdown(*noise.ablation(rows)),
-        "",
-        f"Removing every gate within tolerance at once, no refit: error at {SHOTS} shots, two-qubit gates in brackets.",
-        "",
-        *_markdown(*noise.one_shot(rows)),
-        "",
-        "## What was predicted",
-        "",
-        "Predicted on training inputs over measured on test inputs, readout included: median, and where nine in ten",
-        "lie.",
-        "",
-        *_markdown(*noise.predictions(rows)),
-        "",
-        "## Everything",
-        "",
-    ]
-    for case in noise.cases(rows):
-        lines += [f"<details><summary>{case.bundle}, {case.model}</summary>", "", *_markdown(*noise.everybody(case))]
-        lines += ["", "</details>", ""]
-    return "\n".join([*lines, *_origins(rows), ""])
 
 
 def _markdown(header: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:

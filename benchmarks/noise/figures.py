@@ -8,7 +8,7 @@ from matplotlib import pyplot
 from matplotlib.figure import Figure
 
 from benchmarks.noise.estimates import SHOTS
-from benchmarks.noise.report import OURS, RIVALS, cases
+from benchmarks.noise.report import BASELINE, OURS, RIVALS, cases
 from benchmarks.records import Row
 
 MARKERS = "osv^<>DPXph*d"
@@ -24,7 +24,7 @@ def pareto(rows: Sequence[Row], model: str) -> Figure:
     mine = [case for case in cases(rows) if case.model == model]
     figure, axes = pyplot.subplots(1, len(mine), figsize=(4 * len(mine), 4.6), layout="constrained", squeeze=False)
     for case, axis in zip(mine, axes[0], strict=True):
-        for j, pruner in enumerate((*RIVALS, OURS)):
+        for j, pruner in enumerate((BASELINE, *RIVALS, OURS)):
             points = sorted(case.of(pruner), key=lambda p: p.mean("gates", "shots"))
             found = [(p.mean("gates", "shots"), p.mean("gates", "corrected", "mean")) for p in points]
             style = {"color": f"C{j % 10}", "marker": MARKERS[j % len(MARKERS)], "markersize": 5, "linewidth": 0.7}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -49,14 +49,21 @@ class Pruner:
     Attributes:
         prune: Task, setting, seed and noise (None where it is not looked at) to a smaller circuit.
         settings: What it is run with.
-        seeds: How often it is drawn.
+        seeds: How often it is drawn, at the middle setting; once at the others.
         calibrated: Whether it looks at the noise.
+        base: The pruner whose circuit is run under zero-noise extrapolation; None: its own, as it is.
     """
 
     prune: Callable[[qprune.Task, Setting, int, Regime | None], Pruned]
     settings: tuple[Setting, ...]
     seeds: int = 1
     calibrated: bool = False
+    base: str | None = None
+
+    @property
+    def middle(self) -> Setting:
+        """The setting that more seeds than one are run with."""
+        return self.settings[(len(self.settings) - 1) // 2]
 
 
 def _none(task: qprune.Task, *_: Any) -> Pruned:
@@ -134,28 +141,34 @@ AT_SHOTS: tuple[Setting, ...] = ({"shots": SHOTS},)
 GEOMETRY: Setting = {"gamma": 0.0, "costs": default_cost}
 TOLERANCE: Setting = {"beta": 0.0}  # and costs
 NOTHING: Setting = {"beta": 0.0, "gamma": 0.0, "costs": default_cost}
+PARTS: Mapping[str, Setting] = {"no λ": NOTHING, "λ in geometry": GEOMETRY, "λ in costs": TOLERANCE, "λ": {}}
+UNDER_NOISE = _q_iprune(AT_SHOTS, seeds=5, calibrated=True, refit=True)
 
 PRUNERS: Mapping[str, Pruner] = {
     "none": Pruner(_none, ({},)),
     "Qiskit O3": Pruner(_optimised, ({},)),
     "exact": _q_iprune(({"budget": 0.0},)),
-    "UnderNoise": _q_iprune(AT_SHOTS, seeds=5, calibrated=True, refit=True),
+    "UnderNoise": UNDER_NOISE,
+    "Qiskit O3, ZNE": Pruner(_optimised, ({},), base="Qiskit O3"),
+    "UnderNoise, ZNE": replace(UNDER_NOISE, seeds=1, base="UnderNoise"),
     "UnderNoise, mean deviation": _q_iprune(PRESENT, calibrated=True, refit=True),
     "q-iPrune, refit": _q_iprune(BUDGETS, refit=True),
     "q-iPrune": _q_iprune(BUDGETS),
     "RemoveIdentityEquivalent": Pruner(_identity_equivalents, BUDGETS),
     "magnitude": _q_iprune(BUDGETS, strategy="magnitude"),
-    "one-shot": _q_iprune(TOLERANCES),
+    "one-shot": _q_iprune(TOLERANCES, seeds=5),
     "random": _q_iprune(MIDDLE, seeds=10, strategy="random"),
     "random, refit": _q_iprune(MIDDLE, seeds=5, strategy="random", refit=True),
     "q-iPrune, λ": _q_iprune(BUDGETS, calibrated=True),
-    "q-iPrune, λ, refit": _q_iprune(BUDGETS, calibrated=True, refit=True),
-    # what λ does to the geometry, and to tolerance and costs, apart
-    "one-shot, λ": _q_iprune(TOLERANCES, calibrated=True),
-    "one-shot, λ in geometry": _q_iprune(TOLERANCES, calibrated=True, **GEOMETRY),
-    "one-shot, λ in tolerance": _q_iprune(TOLERANCES, calibrated=True, **TOLERANCE),
-    "one-shot, λ in tolerance at shots": _q_iprune(TOLERANCES, calibrated=True, shots=SHOTS, **TOLERANCE),
+    "q-iPrune, λ, refit": _q_iprune(MIDDLE, calibrated=True, refit=True),
+    # λ part by part; with refit no distance is looked at, so that costs are all there is of it
     "UnderNoise, no λ": _q_iprune(AT_SHOTS, seeds=5, calibrated=True, refit=True, **NOTHING),
-    "UnderNoise, λ in geometry": _q_iprune(AT_SHOTS, seeds=5, calibrated=True, refit=True, **GEOMETRY),
-    "UnderNoise, λ in costs": _q_iprune(AT_SHOTS, seeds=5, calibrated=True, refit=True, **TOLERANCE),
+    **{
+        f"UnderNoise without refit, {part}": _q_iprune(AT_SHOTS, seeds=5, calibrated=True, **options)
+        for part, options in PARTS.items()
+    },
+    "one-shot, λ": _q_iprune(TOLERANCES, seeds=5, calibrated=True),
+    "one-shot, λ in geometry": _q_iprune(TOLERANCES, seeds=5, calibrated=True, **GEOMETRY),
+    "one-shot, λ in tolerance": _q_iprune(TOLERANCES, seeds=5, calibrated=True, **TOLERANCE),
+    "one-shot, λ in tolerance at shots": _q_iprune(TOLERANCES, seeds=5, calibrated=True, shots=SHOTS, **TOLERANCE),
 }

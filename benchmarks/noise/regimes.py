@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from qiskit import ClassicalRegister, QuantumCircuit, transpile
 from qiskit.circuit import ControlFlowOp
-from qiskit.providers import BackendV2, Options
+from qiskit.providers import BackendV2, Options, QubitProperties
 from qiskit.quantum_info import SuperOp, average_gate_fidelity
-from qiskit.transpiler import Target
+from qiskit.transpiler import InstructionProperties, Target
 from qiskit_aer.noise import NoiseModel, QuantumError
 
 import qprune
@@ -37,6 +37,19 @@ class Regime:
     qubits: tuple[int, ...]
     model: NoiseModel
     target: Target | None
+
+    def drifted(self, seed: int, spread: float) -> Regime:
+        """The device when every error rate, T₁ and T₂ has changed by a factor of its own.
+
+        Args:
+            seed: Of the factors.
+            spread: Standard deviation of their logarithms.
+        """
+        if self.target is None:
+            raise ValueError(f"{self.name} is uniform, which no device is that drifts")
+        rng = np.random.default_rng(seed)
+        target = _part(self.target, range(len(self.qubits)), lambda: float(rng.lognormal(0, spread)))
+        return Regime(self.name, self.qubits, NoiseModel.from_backend(_Part(self.name, target)), target)
 
     @property
     def form(self) -> str:
@@ -150,8 +163,34 @@ def regime_of(name: str, circuit: QuantumCircuit) -> Regime | None:
         qubits = qprune.calibrate(name).layout_for(circuit)
     except qprune.OptionError:
         return None
-    part = _Part(found, qubits)
-    return Regime(name, qubits, NoiseModel.from_backend(part), part.target)
+    target = _part(found.target, qubits)
+    return Regime(name, qubits, NoiseModel.from_backend(_Part(name, target)), target)
+
+
+def _part(whole: Target, qubits: Sequence[int], factor: Callable[[], float] = lambda: 1.0) -> Target:
+    """A few qubits of a target, numbered from 0; rates and times each by a factor of its own, durations as they are."""
+    place = {q: j for j, q in enumerate(qubits)}
+    found = Target(num_qubits=len(qubits), dt=whole.dt, qubit_properties=_times(whole, qubits, factor))
+    for gate in whole.operation_names:
+        operation, known = whole.operation_from_name(gate), whole[gate]
+        here = {
+            tuple(map(place.get, q)): None if p is None else InstructionProperties(p.duration, _rate(p.error, factor))
+            for q, p in known.items()
+            if q is not None and place.keys() >= set(q)
+        }
+        if here and not (isinstance(operation, type) and issubclass(operation, ControlFlowOp)):
+            found.add_instruction(operation, here)
+    return found
+
+
+def _times(whole: Target, qubits: Sequence[int], factor: Callable[[], float]) -> list[QubitProperties]:
+    known = [whole.qubit_properties[q] for q in qubits]
+    return [QubitProperties(*(t and t * factor() for t in (q.t1, q.t2)), frequency=q.frequency) for q in known]
+
+
+def _rate(error: float | None, factor: Callable[[], float]) -> float | None:
+    """No rate is beyond a half: there nothing is left of a bit that is read."""
+    return error and min(error * factor(), max(error, 0.5))
 
 
 class _Part(BackendV2):
@@ -160,17 +199,9 @@ class _Part(BackendV2):
     Aer's own reduction of a circuit to the qubits it uses (0.17.2) saves expectation values of the wrong qubits.
     """
 
-    def __init__(self, backend: BackendV2, qubits: Sequence[int]) -> None:
-        super().__init__(name=backend.name)
-        whole, place = backend.target, {q: j for j, q in enumerate(qubits)}
-        self._target = Target(
-            num_qubits=len(qubits), dt=whole.dt, qubit_properties=[whole.qubit_properties[q] for q in qubits]
-        )
-        for gate in whole.operation_names:
-            operation, known = whole.operation_from_name(gate), whole[gate]
-            here = {tuple(map(place.get, q)): p for q, p in known.items() if q is not None and place.keys() >= set(q)}
-            if here and not (isinstance(operation, type) and issubclass(operation, ControlFlowOp)):
-                self._target.add_instruction(operation, here)
+    def __init__(self, name: str, target: Target) -> None:
+        super().__init__(name=name)
+        self._target = target
 
     @property
     def target(self) -> Target:

@@ -11,16 +11,18 @@ import numpy as np
 from scipy.stats import t as student
 
 from benchmarks.noise.estimates import SHOTS
-from benchmarks.noise.pruners import PRUNERS
+from benchmarks.noise.pruners import PARTS, PRUNERS
 from benchmarks.records import Row
 
 OURS, BASELINE = "UnderNoise", "Qiskit O3"
 RIVALS = (
     *("none", "exact", "RemoveIdentityEquivalent", "magnitude", "random", "random, refit", "one-shot", "one-shot, λ"),
     *("q-iPrune", "q-iPrune, λ", "q-iPrune, refit", "q-iPrune, λ, refit", "UnderNoise, mean deviation"),
+    *("Qiskit O3, ZNE", "UnderNoise, ZNE"),
 )
-NO_LAMBDA = "UnderNoise, no λ"
-VARIANTS = (NO_LAMBDA, "UnderNoise, λ in geometry", "UnderNoise, λ in costs", OURS)
+# each the first without λ, the last with all of it
+REFIT = ("UnderNoise, no λ", OURS)
+PLAIN = tuple(f"UnderNoise without refit, {part}" for part in PARTS)
 ONE_SHOT = (
     *("one-shot", "one-shot, λ in geometry", "one-shot, λ in tolerance", "one-shot, λ in tolerance at shots"),
     "one-shot, λ",
@@ -146,6 +148,17 @@ def against_unpruned(rows: Sequence[Row]) -> Table:
     return header, [*lines, total] if lines else lines
 
 
+def not_run(rows: Sequence[Row], bundles: Sequence[str], models: Sequence[str]) -> list[str]:
+    """Networks and noise models of the default set on which the two sides of the aims have not both been run."""
+    ready = {(case.bundle, case.model) for case in cases(rows) if case.of(BASELINE) and case.of(OURS)}
+    missing = {bundle: [model for model in models if (bundle, model) not in ready] for bundle in bundles}
+    return [
+        f"{bundle} on {'any' if len(left) == len(models) else ', '.join(left)}"
+        for bundle, left in missing.items()
+        if left
+    ]
+
+
 def verdicts(two_qubit_error: float, before: Point, after: Point) -> dict[str, bool | None]:
     """Aims after correction: shots, deviation, error at 1,000 shots, accuracy; the last None without labels."""
     aim = FEWER if two_qubit_error > NOISY else 1.0
@@ -227,39 +240,58 @@ def _with_reach(values: np.ndarray) -> str:
 # -- λ part by part -----------------------------------------------------------------------------------------------
 
 
-def ablation(rows: Sequence[Row]) -> Table:
-    """Error at 1,000 shots with λ switched on part by part, over seeds; the last line over everything, as ratios."""
-    lines, ratios = [], defaultdict(list)
+def ablation(rows: Sequence[Row], variants: Sequence[str]) -> Table:
+    """Error at 1,000 shots over that of the first variant, seed by seed; the last line over networks and devices.
+
+    Args:
+        rows: Of the benchmark.
+        variants: Pruners, at their middle settings; the first is the one to compare with.
+    """
+    lines, everywhere = [], defaultdict(list)
     for case in cases(rows):
-        found = {variant: case.of(variant) for variant in VARIANTS}
-        if not all(found.values()):
+        found = [case.of(name, PRUNERS[name].middle) for name in variants]
+        if not all(found):
             continue
-        errors = {variant: points[0].values("gates", "rms_at_shots") for variant, points in found.items()}
-        for variant, values in errors.items():
-            count = min(len(values), len(errors[NO_LAMBDA]))
-            ratios[variant].extend(np.log(values[:count] / errors[NO_LAMBDA][:count]).tolist())
-        lines.append((case.bundle, case.model, *(_with_reach(values) for values in errors.values())))
+        errors = [{row["config"]["seed"]: row["gates"]["rms_at_shots"] for row in points[0].rows} for points in found]
+        seeds = sorted(set(errors[0]).intersection(*errors[1:]))
+        cells = []
+        for name, theirs in zip(variants[1:], errors[1:], strict=True):
+            logs = np.log([theirs[seed] / errors[0][seed] for seed in seeds])
+            everywhere[name].append(logs.mean())
+            cells.append(_ratio(logs))
+        before = np.mean([errors[0][seed] for seed in seeds])
+        lines.append((case.bundle, case.model, str(len(seeds)), f"{before:.3g}", *cells))
     if lines:
-        means = {variant: (np.mean(found), half_width(np.array(found))) for variant, found in ratios.items()}
-        cells = [f"{np.exp(m):.3f} ({np.exp(m - w):.3f} to {np.exp(m + w):.3f})" for m, w in means.values()]
-        lines.append(("all, over no λ", "", *cells))
-    return ("network", "noise", *VARIANTS), lines
+        lines.append(("all", "", "", "", *(_ratio(np.array(everywhere[name])) for name in variants[1:])))
+    return ("network", "noise", "seeds", variants[0], *variants[1:]), lines
 
 
-def one_shot(rows: Sequence[Row]) -> Table:
-    """The paper's rule at each tolerance: error at 1,000 shots, and two-qubit gates in brackets."""
-    lines = []
+def _ratio(logs: np.ndarray) -> str:
+    """A geometric mean, and its 95 % interval where there are several."""
+    middle, reach = logs.mean(), half_width(logs)
+    if len(logs) < 2:
+        return f"{np.exp(middle):.3f}"
+    return f"{np.exp(middle):.3f} ({np.exp(middle - reach):.3f} to {np.exp(middle + reach):.3f})"
+
+
+# -- zero-noise extrapolation -------------------------------------------------------------------------------------
+
+
+def extrapolation(rows: Sequence[Row]) -> Table:
+    """Deviation, shots and error of both circuits as they are and extrapolated, readout included."""
+    lines, names = [], (BASELINE, f"{BASELINE}, ZNE", OURS, f"{OURS}, ZNE")
     for case in cases(rows):
-        for point in case.of(ONE_SHOT[0]):
-            found = [case.of(variant, point.setting) for variant in ONE_SHOT]
-            if all(found):
-                cells = [f"{p.mean('gates', 'rms_at_shots'):.3g} ({_two_qubit(p)})" for (p,) in found]
-                lines.append((case.bundle, case.model, f"{point.setting['tolerance']:g}", *cells))
-    return ("network", "noise", "ε₀", *ONE_SHOT), lines
-
-
-def _two_qubit(point: Point) -> str:
-    return f"{point.mean('compiled', 'two_qubit_gates'):.3g}"
+        found = [case.of(name) for name in names]
+        if all(found):
+            points = [points[0] for points in found]
+            for what, path, form in (
+                ("raw", ("raw", "mean"), "{:.3g}"),
+                ("corrected", ("corrected", "mean"), "{:.3g}"),
+                ("shots", ("shots",), "{:.0f}"),
+                ("error", ("rms_at_shots",), "{:.3g}"),
+            ):
+                lines.append((case.bundle, case.model, what, *(form.format(p.mean("read", *path)) for p in points)))
+    return ("network", "noise", "what", *names), lines
 
 
 # -- what was predicted -------------------------------------------------------------------------------------------

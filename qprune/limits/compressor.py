@@ -7,7 +7,7 @@ the largest deviation, not to the mean.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from time import perf_counter
 
@@ -31,6 +31,7 @@ from qprune.task.task import Task
 
 PROPOSALS = 6  # blocks of entangling gates tried at each size
 LOOK_AHEAD = 8  # single entangling gates tried in full, the best by first-order prediction
+STEPWISE = 4  # likewise, where gates go one after another and no budget says how many
 GROWTH = 1.5  # additions at most in a search from nothing, times the number of entangling gates
 BEYOND = 8.0  # times the budget: how far removals one by one are followed
 FINALISTS = 2  # of these, how many are fitted to the end
@@ -56,6 +57,7 @@ class Compressor:
         candidates: Compares the gates of a circuit with the identity; asked only for a strategy's order.
         doubt: How far measured deviations may be off, in the observables' unit; so much of a budget is not spent.
         watch: Told of every circuit that keeps the budget, and asked whether to go on.
+        more: Inputs to fit on besides the samples, shape (…, D); default: mixtures of these, as many as weights need.
 
     Raises:
         TaskError: The states of the whole ensemble do not fit into memory.
@@ -72,13 +74,17 @@ class Compressor:
         candidates: Callable[[Reduced], list[Candidate]],
         doubt: float = 0.0,
         watch: Watch[Reduced] | None = None,
+        more: FloatArray | None = None,
     ) -> None:
         self.prunable, self.costs, self.strategy, self.candidates = prunable, costs, strategy, candidates
         self.rng, self.doubt = np.random.default_rng(seed), doubt
         selected = len(task.selected)
         missing = SAMPLES_PER_WEIGHT * len(task.weights) - selected
         count = max(missing, 0) if selected > 1 and task.inputs.shape[1] else 0
-        ensemble = with_mixtures(task, count, seed)
+        if more is None:
+            ensemble = with_mixtures(task, count, seed)
+        else:
+            ensemble = task.with_inputs(np.concatenate([task.inputs[task.selected], more]))
         check_memory(len({q for site in sites for q in site.qubits}), STATES_PER_SAMPLE * len(ensemble.selected))
         self.original = Reduced(ensemble.with_circuit(circuit_of(task, tuple(sites))), tuple(sites), 0.0)
         self.unit = task.largest_change / 2 or 1.0
@@ -130,6 +136,34 @@ class Compressor:
                         current = smaller
                 if current is before:
                     return current
+
+    def dismantled(self, judge: Callable[[Reduced], float]) -> Iterator[Reduced]:
+        """From the whole circuit, one entangling gate after another, until none is left, the weights following.
+
+        Each time it is that of the few that cost the least mean square per cost saved, by first order, which the judge
+        likes best. Weights are fitted to the mean square, which is what outputs of a device are judged by.
+
+        Args:
+            judge: The less, the better the circuit.
+        """
+        current = self.original
+        while True:
+            start = self.fitter.start(current)
+            gates, predicted = self._predicted(start)
+            if not len(gates):
+                return
+            few = gates[np.argsort(predicted, kind="stable")[:STEPWISE]].tolist()
+            tried = [self._without(start, [k], [0]) for k in few]
+            best = min(tried, key=lambda trial: judge(trial.reduced))
+            current = self.fitter.fitted(best, FIT_STEPS, gain=FIT_GAIN).reduced
+            yield current
+
+    def without_rotations(self, start: Trial) -> Iterator[Trial]:
+        """From a circuit, its rotations one after another, least salient per cost first, weights fitted a little."""
+        current = start
+        while order := self._by_saliency(current):
+            current = self.fitter.fitted(start.without([*current.gone, order[0]], current.weights), SCREEN_STEPS)
+            yield current
 
     def grown(self, budget: float, steps: int, floating: bool) -> Reduced | None:
         """From no entangling gate on, add back the one that helps most, all weights fitted, until the budget is kept.
@@ -272,11 +306,10 @@ class Compressor:
 
     def _path(self, start: Trial, budget: float) -> list[Trial]:
         """Without one rotation more each time, weights fitted a little, until that is far beyond the budget."""
-        path, current = list[Trial](), start
-        while current.deviation <= BEYOND * budget and (order := self._by_saliency(current)):
-            current = self.fitter.fitted(start.without([*current.gone, order[0]], current.weights), SCREEN_STEPS)
-            path.append(current)
-        return path
+        path, further = [start], self.without_rotations(start)
+        while path[-1].deviation <= BEYOND * budget and (trial := next(further, None)) is not None:
+            path.append(trial)
+        return path[1:]
 
     def _by_saliency(self, trial: Trial) -> list[int]:
         """Rotations that are left, by what their loss costs per cost saved."""

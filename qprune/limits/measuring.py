@@ -90,8 +90,10 @@ def watch_of(prepared: Prepared, within: Watch[Reduced] | None = None) -> Watch[
     )
 
 
-def compressor_of(prepared: Prepared, watch: Watch[Reduced] | None = None) -> Compressor:
-    """Removal with refit, from a prepared circuit, under its own watch unless given."""
+def compressor_of(
+    prepared: Prepared, watch: Watch[Reduced] | None = None, more: FloatArray | None = None
+) -> Compressor:
+    """Removal with refit, from a prepared circuit, under its own watch unless given; `more` as in `Compressor`."""
     settings, before = prepared.settings, prepared.prefix.outputs
     watch = watch_of(prepared) if watch is None else watch
     return Compressor(
@@ -104,6 +106,7 @@ def compressor_of(prepared: Prepared, watch: Watch[Reduced] | None = None) -> Co
         lambda reduced: removals(prepared, reduced),
         float(doubt(prepared.task, before, before).max()),
         watch,
+        more,
     )
 
 

@@ -46,6 +46,29 @@ def with_mixtures(task: Task, count: int, seed: int) -> Task:
     return task.with_inputs(np.concatenate([rows, share * rows[pairs[0]] + (1 - share) * rows[pairs[1]]]))
 
 
+def alike(task: Task, count: int, seed: int) -> FloatArray:
+    """Inputs like the selected samples: drawn with their mean and covariance, cut to their box.
+
+    With x and y two samples drawn by their probabilities and m their mean, m + √s (x − m) + √(1 − s) (y − m), whose
+    covariance, uncut, is that of the samples for every s; s is even between a half and one. The original gives the
+    outputs to compare with, so that nothing has to be measured.
+
+    Args:
+        task: Has the samples.
+        count: How many, ≥ 0.
+        seed: Of the pairs and of s.
+
+    Returns:
+        Shape (count, number of input parameters).
+    """
+    rng = np.random.default_rng(seed)
+    rows, weights = task.inputs[task.selected], task.selection_weights()
+    first, second = rng.choice(len(rows), size=(2, count), p=weights / weights.sum())
+    share, middle = rng.uniform(0.5, 1, size=(count, 1)), weights @ rows / weights.sum()
+    drawn = middle + np.sqrt(share) * (rows[first] - middle) + np.sqrt(1 - share) * (rows[second] - middle)
+    return np.clip(drawn, rows.min(axis=0), rows.max(axis=0))
+
+
 def fit(
     network: Network,
     weights: FloatArray,

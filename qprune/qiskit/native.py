@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from qiskit import ClassicalRegister, QuantumCircuit, transpile
 from qiskit.circuit import Gate, Qubit
 from qiskit.circuit.library import RYGate, RZGate
@@ -24,6 +25,7 @@ from qprune.limits.claims import deviations
 from qprune.qiskit.received import ROUNDING, moved, widths
 from qprune.results.result import PruneResult
 from qprune.simulators.choices import final_outputs
+from qprune.task.arguments import checked_inputs
 from qprune.task.task import Task
 
 SEEDS = 8  # of the transpiler; the circuit of least total error counts
@@ -59,6 +61,36 @@ class Compiled:
     deviation: float
     level: int | None
     result: PruneResult
+
+    def pub(self, inputs: ArrayLike | None = None) -> tuple[Any, ...]:
+        """What primitives take, with inputs in the order of the circuit's own parameters.
+
+        Args:
+            inputs: Shape (M, number of input parameters), columns as the task has them; default: the task's inputs.
+
+        Returns:
+            Circuit, observables and values for `EstimatorV2`, whose means have shape (outputs, M); for a task of
+            probabilities circuit and values for `SamplerV2`.
+
+        Raises:
+            TaskError: `inputs` has another number of columns.
+
+        Example:
+            >>> import qprune
+            >>> from qiskit.primitives import StatevectorEstimator
+            >>> from qiskit_ibm_runtime.fake_provider import FakeManilaV2
+            >>> task = qprune.load_network("reupload-2q")
+            >>> found = compiled(qprune.prune(task, qprune.Measured(0.05)), FakeManilaV2())
+            >>> StatevectorEstimator().run([found.pub(task.inputs[:3])]).result()[0].data.evs.shape
+            (1, 3)
+        """
+        task = self.result.task
+        rows = checked_inputs(task.inputs if inputs is None else inputs, task.input_params)
+        column = {p.name: k for k, p in enumerate(task.input_params)}
+        values = rows[:, [column[p.name] for p in self.circuit.parameters]]
+        if self.observables is None:
+            return self.circuit, values
+        return self.circuit, [[observable] for observable in self.observables], values
 
 
 def compiled(result: PruneResult, backend: BackendV2 | Target, *, seed: int = 0) -> Compiled:

@@ -364,13 +364,24 @@ def test_a_point_beats_another_at_no_more_shots():
     assert reach == pytest.approx(12.706 * 0.1414 / 2**0.5, rel=1e-3)  # Student's t, one degree
 
 
-def test_ablation_is_over_seeds():
-    rows = [made_row(name, {"shots": 1000}, 0, 0.1, seed=s) for name in report.VARIANTS[:-1] for s in range(3)]
-    rows += [made_row(report.OURS, {"shots": 1000}, 0, d, seed=s) for s, d in enumerate((0.05, 0.05, 0.05))]
-    header, (line, total) = report.ablation(rows)
-    assert [cell.split(" ± ")[0] for cell in line[2:]] == ["0.1", "0.1", "0.1", "0.05"]
-    assert total[-1] == "0.500 (0.500 to 0.500)"
-    assert header[-1] == report.OURS
+def test_ablation_is_seed_by_seed():
+    """Halved on every seed that both have: no interval, whatever the seeds have in common."""
+    first, last = report.REFIT
+    rows = [made_row(first, {"shots": 1000}, 0, d, seed=s) for s, d in enumerate((0.1, 0.2, 0.4, 0.9))]
+    rows += [made_row(last, {"shots": 1000}, 0, d, seed=s) for s, d in enumerate((0.05, 0.1, 0.2))]
+    header, (line, total) = report.ablation(rows, report.REFIT)
+    assert header[-2:] == (first, last)
+    assert line == ("b", "m", "3", "0.233", "0.500 (0.500 to 0.500)")
+    assert total[-1] == "0.500"
+    assert report.ablation(rows, report.PLAIN)[1] == []
+
+
+def test_what_was_not_run_is_said():
+    rows = [made_row(report.BASELINE, {}, 1000, 0.2), made_row(report.OURS, {"shots": 1000}, 900, 0.2)]
+    assert report.not_run(rows, ("b",), ("m", "n")) == ["b on n"]
+    assert report.not_run(rows, ("b", "c"), ("m", "n", "o")) == ["b on n, o", "c on any"]
+    assert report.not_run(rows[:1], ("b",), ("m",)) == ["b on any"]
+    assert report.not_run(rows, ("b",), ("m",)) == []
 
 
 def test_predictions_are_compared_with_what_was_measured():

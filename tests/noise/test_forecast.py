@@ -190,9 +190,11 @@ def test_stops_where_noise_and_deviation_are_least_together(refit):
     calibration = calibrate(model)
     result = prune(task, UnderNoise(refit=refit), noise=calibration)
     noise, options = result.certificate.noise, result.certificate.options
-    assert noise.predicted[1] == min(predicted for _, predicted in noise.tried)
+    budget, least = min(noise.tried, key=lambda pair: pair[1])
+    assert options["limit"]["budget"] == budget
+    assert noise.predicted[1] <= least  # with refit it counts what changes on inputs that were not fitted on, too
+    assert refit or noise.predicted[1] == least
     assert noise.predicted[0] >= noise.tried[0][1]  # nothing removed, exact resynthesis may still save noise
-    assert (options["limit"]["budget"], noise.predicted[1]) in noise.tried
     assert result.certificate.largest_measured <= options["limit"]["budget"] + 1e-9
     assert options["limit"]["refit"] == refit
     assert f"{noise.predicted[0]:.4g} → {noise.predicted[1]:.4g}" in str(result)
@@ -203,11 +205,10 @@ def test_stops_where_noise_and_deviation_are_least_together(refit):
     assert noise.predicted == pytest.approx((before, after), rel=0.35)
 
 
-def test_fitting_for_the_noise_pays_on_the_device_and_costs_without():
+def test_fitting_for_the_noise_pays_on_the_device():
     task, noise = redundant(), depolarising(0.01, 0.1)
     plain, fitted = (prune(task, UnderNoise(refit=refit), noise=noise) for refit in (True, "noise"))
     assert fitted.certificate.noise.predicted[1] < plain.certificate.noise.predicted[1]
-    assert fitted.certificate.largest_measured > plain.certificate.largest_measured
     assert verify(task, fitted).checks  # its budget is what was measured, if that is more
 
 

@@ -1,0 +1,99 @@
+"""The page of the noise benchmark."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from benchmarks.noise import drift, report
+from benchmarks.noise.estimates import SHOTS
+from benchmarks.noise.pruners import TOLERANCES
+from benchmarks.noise.run import BUNDLES, MODELS
+from benchmarks.records import Row
+
+
+def tables(
+    rows: Sequence[Row],
+    drifted: Sequence[Row],
+    markdown: Callable[[Sequence[str], Sequence[Sequence[str]]], list[str]],
+    origins: Callable[[Sequence[Row]], list[str]],
+) -> str:
+    """Pruned against unpruned, against other pruners and extrapolation, λ part by part, drift, and everything.
+
+    Args:
+        rows: Of `noise`.
+        drifted: Of `noise-drift`.
+        markdown: A table's lines.
+        origins: Lines that say where rows come from.
+    """
+    missing = report.not_run(rows, BUNDLES, MODELS)
+    lines = [
+        "# On noisy machines",
+        "",
+        "Made by `python -m benchmarks tables` from the rows beside it; [how](../README.md#noise). *Raw*: mean over",
+        "test inputs and outputs of the change from the original without noise. *Corrected*: the same after a slope",
+        "and a shift per output, fitted on training inputs, for every row alike. *Shots*: for a standard error of 0.01",
+        f"of what is corrected. *Error*: root mean square after correction at {SHOTS} shots. *Accuracy*: at {SHOTS}",
+        "shots, corrected, mean over repetitions with 2.5 and 97.5 % quantiles. Without readout errors where the",
+        "column does not say *read*. Two-qubit gates, depth and duration are those of the compiled circuit.",
+        "",
+        "## Pruned for the device, against unpruned",
+        "",
+        f"*{report.OURS}*, refit, at {SHOTS} shots, mean over seeds, against the original compiled by Qiskit at level",
+        f"3. Aims, after correction: {report.FEWER:g} times fewer shots where the two-qubit error is above",
+        f"{report.NOISY:.1%}, elsewhere no more; no larger deviation, no larger error, no less accuracy.",
+        "Counted is what was run; " + ("nothing is missing." if not missing else f"not run: {'; '.join(missing)}."),
+        "",
+        *markdown(*report.against_unpruned(rows)),
+        "",
+        "## Against other pruners",
+        "",
+        "A point (a setting, mean over its seeds) beats another that needs no fewer shots and deviates no less after",
+        f"correction. How many points of the other pruner *{report.OURS}* beats : how many beat it.",
+        "",
+        *markdown(*report.against_others(rows)),
+        "",
+        "## Against zero-noise extrapolation",
+        "",
+        "Both circuits as they are, and extrapolated linearly by mitiq from one, three and five times the noise, whose",
+        "shots all count; readout included; the same correction after it.",
+        "",
+        *markdown(*report.extrapolation(rows)),
+        "",
+        "## λ part by part",
+        "",
+        f"Error at {SHOTS} shots over that without λ, seed by seed: geometric mean and 95 % interval over seeds, each",
+        "of which draws training inputs to prune on; the last line over networks and noise models.",
+        "",
+    ]
+    for words, variants in (
+        ("With refit, where no distance is looked at and costs are all there is of λ.", report.REFIT),
+        ("Without refit.", report.PLAIN),
+        (
+            f"Removing every gate within the tolerance {TOLERANCES[1]['tolerance']:g} at once, no refit.",
+            report.ONE_SHOT,
+        ),
+    ):
+        lines += [words, "", *markdown(*report.ablation(rows, variants)), ""]
+    lines += [
+        "## When calibrations drift",
+        "",
+        "Both circuits compiled for the snapshot, run where every error rate, T₁ and T₂ is multiplied by a log-normal",
+        "factor of its own (standard deviation of the logarithm: that of a factor 1.5), readout included, corrected",
+        "there: on how many of the drifted devices the pruned one is better; medians, with smallest and largest.",
+        "",
+        *markdown(*drift.table(drifted)),
+        "",
+        "## What was predicted",
+        "",
+        "Predicted on training inputs over measured on test inputs, readout included: median, and where nine in ten",
+        "lie.",
+        "",
+        *markdown(*report.predictions(rows)),
+        "",
+        "## Everything",
+        "",
+    ]
+    for case in report.cases(rows):
+        lines += [f"<details><summary>{case.bundle}, {case.model}</summary>", "", *markdown(*report.everybody(case))]
+        lines += ["", "</details>", ""]
+    return "\n".join([*lines, *origins(rows), ""])
