@@ -48,7 +48,7 @@ def ranking(rows: Sequence[Row], limit: str) -> Ranking | None:
     Source: Demšar 2006, Statistical comparisons of classifiers over multiple data sets.
     """
     mine = [row for row in rows if row["config"]["limit"] == limit and row["config"]["strategy"] != OPTIMUM]
-    circuits = sorted({row["config"]["circuit"] for row in mine})
+    circuits = sorted({row["config"]["circuit"] for row in mine if "cost" in row})  # the limit may refuse one to all
     left: dict[str, dict[str, list[float]]] = {}
     for row in mine:
         if "cost" in row:
@@ -84,7 +84,10 @@ def tables(rows: Sequence[Row]) -> str:
             continue
         parts.append(f"## {limit}\n")
         budgets = sorted({row["config"]["budget"] for row in rows if row["config"]["limit"] == limit})
-        names = sorted({row["config"]["circuit"] for row in rows if row["config"]["limit"] == limit})
+        asked = [row for row in rows if row["config"]["limit"] == limit]
+        of_limit = [row for row in asked if "cost" in row]
+        names = sorted({row["config"]["circuit"] for row in of_limit})
+        refused = sorted({row["config"]["circuit"] for row in asked} - set(names))
         parts.append(
             f"{found.circuits} circuits ({', '.join(names)}), budgets {', '.join(map(str, budgets))} in units of half "
             f"the widest spectrum. Friedman's test: p = {found.friedman:.2g}. Mean ranks that differ by less than "
@@ -92,13 +95,16 @@ def tables(rows: Sequence[Row]) -> str:
         )
         lines = ["| strategy | mean rank | cost left | two-qubit gates | processor time | oracle calls |"]
         lines.append("|---|---:|---:|---:|---:|---:|")
-        of_limit = [row for row in rows if row["config"]["limit"] == limit and "cost" in row]
         for name, rank in zip(found.names, found.ranks, strict=True):
-            lines.append(_line(name, rank, found, [r for r in of_limit if r["config"]["strategy"] == name]))
+            lines.append(
+                _line(name, rank, found, [r for r in of_limit if r["config"]["strategy"] == name and "cost" in r])
+            )
         parts.append("\n".join(lines) + "\n")
         others = {row["config"]["strategy"] for row in rows if row["config"]["limit"] == limit}
         if missing := sorted(others - {*found.names, OPTIMUM}):
             parts.append(f"Not on every circuit, and left out: {', '.join(missing)}.\n")
+        if refused:
+            parts.append(f"Refused by the limit, without inputs or with too many runs: {', '.join(refused)}.\n")
     if distances := above_optimum(rows):
         parts.append("## Above the true optimum\n")
         count = len({c for c, *_ in _optima(rows)})
