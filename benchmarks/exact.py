@@ -16,7 +16,7 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterVector
 from qiskit.circuit.library import n_local
 from qiskit.quantum_info import Clifford, SparsePauliOp
-from qiskit.synthesis import synth_clifford_full, synth_pauli_network_rustiq
+from qiskit.synthesis import synth_clifford_full
 
 import qprune
 from benchmarks.peers import circuits as peers
@@ -181,6 +181,8 @@ def rustiq(task: qprune.Task) -> Compiled:
     """Rustiq's network of all words, its last Clifford gate included, and then the Clifford gates of the circuit."""
     form = pauli_form(task, sites_of(task), output_sums(task))
     words = [("".join(p for _, p in s.word), [q for q, _ in s.word], s.coordinate) for s in form.rotations]
+    from qiskit.synthesis import synth_pauli_network_rustiq  # of Qiskit 2.4
+
     circuit = synth_pauli_network_rustiq(task.num_qubits, words, upto_phase=True, resynth_clifford_method=1)
     return Compiled.unmoved(circuit.compose(synth_clifford_full(Clifford(form.frame))))
 

@@ -6,6 +6,7 @@ import os
 from itertools import combinations
 from pathlib import Path
 
+import qiskit
 from oracles import *  # noqa: F403
 from qiskit.circuit import Instruction, ParameterExpression
 from random_circuits import *  # noqa: F403
@@ -38,6 +39,11 @@ def prepared_for(task, **options):
     settings = asked(**options)
     limit = settings.pop("limit")
     return prepare(task, Settings(**settings), limit.comparison)
+
+
+def qiskit_before(release):
+    """Whether the installed Qiskit is older, for what it does itself and tests of the lower bounds meet."""
+    return tuple(map(int, qiskit.__version__.split(".")[:2])) < tuple(map(int, release.split(".")))
 
 
 def subsets(items):

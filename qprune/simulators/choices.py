@@ -56,7 +56,7 @@ class Statevector(Simulator):
 
     Example:
         >>> Statevector(threads=4)
-        Statevector(threads=4)
+        Statevector(threads=4, device='CPU')
     """
 
     threads: int = 1

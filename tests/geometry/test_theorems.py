@@ -71,7 +71,7 @@ def test_every_kind_of_gate_is_drawn():
     seen = set()
 
     @seed(0)
-    @settings(max_examples=700, derandomize=True, **COMMON)
+    @settings(max_examples=1200, derandomize=True, **COMMON)
     @given(gates(4))
     def collect(drawn):
         seen.add(drawn[0].name)

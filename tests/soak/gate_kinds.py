@@ -232,6 +232,11 @@ _ARITHMETIC = {
 }
 
 
+# The lower bound of Qiskit does not know all, and cannot invert a linear function.
+_UNKNOWN = () if hasattr(lib, "UniformSuperpositionGate") else ("uniform superposition",)
+_NO_INVERSE = ("graph state", *(("linear function",) if _UNKNOWN else ()))
+
+
 def _msgate(rng: np.random.Generator, theta: Angle) -> Any:
     return lib.MSGate(3, theta)
 
@@ -285,6 +290,11 @@ def _namesake(rng: np.random.Generator, angle: Angle) -> Any:
     return inner.to_gate()
 
 
+def _new(gate: str, *kinds: GateKind) -> tuple[GateKind, ...]:
+    """Kinds of a gate that the lower bound of Qiskit does not know."""
+    return kinds if hasattr(lib, gate) else ()
+
+
 KINDS: tuple[GateKind, ...] = (
     *map(_plain, _STANDARD),
     *map(_open, _OPEN),
@@ -293,7 +303,7 @@ KINDS: tuple[GateKind, ...] = (
     *map(_evolution, (1, 2, 3)),
     GateKind("Pauli evolution of a sum", 2, 1, _evolution_of_a_sum),
     GateKind("Pauli evolution, sparse", 2, 1, _sparse_evolution),
-    GateKind("Pauli product rotation", 2, 1, _product_rotation),
+    *_new("PauliProductRotationGate", GateKind("Pauli product rotation", 2, 1, _product_rotation)),
     GateKind("Hamiltonian", 2, 1, _hamiltonian, symbolic=False),
     GateKind("MS", 3, 1, _msgate),
     GateKind("RV", 1, 3, lambda rng, *a: lib.RVGate(*a), symbolic=False),
@@ -305,8 +315,9 @@ KINDS: tuple[GateKind, ...] = (
     GateKind("UCRZ", 2, 2, _uniformly(lib.UCRZGate), symbolic=False),
     *map(_many, ("h", "z", "rx", "p")),
     *(
-        GateKind(name, width, 0, build, invertible=name != "graph state")
+        GateKind(name, width, 0, build, invertible=name not in _NO_INVERSE)
         for name, (width, build) in _ARITHMETIC.items()
+        if name not in _UNKNOWN
     ),
     GateKind("composite", 2, 2, _composite),
     GateKind("composite instruction", 2, 2, _instruction),

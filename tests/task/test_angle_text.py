@@ -8,7 +8,7 @@ import pickle
 import numpy as np
 import pytest
 import sympy
-from helpers import examples
+from helpers import examples, qiskit_before
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter, ParameterVector
 
@@ -37,7 +37,7 @@ ANGLES = {
     "small numbers": a * 1e-12 - b * 3e-13,
     "timestamps": 1.7e9 * a - 1e15 * b,
     "every digit": 0.1 * a - b / 3 + 0.30000000000000004,
-    "forgets a parameter": a + 0 * w,
+    **({} if qiskit_before("2.4") else {"forgets a parameter": a + 0 * w}),  # which older ones do when it is added up
     "a number with a parameter": 0 * w + 3,
 }
 

@@ -105,7 +105,7 @@ def test_values_that_are_not_finite(value):
         ({"holdout": {1}}, "array of sample indices"),
         ({"holdout": [0], "probabilities": [1.0, 0.0]}, "probability zero"),
         ({"seed": -1}, "seed must be an integer"),
-        ({"labels": [1, 0]}, "-1 or 1"),
+        ({"labels": [1, 2]}, "-1 or 1"),
         ({"labels": [1]}, r"shape \(2,\)"),
         ({"labels": [1, -1], "observables": None}, "labels need observables"),
         ({"probabilities": [1.0, 0.0], "holdout": 0.5, "seed": 1}, "probability zero"),

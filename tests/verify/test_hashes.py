@@ -7,6 +7,7 @@ import warnings
 
 import numpy as np
 import pytest
+from helpers import qiskit_before
 from qiskit import QuantumCircuit, QuantumRegister, qpy
 from qiskit.circuit import ControlledGate, Gate, Parameter
 from qiskit.circuit import library as gates
@@ -137,6 +138,8 @@ def test_whatever_does_something_else_has_another_hash():
 
 
 NOT_FAITHFUL = {"state, inverted"}  # Qiskit's QPY drops the inverse
+if qiskit_before("2.4"):  # where QPY drops controls on 0, too, and changes differences
+    NOT_FAITHFUL |= {"open mcp", "open mcx", "open mcx 2", "x − 2w"}
 NOT_WRITABLE = {
     "uniformly controlled",
     "uniformly controlled 2",
@@ -178,7 +181,7 @@ def test_names_registers_and_barriers_do_not_enter():
         (0.5 * (X + 1), X / 2 + 0.5),
         (X * W * 0.1, 0.1 * (W * X)),
         ((X + W) * (X - W), X * X - W * W),
-        (X - W + W - 0 * W, X + 0 * W),
+        *([] if qiskit_before("2.4") else [(X - W + W - 0 * W, X + 0 * W)]),  # of which older ones keep no W
         (X - X + X, X),  # which is read back as the parameter
     ],
 )
