@@ -1,4 +1,4 @@
-"""A small network on which tests of the Qiskit face agree."""
+"""Small networks on which tests of several files agree."""
 
 import numpy as np
 from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
@@ -6,6 +6,18 @@ from qiskit.circuit import ParameterVector
 from qiskit.quantum_info import SparsePauliOp
 
 OBSERVABLES = (SparsePauliOp("IIIZ"), SparsePauliOp.from_list([("XIZI", 0.5), ("ZZII", -1.0), ("IIYY", 0.3)]))
+
+
+def entangler(n, layers):
+    """A layer of RX, then a ring of CX, as PennyLane's BasicEntanglerLayers."""
+    weights = ParameterVector("w", n * layers)
+    circuit = QuantumCircuit(n)
+    for k, weight in enumerate(weights):
+        circuit.rx(weight, k % n)
+        if k % n == n - 1:
+            for q in range(n):
+                circuit.cx(q, (q + 1) % n)
+    return circuit
 
 
 def network(name="v", measured=None):

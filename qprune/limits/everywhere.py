@@ -118,8 +118,7 @@ def screen_on_domain(prepared: Prepared, measure: UpperEverywhere) -> Screen | N
             if found > measure.budget or not seen:
                 return found
             if seen not in on_worst:  # more are known by now
-                again = screen_of(prepared, measure.worst[-MOST_WORST:])
-                on_worst[seen] = again.of(reduced) if again is not None else on_spread
+                on_worst[seen] = (screen_of(prepared, measure.worst[-MOST_WORST:]) or first).of(reduced)
             return max(found, on_worst[seen](gone))
 
         return deviation

@@ -10,8 +10,7 @@ import pytest
 from helpers import circuits, dense, examples, observables, outputs, state
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from qiskit import QuantumCircuit
-from qiskit.circuit import ParameterVector
+from small_networks import entangler
 
 import qprune
 from qprune import CertificateError, CertificateViolation, OptionError, Proven, Task, absorb, load, prune, save, verify
@@ -20,15 +19,8 @@ from qprune.exact.pauli import total_cost
 from qprune.gates.sites import sites_of
 
 
-def entangler(n=4, layers=2, measured=("IIIZ", "ZXII")):
-    weights = ParameterVector("w", n * layers)
-    circuit = QuantumCircuit(n)
-    for k, weight in enumerate(weights):
-        circuit.rx(weight, k % n)
-        if k % n == n - 1:
-            for q in range(n):
-                circuit.cx(q, (q + 1) % n)
-    return Task(circuit, list(measured), weights=np.linspace(0.01, 2, n * layers))
+def ring(n=4, layers=2, measured=("IIIZ", "ZXII")):
+    return Task(entangler(n, layers), list(measured), weights=np.linspace(0.01, 2, n * layers))
 
 
 def at(task, point):
@@ -55,13 +47,13 @@ def test_written_up_to_the_last_gate_outputs_and_spectra_stay(data):
 
 def test_a_network_that_may_end_anywhere_needs_fewer_gates():
     """Planted: behind the rotations nothing needs to be brought back, so that every output is read where it ends."""
-    task = entangler(5, 3, ("IIIIZ",))
+    task = ring(5, 3, ("IIIIZ",))
     plain, written = (absorb(task, couplings=couplings) for couplings in (None, "any"))
     assert written.two_qubit_gates > plain.two_qubit_gates
 
 
 def test_a_result_measures_what_its_task_says_and_is_verified_from_the_given_one(tmp_path):
-    task = entangler()
+    task = ring()
     result = prune(task, Proven(0.05), absorb=True, couplings="circuit", progress=False)
     assert result.given is task
     assert "measure" in str(result)
@@ -76,12 +68,12 @@ def test_a_result_measures_what_its_task_says_and_is_verified_from_the_given_one
     )
     assert change.max() <= 0.05
     with pytest.raises(CertificateError, match="another"):
-        verify(entangler(measured=("IIIZ", "ZYII")), result)
+        verify(ring(measured=("IIIZ", "ZYII")), result)
 
 
 def test_another_given_task_is_noticed(tmp_path):
-    result = prune(entangler(), Proven(0.05), absorb=True, progress=False)
-    other = entangler(measured=("IIIZ", "ZYII"))
+    result = prune(ring(), Proven(0.05), absorb=True, progress=False)
+    other = ring(measured=("IIIZ", "ZYII"))
     with pytest.raises(CertificateError, match="task given"):
         verify(replace(result, given=other))
     forged = replace(result, given=other)
@@ -91,7 +83,7 @@ def test_another_given_task_is_noticed(tmp_path):
 
 
 def test_the_command_absorbs(tmp_path, capsys):
-    entangler().save(tmp_path / "bundle")
+    ring().save(tmp_path / "bundle")
     arguments = ["prune", str(tmp_path / "bundle"), "--proven", "0.05", "--absorb", "--form", "auto", "--tradeoff", "0"]
     assert main([*arguments, "--out", str(tmp_path / "out")]) == 0
     assert "became part of what is measured" in capsys.readouterr().out
@@ -101,4 +93,4 @@ def test_the_command_absorbs(tmp_path, capsys):
 
 def test_couplings_are_checked():
     with pytest.raises(OptionError, match="couplings must be"):
-        absorb(entangler(), couplings="all")
+        absorb(ring(), couplings="all")

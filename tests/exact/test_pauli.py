@@ -10,9 +10,10 @@ from helpers import INPUTS, WEIGHTS, circuits, examples, observables, outputs, s
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from qiskit import QuantumCircuit
-from qiskit.circuit import Parameter, ParameterVector
+from qiskit.circuit import Parameter
 from qiskit.circuit.library import PauliEvolutionGate
 from qiskit.quantum_info import Clifford, Operator, Pauli, SparsePauliOp, random_clifford
+from small_networks import entangler
 
 import qprune
 from qprune import Measured, Proven, Task
@@ -130,18 +131,6 @@ def test_words_and_signs_are_those_of_the_clifford_group(seed):
 def as_matrix(word, n):
     letters = dict(word)
     return Pauli("".join(letters.get(q, "I") for q in reversed(range(n)))).to_matrix()
-
-
-def entangler(n, layers):
-    """A layer of RX, then a ring of CX."""
-    weights = ParameterVector("w", n * layers)
-    circuit = QuantumCircuit(n)
-    for k, weight in enumerate(weights):
-        circuit.rx(weight, k % n)
-        if k % n == n - 1:
-            for q in range(n):
-                circuit.cx(q, (q + 1) % n)
-    return circuit
 
 
 def cx(circuit):

@@ -290,9 +290,9 @@ def _namesake(rng: np.random.Generator, angle: Angle) -> Any:
     return inner.to_gate()
 
 
-def _new(gate: str, *kinds: GateKind) -> tuple[GateKind, ...]:
-    """Kinds of a gate that the lower bound of Qiskit does not know."""
-    return kinds if hasattr(lib, gate) else ()
+def _new(gate: str, kind: GateKind) -> tuple[GateKind, ...]:
+    """A kind of gate that the lower bound of Qiskit does not know."""
+    return (kind,) if hasattr(lib, gate) else ()
 
 
 KINDS: tuple[GateKind, ...] = (
