@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 from math import comb
 
 import mpmath
@@ -20,7 +21,7 @@ from qprune.limits.claim_everywhere import every_input
 from qprune.task.domain import Domain
 from qprune.verify.cells import _bernstein
 from qprune.verify.every_input import confirm
-from qprune.verify.phases import read
+from qprune.verify.phases import Turn, read
 from qprune.verify.ranges import terms_of
 
 X, Y = Parameter("x"), Parameter("y")
@@ -288,3 +289,22 @@ def test_sums_of_angles_that_are_not_linear_are_no_phases_of_their_own():
         tasks.append(Task(circuit, ["X", "Z"], inputs=rows, input_params=[X, Y]))
     assert read(*tasks).runs == read(tasks[0], tasks[0]).runs
     assert read(*tasks).degrees == read(tasks[0], tasks[0]).degrees
+
+
+@pytest.mark.parametrize("terms", [{"x_0": -2.0, "x_1": 0.5}, {"x_0": -1.0, "x_0*x_1": -0.3, "sin(x_1)": 2.0}])
+def test_intervals_hold_the_phase_at_every_point_of_a_box(terms):
+    """With factors of both signs; where all is linear, both ends are met in corners."""
+    rng = np.random.default_rng(0)
+    low = rng.uniform(-3, 2, (5, 2))
+    high = low + rng.uniform(0, 2, (5, 2))
+    ends = Turn(terms, 2, unit=0.7).intervals(low, high)
+    functions = {"x_0": lambda x: x[0], "x_1": lambda x: x[1], "x_0*x_1": lambda x: x[0] * x[1]}
+    functions["sin(x_1)"] = lambda x: np.sin(x[1])
+    shares = np.concatenate([list(product((0.0, 1.0), repeat=2)), rng.uniform(size=(200, 2))])
+    for k, (least, most) in enumerate(ends):
+        points = low[k] + shares * (high[k] - low[k])
+        values = 0.7 * sum(factor * functions[name](points.T) for name, factor in terms.items())
+        assert least <= values.min()
+        assert values.max() <= most
+        if len(terms) == 2:
+            assert (least, most) == (pytest.approx(values.min()), pytest.approx(values.max()))
