@@ -47,7 +47,7 @@ class Case:
 
 
 def cases(*, quick: bool = False) -> Iterator[Case]:
-    """All circuits; for a quick check one small entangler."""
+    """All circuits, those of MQT Bench where it is installed; for a quick check one small entangler."""
     for n in (4,) if quick else (4, 6, 8):
         yield Case("entanglers", f"basic-entangler-{n}", lambda n=n: _weighted(basic_entangler(n), _first(n)))
     if quick:
@@ -61,7 +61,7 @@ def cases(*, quick: bool = False) -> Iterator[Case]:
     yield Case("UCCSD", "h2", lambda: _weighted(*uccsd(("H", "H"), 1.4, 2)))
     yield Case("UCCSD", "lih", lambda: _weighted(*uccsd(("Li", "H"), 3.0, 5)))
     for case in peers.cases():
-        if case.package == "qprune":
+        if tools.installed(case.package):
             yield Case(case.group, case.name, case.make, peers.has_inputs(case.name) and case.qubits <= REFIT_QUBITS)
 
 
