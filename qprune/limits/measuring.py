@@ -107,6 +107,7 @@ def compressor_of(
         float(doubt(prepared.task, before, before).max()),
         watch,
         more,
+        settings.simulated.threads,
     )
 
 
@@ -163,10 +164,11 @@ def screen_of(prepared: Prepared, rows: FloatArray | None = None) -> Screen | No
     measured = len(task.measured_qubits) if task.observables is None else 0
     if not simulator.holds_states or task.num_qubits > ENGINE_QUBITS or measured > LARGEST_DISTRIBUTION:
         return None
-    target = Network(task, prepared.sites, rows=rows).values(task.weights)
+    threads = simulator.threads
+    target = Network(task, prepared.sites, rows=rows, threads=threads).values(task.weights)
 
     def screen(reduced: Reduced) -> Callable[[Sequence[int]], float]:
-        network = Network(reduced.task, reduced.sites, task.selected, rows=rows)
+        network = Network(reduced.task, reduced.sites, task.selected, rows=rows, threads=threads)
 
         def deviation(gone: Sequence[int]) -> float:
             change = np.abs(network.without(gone).values(reduced.task.weights) - target)
