@@ -58,6 +58,7 @@ class Compressor:
         doubt: How far measured deviations may be off, in the observables' unit; so much of a budget is not spent.
         watch: Told of every circuit that keeps the budget, and asked whether to go on.
         more: Inputs to fit on besides the samples, shape (…, D); default: mixtures of these, as many as weights need.
+        threads: As in `Fitter`.
 
     Raises:
         TaskError: The states of the whole ensemble do not fit into memory.
@@ -75,6 +76,7 @@ class Compressor:
         doubt: float = 0.0,
         watch: Watch[Reduced] | None = None,
         more: FloatArray | None = None,
+        threads: int = 1,
     ) -> None:
         self.prunable, self.costs, self.strategy, self.candidates = prunable, costs, strategy, candidates
         self.rng, self.doubt = np.random.default_rng(seed), doubt
@@ -90,7 +92,7 @@ class Compressor:
         self.unit = task.largest_change / 2 or 1.0
         self.least_cost = LEAST_COST * max(map(self.cost, sites), default=0) or 1.0
         self.watch = Watch(self.rank) if watch is None else watch
-        self.fitter = Fitter(self.original, ensemble.selected, selected, self.watch.check)
+        self.fitter = Fitter(self.original, ensemble.selected, selected, self.watch.check, threads)
         self.block = self.chunk = len(sites)
         self.failed = set[tuple[int, ...]]()  # gates whose loss, each by itself, broke the budget
 
