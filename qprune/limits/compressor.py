@@ -235,6 +235,11 @@ class Compressor:
         """A circuit that was reduced elsewhere, as a place to start from."""
         return replace(reduced, task=self.original.task.with_circuit(reduced.task.circuit, reduced.task.named_weights))
 
+    def fitted_again(self, reduced: Reduced, budget: float) -> Reduced:
+        """A circuit that was reduced elsewhere, its weights fitted to this ensemble; its gates stay."""
+        with one_thread():
+            return self.fitter.fitted_within(self.fitter.start(self.adopt(reduced)), budget).reduced
+
     def rank(self, reduced: Reduced) -> tuple[float, float]:
         """What a search makes as small as it can."""
         return sum(map(self.cost, reduced.sites)), reduced.deviation
