@@ -61,15 +61,22 @@ def guoq(task: qprune.Task, compiled: Compiled, epsilon: float) -> Compiled:
 
 
 def _wisq(circuit: QuantumCircuit, epsilon: float, seconds: int) -> QuantumCircuit:
+    text = qasm2.dumps(transpile(circuit, basis_gates=list(IBMN), optimization_level=0))
+    return qasm2.loads(_searched(text, epsilon, seconds), custom_instructions=qasm2.LEGACY_CUSTOM_INSTRUCTIONS)
+
+
+@cache
+def _searched(text: str, epsilon: float, seconds: int) -> str:
+    """What GUOQ makes of OpenQASM 2; remembered, as a circuit of which LightCone takes nothing comes twice."""
     worker = _wisq_worker()
     with tempfile.TemporaryDirectory() as folder:
         before, after = Path(folder) / "before.qasm", Path(folder) / "after.qasm"
-        qasm2.dump(transpile(circuit, basis_gates=list(IBMN), optimization_level=0), before)
+        before.write_text(text, encoding="ascii")
         asked = {"before": str(before), "after": str(after), "epsilon": epsilon, "seconds": seconds}
         print(json.dumps(asked), file=worker.stdin, flush=True)
         if not worker.stdout.readline() or not after.exists():
             raise RuntimeError("wisq has written no circuit")
-        return qasm2.load(after, custom_instructions=qasm2.LEGACY_CUSTOM_INSTRUCTIONS)
+        return after.read_text(encoding="ascii")
 
 
 @cache
