@@ -241,7 +241,7 @@ def peers_tables(rows: Sequence[Row]) -> str:
         "## Two-qubit gates removed at equal deviation",
         "",
         "Every threshold tuned to its own best; budgets on the measured deviation in the columns. A chain that was",
-        "stopped is credited with what it had found by then; nothing, where it had nothing.",
+        "stopped is credited with what it had found by then; nothing, where it had nothing or was not run.",
         f"Aim: {peers.AIM} times what the best single chain of peers removes (then in bold).",
         "",
         EVERY_INPUT,
@@ -262,6 +262,10 @@ def peers_tables(rows: Sequence[Row]) -> str:
         lines += ["### At the price of more measurements", "", peers.MEASURING, "", *_markdown(header, found), ""]
         lines += ["For every input, where that was worked out:", ""]
         lines += [*_markdown(*peers.at_the_price_of_measuring(everywhere)), ""]
+    if searched := peers.where_ran(fair, peers.SLOW):
+        lines += [f"### {peers.SLOW}", "", peers.SEARCHED, "", *_markdown(*peers.at_equal_deviation(searched)), ""]
+        lines += ["For every input, where that was worked out:", ""]
+        lines += [*_markdown(*peers.at_equal_deviation(peers.where_ran(everywhere, peers.SLOW))), ""]
     for group in dict.fromkeys(row["config"]["group"] for row in fair):
         mine = [row for row in fair if row["config"]["group"] == group]
         lines += [f"### {group}", "", *_markdown(*peers.at_equal_deviation(mine)), ""]

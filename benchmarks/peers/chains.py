@@ -25,7 +25,7 @@ BUDGETS = (1e-6, 1e-3, 1e-2, 3e-2, 1e-1)
 ORDER = (1e-2, 1e-1, 1e-3, 3e-2, 1e-6)  # in which slow tools take them: with the time up, the middle is there
 BISECTIONS = 5  # per budget, on the logarithm of a threshold
 EPSILONS = (1e-8, 1e-3, 1e-2, 1e-4, 1e-1)  # of BQSKit, which takes minutes for each
-GUOQ_EPSILONS = (1e-2, 1e-1, 1e-6)  # of GUOQ, which takes all the time it is given for each
+GUOQ = {1e-2: 60, 1e-1: 60, 1e-6: 20}  # ε of GUOQ, and processor seconds: with less it resynthesises nothing
 KEEP = 1 - 1e-9  # of a budget: what rounding leaves
 RESYNTHESIS = " → O3"
 GAP, PATIENCE = 0.01, 20.0  # of a limit for every input: relative distance of its two ends, and seconds
@@ -188,8 +188,8 @@ def _rie_bqskit(task: qprune.Task, judge: Callable[..., Point]) -> Points:
 
 
 def _guoq(task: qprune.Task, judge: Callable[..., Point], start: Callable[..., Compiled]) -> Points:
-    for epsilon in GUOQ_EPSILONS:
-        yield judge(_finished(task, field.guoq(task, start(task, tools.bound(task)), epsilon)), epsilon)
+    for epsilon, seconds in GUOQ.items():
+        yield judge(_finished(task, field.guoq(task, start(task, tools.bound(task)), epsilon, seconds)), epsilon)
 
 
 def _backpropagated(task: qprune.Task, judge: Callable[..., Point], growth: int) -> Points:

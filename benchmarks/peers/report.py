@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from statistics import median
 
-from benchmarks.peers.chains import BUDGETS, CHAINS, RESYNTHESIS, Point, best
+from benchmarks.peers.chains import BUDGETS, CHAINS, GUOQ, RESYNTHESIS, Point, best
 from benchmarks.peers.circuits import cases, has_inputs
 from benchmarks.peers.sides import TOOLS
 from benchmarks.records import Row
@@ -16,6 +16,13 @@ MEASURING = (
     "Operator backpropagation takes gates from the circuit into the observables, which then take more settings to\n"
     "measure, and in all as many circuits. It stands in no other table. Settings are sets of words that ask for one\n"
     "basis a qubit, times as many as before; shares are of the circuits in the second column."
+)
+SLOW = "GUOQ"  # takes all the time it is given, and was not run on everything
+SEARCHED = (
+    "GUOQ takes all the time it is given. Here that is, for each circuit, "
+    f"{', '.join(f'{seconds} s at ε = {epsilon:g}' for epsilon, seconds in GUOQ.items())},\n"
+    "processor time of all its processes, among them one for each resynthesis, which has to start; an hour by the\n"
+    "clock is what it has by default. All lines are of the circuits that it was run on."
 )
 EVERY_INPUT = "qprune, every input"  # run on circuits with inputs, and compared where that is the measure
 Table = tuple[tuple[str, ...], list[tuple[str, ...]]]
@@ -160,6 +167,12 @@ def over_the_domain(rows: Sequence[Row]) -> list[Row]:
 def with_inputs(rows: Sequence[Row]) -> list[Row]:
     """The rows of circuits that have inputs."""
     return [row for row in rows if has_inputs(row["config"]["circuit"])]
+
+
+def where_ran(rows: Sequence[Row], tool: str) -> list[Row]:
+    """The rows of circuits of which a tool with this in its name made something."""
+    ran = {r["config"]["circuit"] for r in rows if tool in r["config"]["tool"] and r.get("points")}
+    return [row for row in rows if row["config"]["circuit"] in ran]
 
 
 def at_equal_deviation(rows: Sequence[Row]) -> Table:
