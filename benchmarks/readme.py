@@ -46,6 +46,7 @@ def what_limits(page: Path) -> None:
     text, rows = page.read_text(encoding="utf-8"), RESULTS / "compression.md"
     for name, after in (("with-labels", LABELS), ("verdicts", CONTROL), ("orders", BASELINES), ("known", KNOWN)):
         text = _between(text, name, _table_of(rows, after=after))
+    text = _between(text, "control", _table_of(RESULTS / "control.md"))
     page.write_text(text, encoding="utf-8")
 
 
