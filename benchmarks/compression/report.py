@@ -183,7 +183,7 @@ def tables(
             CONTROL,
             "",
             "As many training steps as the pruned network had in all, its original's included;",
-            f"{STARTS} starts of each for each seed. A pruned circuit counts once, at however many levels it is the best.",
+            f"{STARTS} starts of each for each seed. A pruned circuit counts once, whatever levels it is the best at.",
             " ".join(f"*{kind}*: {what}." for kind, what in KINDS.items()),
             "",
             *markdown(*verdicts(rows)),
