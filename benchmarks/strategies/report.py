@@ -89,7 +89,7 @@ def tables(rows: Sequence[Row]) -> str:
         names = sorted({row["config"]["circuit"] for row in of_limit})
         refused = sorted({row["config"]["circuit"] for row in asked} - set(names))
         parts.append(
-            f"{found.circuits} circuits: {_measured_on(of_limit)}. Budgets are in units of half the widest spectrum; "
+            f"{found.circuits} circuits: {measured_on(of_limit)}. Budgets are in units of half the widest spectrum; "
             f"seeds are those of what draws. Friedman's test: p = {found.friedman:.2g}. Mean ranks that differ by less "
             f"than {found.critical:.2f} are not told apart (Nemenyi, 5 %).\n"
         )
@@ -118,7 +118,7 @@ def tables(rows: Sequence[Row]) -> str:
     return "\n".join(parts)
 
 
-def _measured_on(rows: Sequence[Row]) -> str:
+def measured_on(rows: Sequence[Row]) -> str:
     """Circuits with the same budgets and seeds together: "a and b at 0.05, 0.1, 5 seeds; c at 0.05, 1 seed"."""
     alike: dict[str, list[str]] = {}
     for circuit in sorted({row["config"]["circuit"] for row in rows}):
