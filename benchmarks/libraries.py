@@ -6,7 +6,6 @@ repetitions; counts are means over seeds.
 
 from __future__ import annotations
 
-import importlib.util
 import math
 import os
 import subprocess
@@ -15,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
 from typing import Any, ClassVar
@@ -45,25 +45,12 @@ DEVICES = ("FakeManilaV2", "FakeLagosV2", "FakeTorino")
 STEPS, GAIN = 60, 1e-4  # of a fit: most steps, least fall of the sum of squares by one, as a share of it
 
 
-def run(out: Path, *, quick: bool = False) -> None:
-    """Measure all, or the smallest of each; rows are appended to a file."""
-    for row in _rows(quick):
-        append(out, {"benchmark": NAME, **row, **provenance(0)})
-        print(f"{row['config']['part']:14} {row['config']['case']}", flush=True)
-
-
-def _rows(quick: bool) -> Iterator[Row]:
-    yield _start(3 if quick else 7)
-    for qubits in (4,) if quick else (4, 5, 6, 8):
-        yield _cx_networks(qubits, 5 if quick else 30)
-    for device in DEVICES[:1] if quick else DEVICES:
-        yield _layout(device, 4, seeds=2 if quick else 10)
-    for name in NETWORKS[:1] if quick else NETWORKS:
-        yield from _fits(name)
-    if importlib.util.find_spec("quimb") and not quick:
-        yield _chain(40, 4)
-    if importlib.util.find_spec("shapiq"):
-        yield from _shapley(2 if quick else 3, seeds=2 if quick else 10)
+def run(out: Path, *, quick: bool = False, parts: Sequence[str] = ()) -> None:
+    """Measure all parts, those named, or the smallest of each; rows are appended to a file."""
+    for name in parts or PARTS:
+        for row in PARTS[name](quick):
+            append(out, {"benchmark": NAME, **row, **provenance(0)})
+            print(f"{row['config']['part']:14} {row['config']['case']}", flush=True)
 
 
 def _row(part: str, case: str, **found: Any) -> Row:
@@ -333,6 +320,21 @@ def _rx(angle: float) -> np.ndarray:
 
 def _rzz(angle: float) -> np.ndarray:
     return np.diag(np.exp(-0.5j * angle * np.array([1, -1, -1, 1])))
+
+
+# -- all of them -----------------------------------------------------------------------------------------------------
+
+PARTS: dict[str, Callable[[bool], Iterator[Row]]] = {
+    "start": lambda quick: iter([_start(3 if quick else 7)]),
+    "CX networks": lambda quick: (_cx_networks(n, 5 if quick else 30) for n in ((4,) if quick else (4, 5, 6, 8))),
+    "layout": lambda quick: (_layout(d, 4, 2 if quick else 10) for d in (DEVICES[:1] if quick else DEVICES)),
+    "least squares": lambda quick: (row for n in (NETWORKS[:1] if quick else NETWORKS) for row in _fits(n)),
+    "chain": lambda quick: iter([_chain(40, 4)] if find_spec("quimb") and not quick else []),
+    "Shapley values": lambda quick: (
+        _shapley(2 if quick else 3, 2 if quick else 10) if find_spec("shapiq") else iter(())
+    ),
+}
+"""What is measured, by name: rows from whether the smallest is asked for."""
 
 
 def table(rows: Sequence[Row]) -> str:
