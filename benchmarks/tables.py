@@ -51,7 +51,9 @@ def run(folder: Path) -> list[Path]:
             written.append(path)
     if rows := read(folder, control.NAME):
         path = folder / f"{control.NAME}.md"
-        path.write_text(control_table(rows, read(folder, accuracy.NAME)), encoding="utf-8")
+        path.write_text(
+            control_table(rows, read(folder, accuracy.NAME), read(folder, control.DIRECTIONS)), encoding="utf-8"
+        )
         written.append(path)
     rows = [row for name in (SIDES, FAIR) for row in read(folder, name)]
     if rows:
@@ -105,9 +107,9 @@ def claims_table(rows: Sequence[Row]) -> str:
     return "\n".join([*claims.text(rows), "", *_origins(rows), ""])
 
 
-def control_table(rows: Sequence[Row], pruned: Sequence[Row]) -> str:
+def control_table(rows: Sequence[Row], pruned: Sequence[Row], spare: Sequence[Row]) -> str:
     """An ansatz grown gate by gate beside what pruning leaves."""
-    return "\n".join([*control.text(rows, pruned), "", *_origins(rows), ""])
+    return "\n".join([*control.text(rows, pruned, spare), "", *_origins(rows), ""])
 
 
 def exact_table(rows: Sequence[Row]) -> str:
