@@ -46,7 +46,7 @@ GAP, PATIENCE = 0.02, 60.0  # of the limit for every input
 
 
 def run(out: Path, *, again: bool, networks: Sequence[str] = (), most: int = MOST_CX, patience: float = 600.0) -> None:
-    """Grow an ansatz for each network, a row for each number of CX; before that the directions of each reference network.
+    """Count each reference network's directions; then grow an ansatz for each network, a row for each number of CX.
 
     Args:
         out: File to which rows are added.
