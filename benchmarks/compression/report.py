@@ -230,7 +230,9 @@ def _mean(values: Iterable[float]) -> float:
 
 
 def _change(rows: Sequence[Row], found: Sequence[dict[str, Any]], key: str) -> str:
-    return f"{_mean(row['points'][0][key] for row in rows):.3g} → {_mean(point[key] for point in found):.3g}"
+    after = [point[key] for point in found]
+    spread = f" ± {stdev(after):.2g}" if len(after) > 1 else ""
+    return f"{_mean(row['points'][0][key] for row in rows):.3g} → {mean(after):.3g}{spread}"
 
 
 def _before_after(rows: Sequence[Row], found: Sequence[dict[str, Any]]) -> str:
