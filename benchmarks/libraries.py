@@ -344,7 +344,7 @@ def table(rows: Sequence[Row]) -> str:
         "",
         "Made by `python -m benchmarks tables`. *Cost* is CX gates (CX networks), −Σ log(1 − error) of compiled",
         "two-qubit gates (layout), the root mean square of what is left (least squares), the mean error over the mean",
-        "size (Shapley values, against all sets of gates); less is better.",
+        "size (Shapley values, against all sets of gates; the library's time is without simulations); less is better.",
         "",
         "| part | case | library | cost: ours | library's | time: ours | library's |",
         "|---|---|---|---|---|---|---|",
