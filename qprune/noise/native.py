@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from qiskit import QuantumCircuit, transpile
+from qiskit import QuantumCircuit
 from qiskit.circuit import Instruction, ParameterExpression
 from qiskit.circuit.library import SwapGate
 from qiskit.quantum_info import Operator, SuperOp
-from qiskit.transpiler import CouplingMap, TranspilerError
+from qiskit.transpiler import CouplingMap, StagedPassManager, TranspilerError, generate_preset_pass_manager
 
 from qprune.errors import OptionError
 from qprune.noise.channels import NO_NOISE, GateNoise, in_sequence, noise_of
@@ -20,7 +20,7 @@ from qprune.noise.layout import Router
 # A free angle is compiled at such a value, j-th parameter at GENERIC + j·STEP: the native gates of a rotation depend on
 # its angle at special values (multiples of π/2) only, and its weight may be trained away from those.
 GENERIC, STEP = 0.7390851332, 0.4142135624
-LEVEL = 1  # of transpile, for single gates
+LEVEL = 1  # of the transpiler, for single gates
 WHOLE_LEVEL, SEEDS = 3, range(4)  # for circuits, as users compile them: the best of these seeds
 
 
@@ -48,6 +48,7 @@ class GateNoises:
         self.router = Router(device)
         self._known: dict[Any, GateNoise] = {}
         self._compiled: dict[Any, list[NativeGate]] = {}
+        self._managers: dict[Any, StagedPassManager] = {}
 
     def of(self, operation: Instruction, qubits: Qubits) -> GateNoise:
         """λ and r of a gate on physical qubits, in the gate's own order.
@@ -141,20 +142,22 @@ class GateNoises:
         self,
         circuit: QuantumCircuit,
         basis: Sequence[str],
-        pairs: Sequence[Qubits] | None,
-        layout: Sequence[int] | None,
+        pairs: tuple[Qubits, ...] | None,
+        layout: tuple[int, ...] | None,
         seed: int = SEEDS[0],
         level: int = LEVEL,
     ) -> QuantumCircuit:
-        try:
-            return transpile(
-                circuit,
+        key = tuple(basis), pairs, layout, seed, level
+        if key not in self._managers:  # to make one takes longer than to compile a small circuit with it
+            self._managers[key] = generate_preset_pass_manager(
                 basis_gates=list(basis),
                 coupling_map=None if pairs is None else CouplingMap(pairs),
                 initial_layout=None if layout is None else list(layout),
                 optimization_level=level,
                 seed_transpiler=seed,
             )
+        try:
+            return self._managers[key].run(circuit)
         except TranspilerError as error:
             names = ", ".join(circuit.count_ops())
             raise OptionError(
