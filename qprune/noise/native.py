@@ -110,17 +110,21 @@ class GateNoises:
             circuit = QuantumCircuit(operation.num_qubits)
             circuit.append(_at_generic_angles(operation), range(operation.num_qubits))
             layout = None if directed is None else tuple(range(operation.num_qubits))
-            self._compiled[key] = _gates(self._transpiled(circuit, basis, directed, layout))
+            self._compiled[key] = _gates(
+                self._transpiled(circuit, basis, directed, layout), range(operation.num_qubits)
+            )
         return self._compiled[key]
 
     def whole(self, circuit: QuantumCircuit, layout: tuple[int, ...]) -> tuple[list[NativeGate], tuple[int, ...]]:
         """A circuit compiled as one at level 3, as users do: native gates, and the physical qubits where its own end.
 
-        Of a few fixed seeds the result of least Σ r.
+        Which of the layout's qubits each starts on is the transpiler's choice, as it is when a pruned circuit is
+        compiled by itself: with fewer gates others are near. Where the layout's qubits do not hang together, each
+        starts where the layout says, and is routed over the device. Of a few fixed seeds the result of least Σ r.
 
         Args:
             circuit: Its angles may be free.
-            layout: Physical qubits to start on.
+            layout: Physical qubits to run on.
 
         Raises:
             OptionError: The native gates cannot make the circuit.
@@ -128,15 +132,16 @@ class GateNoises:
         pairs = self.device.pairs
         if pairs is None:
             native = self._transpiled(circuit, self.device.basis, None, None, level=WHOLE_LEVEL)
-            placed = [NativeGate(gate, tuple(layout[p] for p in places)) for gate, places in _gates(native)]
-            if native.layout is None:
-                return placed, layout
-            return placed, tuple(layout[p] for p in native.layout.final_index_layout())  # without its swaps
-        edges = tuple(sorted(pairs))
-        found = [self._transpiled(circuit, self.device.basis, edges, layout, s, WHOLE_LEVEL) for s in SEEDS]
-        totals = [sum(self.of(*placed).infidelity for placed in _gates(native)) for native in found]
+            ends = range(len(layout)) if native.layout is None else native.layout.final_index_layout()
+            return _gates(native, layout), tuple(layout[p] for p in ends)  # without its swaps
+        start, places = None, layout
+        edges = tuple((a, b) for a, p in enumerate(layout) for b, q in enumerate(layout) if (p, q) in pairs)
+        if not CouplingMap([*edges, *((q, q) for q in range(len(layout)))]).is_connected():
+            edges, start, places = tuple(sorted(pairs)), layout, tuple(range(self.device.num_qubits or 0))
+        found = [self._transpiled(circuit, self.device.basis, edges, start, s, WHOLE_LEVEL) for s in SEEDS]
+        totals = [sum(self.of(*placed).infidelity for placed in _gates(native, places)) for native in found]
         best = found[totals.index(min(totals))]
-        return _gates(best), tuple(best.layout.final_index_layout(filter_ancillas=True))
+        return _gates(best, places), tuple(places[p] for p in best.layout.final_index_layout(filter_ancillas=True))
 
     def _transpiled(
         self,
@@ -166,8 +171,11 @@ class GateNoises:
             ) from error
 
 
-def _gates(native: QuantumCircuit) -> list[NativeGate]:
-    return [NativeGate(item.operation, tuple(native.find_bit(q).index for q in item.qubits)) for item in native.data]
+def _gates(native: QuantumCircuit, places: Sequence[int]) -> list[NativeGate]:
+    """The gates of a compiled circuit, its qubits being at these places."""
+    return [
+        NativeGate(item.operation, tuple(places[native.find_bit(q).index] for q in item.qubits)) for item in native.data
+    ]
 
 
 def _at_generic_angles(operation: Instruction) -> Instruction:
