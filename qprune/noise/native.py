@@ -135,7 +135,9 @@ class GateNoises:
             ends = range(len(layout)) if native.layout is None else native.layout.final_index_layout()
             return _gates(native, layout), tuple(layout[p] for p in ends)  # without its swaps
         start, places = None, layout
-        edges = tuple((a, b) for a, p in enumerate(layout) for b, q in enumerate(layout) if (p, q) in pairs)
+        edges: tuple[Qubits, ...] = tuple(
+            (a, b) for a, p in enumerate(layout) for b, q in enumerate(layout) if (p, q) in pairs
+        )
         if not CouplingMap([*edges, *((q, q) for q in range(len(layout)))]).is_connected():
             edges, start, places = tuple(sorted(pairs)), layout, tuple(range(self.device.num_qubits or 0))
         found = [self._transpiled(circuit, self.device.basis, edges, start, s, WHOLE_LEVEL) for s in SEEDS]
