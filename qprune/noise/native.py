@@ -130,7 +130,7 @@ class GateNoises:
             OptionError: The native gates cannot make the circuit.
         """
         pairs = self.device.pairs
-        if pairs is None:
+        if pairs is None or len(layout) == 1:
             native = self._transpiled(circuit, self.device.basis, None, None, level=WHOLE_LEVEL)
             ends = range(len(layout)) if native.layout is None else native.layout.final_index_layout()
             return _gates(native, layout), tuple(layout[p] for p in ends)  # without its swaps
@@ -138,7 +138,7 @@ class GateNoises:
         edges: tuple[Qubits, ...] = tuple(
             (a, b) for a, p in enumerate(layout) for b, q in enumerate(layout) if (p, q) in pairs
         )
-        if not CouplingMap([*edges, *((q, q) for q in range(len(layout)))]).is_connected():
+        if not self.router.is_connected(layout):
             edges, start, places = tuple(sorted(pairs)), layout, tuple(range(self.device.num_qubits or 0))
         found = [self._transpiled(circuit, self.device.basis, edges, start, s, WHOLE_LEVEL) for s in SEEDS]
         totals = [sum(self.of(*placed).infidelity for placed in _gates(native, places)) for native in found]
