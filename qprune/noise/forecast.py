@@ -22,6 +22,7 @@ from qprune.noise.calibration import NoiseCalibration
 from qprune.noise.channels import noise_of
 from qprune.noise.devices import Qubits
 from qprune.noise.native import NativeGate
+from qprune.noise.pauli_states import PauliStates
 from qprune.simulators.values import Outputs
 from qprune.task.task import Task
 
@@ -89,6 +90,7 @@ class Forecast:
         if calibration.noises is None or calibration.layout is None:
             raise OptionError("noise must be a noise model or a device to predict outputs; a single λ is neither")
         self.noises, self.layout, self.task = calibration.noises, calibration.layout, task
+        self.states = PauliStates(self.noises.device)  # it keeps the matrices that many circuits share
         self._transfers: dict[tuple[str, tuple[float, ...], int], FloatArray] = {}
         self._last: tuple[Task, Sequence[Site], Compiled] | None = None
 
