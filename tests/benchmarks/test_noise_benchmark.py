@@ -298,6 +298,14 @@ def test_an_output_that_does_not_move_is_not_divided_by():
     assert made["corrected"]["mean"] == pytest.approx(np.abs(ideal - 0.3).mean())
 
 
+def test_without_inputs_nothing_is_corrected():
+    """One output of one state: a slope and a shift would leave nothing, whatever the noise."""
+    found = Moments(np.array([[0.25]]), np.ones((1, 1, 1)))
+    made = estimates(found, found, [np.array([[0.75]])] * 2, qprune.Task(QuantumCircuit(1), "Z"), 0)
+    assert made["corrected"] == made["raw"] == {"mean": 0.5, "rms": 0.5, "max": 0.5}
+    assert made["shots"] == pytest.approx(1 / 0.01**2)
+
+
 # -- the verdicts, on rows with known answers ---------------------------------------------------------------------
 
 
