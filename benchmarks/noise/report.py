@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -148,10 +148,19 @@ def against_unpruned(rows: Sequence[Row]) -> Table:
     return header, [*lines, total] if lines else lines
 
 
-def not_run(rows: Sequence[Row], bundles: Sequence[str], models: Sequence[str]) -> list[str]:
-    """Networks and noise models of the default set on which the two sides of the aims have not both been run."""
+def not_run(
+    rows: Sequence[Row], bundles: Sequence[str], models: Sequence[str], fits: Callable[[str, str], bool]
+) -> list[str]:
+    """Networks and noise models of the default set on which the two sides of the aims have not both been run.
+
+    Args:
+        rows: Of the benchmark.
+        bundles: The networks.
+        models: The noise models.
+        fits: Whether a device, named first, has qubits enough for a network.
+    """
     ready = {(case.bundle, case.model) for case in cases(rows) if case.of(BASELINE) and case.of(OURS)}
-    missing = {bundle: [model for model in models if (bundle, model) not in ready] for bundle in bundles}
+    missing = {bundle: [m for m in models if (bundle, m) not in ready and fits(m, bundle)] for bundle in bundles}
     return [
         f"{bundle} on {'any' if len(left) == len(models) else ', '.join(left)}"
         for bundle, left in missing.items()

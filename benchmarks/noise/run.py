@@ -24,7 +24,7 @@ from qprune._arrays import FloatArray
 from qprune.gates.sites import sites_of
 from qprune.noise.at_shots import ErrorAtShots
 from qprune.noise.forecast import Forecast
-from qprune.noise.models import names
+from qprune.noise.models import names, resolve
 from qprune.results.hashes import circuit_hash
 from qprune.simulators.choices import final_outputs
 
@@ -129,6 +129,13 @@ def _key(config: Config) -> str:
 @lru_cache(maxsize=64)
 def _regime(model: str, bundle: str) -> Regime | None:
     return regime_of(model, network(bundle).circuit)
+
+
+@lru_cache(maxsize=64)
+def fits(model: str, bundle: str) -> bool:
+    """Whether a noise model has qubits enough for a network."""
+    found = resolve(model)
+    return isinstance(found, Path) or found.num_qubits >= network(bundle).num_qubits
 
 
 @lru_cache(maxsize=16)
