@@ -30,7 +30,8 @@ GAP, PATIENCE = 0.02, 120.0  # of the limit for every input: relative distance o
 FAR = 0.9  # share of the limit for every input below which what is attained is shown too
 WITHIN = 1e-9  # relative rounding that a budget allows for
 ELLIPSOID = "every input of the ellipsoid"
-DOMAINS = {ELLIPSOID: Domain.ellipsoid()}  # by mode; the box of the data for all others
+IN_ELLIPSOID = (ELLIPSOID, f"{ELLIPSOID}, refit")
+DOMAINS = dict.fromkeys(IN_ELLIPSOID, Domain.ellipsoid())  # by mode; the box of the data for all others
 HALVINGS = 12  # of the interval in which the threshold of a tool without a budget is sought
 
 
@@ -50,8 +51,8 @@ def _pruned(limit: Callable[[float], Limit], **options: Any) -> Callable[[qprune
     return prune
 
 
-def _in_ellipsoid(task: qprune.Task, budget: float) -> Smaller:
-    return _pruned(Everywhere)(task.with_domain(DOMAINS[ELLIPSOID]), budget)
+def _in_ellipsoid(limit: Callable[[float], Limit]) -> Callable[[qprune.Task, float], Smaller]:
+    return lambda task, budget: _pruned(limit)(task.with_domain(DOMAINS[ELLIPSOID]), budget)
 
 
 def _one_shot(task: qprune.Task, budget: float) -> Smaller:
@@ -96,7 +97,8 @@ MODES: dict[str, Callable[[qprune.Task, float], Smaller]] = {
     "every input, refit": _pruned(partial(Everywhere, refit=True)),
     ABSORBED[0]: _pruned(Everywhere),
     ABSORBED[1]: _pruned(partial(Everywhere, refit=True)),
-    ELLIPSOID: _in_ellipsoid,
+    IN_ELLIPSOID[0]: _in_ellipsoid(Everywhere),
+    IN_ELLIPSOID[1]: _in_ellipsoid(partial(Everywhere, refit=True)),
     "proven bound": _pruned(Proven),
     "verified": _pruned(Measured),
     "verified, refit": _pruned(REFIT),
@@ -112,7 +114,8 @@ ASKED = {
     "every input, refit": "for every input, with refit",
     ABSORBED[0]: "for every input, last gates absorbed",
     ABSORBED[1]: "for every input, with refit, last gates absorbed",
-    ELLIPSOID: "for every input of the data's ellipsoid",
+    IN_ELLIPSOID[0]: "for every input of the data's ellipsoid",
+    IN_ELLIPSOID[1]: "for every input of the data's ellipsoid, with refit",
     "verified": "on the samples",
     "verified, refit": "on the samples, with refit",
 }

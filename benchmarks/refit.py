@@ -89,6 +89,24 @@ def run():
     + _TIMED
 )
 
+# By the clock, in turns, so that whatever else goes on slows both alike.
+_THREADS = (
+    _LOAD
+    + """
+from qprune.gates.sites import sites_of
+from qprune.simulators.engine import Network
+networks = [Network(task, sites_of(task), threads=threads) for threads in (1, 2)]
+seconds = [[], []]
+for repeat in range(-1, 5 * int(sys.argv[2])):
+    for network, taken in zip(networks, seconds):
+        begun = time.perf_counter()
+        network.jacobian(task.weights)
+        if repeat >= 0:
+            taken.append(time.perf_counter() - begun)
+print(json.dumps({"seconds": seconds, "samples": len(task.selected), "versions": versions()}))
+"""
+)
+
 _QNODE = (
     _LOAD
     + """
@@ -204,6 +222,7 @@ def _work(
         jacobians += [(side, code, *sides[OURS]) for side, code in (("lightning", _LIGHTNING), ("jax", _JAX))]
         for side, code, checkout, interpreter in jacobians:
             yield {"what": "jacobian", "network": name, "side": side}, code, [folder, repeats], checkout, interpreter
+        yield {"what": "threads", "network": name, "side": OURS}, _THREADS, [folder, repeats], *sides[OURS]
         for seed in list(seeds)[:1] if quick else seeds:
             for side, place in sides.items():
                 config = {"what": "search", "network": name, "budget": BUDGET, "seed": seed, "side": side}

@@ -290,8 +290,13 @@ def refit_table(rows: Sequence[Row]) -> str:
                 )
             )
     jacobians = {(r["config"]["network"], r["config"]["side"]): r for r in ok if r["config"]["what"] == "jacobian"}
+    gains = {
+        r["config"]["network"]: f"{median(one / two for one, two in zip(*r['seconds'], strict=True)):.2f}"
+        for r in ok
+        if r["config"]["what"] == "threads"
+    }
     slopes = [
-        (name, *(_median_ms(jacobians.get((name, side))) for side in refit.SIDES))
+        (name, *(_median_ms(jacobians.get((name, side))) for side in refit.SIDES), gains.get(name, ""))
         for name in dict.fromkeys(name for name, _ in jacobians)
     ]
     failed = [f"{', '.join(map(str, row['config'].values()))}: {row['failed']}" for row in rows if "failed" in row]
@@ -307,7 +312,9 @@ def refit_table(rows: Sequence[Row]) -> str:
             "",
             "## Derivatives of all outputs on all samples, ms of processor time, median of the repetitions",
             "",
-            *_markdown(("network", *refit.SIDES), slopes),
+            "The last column: how many times faster two threads of qprune are by the clock, median of pairs in turn.",
+            "",
+            *_markdown(("network", *refit.SIDES, "two threads"), slopes),
             "",
             *([f"Not run: {'; '.join(failed)}.", ""] if failed else []),
             *_origins(rows),

@@ -26,6 +26,7 @@ class Cells:
         phase_high: Upper ends.
         bounds: Largest norm of a control point, shape (K,).
         places: Where it stands, shape (K,).
+        shares: λ of the planes that lowered the limits, shape (K,).
         depths: Number of halvings behind each, shape (K,).
         points: Control points, shape (K, N · V).
     """
@@ -36,6 +37,7 @@ class Cells:
     phase_high: FloatArray
     bounds: FloatArray
     places: IndexArray
+    shares: FloatArray
     depths: IndexArray
     points: FloatArray
 
@@ -52,6 +54,7 @@ class Open:
     phase_low: FloatArray
     phase_high: FloatArray
     place: int
+    share: float
     depth: int
     points: FloatArray | None
 
@@ -82,6 +85,7 @@ class Queue:
                 cells.phase_low[k],
                 cells.phase_high[k],
                 int(cells.places[k]),
+                float(cells.shares[k]),
                 int(cells.depths[k]),
                 points.copy() if has_room else None,
             )
@@ -96,3 +100,13 @@ class Queue:
             self._held -= 0 if cell.points is None else cell.points.nbytes
             taken.append(cell)
         return taken
+
+
+def halved(low: FloatArray, high: FloatArray, rows: IndexArray, axis: IndexArray) -> tuple[FloatArray, FloatArray]:
+    """Boxes with some of them replaced by their lower halves, and the upper halves after all."""
+    middle = (low[rows, axis] + high[rows, axis]) / 2
+    upper_low, upper_high = low[rows].copy(), high[rows].copy()
+    upper_low[np.arange(len(rows)), axis] = middle
+    lower_high = high.copy()
+    lower_high[rows, axis] = middle
+    return np.concatenate([low, upper_low]), np.concatenate([lower_high, upper_high])

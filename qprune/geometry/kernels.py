@@ -65,3 +65,54 @@ def largest(points: Any, width: int, bounds: Any, places: Any) -> None:
             if total > best:
                 best, where = total, k
         bounds[c], places[c] = share * best, where
+
+
+def lower_by_planes(norms: Any, planes: Any, sizes: Any, constant: Any, bounds: Any, places: Any, shares: Any) -> None:
+    """The least, over λ ≥ 0, of the largest norm + λ · (constant + Σ planes) among the control points of each cell.
+
+    As a function of λ that is a maximum of straight lines: between a falling and a rising one, the crossing is looked
+    at and takes the place of one of them. Any λ gives a limit; where all lines fall, a cell holds no point at all.
+
+    Args:
+        norms: Shape (K, N).
+        planes: What each axis adds at each of its control points, shape (K, J, largest size).
+        sizes: Of the axes, shape (J,); their product is N.
+        constant: Shape (K,).
+        bounds: The limits at λ = 0; is written to, shape (K,).
+        places: Which control point has them; is written to, shape (K,).
+        shares: λ; is written to where it is not 0, shape (K,).
+    """
+    count = norms.shape[1]
+    slopes, wider = np.empty(count), np.empty(count)
+    for c in range(len(norms)):
+        slopes[0], filled = constant[c], 1
+        for j in range(len(sizes)):
+            for k in range(filled):
+                for i in range(sizes[j]):
+                    wider[k * sizes[j] + i] = slopes[k] + planes[c, j, i]
+            filled *= sizes[j]
+            slopes[:filled] = wider[:filled]
+        falling, rising = int(places[c]), int(slopes.argmax())
+        if slopes[falling] >= 0:
+            continue
+        if slopes[rising] < 0:
+            bounds[c] = 0.0
+            continue
+        for _ in range(20):
+            steepness = slopes[rising] - slopes[falling]
+            share = (norms[c, falling] - norms[c, rising]) / steepness if steepness > 0 else 0.0
+            if share <= 0:
+                break
+            top, most = 0, -np.inf
+            for k in range(count):
+                value = norms[c, k] + share * slopes[k]
+                if value > most:
+                    top, most = k, value
+            if most < bounds[c]:
+                bounds[c], places[c], shares[c] = most, top, share
+            if top in (falling, rising):
+                break
+            if slopes[top] < 0:
+                falling = top
+            else:
+                rising = top

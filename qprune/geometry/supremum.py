@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from qprune._arrays import FloatArray
 from qprune._rounding import EPSILON
 from qprune.geometry.ascent import Climber
-from qprune.geometry.cells import Cells, Open, Queue
+from qprune.geometry.cells import Cells, Open, Queue, halved
+from qprune.geometry.edges import Edges
 from qprune.geometry.kernels import compiled, restrict
 from qprune.geometry.norms import Norm, OfOutcomes
 from qprune.geometry.phases import NARROWEST, PhaseMap
@@ -142,6 +143,8 @@ class Search:
         self.coefficients = coefficients(values)
         self.region = _one_turn(region, phases)
         self.norm = OfOutcomes(self.width) if norm is None else norm
+        cut = self.region.ellipsoid
+        self.edges = Edges(cut, self.region, phases, self.sizes) if cut is not None and self.sizes else None
         self.climber = Climber(self.coefficients, phases, self.region, self.norm)
         self.rng = np.random.default_rng(seed)
         size = max(self.coefficients.size, 1)
@@ -234,7 +237,7 @@ class Search:
             points = self._control_points(phase_low[rows], phase_high[rows])
             depths = np.zeros(len(points), dtype=np.intp)
             boxes = low[rows], high[rows], phase_low[rows], phase_high[rows]
-            self._take(Cells(*boxes, *self.norm.largest(points), depths, points))
+            self._take(Cells(*boxes, *self._largest(points, *boxes), depths, points))
         return True
 
     def _roots(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray] | None:
@@ -252,7 +255,7 @@ class Search:
             # The input that moves the widest phase most, seen from the width of the whole.
             worst = (phase_high - phase_low)[rows].argmax(axis=1)
             axis = (self.moves[worst] * (high - low)[rows]).argmax(axis=1)
-            low, high = _halved(low, high, rows, axis)
+            low, high = halved(low, high, rows, axis)
 
     def _take(self, cells: Cells, enough: float = 0.0) -> None:
         """Count cells; those that need halving wait."""
@@ -275,9 +278,12 @@ class Search:
         gains = self._gains(points, np.array([cell.place for cell in taken]), phase_high - phase_low)
         moves = self.moves * (high - low)[:, None]  # how far each input moves each phase, (K, J, n)
         shares = moves / np.maximum(moves.sum(axis=2, keepdims=True), np.finfo(float).tiny)
-        axis = np.einsum("kj,kjn->kn", gains, shares).argmax(axis=1)
+        helps = np.einsum("kj,kjn->kn", gains, shares)
+        if self.edges is not None:
+            helps += self.edges.bends(np.array([cell.share for cell in taken]), low, high)
+        axis = helps.argmax(axis=1)
         rows = np.arange(len(taken))
-        child_low, child_high = _halved(low, high, rows, axis)
+        child_low, child_high = halved(low, high, rows, axis)
         parent = np.concatenate([rows, rows])
         keep = np.flatnonzero(~self.region.misses(child_low, child_high))
         child_low, child_high, parent = child_low[keep], child_high[keep], parent[keep]
@@ -287,7 +293,14 @@ class Search:
         depths = np.array([cell.depth + 1 for cell in taken])[parent]
         self.depth = max(self.depth, int(depths.max(initial=0)))
         boxes = child_low, child_high, inner_low, inner_high
-        self._take(Cells(*boxes, *self.norm.largest(points), depths, points), enough)
+        self._take(Cells(*boxes, *self._largest(points, *boxes), depths, points), enough)
+
+    def _largest(self, points: FloatArray, *boxes: FloatArray) -> tuple[FloatArray, NDArray[np.intp], FloatArray]:
+        """Limits on cells, which control points they come from, and the λ of their planes."""
+        bounds, places = self.norm.largest(points)
+        if self.edges is None:
+            return bounds, places, np.zeros(len(bounds))
+        return self.edges.lowered(self.norm.of(points.reshape(len(points), -1, self.width)), bounds, places, *boxes)
 
     def _inside(
         self, low: FloatArray, high: FloatArray, outer_low: FloatArray, outer_high: FloatArray
@@ -361,18 +374,6 @@ def _without_cancelled(values: FloatArray, phases: PhaseMap, error: float) -> tu
             values, waves, error = values.mean(axis=j), np.take(waves, 0, axis=j), error + lost
             del kept[j]
     return values, PhaseMap(tuple(kept)), error
-
-
-def _halved(
-    low: FloatArray, high: FloatArray, rows: NDArray[np.intp], axis: NDArray[np.intp]
-) -> tuple[FloatArray, FloatArray]:
-    """Boxes with some of them replaced by their lower halves, and the upper halves after all."""
-    middle = (low[rows, axis] + high[rows, axis]) / 2
-    upper_low, upper_high = low[rows].copy(), high[rows].copy()
-    upper_low[np.arange(len(rows)), axis] = middle
-    lower_high = high.copy()
-    lower_high[rows, axis] = middle
-    return np.concatenate([low, upper_low]), np.concatenate([lower_high, upper_high])
 
 
 def _one_turn(region: Region, phases: PhaseMap) -> Region:

@@ -58,6 +58,7 @@ class Compressor:
         doubt: How far measured deviations may be off, in the observables' unit; so much of a budget is not spent.
         watch: Told of every circuit that keeps the budget, and asked whether to go on.
         more: Inputs to fit on besides the samples, shape (…, D); default: mixtures of these, as many as weights need.
+        threads: As in `Fitter`.
 
     Raises:
         TaskError: The states of the whole ensemble do not fit into memory.
@@ -75,6 +76,7 @@ class Compressor:
         doubt: float = 0.0,
         watch: Watch[Reduced] | None = None,
         more: FloatArray | None = None,
+        threads: int = 1,
     ) -> None:
         self.prunable, self.costs, self.strategy, self.candidates = prunable, costs, strategy, candidates
         self.rng, self.doubt = np.random.default_rng(seed), doubt
@@ -90,7 +92,7 @@ class Compressor:
         self.unit = task.largest_change / 2 or 1.0
         self.least_cost = LEAST_COST * max(map(self.cost, sites), default=0) or 1.0
         self.watch = Watch(self.rank) if watch is None else watch
-        self.fitter = Fitter(self.original, ensemble.selected, selected, self.watch.check)
+        self.fitter = Fitter(self.original, ensemble.selected, selected, self.watch.check, threads)
         self.block = self.chunk = len(sites)
         self.failed = set[tuple[int, ...]]()  # gates whose loss, each by itself, broke the budget
 
@@ -232,6 +234,11 @@ class Compressor:
     def adopt(self, reduced: Reduced) -> Reduced:
         """A circuit that was reduced elsewhere, as a place to start from."""
         return replace(reduced, task=self.original.task.with_circuit(reduced.task.circuit, reduced.task.named_weights))
+
+    def fitted_again(self, reduced: Reduced, budget: float) -> Reduced:
+        """A circuit that was reduced elsewhere, its weights fitted to this ensemble; its gates stay."""
+        with one_thread():
+            return self.fitter.fitted_within(self.fitter.start(self.adopt(reduced)), budget).reduced
 
     def rank(self, reduced: Reduced) -> tuple[float, float]:
         """What a search makes as small as it can."""

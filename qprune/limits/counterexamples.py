@@ -25,9 +25,12 @@ from qprune.task.task import Task
 
 Refit: TypeAlias = Callable[[Task, float], Reduced]
 """Prunes a task, on the inputs it lists, to a budget: the smaller circuit with its weights."""
+Again: TypeAlias = Callable[[Task, Reduced, float], Reduced]
+"""Fits the weights of a smaller circuit again, on the inputs that a task lists, to a budget; its gates stay."""
 
 SHARES = (0.8, 0.65, 0.5)  # of the budget that the fit may spend on the ensemble, one after the other
 ROUNDS = 6  # fits at each share, with more and more counterexamples
+EXCHANGES = 12  # fits of the weights alone, after each of these, with more and more counterexamples
 MOST_WORST = 25  # worst inputs added a round
 SPREAD = 150  # points of the domain in the first ensemble
 MOST_CORNERS = 64  # of the domain's boxes
@@ -97,6 +100,7 @@ def led_by_counterexamples(
     comparison: EveryInputComparison,
     start: Reduced,
     refit: Refit,
+    again: Again,
     budget: float,
     cost: Callable[[Reduced], float],
     *,
@@ -109,6 +113,7 @@ def led_by_counterexamples(
         comparison: The original and the domain.
         start: A circuit within the budget, at worst the original; it is the answer if no fit gives a cheaper one.
         refit: Prunes the original on an ensemble. It is called with the original on more inputs than its own.
+        again: Fits once more what that gave, where it broke the budget.
         budget: Largest change of any output for any input of the domain, ≥ 0.
         cost: Of a circuit; the cheapest that keeps the budget wins.
         rounds: Fits at each share.
@@ -123,14 +128,20 @@ def led_by_counterexamples(
     for share in shares:
         for _ in range(rounds):
             fitted = refit(original.with_inputs(np.concatenate([ensemble, found])), share * budget)
-            upper, worst = comparison.upper(fitted.task, fitted.sites, budget, found[-MOST_WORST:])
-            made.append(Round(share, len(ensemble) + len(found), len(fitted.sites), cost(fitted), upper))
-            if upper <= budget:
-                candidate = replace(fitted, deviation=upper)
-                return Led(min(best, candidate, key=cost), tuple(made), found)
-            if not np.isfinite(upper):  # nothing can be said of it, so that no input counts against it
+            for _ in range(EXCHANGES):
+                upper, worst = comparison.upper(fitted.task, fitted.sites, budget, found[-MOST_WORST:])
+                made.append(Round(share, len(ensemble) + len(found), len(fitted.sites), cost(fitted), upper))
+                if upper <= budget:
+                    candidate = replace(fitted, deviation=upper)
+                    return Led(min(best, candidate, key=cost), tuple(made), found)
+                if not np.isfinite(upper):  # nothing can be said of it, so that no input counts against it
+                    break
+                found = np.concatenate([found, worst, _counterexamples(comparison, fitted, budget, found)])
+                fitted = again(original.with_inputs(np.concatenate([ensemble, found])), fitted, SMALLER * budget)
+                if fitted.deviation > budget:
+                    break
+            if not np.isfinite(upper):
                 break
-            found = np.concatenate([found, worst, _counterexamples(comparison, fitted, budget, found)])
     return Led(best, tuple(made), found)
 
 

@@ -15,7 +15,16 @@ from qprune.gates.sites import Site
 from qprune.limits.base import Limit, Rewritten, checked_budget, checked_refit, checked_window, option, set_checked
 from qprune.limits.between_samples import comparison_of
 from qprune.limits.counterexamples import MOST_WORST, UpperEverywhere, led_by_counterexamples, spread
-from qprune.limits.measuring import check_removal, compressed, judged, removed, screen_of, start_of, watch_of
+from qprune.limits.measuring import (
+    check_removal,
+    compressed,
+    compressor_of,
+    judged,
+    removed,
+    screen_of,
+    start_of,
+    watch_of,
+)
 from qprune.limits.prepared import Comparison, Prepared, prepare
 from qprune.limits.progress import INTERRUPTED, OutOfTime, Watch
 from qprune.limits.removal import Reduced, Screen
@@ -91,8 +100,8 @@ class Everywhere(Limit):
         with watch:
             smaller = removed(prepared, self.budget, measure, start, watch, screen)
             if self.refit:
-                fit, cost = partial(_fitted, prepared, watch), partial(_cost, prepared)
-                led = led_by_counterexamples(comparison, smaller, fit, self.budget, cost)
+                fit, again = partial(_fitted, prepared, watch), partial(_again, prepared, watch)
+                led = led_by_counterexamples(comparison, smaller, fit, again, self.budget, partial(_cost, prepared))
                 removed(prepared, self.budget, measure, led.reduced, watch, screen)
         return judged(prepared, replace(watch.best or start, cut=watch.cut))
 
@@ -139,6 +148,17 @@ def _fitted(prepared: Prepared, watch: Watch[Reduced], task: Task, budget: float
     if found.cut == INTERRUPTED:
         raise KeyboardInterrupt
     return replace(found, task=prepared.task.with_circuit(found.task.circuit, found.task.named_weights), cut=None)
+
+
+def _again(prepared: Prepared, watch: Watch[Reduced], task: Task, reduced: Reduced, budget: float) -> Reduced:
+    """The weights of a smaller circuit fitted once more, on another ensemble of inputs; its gates stay.
+
+    Raises:
+        OutOfTime: No time is left.
+    """
+    compressor = compressor_of(prepare(task, replace(prepared.settings, progress=False), Comparison(window=0)), watch)
+    found = compressor.fitted_again(reduced, budget)
+    return replace(found, task=prepared.task.with_circuit(found.task.circuit, found.task.named_weights))
 
 
 def _cost(prepared: Prepared, reduced: Reduced) -> float:

@@ -107,6 +107,7 @@ def compressor_of(
         float(doubt(prepared.task, before, before).max()),
         watch,
         more,
+        settings.simulated.threads,
     )
 
 
@@ -118,22 +119,23 @@ def removed(
     watch: Watch[Reduced] | None = None,
     screen: Screen | None = None,
     in_outputs: bool = True,
+    opinions: bool = True,
 ) -> Reduced:
     """As many gates removed as a measure keeps within the budget, weights where they are.
 
     Where nobody else proposes and looking is cheap, sets of gates are tried besides, and the cheapest circuit is taken.
     Under its own watch unless given one, whose end is then the caller's to see to. `in_outputs` says whether the budget
-    is one of outputs, as strategies take it.
+    is one of outputs, as strategies take it; without `opinions` no other sets are tried.
     """
     start = start_of(prepared) if start is None else start
     if watch is None:
         with watch_of(prepared) as watch:
-            return removed(prepared, budget, measure, start, watch, screen, in_outputs)
+            return removed(prepared, budget, measure, start, watch, screen, in_outputs, opinions)
         return replace(watch.best or start, cut=watch.cut)
     settings = prepared.settings
     around = surroundings(prepared, budget if in_outputs else None, watch)
     strategies = [settings.ordering]
-    if settings.ordering.searches and screen is not None:
+    if opinions and settings.ordering.searches and screen is not None:
         strategies += second_opinions(prepared)
     offers = partial(removals, prepared)
     found = []
@@ -162,10 +164,11 @@ def screen_of(prepared: Prepared, rows: FloatArray | None = None) -> Screen | No
     measured = len(task.measured_qubits) if task.observables is None else 0
     if not simulator.holds_states or task.num_qubits > ENGINE_QUBITS or measured > LARGEST_DISTRIBUTION:
         return None
-    target = Network(task, prepared.sites, rows=rows).values(task.weights)
+    threads = simulator.threads
+    target = Network(task, prepared.sites, rows=rows, threads=threads).values(task.weights)
 
     def screen(reduced: Reduced) -> Callable[[Sequence[int]], float]:
-        network = Network(reduced.task, reduced.sites, task.selected, rows=rows)
+        network = Network(reduced.task, reduced.sites, task.selected, rows=rows, threads=threads)
 
         def deviation(gone: Sequence[int]) -> float:
             change = np.abs(network.without(gone).values(reduced.task.weights) - target)
@@ -206,7 +209,9 @@ def compressed(prepared: Prepared, budget: float, within: Watch[Reduced] | None 
     """
     start = start_of(prepared)
     with watch_of(prepared, within) as watch:
-        plain = removed(prepared, budget, partial(deviation_of, prepared), start, watch, screen_of(prepared))
+        # A place to start from: other sets would cost up to a quarter of the search, and it ended the same without.
+        measure, screen = partial(deviation_of, prepared), screen_of(prepared)
+        plain = removed(prepared, budget, measure, start, watch, screen, opinions=False)
         compressor = compressor_of(prepared, watch)
         watch.expect(compressor.expected())
         if compressor.searches:

@@ -60,17 +60,20 @@ class Fitter:
         samples: That ensemble, as indices.
         judged: How many of these, from the first on, the deviation is measured on.
         check: Called before every fit; may raise to end the search.
+        threads: Most threads that share the samples; no result depends on them.
     """
 
-    def __init__(self, original: Reduced, samples: NDArray[np.intp], judged: int, check: Callable[[], None]) -> None:
-        self.samples, self.judged, self.check = samples, judged, check
+    def __init__(
+        self, original: Reduced, samples: NDArray[np.intp], judged: int, check: Callable[[], None], threads: int = 1
+    ) -> None:
+        self.samples, self.judged, self.check, self.threads = samples, judged, check, threads
         self.is_distribution = original.task.observables is None
         start = self.start(original)
         self.target = start.network.values(start.weights)
 
     def start(self, reduced: Reduced) -> Trial:
         """A circuit as it is."""
-        network = Network(reduced.task, reduced.sites, self.samples)
+        network = Network(reduced.task, reduced.sites, self.samples, threads=self.threads)
         return Trial(reduced, network, (), reduced.task.weights, deviation=reduced.deviation)
 
     def fitted(self, trial: Trial, steps: int, target: FloatArray | None = None, **options: Any) -> Trial:

@@ -46,8 +46,9 @@ class Statevector(Simulator):
     """Aer's statevectors, exact up to rounding.
 
     Args:
-        threads: Threads for Aer, ≥ 1; used from four on and for states beyond 2^15 amplitudes: smaller ones and fewer
-            threads are faster with all samples in one state, which takes one thread.
+        threads: Most threads, ≥ 1. Refit and the screening of gates share the samples out to them wherever that pays,
+            to the same result to the last bit. Aer takes them from four on and for states beyond 2^15 amplitudes:
+            smaller ones and fewer threads are faster with all samples in one state, which takes one thread.
         device: "CPU", or "GPU" where Aer is built for one (`pip install qiskit-aer-gpu` in place of qiskit-aer, on
             Linux with CUDA). What comes from there is rounded in another order.
 

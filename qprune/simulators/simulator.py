@@ -34,6 +34,11 @@ class Simulator(ABC):
     holds_states: ClassVar[bool] = True
     approximates: ClassVar[bool] = False
 
+    @property
+    def threads(self) -> int:
+        """Most threads that simulations beside it may take: refit, and the screening of gates."""
+        return 1
+
     @abstractmethod
     def run(
         self,

@@ -14,6 +14,7 @@ from math import atan2, cos, pi, sin
 from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qprune._arrays import ComplexArray, FloatArray
 from qprune.errors import CertificateViolation
@@ -71,7 +72,8 @@ class Cells:
         together = max(1, TOGETHER // self.coefficients.size)
         while waiting:
             cells = [waiting.pop() for _ in range(min(together, len(waiting)))]
-            cells = [cell for cell in cells if not self._is_outside(*cell)]
+            outside = self._are_outside(*map(np.array, zip(*cells, strict=True)))
+            cells = [cell for cell, is_outside in zip(cells, outside.tolist(), strict=True) if not is_outside]
             if not cells:
                 continue
             self.count += len(cells)
@@ -139,7 +141,7 @@ class Cells:
 
     def _check_middle(self, cell: Box, growth: float, name: str) -> None:
         middle = (cell[0] + cell[1]) / 2
-        if self.domain.matrix is not None and self._is_outside(middle, middle):
+        if self._are_outside(middle[None], middle[None])[0]:
             return
         values = self.coefficients
         for low, high in self._ends(middle[None], middle[None])[0]:
@@ -164,19 +166,20 @@ class Cells:
         left[axis] = right[axis] = middle
         return [(low, left), (right, high)]
 
-    def _is_outside(self, low: FloatArray, high: FloatArray) -> bool:
-        """Whether a cell has no point of the ellipsoid: by a plane through its point nearest the centre."""
+    def _are_outside(self, low: FloatArray, high: FloatArray) -> NDArray[np.bool_]:
+        """Which of C cells have no point of the ellipsoid: by a plane through each one's point nearest the centre."""
         matrix, centre = self.domain.matrix, self.domain.centre
         if matrix is None or centre is None:
-            return False
+            return np.zeros(len(low), dtype=bool)
         nearest = np.clip(centre, low, high)
-        for step in range(SWEEPS * len(centre)):  # one input after the other to its best value
-            column = matrix[:, step % len(centre)]
-            moved = nearest[step % len(centre)] - column @ (matrix @ (nearest - centre)) / (column @ column)
-            nearest[step % len(centre)] = np.clip(moved, low[step % len(centre)], high[step % len(centre)])
-        normal, length = matrix.T @ (matrix @ (nearest - centre)), np.linalg.norm(matrix @ (nearest - centre))
-        least = np.where(normal > 0, normal * (low - centre), normal * (high - centre)).sum()
-        return bool(least > self.domain.radius * length * (1 + 1e-9))
+        for i in np.flatnonzero(matrix.any(axis=0)).tolist() * SWEEPS:  # one input after the other to its best value
+            column = matrix[:, i]
+            moved = nearest[:, i] - (nearest - centre) @ matrix.T @ column / (column @ column)
+            nearest[:, i] = np.clip(moved, low[:, i], high[:, i])
+        there = (nearest - centre) @ matrix.T
+        normal, length = there @ matrix, np.linalg.norm(there, axis=1)
+        least = np.where(normal > 0, normal * (low - centre), normal * (high - centre)).sum(axis=1)
+        return np.asarray(least > self.domain.radius * length * (1 + 1e-9))
 
 
 def _variation(values: FloatArray) -> FloatArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -93,6 +94,35 @@ def fitted(task, budget):
     return best
 
 
+def as_it_is(task, reduced, budget):
+    """Finds no better weights: the deviation stays unknown, so that no more is asked of this circuit."""
+    return reduced
+
+
+def test_weights_are_fitted_again_before_gates_are():
+    """On the inputs that broke the budget, too; what keeps it then is taken."""
+    task = network(2)
+    sites = sites_of(task)
+    comparison = EveryInputComparison(task, sites)
+    start, asked = Reduced(task, sites, 0.0), []
+
+    def moved(given, budget):
+        asked.append("gates")
+        return replace(start, task=task.with_weights(task.weights + 0.3))
+
+    def again(given, reduced, budget):
+        asked.append(len(given.inputs))
+        share = 0.2 if len(asked) < 4 else 0.0  # better, then right
+        return replace(start, task=task.with_weights(task.weights + share), deviation=0.0)
+
+    led = led_by_counterexamples(comparison, start, moved, again, 1e-3, lambda r: len(r.sites))
+    assert asked[0] == "gates"
+    assert len(asked) == 4
+    assert all(a < b for a, b in pairwise(asked[1:]))  # counterexamples joined
+    assert led.rounds[-1].upper <= 1e-3 < led.rounds[0].upper
+    assert led.reduced.task.weights == pytest.approx(task.weights)
+
+
 @pytest.mark.thinned(9)
 @pytest.mark.parametrize("seed", [0, 1])
 def test_what_is_accepted_keeps_the_budget_on_the_whole_domain(seed):
@@ -100,7 +130,7 @@ def test_what_is_accepted_keeps_the_budget_on_the_whole_domain(seed):
     sites, budget = sites_of(task), 0.08
     comparison = EveryInputComparison(task, sites, Domain.box(0, 3))
     led = led_by_counterexamples(
-        comparison, Reduced(task, sites, 0.0), fitted, budget, lambda r: len(r.sites), rounds=3
+        comparison, Reduced(task, sites, 0.0), fitted, as_it_is, budget, lambda r: len(r.sites), rounds=3
     )
     reduced = led.reduced
     assert len(reduced.sites) < len(sites)
@@ -121,7 +151,9 @@ def test_a_fit_that_never_keeps_the_budget_leaves_the_start():
         seen.append((len(given.inputs), budget))
         return start.without([k for k, site in enumerate(sites) if site.name == "cx"])
 
-    led = led_by_counterexamples(comparison, start, careless, 1e-3, lambda r: len(r.sites), rounds=2, shares=(0.8, 0.5))
+    led = led_by_counterexamples(
+        comparison, start, careless, as_it_is, 1e-3, lambda r: len(r.sites), rounds=2, shares=(0.8, 0.5)
+    )
     assert led.reduced is start
     assert [budget for _, budget in seen] == pytest.approx([8e-4, 8e-4, 5e-4, 5e-4])
     assert all(a < b for (a, _), (b, _) in pairwise(seen))  # counterexamples joined

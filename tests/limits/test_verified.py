@@ -26,7 +26,7 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterExpression, ParameterVector
 from qiskit.circuit.library import efficient_su2, zz_feature_map
 
-from qprune import Measured, OptionError, Task, prune, verify
+from qprune import Measured, OptionError, Statevector, Task, prune, verify
 from qprune.exact.simplify import simplify
 from qprune.gates.sites import circuit_of, sites_of
 from qprune.limits.measuring import compressor_of
@@ -37,6 +37,7 @@ from qprune.limits.removal import Reduced, remove_verified
 from qprune.limits.settings import Settings
 from qprune.selection.candidate import Candidate
 from qprune.selection.strategies import STRATEGIES
+from qprune.simulators import engine
 
 x, y = INPUTS
 w0, w1, w2, w3 = WEIGHTS
@@ -244,6 +245,16 @@ def test_moved_gates_are_members_of_their_subgroup_at_the_new_weights():
         before = state(result.original.with_circuit(result.simplified).bound_circuit(i))
         after = state(replaced_circuit(result.original, result, i))
         assert state_angle(before, after) <= sum(e.largest_angle for e in result.certificate.replaced) + 1e-10
+
+
+def test_threads_move_no_bit_of_a_refit(monkeypatch):
+    monkeypatch.setattr(engine, "PER_THREAD", 1)  # small as it is, shared out
+    one, two = (
+        prune(classifier(samples=9, seed=3), Measured(0.5, refit=True), simulator=Statevector(threads=threads))
+        for threads in (1, 2)
+    )
+    assert one.certificate.pruned_hash == two.certificate.pruned_hash
+    np.testing.assert_array_equal(one.weights, two.weights)
 
 
 def test_held_out_samples_play_no_part():

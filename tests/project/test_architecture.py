@@ -31,7 +31,7 @@ HEAVY = (
     "networkx",
     "dask",
 )
-OWN = {"qprune", "msgspec"}  # what the import may add to what qiskit loads, besides Python's own
+OWN = {"qprune", "msgspec", "typing_extensions"}  # what the import may add to what qiskit loads; the last by msgspec
 
 
 def module(path):
