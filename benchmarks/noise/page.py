@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from benchmarks.noise import drift, report
 from benchmarks.noise.estimates import SHOTS
 from benchmarks.noise.pruners import TOLERANCES
-from benchmarks.noise.run import BUNDLES, MODELS
+from benchmarks.noise.run import BUNDLES, MODELS, fits
 from benchmarks.records import Row
 
 
@@ -25,7 +25,7 @@ def tables(
         markdown: A table's lines.
         origins: Lines that say where rows come from.
     """
-    missing = report.not_run(rows, BUNDLES, MODELS)
+    missing = report.not_run(rows, BUNDLES, MODELS, fits)
     lines = [
         "# On noisy machines",
         "",

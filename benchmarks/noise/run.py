@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 import qprune
 from benchmarks.noise.estimates import SHOTS, deviation, estimates
-from benchmarks.noise.extrapolation import extrapolated_outputs
+from benchmarks.noise.extrapolation import extrapolated_outputs, shares
 from benchmarks.noise.outputs import exact_outputs, noisy_outputs
 from benchmarks.noise.pruners import PRUNERS, Pruned
 from benchmarks.noise.regimes import Regime, regime_of
@@ -24,7 +24,7 @@ from qprune._arrays import FloatArray
 from qprune.gates.sites import sites_of
 from qprune.noise.at_shots import ErrorAtShots
 from qprune.noise.forecast import Forecast
-from qprune.noise.models import names
+from qprune.noise.models import names, resolve
 from qprune.results.hashes import circuit_hash
 from qprune.simulators.choices import final_outputs
 
@@ -76,6 +76,7 @@ def run(
 
     Raises:
         CertificateViolation: A compiled circuit deviates by more than its certificate allows.
+        MissingExtraError: Extrapolation is asked for, and mitiq is not installed.
     """
     if quick:
         bundles, models, pruners, samples, seeds = QUICK["bundles"], QUICK["models"], QUICK["pruners"], 6, 2
@@ -83,7 +84,10 @@ def run(
         everything = sorted(path.parent.name for path in (ROOT / "circuits").glob("*/task.json"))
         bundles, models, samples = bundles or everything, models or names(), 10**6
     done = set() if again else {_key(row["config"]) for row in read(out.parent, NAME)}
-    jobs = list(_jobs(bundles or BUNDLES, models or MODELS, pruners or tuple(PRUNERS), samples, seeds, quick))
+    pruners = pruners or tuple(PRUNERS)
+    if any(PRUNERS[name].base for name in pruners):
+        shares()  # what is missing is said before hours of work, not after
+    jobs = list(_jobs(bundles or BUNDLES, models or MODELS, pruners, samples, seeds, quick))
     jobs.sort(key=lambda configs: configs[0]["pruner"] not in FIRST or configs[0]["seed"] > 0)
     with tqdm(total=sum(len(configs) for configs in jobs), desc=NAME, unit="row", disable=None) as bar:
         for configs in jobs:
@@ -125,6 +129,13 @@ def _key(config: Config) -> str:
 @lru_cache(maxsize=64)
 def _regime(model: str, bundle: str) -> Regime | None:
     return regime_of(model, network(bundle).circuit)
+
+
+@lru_cache(maxsize=64)
+def fits(model: str, bundle: str) -> bool:
+    """Whether a noise model has qubits enough for a network."""
+    found = resolve(model)
+    return isinstance(found, Path) or found.num_qubits >= network(bundle).num_qubits
 
 
 @lru_cache(maxsize=16)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from qprune._arrays import FloatArray
 from qprune.gates.sites import Site
 from qprune.noise.forecast import Forecast
-from qprune.noise.pauli_states import PauliStates, mean_of
+from qprune.noise.pauli_states import mean_of
 from qprune.simulators.values import Outputs
 from qprune.task.task import Task
 
@@ -57,7 +57,7 @@ class ErrorAtShots:
     """
 
     def __init__(self, forecast: Forecast) -> None:
-        self.forecast, self.states = forecast, PauliStates(forecast.noises.device)
+        self.forecast = forecast
 
     def of(
         self, task: Task, sites: Sequence[Site], original: Outputs, outputs: Outputs, shots: float
@@ -107,7 +107,7 @@ class ErrorAtShots:
                 return None
             return np.arange(len(samples)), self.forecast.damped(outputs.centred, survival)
         rows = np.unique(np.linspace(0, len(samples) - 1, min(most, len(samples))).round().astype(int))
-        state = self.states.run(task, compiled.gates, compiled.waits, compiled.used, samples[rows])
+        state = self.forecast.states.run(task, compiled.gates, compiled.waits, compiled.used, samples[rows])
         read = {q: 1 - 2 * self.forecast.noises.device.readout_error(end) for q, end in compiled.ends.items()}
         places = {q: compiled.used.index(end) for q, end in compiled.ends.items()}
         noisy = np.zeros((len(outputs.centred), len(rows)))

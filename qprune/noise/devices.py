@@ -41,6 +41,7 @@ class Device(ABC):
 
     def __init__(self) -> None:
         self._channels: dict[tuple[str, Qubits], SuperOp | None] = {}
+        self._waits: dict[tuple[int, float], SuperOp | None] = {}
 
     def channel(self, gate: str, qubits: Qubits) -> SuperOp | None:
         """The noise that follows a native gate, on its qubits in the gate's own order; None if there is none."""
@@ -79,6 +80,11 @@ class Device(ABC):
 
     def waiting(self, qubit: int, time: float) -> SuperOp | None:
         """Idle noise of a qubit that waits for some seconds, None where the model has none."""
+        if (qubit, time) not in self._waits:
+            self._waits[qubit, time] = self._waiting(qubit, time)
+        return self._waits[qubit, time]
+
+    def _waiting(self, qubit: int, time: float) -> SuperOp | None:
         return None
 
 
@@ -208,7 +214,7 @@ class TargetDevice(Device):
         properties = self._places(gate).get(qubits)
         return 0.0 if properties is None else float(properties.duration or 0.0)
 
-    def waiting(self, qubit: int, time: float) -> SuperOp | None:
+    def _waiting(self, qubit: int, time: float) -> SuperOp | None:
         from qiskit_aer.noise import thermal_relaxation_error
 
         t1, t2 = self._times(qubit)

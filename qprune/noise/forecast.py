@@ -22,6 +22,7 @@ from qprune.noise.calibration import NoiseCalibration
 from qprune.noise.channels import noise_of
 from qprune.noise.devices import Qubits
 from qprune.noise.native import NativeGate
+from qprune.noise.pauli_states import PauliStates
 from qprune.simulators.values import Outputs
 from qprune.task.task import Task
 
@@ -71,11 +72,11 @@ class Compiled(NamedTuple):
 class Forecast:
     """Predicts the outputs of circuits on a device: ⟨O⟩ → c + a(⟨O⟩ − c), c = Tr O/2^n, with a by the chain.
 
-    The circuit is compiled as a whole from the calibration's layout (level 3, of a few fixed seeds the one of least
-    Σ r) and scheduled as late as possible. Each native gate of unitary U turns word P into Q with probability R_PQ², R
-    the transfer matrix of U; its noise shrinks words that act on its qubits by λ, so does relaxation while a qubit
-    waits, where the model knows durations, and readout error shrinks each letter measured by 1 − 2e. For an observable
-    of several words a is the mean over words, weighted by |coefficient|.
+    The circuit is compiled as a whole on the qubits of the calibration's layout (level 3, which chooses where each
+    starts; of a few fixed seeds the one of least Σ r) and scheduled as late as possible. Each native gate of unitary U
+    turns word P into Q with probability R_PQ², R the transfer matrix of U; its noise shrinks words that act on its
+    qubits by λ, so does relaxation while a qubit waits, where the model knows durations, and readout error shrinks each
+    letter measured by 1 − 2e. For an observable of several words a is the mean over words, weighted by |coefficient|.
 
     Args:
         calibration: With a noise model and a fixed layout.
@@ -89,6 +90,7 @@ class Forecast:
         if calibration.noises is None or calibration.layout is None:
             raise OptionError("noise must be a noise model or a device to predict outputs; a single λ is neither")
         self.noises, self.layout, self.task = calibration.noises, calibration.layout, task
+        self.states = PauliStates(self.noises.device)  # it keeps the matrices that many circuits share
         self._transfers: dict[tuple[str, tuple[float, ...], int], FloatArray] = {}
         self._last: tuple[Task, Sequence[Site], Compiled] | None = None
 
@@ -180,7 +182,7 @@ class Forecast:
         return Survival(left, {q: places[end] for q, end in ends.items()})
 
     def compiled(self, task: Task, sites: Sequence[Site]) -> Compiled:
-        """The circuit compiled as a whole from the layout, and scheduled; the last one is kept."""
+        """The circuit compiled as a whole on the layout's qubits, and scheduled; the last one is kept."""
         if self._last is None or self._last[0] is not task or self._last[1] is not sites:
             gates, last = self.noises.whole(circuit_of(task, tuple(sites)), self.layout)
             ends = {q: last[q] for support in self.task.output_supports for q in support}

@@ -121,7 +121,7 @@ class Router:
     def _refined(self, layout: tuple[int, ...], weights: FloatArray, readout: FloatArray) -> tuple[int, ...]:
         total = self._total(layout, weights, readout)
         while True:
-            others = [other for other in self._exchanged(layout) if self._is_connected(other)]
+            others = [other for other in self._exchanged(layout) if self.is_connected(other)]
             best = min(others, key=lambda other: (self._total(other, weights, readout), other), default=layout)
             lower = self._total(best, weights, readout)
             if not lower < total:
@@ -140,7 +140,8 @@ class Router:
             found += [(*layout[:i], q, *layout[i + 1 :]) for i in range(len(layout))]
         return found
 
-    def _is_connected(self, layout: tuple[int, ...]) -> bool:
+    def is_connected(self, layout: tuple[int, ...]) -> bool:
+        """Whether physical qubits hang together without others between them."""
         reached, left = [layout[0]], set(layout[1:])
         for q in reached:
             near = {p for p in left if np.isfinite(self._edges[q, p])}

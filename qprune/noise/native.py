@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from qiskit import QuantumCircuit, transpile
+from qiskit import QuantumCircuit
 from qiskit.circuit import Instruction, ParameterExpression
 from qiskit.circuit.library import SwapGate
 from qiskit.quantum_info import Operator, SuperOp
-from qiskit.transpiler import CouplingMap, TranspilerError
+from qiskit.transpiler import CouplingMap, StagedPassManager, TranspilerError, generate_preset_pass_manager
 
 from qprune.errors import OptionError
 from qprune.noise.channels import NO_NOISE, GateNoise, in_sequence, noise_of
@@ -20,7 +20,7 @@ from qprune.noise.layout import Router
 # A free angle is compiled at such a value, j-th parameter at GENERIC + j·STEP: the native gates of a rotation depend on
 # its angle at special values (multiples of π/2) only, and its weight may be trained away from those.
 GENERIC, STEP = 0.7390851332, 0.4142135624
-LEVEL = 1  # of transpile, for single gates
+LEVEL = 1  # of the transpiler, for single gates
 WHOLE_LEVEL, SEEDS = 3, range(4)  # for circuits, as users compile them: the best of these seeds
 
 
@@ -48,6 +48,7 @@ class GateNoises:
         self.router = Router(device)
         self._known: dict[Any, GateNoise] = {}
         self._compiled: dict[Any, list[NativeGate]] = {}
+        self._managers: dict[Any, StagedPassManager] = {}
 
     def of(self, operation: Instruction, qubits: Qubits) -> GateNoise:
         """λ and r of a gate on physical qubits, in the gate's own order.
@@ -109,52 +110,61 @@ class GateNoises:
             circuit = QuantumCircuit(operation.num_qubits)
             circuit.append(_at_generic_angles(operation), range(operation.num_qubits))
             layout = None if directed is None else tuple(range(operation.num_qubits))
-            self._compiled[key] = _gates(self._transpiled(circuit, basis, directed, layout))
+            self._compiled[key] = _gates(
+                self._transpiled(circuit, basis, directed, layout), range(operation.num_qubits)
+            )
         return self._compiled[key]
 
     def whole(self, circuit: QuantumCircuit, layout: tuple[int, ...]) -> tuple[list[NativeGate], tuple[int, ...]]:
         """A circuit compiled as one at level 3, as users do: native gates, and the physical qubits where its own end.
 
-        Of a few fixed seeds the result of least Σ r.
+        Which of the layout's qubits each starts on is the transpiler's choice, as it is when a pruned circuit is
+        compiled by itself: with fewer gates others are near. Where the layout's qubits do not hang together, each
+        starts where the layout says, and is routed over the device. Of a few fixed seeds the result of least Σ r.
 
         Args:
             circuit: Its angles may be free.
-            layout: Physical qubits to start on.
+            layout: Physical qubits to run on.
 
         Raises:
             OptionError: The native gates cannot make the circuit.
         """
         pairs = self.device.pairs
-        if pairs is None:
+        if pairs is None or len(layout) == 1:
             native = self._transpiled(circuit, self.device.basis, None, None, level=WHOLE_LEVEL)
-            placed = [NativeGate(gate, tuple(layout[p] for p in places)) for gate, places in _gates(native)]
-            if native.layout is None:
-                return placed, layout
-            return placed, tuple(layout[p] for p in native.layout.final_index_layout())  # without its swaps
-        edges = tuple(sorted(pairs))
-        found = [self._transpiled(circuit, self.device.basis, edges, layout, s, WHOLE_LEVEL) for s in SEEDS]
-        totals = [sum(self.of(*placed).infidelity for placed in _gates(native)) for native in found]
+            ends = range(len(layout)) if native.layout is None else native.layout.final_index_layout()
+            return _gates(native, layout), tuple(layout[p] for p in ends)  # without its swaps
+        start, places = None, layout
+        edges: tuple[Qubits, ...] = tuple(
+            (a, b) for a, p in enumerate(layout) for b, q in enumerate(layout) if (p, q) in pairs
+        )
+        if not self.router.is_connected(layout):
+            edges, start, places = tuple(sorted(pairs)), layout, tuple(range(self.device.num_qubits or 0))
+        found = [self._transpiled(circuit, self.device.basis, edges, start, s, WHOLE_LEVEL) for s in SEEDS]
+        totals = [sum(self.of(*placed).infidelity for placed in _gates(native, places)) for native in found]
         best = found[totals.index(min(totals))]
-        return _gates(best), tuple(best.layout.final_index_layout(filter_ancillas=True))
+        return _gates(best, places), tuple(places[p] for p in best.layout.final_index_layout(filter_ancillas=True))
 
     def _transpiled(
         self,
         circuit: QuantumCircuit,
         basis: Sequence[str],
-        pairs: Sequence[Qubits] | None,
-        layout: Sequence[int] | None,
+        pairs: tuple[Qubits, ...] | None,
+        layout: tuple[int, ...] | None,
         seed: int = SEEDS[0],
         level: int = LEVEL,
     ) -> QuantumCircuit:
-        try:
-            return transpile(
-                circuit,
+        key = tuple(basis), pairs, layout, seed, level
+        if key not in self._managers:  # to make one takes longer than to compile a small circuit with it
+            self._managers[key] = generate_preset_pass_manager(
                 basis_gates=list(basis),
                 coupling_map=None if pairs is None else CouplingMap(pairs),
                 initial_layout=None if layout is None else list(layout),
                 optimization_level=level,
                 seed_transpiler=seed,
             )
+        try:
+            return self._managers[key].run(circuit)
         except TranspilerError as error:
             names = ", ".join(circuit.count_ops())
             raise OptionError(
@@ -163,8 +173,11 @@ class GateNoises:
             ) from error
 
 
-def _gates(native: QuantumCircuit) -> list[NativeGate]:
-    return [NativeGate(item.operation, tuple(native.find_bit(q).index for q in item.qubits)) for item in native.data]
+def _gates(native: QuantumCircuit, places: Sequence[int]) -> list[NativeGate]:
+    """The gates of a compiled circuit, its qubits being at these places."""
+    return [
+        NativeGate(item.operation, tuple(places[native.find_bit(q).index] for q in item.qubits)) for item in native.data
+    ]
 
 
 def _at_generic_angles(operation: Instruction) -> Instruction:

@@ -1,8 +1,8 @@
 """Density matrices of a compiled circuit on a noisy device, all inputs at once, in the Pauli basis.
 
 A state is the array of its ⟨P⟩ over all Pauli words P, real, with the inputs along the last axis. A native gate and the
-noise after it are one real matrix on its letters, the same for all inputs unless its angle has one; there a rotation's
-matrix is c₀ + c₁ cos φ + c₂ sin φ, from three of its angles.
+noise after it are one real matrix on its letters, the same for all inputs unless its angle has one; that of a rotation
+is c₀ + c₁ cos φ + c₂ sin φ, from three of its angles.
 """
 
 from __future__ import annotations
@@ -65,19 +65,24 @@ class PauliStates:
     def _matrix(self, task: Task, gate: Instruction, qubits: Qubits, samples: NDArray[np.intp]) -> FloatArray:
         """Gate and noise, shape (4^m, 4^m), or (4^m, 4^m, M) where inputs enter."""
         noise = self._noise(gate.name, qubits)
-        if not any(task.has_inputs(angle) for angle in gate.params):
-            bound = task.bound_operation(gate)
-            found = self._unitary(bound)
-        elif gate.name in ROTATIONS:
-            (angle,) = gate.params
-            at = np.stack([self._unitary(type(gate)(float(value))) for value in ANGLES], axis=-1)
-            mean, cosine, sine = at.mean(axis=-1), 2 / 3 * at @ np.cos(ANGLES), 2 / 3 * at @ np.sin(ANGLES)
-            values = task.values(angle, samples)
-            found = mean[..., None] + cosine[..., None] * np.cos(values) + sine[..., None] * np.sin(values)
+        if gate.name in ROTATIONS:
+            values = task.values(gate.params[0], samples)
+            shares = np.array([np.ones_like(values), np.cos(values), np.sin(values)])
+            found = np.tensordot(self._parts(gate), shares, (0, 0))
+        elif not any(task.has_inputs(angle) for angle in gate.params):
+            found = self._unitary(task.bound_operation(gate))
         else:
             rows = [task.bound_operation(gate, task.inputs[sample]) for sample in samples.tolist()]
             found = np.stack([PTM(Operator(row)).data.real for row in rows], axis=-1)
         return found if noise is None else np.tensordot(noise, found, 1)
+
+    def _parts(self, rotation: Instruction) -> FloatArray:
+        """c₀, c₁ and c₂, shape (3, 4^m, 4^m)."""
+        if rotation.name not in self._known:
+            at = np.array([self._unitary(type(rotation)(float(value))) for value in ANGLES])
+            shares = np.array([np.full(3, 1 / 3), 2 / 3 * np.cos(ANGLES), 2 / 3 * np.sin(ANGLES)])
+            self._known[rotation.name] = np.tensordot(shares, at, 1)
+        return self._known[rotation.name]
 
     def _unitary(self, operation: Instruction) -> FloatArray:
         key = operation.name, getattr(operation, "ctrl_state", None), tuple(float(p) for p in operation.params)

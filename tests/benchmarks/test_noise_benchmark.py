@@ -298,6 +298,14 @@ def test_an_output_that_does_not_move_is_not_divided_by():
     assert made["corrected"]["mean"] == pytest.approx(np.abs(ideal - 0.3).mean())
 
 
+def test_without_inputs_nothing_is_corrected():
+    """One output of one state: a slope and a shift would leave nothing, whatever the noise."""
+    found = Moments(np.array([[0.25]]), np.ones((1, 1, 1)))
+    made = estimates(found, found, [np.array([[0.75]])] * 2, qprune.Task(QuantumCircuit(1), "Z"), 0)
+    assert made["corrected"] == made["raw"] == {"mean": 0.5, "rms": 0.5, "max": 0.5}
+    assert made["shots"] == pytest.approx(1 / 0.01**2)
+
+
 # -- the verdicts, on rows with known answers ---------------------------------------------------------------------
 
 
@@ -378,10 +386,15 @@ def test_ablation_is_seed_by_seed():
 
 def test_what_was_not_run_is_said():
     rows = [made_row(report.BASELINE, {}, 1000, 0.2), made_row(report.OURS, {"shots": 1000}, 900, 0.2)]
-    assert report.not_run(rows, ("b",), ("m", "n")) == ["b on n"]
-    assert report.not_run(rows, ("b", "c"), ("m", "n", "o")) == ["b on n, o", "c on any"]
-    assert report.not_run(rows[:1], ("b",), ("m",)) == ["b on any"]
-    assert report.not_run(rows, ("b",), ("m",)) == []
+
+    def missing(found, bundles, models):
+        return report.not_run(found, bundles, models, lambda model, bundle: (model, bundle) != ("small", "c"))
+
+    assert missing(rows, ("b",), ("m", "n")) == ["b on n"]
+    assert missing(rows, ("b", "c"), ("m", "n", "small")) == ["b on n, small", "c on m, n"]
+    assert missing(rows, ("c",), ("small",)) == []
+    assert missing(rows[:1], ("b",), ("m",)) == ["b on any"]
+    assert missing(rows, ("b",), ("m",)) == []
 
 
 def test_predictions_are_compared_with_what_was_measured():

@@ -18,6 +18,7 @@ from qiskit.circuit.library import (
     SXGate,
 )
 from qiskit.converters import circuit_to_dag
+from qiskit.quantum_info import Pauli, Statevector
 from qiskit.transpiler import InstructionProperties, Target
 
 from qprune import OptionError, Task, calibrate
@@ -48,6 +49,36 @@ def simple_paths(target, start, end):
     return [
         [graph.edges[pair]["r"] for pair in pairwise(path)] for path in networkx.all_simple_paths(graph, start, end)
     ]
+
+
+CHAIN = [(0, 1), (2, 1), (2, 3)]
+
+
+def compiled(pairs, layout, size):
+    """Gates on two qubits of a compiled circuit of cx between distant qubits, all of its qubits, and ⟨Z⟩ after it."""
+    circuit = QuantumCircuit(len(layout))
+    for q in range(len(layout)):
+        circuit.ry(0.4 + q, q)
+    for q in range(len(layout) // 2):
+        circuit.cx(q, len(layout) - 1 - q)
+    gates, ends = calibrate(device_of(0, pairs, size), layout=layout).noises.whole(circuit, layout)
+    native = QuantumCircuit(size)
+    for gate, places in gates:
+        native.append(gate, places)
+    ideal, found = Statevector(circuit), Statevector(native)
+    for q, end in enumerate(ends):
+        assert found.expectation_value(Pauli("Z"), [end]) == pytest.approx(ideal.expectation_value(Pauli("Z"), [q]))
+    return sum(len(places) > 1 for _, places in gates), {q for _, places in gates for q in places}
+
+
+def test_a_circuit_is_placed_anew_on_the_qubits_it_has():
+    """Qubits that interact become neighbours, and nothing is routed; not where qubits given do not hang together."""
+    assert compiled(CHAIN, (0, 1, 2, 3), 4) == (2, {0, 1, 2, 3})
+    assert compiled(CHAIN, (3, 1, 2), 4) == (1, {1, 2, 3})
+    gates, used = compiled(CHAIN, (0, 2), 4)
+    assert gates > 1
+    assert used >= {0, 1, 2}
+    assert compiled(CHAIN, (2,), 4) == (0, {2})
 
 
 @pytest.mark.parametrize("seed", range(3))
