@@ -47,6 +47,8 @@ class Cells:
         self.spread = float(count**0.5) if form is not None else 1.0 if count == 1 else count / 2  # of errors of 1
         self.turns, self.error = list(turns), error
         self.coefficients, self.domain, self.limit, self.count = coefficients, domain, limit, 0
+        width = (domain.high - domain.low).max(axis=0)
+        self.width = np.where(width > 0, width, 1.0)  # what inputs are measured in, whatever their units
         self._leave_out(error)
 
     def _leave_out(self, nothing: float) -> None:
@@ -154,9 +156,9 @@ class Cells:
             )
 
     def _halves(self, cell: Box, ends: FloatArray, name: str) -> list[Box]:
-        """Two cells, along the input whose halving shortens the longest interval of a phase most."""
+        """Two cells, along the widest input, as a share of the domain, of the phase with the longest interval."""
         turn, (low, high) = self.turns[int((ends[:, 1] - ends[:, 0]).argmax())], cell
-        axis = int(((high - low) * turn.uses).argmax())
+        axis = int(((high - low) / self.width * turn.uses).argmax())
         left, right, middle = high.copy(), low.copy(), (low[axis] + high[axis]) / 2
         if not low[axis] < middle < high[axis]:
             raise CertificateViolation(
