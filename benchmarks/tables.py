@@ -320,7 +320,7 @@ def refit_table(rows: Sequence[Row]) -> str:
         (name, *(_median_ms(jacobians.get((name, side))) for side in refit.SIDES), *(gains.get(name, "") for _ in last))
         for name in dict.fromkeys(name for name, _ in jacobians)
     ]
-    told = "*Two threads*: how many times faster these are than one by the clock, qprune alone, median of pairs in turn."
+    told = "*Two threads*: how many times faster than one by the clock, qprune alone, median of pairs in turn."
     failed = [f"{', '.join(map(str, row['config'].values()))}: {row['failed']}" for row in rows if "failed" in row]
     return "\n".join(
         [
