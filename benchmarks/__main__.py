@@ -114,7 +114,8 @@ def _times(commands: Any) -> None:
     words = "a training step on the pruned tape over the original's"
     _benchmark(commands, training.run, "training", words, quick="one small case", then=TABLED)
     words = "what qprune does itself beside the library that is nearest to it"
-    _benchmark(commands, libraries.run, "libraries", words, quick="the smallest case of each", then=TABLED)
+    command = _benchmark(commands, libraries.run, "libraries", words, quick="the smallest case of each", then=TABLED)
+    _only(command, "--parts", choices=tuple(libraries.PARTS))
 
 
 def _scaling(

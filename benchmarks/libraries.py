@@ -6,15 +6,18 @@ repetitions; counts are means over seeds.
 
 from __future__ import annotations
 
-import importlib.util
 import math
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from importlib.util import find_spec
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from qiskit import QuantumCircuit, transpile
@@ -23,6 +26,7 @@ from qiskit.synthesis import synth_cnot_count_full_pmh
 from scipy.optimize import least_squares
 
 import qprune
+from benchmarks.peers.circuits import ansatz
 from benchmarks.records import Row, Spread, append, provenance
 from qprune.exact.cx_networks import with_shorter_runs
 from qprune.gates.sites import sites_of
@@ -30,6 +34,7 @@ from qprune.limits.refit import fit
 from qprune.noise.devices import TargetDevice
 from qprune.noise.layout import Router, two_qubit_weights
 from qprune.noise.models import resolve
+from qprune.selection.strategies import Evidence, Proposal, Shapley, Strategy
 from qprune.simulators.engine import Network
 from qprune.simulators.matrix_product import MatrixProductState
 
@@ -40,23 +45,12 @@ DEVICES = ("FakeManilaV2", "FakeLagosV2", "FakeTorino")
 STEPS, GAIN = 60, 1e-4  # of a fit: most steps, least fall of the sum of squares by one, as a share of it
 
 
-def run(out: Path, *, quick: bool = False) -> None:
-    """Measure all, or the smallest of each; rows are appended to a file."""
-    for row in _rows(quick):
-        append(out, {"benchmark": NAME, **row, **provenance(0)})
-        print(f"{row['config']['part']:14} {row['config']['case']}", flush=True)
-
-
-def _rows(quick: bool) -> Iterator[Row]:
-    yield _start(3 if quick else 7)
-    for qubits in (4,) if quick else (4, 5, 6, 8):
-        yield _cx_networks(qubits, 5 if quick else 30)
-    for device in DEVICES[:1] if quick else DEVICES:
-        yield _layout(device, 4, seeds=2 if quick else 10)
-    for name in NETWORKS[:1] if quick else NETWORKS:
-        yield from _fits(name)
-    if importlib.util.find_spec("quimb") and not quick:
-        yield _chain(40, 4)
+def run(out: Path, *, quick: bool = False, parts: Sequence[str] = ()) -> None:
+    """Measure all parts, those named, or the smallest of each; rows are appended to a file."""
+    for name in parts or PARTS:
+        for row in PARTS[name](quick):
+            append(out, {"benchmark": NAME, **row, **provenance(0)})
+            print(f"{row['config']['part']:14} {row['config']['case']}", flush=True)
 
 
 def _row(part: str, case: str, **found: Any) -> Row:
@@ -262,6 +256,63 @@ def _chain(qubits: int, layers: int) -> Row:
     return _row("chain", f"{qubits} qubits", difference=difference, seconds=_pair(ours, library, 3), library="quimb")
 
 
+# -- Shapley values ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Shown(Strategy):
+    """Keeps what a strategy is shown, and proposes nothing."""
+
+    evidence: list[Evidence] = field(default_factory=list)
+    name: ClassVar[str] = "shown"
+
+    def propose(self, evidence: Evidence) -> Proposal:
+        self.evidence.append(evidence)
+        return Proposal()
+
+
+def _shapley(qubits: int, seeds: int) -> Iterator[Row]:
+    """Of gates of a small ansatz, by as many calls of the oracle as `Shapley` makes; against all sets of gates."""
+    import shapiq
+
+    shown = _Shown()
+    qprune.prune(ansatz("real-amplitudes", qubits, data=True, seed=(7, 0)), qprune.Measured(0.1), strategy=shown)
+    evidence = shown.evidence[0]
+    count = len(evidence.candidates)
+    sets = np.array(list(product((False, True), repeat=count)))
+    deviations = np.array([evidence.deviation(np.flatnonzero(~kept).tolist()) for kept in sets]) / evidence.scale
+    places = 2 ** np.arange(count)[::-1]
+
+    def worth(kept: np.ndarray) -> np.ndarray:
+        return -deviations[np.atleast_2d(kept).astype(bool) @ places]
+
+    sizes = sets.sum(axis=1)
+    shares = np.array([1 / (count * math.comb(count - 1, size)) if size < count else 0.0 for size in sizes])
+    exact = np.empty(count)
+    for k in range(count):
+        without = np.flatnonzero(~sets[:, k])
+        exact[k] = shares[without] @ (deviations[without] - deviations[without + places[k]])
+    calls = Shapley().samples * (count + 1)
+
+    def ours(seed: int) -> np.ndarray:
+        return Shapley().estimate(replace(evidence, rng=np.random.default_rng(seed)))[0]
+
+    def library(estimator: str, seed: int) -> np.ndarray:
+        found = getattr(shapiq, estimator)(count, random_state=seed).approximate(calls, worth)
+        return found.get_n_order_values(1)
+
+    def error(estimate: Callable[[int], np.ndarray]) -> float:
+        found = [np.abs(estimate(seed) - exact).mean() for seed in range(seeds)]
+        return float(np.mean(found) / np.abs(exact).mean())
+
+    for estimator in ("PermutationSamplingSV", "KernelSHAP", "SVARM"):
+        theirs = partial(library, estimator)
+        costs = {"ours": error(ours), "library": error(theirs)}
+        seconds = _pair(lambda: ours(0), lambda theirs=theirs: theirs(0))
+        case = f"{count} gates, {calls} calls, {estimator}"
+        yield _row("Shapley values", case, cost=costs, seconds=seconds, library="shapiq")
+
+
 def _rx(angle: float) -> np.ndarray:
     c, s = math.cos(angle / 2), math.sin(angle / 2)
     return np.array([[c, -1j * s], [-1j * s, c]])
@@ -271,13 +322,29 @@ def _rzz(angle: float) -> np.ndarray:
     return np.diag(np.exp(-0.5j * angle * np.array([1, -1, -1, 1])))
 
 
+# -- all of them -----------------------------------------------------------------------------------------------------
+
+PARTS: dict[str, Callable[[bool], Iterator[Row]]] = {
+    "start": lambda quick: iter([_start(3 if quick else 7)]),
+    "CX networks": lambda quick: (_cx_networks(n, 5 if quick else 30) for n in ((4,) if quick else (4, 5, 6, 8))),
+    "layout": lambda quick: (_layout(d, 4, 2 if quick else 10) for d in (DEVICES[:1] if quick else DEVICES)),
+    "least squares": lambda quick: (row for n in (NETWORKS[:1] if quick else NETWORKS) for row in _fits(n)),
+    "chain": lambda quick: iter([_chain(40, 4)] if find_spec("quimb") and not quick else []),
+    "Shapley values": lambda quick: (
+        _shapley(2 if quick else 3, 2 if quick else 10) if find_spec("shapiq") else iter(())
+    ),
+}
+"""What is measured, by name: rows from whether the smallest is asked for."""
+
+
 def table(rows: Sequence[Row]) -> str:
     """Markdown."""
     lines = [
         "# Beside libraries",
         "",
         "Made by `python -m benchmarks tables`. *Cost* is CX gates (CX networks), −Σ log(1 − error) of compiled",
-        "two-qubit gates (layout), the root mean square of what is left (least squares); less is better.",
+        "two-qubit gates (layout), the root mean square of what is left (least squares), the mean error over the mean",
+        "size (Shapley values, against all sets of gates; the library's time is without simulations); less is better.",
         "",
         "| part | case | library | cost: ours | library's | time: ours | library's |",
         "|---|---|---|---|---|---|---|",

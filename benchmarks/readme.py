@@ -7,6 +7,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from benchmarks.compression.report import BASELINES, CONTROL, KNOWN, LABELS
+from benchmarks.control import WEIGHTS_TO_SPARE
 from benchmarks.records import RESULTS, ROOT
 from benchmarks.tables import ALL_CIRCUITS, ALL_MODES, EVERY_INPUT, FOR_EVERY_INPUT
 from examples import classification
@@ -46,6 +47,9 @@ def what_limits(page: Path) -> None:
     text, rows = page.read_text(encoding="utf-8"), RESULTS / "compression.md"
     for name, after in (("with-labels", LABELS), ("verdicts", CONTROL), ("orders", BASELINES), ("known", KNOWN)):
         text = _between(text, name, _table_of(rows, after=after))
+    control = RESULTS / "control.md"
+    text = _between(text, "control", _table_of(control))
+    text = _between(text, "spare", _table_of(control, after=WEIGHTS_TO_SPARE))
     page.write_text(text, encoding="utf-8")
 
 

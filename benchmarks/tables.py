@@ -51,7 +51,9 @@ def run(folder: Path) -> list[Path]:
             written.append(path)
     if rows := read(folder, control.NAME):
         path = folder / f"{control.NAME}.md"
-        path.write_text(control_table(rows, read(folder, accuracy.NAME)), encoding="utf-8")
+        path.write_text(
+            control_table(rows, read(folder, accuracy.NAME), read(folder, control.DIRECTIONS)), encoding="utf-8"
+        )
         written.append(path)
     rows = [row for name in (SIDES, FAIR) for row in read(folder, name)]
     if rows:
@@ -105,14 +107,14 @@ def claims_table(rows: Sequence[Row]) -> str:
     return "\n".join([*claims.text(rows), "", *_origins(rows), ""])
 
 
-def control_table(rows: Sequence[Row], pruned: Sequence[Row]) -> str:
+def control_table(rows: Sequence[Row], pruned: Sequence[Row], spare: Sequence[Row]) -> str:
     """An ansatz grown gate by gate beside what pruning leaves."""
-    return "\n".join([*control.text(rows, pruned), "", *_origins(rows), ""])
+    return "\n".join([*control.text(rows, pruned, spare), "", *_origins(rows), ""])
 
 
 def exact_table(rows: Sequence[Row]) -> str:
     """Two-qubit gates left by exact rewriting."""
-    largest, sums, each, times = exact.tables(rows)
+    largest, sums, each, times, refitted = exact.tables(rows)
     return "\n".join(
         [
             "# What exact rewriting takes away",
@@ -124,6 +126,13 @@ def exact_table(rows: Sequence[Row]) -> str:
             *_markdown(*sums),
             "",
             *_markdown(*times),
+            "",
+            "## What refit finds besides",
+            "",
+            "`Measured(…, refit=True)` at 1e-12 of an output's largest change, on circuits with inputs: weights may",
+            "become other ones, so that what it leaves holds for the weights at hand alone, rewriting for all.",
+            "",
+            *_markdown(*refitted),
             "",
             "<details><summary>Circuit by circuit</summary>",
             "",
@@ -241,14 +250,14 @@ def peers_tables(rows: Sequence[Row]) -> str:
         "## Two-qubit gates removed at equal deviation",
         "",
         "Every threshold tuned to its own best; budgets on the measured deviation in the columns. A chain that was",
-        "stopped is credited with what it had found by then; nothing, where it had nothing.",
+        "stopped is credited with what it had found by then; nothing, where it had nothing or was not run.",
         f"Aim: {peers.AIM} times what the best single chain of peers removes (then in bold).",
         "",
         EVERY_INPUT,
         "",
         "Circuits with inputs, at a deviation that no input of the box of the samples exceeds: proven (T9), for peers",
         "too. A budget that holds on the samples alone counts for nothing here. These are the circuits on which the",
-        "limit was worked out for qprune and for a peer; the slow tools were not run again.",
+        "limit was worked out for qprune and for a peer; of the slow tools GUOQ alone was run for it, exact.",
         "",
         *_markdown(*peers.at_equal_deviation(everywhere)),
         "",
@@ -262,6 +271,17 @@ def peers_tables(rows: Sequence[Row]) -> str:
         lines += ["### At the price of more measurements", "", peers.MEASURING, "", *_markdown(header, found), ""]
         lines += ["For every input, where that was worked out:", ""]
         lines += [*_markdown(*peers.at_the_price_of_measuring(everywhere)), ""]
+    if theirs := peers.where_ran(fair, peers.SLOW):
+        lines += [
+            f"### {peers.SLOW}",
+            "",
+            peers.searched(theirs),
+            "",
+            *_markdown(*peers.at_equal_deviation(theirs)),
+            "",
+        ]
+        lines += ["For every input, where that was worked out:", ""]
+        lines += [*_markdown(*peers.at_equal_deviation(peers.where_ran(everywhere, peers.SLOW))), ""]
     for group in dict.fromkeys(row["config"]["group"] for row in fair):
         mine = [row for row in fair if row["config"]["group"] == group]
         lines += [f"### {group}", "", *_markdown(*peers.at_equal_deviation(mine)), ""]

@@ -27,11 +27,7 @@ def known_beforehand(known: Known, task: qprune.Task) -> Row:
         `directions`: as many singular vectors of the Jacobian of all outputs on training samples carry 99.9 % of its
         square; `one_input` and `linear`: test accuracy of the best threshold on one input, and of logistic regression.
     """
-    network = Network(known.on(task, "train", SAMPLES), sites_of(task))
-    jacobian = network.jacobian(task.weights)[1]
-    squares = np.linalg.svd(jacobian.reshape(-1, jacobian.shape[2]), compute_uv=False) ** 2
-    shares = np.cumsum(squares) / squares.sum()
-    found = {"directions": int(np.searchsorted(shares, EXPLAINED)) + 1, "weights": len(task.weights)}
+    found: Row = {"directions": directions(known.on(task, "train", SAMPLES)), "weights": len(task.weights)}
     train, test = known.split("train"), known.split("test")
     if train is None or test is None:
         return found
@@ -42,3 +38,10 @@ def known_beforehand(known: Known, task: qprune.Task) -> Row:
     for name, rule in rules.items():
         found[name] = float(rule.fit(train.inputs, train.labels).score(test.inputs, test.labels))
     return found
+
+
+def directions(task: qprune.Task) -> int:
+    """How many singular vectors of the Jacobian of all outputs on the samples carry 99.9 % of its square."""
+    jacobian = Network(task, sites_of(task)).jacobian(task.weights)[1]
+    squares = np.linalg.svd(jacobian.reshape(-1, jacobian.shape[2]), compute_uv=False) ** 2
+    return int(np.searchsorted(np.cumsum(squares) / squares.sum(), EXPLAINED)) + 1

@@ -71,21 +71,21 @@ def from_scratch(rows: Sequence[Row]) -> Table:
 
 
 def verdicts(rows: Sequence[Row]) -> Table:
-    """How often the pruned network did better on test data than the mean of each control, and than its best start."""
+    """How often a pruned network did better on test data than the mean of each control, and than its best start.
+
+    A circuit counts once, also where it is the cheapest at several levels.
+    """
     header = ("control", "pruned better", "alike", "control better", "best start of the control better")
     lines = []
     for kind in KINDS:
         counts, best = [0, 0, 0], 0
-        for task, level, some in _groups(rows, OURS):
-            for row in some:
-                place = str(row["levels"][level])
-                if place not in row["controls"]:
-                    continue
-                tests = [c["test"] for c in row["controls"][place][kind]]
-                tie = TIE if not TASKS[task].chemical else 1e-6
-                gain = _at(row, level)["test"] - mean(tests)
+        for row in rows:
+            tie = TIE if not TASKS[row["config"]["task"]].chemical else 1e-6
+            for place, kinds in row.get("controls", {}).items():
+                ours, tests = row["points"][int(place)]["test"], [c["test"] for c in kinds[kind]]
+                gain = ours - mean(tests)
                 counts[0 if gain > tie else 2 if gain < -tie else 1] += 1
-                best += max(tests) > _at(row, level)["test"] + tie
+                best += max(tests) > ours + tie
         lines.append((kind, *map(str, counts), str(best)))
     return header, lines
 
@@ -183,7 +183,8 @@ def tables(
             CONTROL,
             "",
             "As many training steps as the pruned network had in all, its original's included;",
-            f"{STARTS} starts of each for each seed. " + " ".join(f"*{kind}*: {what}." for kind, what in KINDS.items()),
+            f"{STARTS} starts of each for each seed. A pruned circuit counts once, whatever levels it is the best at.",
+            " ".join(f"*{kind}*: {what}." for kind, what in KINDS.items()),
             "",
             *markdown(*verdicts(rows)),
             "",
@@ -229,7 +230,9 @@ def _mean(values: Iterable[float]) -> float:
 
 
 def _change(rows: Sequence[Row], found: Sequence[dict[str, Any]], key: str) -> str:
-    return f"{_mean(row['points'][0][key] for row in rows):.3g} → {_mean(point[key] for point in found):.3g}"
+    after = [point[key] for point in found]
+    spread = f" ± {stdev(after):.2g}" if len(after) > 1 else ""
+    return f"{_mean(row['points'][0][key] for row in rows):.3g} → {mean(after):.3g}{spread}"
 
 
 def _before_after(rows: Sequence[Row], found: Sequence[dict[str, Any]]) -> str:

@@ -6,7 +6,7 @@ its best point that keeps it, whatever setting that came from; the same holds fo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from math import log10
@@ -25,7 +25,8 @@ BUDGETS = (1e-6, 1e-3, 1e-2, 3e-2, 1e-1)
 ORDER = (1e-2, 1e-1, 1e-3, 3e-2, 1e-6)  # in which slow tools take them: with the time up, the middle is there
 BISECTIONS = 5  # per budget, on the logarithm of a threshold
 EPSILONS = (1e-8, 1e-3, 1e-2, 1e-4, 1e-1)  # of BQSKit, which takes minutes for each
-GUOQ_EPSILONS = (1e-2, 1e-1, 1e-6)  # of GUOQ, which takes all the time it is given for each
+GUOQ_EXACT = {1e-6: 20}  # ε of GUOQ, and processor seconds, all of which it takes
+GUOQ_CLOSE = {1e-1: 60, 1e-2: 60}  # in 20 s it resynthesises nothing yet
 KEEP = 1 - 1e-9  # of a budget: what rounding leaves
 RESYNTHESIS = " → O3"
 GAP, PATIENCE = 0.01, 20.0  # of a limit for every input: relative distance of its two ends, and seconds
@@ -187,9 +188,11 @@ def _rie_bqskit(task: qprune.Task, judge: Callable[..., Point]) -> Points:
         yield judge(_finished(task, tools.bqskit_compile(task, small, EPSILONS[0])), best.setting)
 
 
-def _guoq(task: qprune.Task, judge: Callable[..., Point], start: Callable[..., Compiled]) -> Points:
-    for epsilon in GUOQ_EPSILONS:
-        yield judge(_finished(task, field.guoq(task, start(task, tools.bound(task)), epsilon)), epsilon)
+def _guoq(
+    task: qprune.Task, judge: Callable[..., Point], start: Callable[..., Compiled], seconds: Mapping[float, float]
+) -> Points:
+    for epsilon, time in seconds.items():
+        yield judge(_finished(task, field.guoq(task, start(task, tools.bound(task)), epsilon, time)), epsilon)
 
 
 def _backpropagated(task: qprune.Task, judge: Callable[..., Point], growth: int) -> Points:
@@ -230,12 +233,13 @@ CHAINS: tuple[Chain, ...] = (
     Chain("RIE → LightCone → O3 → pytket", "pytket", _rie_pytket),
     Chain("BQSKit compile → LightCone → O3", "bqskit", _bqskit),
     Chain("RIE → LightCone → BQSKit compile → O3", "bqskit", _rie_bqskit),
+    Chain("GUOQ → LightCone → O3", "wisq", partial(_guoq, start=lambda _, made: made, seconds=GUOQ_EXACT)),
+    Chain("LightCone → GUOQ → LightCone → O3", "wisq", partial(_guoq, start=tools.light_cone, seconds=GUOQ_EXACT)),
     Chain(
-        "GUOQ → LightCone → O3",
+        "LightCone → GUOQ, larger ε → LightCone → O3",
         "wisq",
-        lambda task, judge: _guoq(task, judge, lambda _, compiled: compiled),
+        partial(_guoq, start=tools.light_cone, seconds=GUOQ_CLOSE),
     ),
-    Chain("LightCone → GUOQ → LightCone → O3", "wisq", lambda task, judge: _guoq(task, judge, tools.light_cone)),
     *(
         Chain(
             f"operator backpropagation, {growth} × settings → O3",

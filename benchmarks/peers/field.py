@@ -26,8 +26,7 @@ from benchmarks.peers.tools import Where, by_parts
 
 WISQ = "QPRUNE_WISQ_PYTHON"  # environment variable: the interpreter of wisq's environment
 IBMN = ("rz", "sx", "x", "cx")  # GUOQ's name for this gate set; its default is Clifford + T
-GUOQ_SECONDS = 20  # of processor time on a circuit, shared by its parts; GUOQ takes all it is given
-GUOQ_LEAST = 5  # of a part
+GUOQ_LEAST = 5  # seconds for a part
 DENSE_QUBITS = 8  # widest matrices that are worked with
 GROUPS = (1, 16)  # times as many measuring settings as before that backpropagation may ask for
 
@@ -35,13 +34,14 @@ GROUPS = (1, 16)  # times as many measuring settings as before that backpropagat
 # -- GUOQ -------------------------------------------------------------------------------------------------------------
 
 
-def guoq(task: qprune.Task, compiled: Compiled, epsilon: float) -> Compiled:
+def guoq(task: qprune.Task, compiled: Compiled, epsilon: float, seconds: float) -> Compiled:
     """GUOQ's search for fewer two-qubit gates, of `wisq --mode opt -tg IBMN -obj TWO_Q`.
 
     Args:
         task: Not used: GUOQ is not told what is measured.
         compiled: The circuit.
         epsilon: Distance of the unitaries that it may spend on each part without inputs.
+        seconds: Of processor time, shared by the parts; it takes all it is given.
     """
     parts: list[int] = []
 
@@ -54,22 +54,29 @@ def guoq(task: qprune.Task, compiled: Compiled, epsilon: float) -> Compiled:
     def fixed(circuit: QuantumCircuit) -> tuple[QuantumCircuit, Where]:
         share = circuit.num_nonlocal_gates() / max(sum(parts), 1)
         if share:
-            circuit = _wisq(circuit, epsilon, max(GUOQ_LEAST, round(GUOQ_SECONDS * share)))
+            circuit = _wisq(circuit, epsilon, max(GUOQ_LEAST, round(seconds * share)))
         return circuit, tuple(range(circuit.num_qubits))
 
     return by_parts(compiled, fixed)
 
 
 def _wisq(circuit: QuantumCircuit, epsilon: float, seconds: int) -> QuantumCircuit:
+    text = qasm2.dumps(transpile(circuit, basis_gates=list(IBMN), optimization_level=0))
+    return qasm2.loads(_searched(text, epsilon, seconds), custom_instructions=qasm2.LEGACY_CUSTOM_INSTRUCTIONS)
+
+
+@cache
+def _searched(text: str, epsilon: float, seconds: int) -> str:
+    """What GUOQ makes of OpenQASM 2; remembered, as a circuit of which LightCone takes nothing comes twice."""
     worker = _wisq_worker()
     with tempfile.TemporaryDirectory() as folder:
         before, after = Path(folder) / "before.qasm", Path(folder) / "after.qasm"
-        qasm2.dump(transpile(circuit, basis_gates=list(IBMN), optimization_level=0), before)
+        before.write_text(text, encoding="ascii")
         asked = {"before": str(before), "after": str(after), "epsilon": epsilon, "seconds": seconds}
         print(json.dumps(asked), file=worker.stdin, flush=True)
         if not worker.stdout.readline() or not after.exists():
             raise RuntimeError("wisq has written no circuit")
-        return qasm2.load(after, custom_instructions=qasm2.LEGACY_CUSTOM_INSTRUCTIONS)
+        return after.read_text(encoding="ascii")
 
 
 @cache

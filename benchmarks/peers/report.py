@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from statistics import median
 
-from benchmarks.peers.chains import BUDGETS, CHAINS, RESYNTHESIS, Point, best
+from benchmarks.peers.chains import BUDGETS, CHAINS, GUOQ_CLOSE, GUOQ_EXACT, RESYNTHESIS, Point, best
 from benchmarks.peers.circuits import cases, has_inputs
 from benchmarks.peers.sides import TOOLS
 from benchmarks.records import Row
@@ -17,6 +17,7 @@ MEASURING = (
     "measure, and in all as many circuits. It stands in no other table. Settings are sets of words that ask for one\n"
     "basis a qubit, times as many as before; shares are of the circuits in the second column."
 )
+SLOW = "GUOQ"  # takes all the time it is given, and was not run on everything
 EVERY_INPUT = "qprune, every input"  # run on circuits with inputs, and compared where that is the measure
 Table = tuple[tuple[str, ...], list[tuple[str, ...]]]
 
@@ -160,6 +161,24 @@ def over_the_domain(rows: Sequence[Row]) -> list[Row]:
 def with_inputs(rows: Sequence[Row]) -> list[Row]:
     """The rows of circuits that have inputs."""
     return [row for row in rows if has_inputs(row["config"]["circuit"])]
+
+
+def where_ran(rows: Sequence[Row], tool: str) -> list[Row]:
+    """The rows of circuits of which a tool with this in its name made something."""
+    ran = {r["config"]["circuit"] for r in rows if tool in r["config"]["tool"] and r.get("points")}
+    return [row for row in rows if row["config"]["circuit"] in ran]
+
+
+def searched(rows: Sequence[Row]) -> str:
+    """How long GUOQ searched, at each ε that there are rows of."""
+    given = {**GUOQ_EXACT, **GUOQ_CLOSE}
+    found = {point["setting"] for row in rows if SLOW in row["config"]["tool"] for point in row.get("points") or []}
+    times = ", ".join(f"{given[epsilon]} s at ε = {epsilon:g}" for epsilon in given if epsilon in found)
+    return (
+        f"GUOQ takes all the time it is given: for each circuit {times}, processor time of all its processes. An\n"
+        "hour by the clock is what it has by default. At larger ε it begins to resynthesise after some 20 s, as it\n"
+        "starts processes for each try. All lines are of the circuits that it was run on."
+    )
 
 
 def at_equal_deviation(rows: Sequence[Row]) -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import mean
@@ -83,15 +84,14 @@ def tables(rows: Sequence[Row]) -> str:
         if found is None:
             continue
         parts.append(f"## {limit}\n")
-        budgets = sorted({row["config"]["budget"] for row in rows if row["config"]["limit"] == limit})
         asked = [row for row in rows if row["config"]["limit"] == limit]
         of_limit = [row for row in asked if "cost" in row]
         names = sorted({row["config"]["circuit"] for row in of_limit})
         refused = sorted({row["config"]["circuit"] for row in asked} - set(names))
         parts.append(
-            f"{found.circuits} circuits ({', '.join(names)}), budgets {', '.join(map(str, budgets))} in units of half "
-            f"the widest spectrum. Friedman's test: p = {found.friedman:.2g}. Mean ranks that differ by less than "
-            f"{found.critical:.2f} are not told apart (Nemenyi, 5 %).\n"
+            f"{found.circuits} circuits: {measured_on(of_limit)}. Budgets are in units of half the widest spectrum; "
+            f"seeds are those of what draws. Friedman's test: p = {found.friedman:.2g}. Mean ranks that differ by less "
+            f"than {found.critical:.2f} are not told apart (Nemenyi, 5 %).\n"
         )
         lines = ["| strategy | mean rank | cost left | two-qubit gates | processor time | oracle calls |"]
         lines.append("|---|---:|---:|---:|---:|---:|")
@@ -116,6 +116,18 @@ def tables(rows: Sequence[Row]) -> str:
         lines += [f"| `{name}` | {100 * np.mean(d):.1f} % | {100 * max(d):.1f} % |" for name, d in distances.items()]
         parts.append("\n".join(lines) + "\n")
     return "\n".join(parts)
+
+
+def measured_on(rows: Sequence[Row]) -> str:
+    """Circuits with the same budgets and seeds together: "a and b at 0.05, 0.1, 5 seeds; c at 0.05, 1 seed"."""
+    alike: dict[str, list[str]] = {}
+    for circuit in sorted({row["config"]["circuit"] for row in rows}):
+        mine = [row["config"] for row in rows if row["config"]["circuit"] == circuit]
+        drawn = Counter((config["strategy"], config["budget"]) for config in mine)
+        budgets, seeds = sorted({config["budget"] for config in mine}), max(drawn.values())
+        words = f"at {', '.join(map(str, budgets))}, {seeds} seed{'s' if seeds > 1 else ''}"
+        alike.setdefault(words, []).append(circuit)
+    return "; ".join(f"{', '.join(names)} {words}" for words, names in alike.items())
 
 
 def _line(name: str, rank: float, found: Ranking, rows: Sequence[Row]) -> str:

@@ -27,7 +27,8 @@ BUDGETS = (0.05, 0.1)  # in units of half the widest spectrum
 SEEDS = 5
 CANDIDATES = 20  # up to which the true optimum is sought
 BUNDLES = ("reupload-2q", "iris-4q", "cancer-4q", "h2-vqe-4q", "digits-6q", "wine-6q", "digits4-8q")
-OTHERS = ("su2-full-4-data", "su2-circular-4", "real-amplitudes-4-data", "n-local-sca-4", "qnn-5", "ae-5")
+OTHERS = ("su2-full-4-data", "su2-circular-4", "real-amplitudes-4-data", "n-local-sca-4")
+OTHERS += ("qnn-5", "ae-5", "vqe_su2-5", "vqe_real_amp-5")  # of MQT Bench
 SMALL = tuple(f"small-{seed}" for seed in range(6))
 DRAWING = ("random", "qubo", "shapley", "l0")  # whose proposals depend on the seed
 LIMITS: dict[str, Callable[[float], Limit]] = {
@@ -102,7 +103,7 @@ def run(
         quick: One small circuit.
         names, limits, chosen: Circuits, limits and strategies; default all.
         budgets: In units of half the widest spectrum.
-        seeds: Of strategies that draw; the others have one.
+        seeds: Of strategies that draw, and of all with refit; the others have one.
         everywhere: Whether each result's deviation on every input is proven, too.
         step: Told of every row.
     """
@@ -123,8 +124,9 @@ def _configs(
 ) -> Iterator[dict[str, Any]]:
     for limit in limits:
         for strategy in chosen:
+            draws = strategy in DRAWING or limit.endswith("refit")  # which starts from drawn weights, too
             for budget in budgets:
-                for seed in range(seeds if strategy in DRAWING else 1):
+                for seed in range(seeds if draws else 1):
                     yield {"circuit": name, "limit": limit, "budget": budget, "strategy": strategy, "seed": seed}
         if limit == "measured" and name in SMALL:
             for budget in budgets:

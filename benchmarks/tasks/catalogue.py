@@ -25,6 +25,7 @@ from benchmarks.tasks.training import outputs, trained
 
 CHEMICAL = 1.6e-3  # hartree
 FALLS = {"no loss": 0.0, "1 point": 0.01, "3 points": 0.03}  # of accuracy, or of the share of the best cut
+FORMULAS = {"h2": "H2", "lih": "LiH", "h2o": "H2O"}
 SPREAD = 0.1  # standard deviation of weights before training: near the identity, away from barren plateaus
 
 FloatArray = NDArray[np.float64]
@@ -148,7 +149,7 @@ def _energy(name: str, layers: int, hardware: bool) -> Known:
         target=lambda: molecule(name).exact,
         chemical=True,
         budgets=(CHEMICAL, 4 * CHEMICAL),
-        about=f"{name.upper().replace('LIH', 'LiH')} {'hardware-efficient' if hardware else 'UCCSD'}",
+        about=f"{FORMULAS[name]} {'hardware-efficient' if hardware else 'UCCSD'}",
     )
 
 
@@ -163,6 +164,8 @@ TASKS: dict[str, Known] = {
     "h2-hardware-4q": _energy("h2", 5, hardware=True),
     "lih-uccsd-6q": _energy("lih", 1, hardware=False),
     "lih-hardware-6q": _energy("lih", 6, hardware=True),
+    "h2o-uccsd-8q": _energy("h2o", 1, hardware=False),
+    "h2o-hardware-8q": _energy("h2o", 8, hardware=True),
     "maxcut-8q": Known(
         family=lambda: qaoa(8, _ladder(8)),
         layers=6,

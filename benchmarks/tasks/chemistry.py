@@ -28,6 +28,9 @@ GEOMETRIES = {
     "h2": Geometry("H 0 0 0; H 0 0 0.7414", 2, (0, 1)),
     # Lithium's 1s is frozen; the two π orbitals cannot mix with the σ orbitals and stay empty.
     "lih": Geometry("Li 0 0 0; H 0 0 3.0", 2, (1, 2, 5)),
+    # At equilibrium. Oxygen's 1s and 2s and the lone pair out of the plane are frozen; the bonds and their partners are
+    # active.
+    "h2o": Geometry("O 0 0 0; H 0 0.7572 0.5865; H 0 -0.7572 0.5865", 4, (2, 3, 5, 6)),
 }
 
 

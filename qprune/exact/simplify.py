@@ -19,6 +19,7 @@ from qprune.gates.subgroups import Subgroup, commute, commutes_with, subgroup_of
 from qprune.task.expressions import adds_up, are_equal, slopes_of, sum_of
 from qprune.task.task import Task
 
+GONE = ("light cone", "commutes with the outputs", "phase of the initial state", "identity", "inverse pair")
 LARGEST_MATRIX = 3  # qubits up to which gates outside the catalogue are compared as matrices
 
 
@@ -27,8 +28,7 @@ class ExactChange:
     """A gate that went without changing any output.
 
     Attributes:
-        kind: "light cone", "commutes with the outputs", "identity", "inverse pair", "merged", "CX network" or
-            "resynthesised".
+        kind: One of `GONE`, or "merged", "CX network", "Pauli form" or "resynthesised".
         origins: Original gates that are gone.
         into: Original gates of the site they were merged with, for "merged".
         fixes: Weights that moved the gate and no longer do, for "resynthesised".

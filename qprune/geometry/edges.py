@@ -101,7 +101,7 @@ class Edges:
         sizes = np.abs(factors)
         constant = reach - ((middle - centre) * slopes).sum(axis=1) - (factors * shift).sum(axis=1)
         constant += (np.abs(rest) * (high - low) / 2).sum(axis=1) + (sizes * halves**3 / 6).sum(axis=1)
-        terms = reach + (np.abs(slopes) * (np.abs(middle) + np.abs(centre))).sum(axis=1)
+        terms = reach + (np.abs(turned) @ np.abs(matrix) * (np.abs(middle) + np.abs(centre))).sum(axis=1)
         terms += (sizes * (halves + np.abs(phase_low) + np.abs(middle) @ np.abs(self.forms).T)).sum(axis=1)
         constant += ROUNDINGS * EPSILON * terms
         planes = np.zeros((*halves.shape, int(self.sizes.max(initial=1))))

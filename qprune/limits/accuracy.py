@@ -10,6 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from qprune._checks import is_number, plain
+from qprune._rounding import MATRIX_ROUNDING
 from qprune.errors import OptionError
 from qprune.gates.sites import Site
 from qprune.limits.base import Limit, Rewritten, checked_refit, checked_window, option, set_checked
@@ -110,8 +111,13 @@ def _on_own_samples(prepared: Prepared, reduced: Reduced) -> Reduced:
 
 
 def _fall(prepared: Prepared, smaller: Reduced) -> float:
-    """By how much accuracy on the selected samples falls, negative where it rises."""
+    """By how much accuracy on the selected samples falls, negative where it rises.
+
+    An output that is zero but for rounding predicts nothing, whatever its sign: of what rounding may make of it, the
+    least accuracy counts.
+    """
     task = prepared.task
-    after = prepared.runner.outputs(smaller.task, smaller.sites, task.selected)
-    before = task.accuracy(prepared.prefix.outputs.means, task.selected)
-    return (before or 0.0) - (task.accuracy(after.means, task.selected) or 0.0)
+    means = prepared.runner.outputs(smaller.task, smaller.sites, task.selected).means
+    rounding = MATRIX_ROUNDING * np.diag([spectrum.width for spectrum in task.spectra])
+    after = min(task.accuracy(means + row[:, None], task.selected) or 0.0 for row in (*rounding, *-rounding))
+    return (task.accuracy(prepared.prefix.outputs.means, task.selected) or 0.0) - after

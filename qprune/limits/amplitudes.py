@@ -10,15 +10,14 @@ Source: THEORY T9, step 9.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from math import prod
-from typing import Any
 
 import numpy as np
 from qiskit.circuit import ParameterExpression
 from qiskit.quantum_info import SparsePauliOp
-from scipy.sparse import diags
 
 from qprune._arrays import ComplexArray
 from qprune.errors import TaskError
@@ -278,7 +277,7 @@ class OverStates:
             network = Network(frame, own, rows=np.repeat(rows, size, axis=0), register=qubits)
             states = network.states(frame.weights, np.tile(columns, len(rows)))
             both = states.reshape(len(states), len(rows), size).transpose(1, 2, 0).conj()
-            images = ((each @ states).reshape(len(states), len(rows), size).swapaxes(0, 1) for each in measured)
+            images = (of(states).reshape(len(states), len(rows), size).swapaxes(0, 1) for of in measured)
             found.append(np.stack([both @ image for image in images], axis=1))
         made = np.concatenate(found), float(rounding_of(frame, own, phases.angles_on_grid(which))[0])
         if which == 0:
@@ -286,15 +285,15 @@ class OverStates:
         return made
 
 
-def _measured(frame: Task, qubits: list[int]) -> list[Any]:
-    """What the one output of a frame measures on some qubits, as sparse matrices: its observable without the identity's
-    part, or the projectors on all outcomes but the last."""
+def _measured(frame: Task, qubits: list[int]) -> list[Callable[[ComplexArray], ComplexArray]]:
+    """What the one output of a frame measures on some qubits, as it acts on states: its observable without the
+    identity's part, or the projectors on all outcomes but the last."""
     if frame.observables is not None:
         rest = without_identity(frame.observables[0])[1]
-        return [SparsePauliOp(restricted(rest, qubits)).to_matrix(sparse=True)]
+        return [SparsePauliOp(restricted(rest, qubits)).to_matrix(sparse=True).__matmul__]
     states, places = np.arange(2 ** len(qubits)), [qubits.index(q) for q in frame.measured_qubits]
     outcomes = (states[:, None] >> np.array(places) & 1) @ 2 ** np.arange(len(places))
-    return [diags((outcomes == b).astype(float)) for b in range(2 ** len(places) - 1)]
+    return [partial(np.multiply, (outcomes == b)[:, None]) for b in range(2 ** len(places) - 1)]
 
 
 def _of_one_output(frame: Task, r: int) -> Task:

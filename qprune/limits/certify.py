@@ -54,13 +54,13 @@ def certify(prepared: Prepared, limit: Limit, rewritten: Rewritten, end: Finishe
         record=_noise_record(prepared, end, selected, rewritten.tried, getattr(limit, "shots", None)),
         every_input=limit.claimed(prepared, end.task, end.sites),
     )
-    changes = prepared.told(rewritten.reduced.changes + end.changes)
+    changes, turned = prepared.told(rewritten.reduced.changes + end.changes), prepared.turned_by(end.sites)
     result = PruneResult(
         original=task,
         flat=circuit_of(task, prepared.original),
         simplified=simplified,
         task=end.task,
-        plan=plan_of(basis, prepared.original, prepared.exact, changes, rewritten.compared, chosen),
+        plan=plan_of(basis, prepared.original, prepared.exact, changes, rewritten.compared, chosen, turned),
         certificate=make_certificate(basis, end.task, chosen, angle_of(prepared, chosen), before, after),
         accuracy=accuracy(task, before, after),
     )

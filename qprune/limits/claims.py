@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 
 from qprune._arrays import FloatArray
-from qprune.exact.simplify import ExactChange
+from qprune.exact.simplify import GONE, ExactChange
 from qprune.gates.matrices import unitary_of
 from qprune.gates.sites import Site
 from qprune.gates.subgroups import subgroup_of
@@ -28,7 +28,7 @@ from qprune.results.certificate import (
 )
 from qprune.results.every_input import EveryInput
 from qprune.results.hashes import circuit_hash, task_hash
-from qprune.results.result import PlanEntry
+from qprune.results.result import IN_PART, PlanEntry
 from qprune.selection.candidate import Candidate
 from qprune.simulators.choices import Statevector
 from qprune.simulators.values import Outputs
@@ -245,6 +245,7 @@ def plan_of(
     cancelled: Sequence[ExactChange],
     compared: Sequence[Candidate],
     chosen: Sequence[Candidate],
+    turned: set[int],
 ) -> tuple[PlanEntry, ...]:
     """The fate of every gate of the original.
 
@@ -255,10 +256,13 @@ def plan_of(
         cancelled: Exact changes after.
         compared: Every candidate that was looked at; the first of a gate is shown where nothing was chosen.
         chosen: The replacements.
+        turned: Gates of which rotations are left.
     """
     taken = {c.place: c for c in chosen}
     shown = {c.place: c for c in reversed(compared)} | taken
     fate, fixes = _fates(basis.sites, (*cancelled, *exact), taken)
+    # A gate may be several rotations, and some of them be left.
+    fate |= {k: _in_part(*fate[k]) for k in turned & fate.keys()}
     place = {origin: j for j, site in enumerate(basis.sites) for origin in site.origins}
     return tuple(
         _entry(k, site, shown.get(place.get(k, -1)), basis.tolerances, fate.get(k, ("keep", "")), fixes.get(k, ()))
@@ -285,6 +289,13 @@ def _fates(
             left = [origin for origin in sites[j].origins if origin not in fate]
             fate.update(dict.fromkeys(left, ("replace", candidate.label)))
     return fate, fixes
+
+
+def _in_part(action: str, detail: str) -> tuple[str, str]:
+    """The fate of a gate some of whose rotations are left, from that of one that is gone."""
+    if action == "remove":
+        return "replace", IN_PART
+    return (action, "Pauli form") if detail in GONE else (action, detail)
 
 
 def _entry(

@@ -31,6 +31,7 @@ Again: TypeAlias = Callable[[Task, Reduced, float], Reduced]
 SHARES = (0.8, 0.65, 0.5)  # of the budget that the fit may spend on the ensemble, one after the other
 ROUNDS = 6  # fits at each share, with more and more counterexamples
 EXCHANGES = 12  # fits of the weights alone, after each of these, with more and more counterexamples
+INFORMATIVE = 3.0  # times the budget: up to there, fits that break it still tell which inputs matter, and cost little
 MOST_WORST = 25  # worst inputs added a round
 SPREAD = 150  # points of the domain in the first ensemble
 MOST_CORNERS = 64  # of the domain's boxes
@@ -138,7 +139,7 @@ def led_by_counterexamples(
                     break
                 found = np.concatenate([found, worst, _counterexamples(comparison, fitted, budget, found)])
                 fitted = again(original.with_inputs(np.concatenate([ensemble, found])), fitted, SMALLER * budget)
-                if fitted.deviation > budget:
+                if fitted.deviation > INFORMATIVE * budget:
                     break
             if not np.isfinite(upper):
                 break

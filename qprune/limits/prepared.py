@@ -11,6 +11,7 @@ from qprune._arrays import FloatArray
 from qprune.errors import OptionError, TaskError
 from qprune.exact.cx_networks import shorten_networks
 from qprune.exact.pauli import in_pauli_form, without_unseen
+from qprune.exact.pauli_form import clifford_gates
 from qprune.exact.pauli_gains import with_shares
 from qprune.exact.simplify import ExactChange, simplify
 from qprune.gates.costs import Costs
@@ -107,6 +108,11 @@ class Prepared:
         if self.settings.form != PAULI:
             return tuple(changes)
         return tuple(replace(c, origins=self._behind(c.origins), into=self._behind(c.into)) for c in changes)
+
+    def turned_by(self, sites: Sequence[Site]) -> set[int]:
+        """Gates of the original that rotations of a smaller circuit stand for, if only in part."""
+        places = {origin for site in sites if not clifford_gates(site) for origin in site.origins}
+        return places if self.settings.form != PAULI else set(self._behind(sorted(places)))
 
     def _behind(self, places: Sequence[int]) -> tuple[int, ...]:
         return tuple(sorted({origin for k in places for origin in self.origins[k]}))

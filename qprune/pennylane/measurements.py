@@ -7,10 +7,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pennylane as qml
+from qiskit import ClassicalRegister, QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 
 from qprune._arrays import FloatArray
 from qprune.errors import TaskError
+from qprune.exact.absorption import Absorbed
 from qprune.gates.sites import sites_of
 from qprune.geometry import bounds
 from qprune.pennylane.tape import number
@@ -40,7 +42,8 @@ class Reading(NamedTuple):
     Attributes:
         kind: "expval", "var" or "probs" (rows are projectors) or "distribution" (the task's own probabilities).
         rows: Observables of the task: O; O and, unless it is a multiple of 1, (O − c)², c being the coefficient of the
-            identity, on which no variance depends; the projectors.
+            identity, on which no variance depends; the projectors. Of a distribution whose outcomes are permuted: by
+            outcome of the QNode the one of the task.
         square: The number (O − c)² for var with a single row.
         name: The measurement in PennyLane's words.
     """
@@ -53,7 +56,7 @@ class Reading(NamedTuple):
     def values(self, outputs: Outputs) -> FloatArray:
         """What the QNode returns, samples last: shape (M,) or (2^m, M)."""
         if outputs.distribution is not None:
-            return outputs.distribution.T
+            return outputs.distribution.T[list(self.rows) or slice(None)]
         if self.kind == "probs":
             return outputs.means[list(self.rows)]
         if self.kind == "expval":
@@ -72,7 +75,7 @@ class Reading(NamedTuple):
         """Proven limit of `deviation` on the selected samples, shape (M,)."""
         proven, rows = np.array(certificate.bound), list(self.rows)
         if self.kind in ("expval", "distribution"):
-            return proven[rows[0] if rows else 0]
+            return proven[rows[0] if self.kind == "expval" else 0]
         if self.kind == "probs":
             return bounds.outcomes_bound(np.array(certificate.angle)[rows].max(axis=0), proven[rows])
         of_mean, of_square = proven[rows[0]], proven[rows[1:]].sum(axis=0)  # no second row where O² is a number
@@ -121,21 +124,42 @@ def readings_of(
 
 
 def check_absorbable(readings: Sequence[Reading]) -> None:
-    """Raise TaskError if a measurement is read from bits, in which no other Pauli word can be measured."""
+    """Raise TaskError if probabilities stand beside other measurements: for each other gates could be absorbed."""
     for reading in readings:
-        if reading.kind not in ("expval", "var"):
+        if reading.kind == "probs":
             raise TaskError(
-                f"absorb=True measures other Pauli words, and the QNode returns {reading.name}: let it return "
-                "expval or var, or leave absorb out"
+                f"absorb=True changes what is measured for all measurements together, and the QNode returns "
+                f"{reading.name} beside others: let it return that alone, or expval and var, or leave absorb out"
             )
 
 
-def measured_by(
-    readings: Sequence[Reading], observables: Sequence[SparsePauliOp], order: Sequence[Any]
-) -> tuple[Any, ...]:
-    """The same measurements, of a task's observables."""
-    made = {"expval": qml.expval, "var": qml.var}
-    return tuple(made[reading.kind](_as_operator(observables[reading.rows[0]], order)) for reading in readings)
+class Elsewhere(NamedTuple):
+    """What a shorter circuit measures in place of what a QNode does; None where that is the same.
+
+    Attributes:
+        operators: Its measurements.
+        order: Of probabilities: by outcome of the QNode the one of the shorter circuit that stands for it.
+    """
+
+    operators: tuple[Any, ...] | None = None
+    order: tuple[int, ...] | None = None
+
+
+def measured_by(readings: Sequence[Reading], absorbed: Absorbed, order: Sequence[Any]) -> Elsewhere:
+    """The same measurements behind fewer gates: of the words that are read there, or of permuted outcomes."""
+    if absorbed.outcomes is not None:
+        return Elsewhere(order=tuple(np.argsort(absorbed.outcomes).tolist()))
+    made, observables = {"expval": qml.expval, "var": qml.var}, absorbed.task.observables or ()
+    return Elsewhere(
+        tuple(made[reading.kind](_as_operator(observables[reading.rows[0]], order)) for reading in readings)
+    )
+
+
+def measuring(circuit: QuantumCircuit, qubits: Sequence[int]) -> QuantumCircuit:
+    """The circuit with its outcomes read from qubits, as a task of probabilities has it."""
+    circuit.add_register(ClassicalRegister(len(qubits)))
+    circuit.measure(qubits, range(len(qubits)))
+    return circuit
 
 
 def _as_operator(observable: SparsePauliOp, order: Sequence[Any]) -> Any:

@@ -15,6 +15,7 @@ from qiskit.circuit import ParameterExpression
 
 from qprune._arrays import FloatArray
 from qprune.errors import TaskError
+from qprune.pennylane.measurements import Elsewhere
 from qprune.pennylane.network import Signature, number_tolerance
 from qprune.pennylane.roles import Roles
 from qprune.pennylane.tape import BACK, WHOLE, expand, number, slot_count, slots_of
@@ -65,7 +66,7 @@ class Plan:
         values: The numbers of the first sample.
         ties: As in `Roles`.
         steps: The pruned tape.
-        measured: What it measures in place of the live tape's measurements; None for these.
+        measured: What it measures in place of the live tape's measurements.
     """
 
     signature: Signature
@@ -75,11 +76,16 @@ class Plan:
     values: FloatArray
     ties: FloatArray
     steps: tuple[Step, ...]
-    measured: tuple[Any, ...] | None = None
+    measured: Elsewhere
 
     @classmethod
     def of(
-        cls, tape: Any, roles: Roles, result: PruneResult, order: Sequence[Any], measured: tuple[Any, ...] | None
+        cls,
+        tape: Any,
+        roles: Roles,
+        result: PruneResult,
+        order: Sequence[Any],
+        measured: Elsewhere,
     ) -> Plan:
         names: set[str] = set()
         operations = expand(tape.operations, names)
@@ -116,12 +122,20 @@ class Plan:
         live = self._live(operations)
         with qml.QueuingManager.stop_recording():
             new = [step.build(live, operations) for step in self.steps]
-            measured = self.measured or [
+            measured = self.measured.operators or [
                 qml.probs(wires=self.order) if mp.obs is None and not mp.wires else mp for mp in tape.measurements
             ]
         pruned = tape.copy(operations=new, measurements=measured)
         pruned.trainable_params = qml.math.get_trainable_indices(pruned.get_parameters(trainable_only=False))
         return pruned
+
+    def read(self, results: Any) -> Any:
+        """What the live tape would return, from what the pruned one does; of several numbers of shots, each."""
+        if self.measured.order is None:
+            return results
+        if isinstance(results, tuple):
+            return tuple(map(self.read, results))
+        return qml.math.take(results, np.array(self.measured.order), axis=-1)
 
     def _live(self, operations: Sequence[Any]) -> list[Any]:
         live: list[Any] = []
@@ -169,11 +183,7 @@ class Plan:
 @qml.transform
 def apply_plan(tape: Any, plan: Plan) -> tuple[Sequence[Any], Any]:
     """Put a pruned tape in the place of a live one, see `Plan.rewrite`."""
-    return [plan.rewrite(tape)], _only
-
-
-def _only(results: Sequence[Any]) -> Any:
-    return results[0]
+    return [plan.rewrite(tape)], lambda results: plan.read(results[0])
 
 
 def _steps(result: PruneResult, order: Sequence[Any]) -> list[Step]:

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pennylane as qml
 from numpy.typing import ArrayLike
-from qiskit import ClassicalRegister
 from qiskit.primitives import BaseEstimatorV2
 
 from qprune._checks import checked_flag
@@ -27,7 +26,7 @@ from qprune.limits.settings import GATES, Settings
 from qprune.limits.threshold import DEFAULT_LIMIT
 from qprune.noise.calibration import Noise
 from qprune.pennylane.layers import is_module, pruned_module
-from qprune.pennylane.measurements import check_absorbable, readings_of, wire_order
+from qprune.pennylane.measurements import check_absorbable, measuring, readings_of, wire_order
 from qprune.pennylane.network import Network, Signature, check_repeats, network_of, number_tolerance
 from qprune.pennylane.qnode import PrunedQNode, check_conversion, checked_qnode, task_of
 from qprune.pennylane.roles import Roles, find_roles
@@ -95,7 +94,8 @@ def prune(
         form: As in `qprune.prune`.
         absorb: Whether Clifford gates at the circuit's end go first and other Pauli words are measured, as
             `qprune.absorb` does: the result returns the same numbers from fewer gates. For QNodes that return expval
-            and var; coefficients of their observables stay what they are now. `absorbed` of the result says what went.
+            and var, whose coefficients stay what they are now, or one probs, whose outcomes are put back into their
+            order. `absorbed` of the result says what went.
         simulator: As in `qprune.prune`.
         executor: As in `qprune.prune`.
         seed: Of the hold-out split and of strategies that draw.
@@ -177,8 +177,7 @@ def _pruned(
     params = {p.name: p for p in circuit.parameters}
     columns = [name for name in params if name[0] == "x"]
     if observables is None:
-        circuit.add_register(ClassicalRegister(len(measured)))
-        circuit.measure(measured, range(len(measured)))
+        circuit = measuring(circuit, measured)
     task = Task(
         circuit,
         observables,

@@ -20,7 +20,7 @@ from qprune._files import read_json, whole_folder
 from qprune.errors import BundleError, CertificateError, TaskError
 from qprune.exact.absorption import Absorbed
 from qprune.gates.sites import sites_of
-from qprune.pennylane.measurements import measured_by, outputs_of, readings_of, wire_order
+from qprune.pennylane.measurements import Elsewhere, measured_by, outputs_of, readings_of, wire_order
 from qprune.pennylane.naming import names_of
 from qprune.pennylane.network import Network, as_interface, check_real, flat
 from qprune.pennylane.plan import Plan, apply_plan
@@ -86,8 +86,10 @@ class PrunedQNode(qml.QNode):
     ) -> None:
         order = wire_order(tape, network.qnode.device.wires)
         self.readings = readings_of(tape.measurements, order)[2]
-        measured = None if absorbed is None else measured_by(self.readings, absorbed.task.observables or (), order)
-        plan = Plan.of(tape, roles, result, order, measured)
+        elsewhere = Elsewhere() if absorbed is None else measured_by(self.readings, absorbed, order)
+        if elsewhere.order is not None:
+            self.readings = [reading._replace(rows=elsewhere.order) for reading in self.readings]
+        plan = Plan.of(tape, roles, result, order, elsewhere)
         self.__dict__.update(vars(apply_plan(network.qnode, plan=plan)))
         self.plan, self.absorbed = plan, absorbed
         self.single, self.roles, self.result = single, roles, result
@@ -358,6 +360,7 @@ def check_conversion(pruned: PrunedQNode) -> None:
         for k, tape in enumerate(own):
             (plain,), _ = qml.transforms.convert_to_numpy_parameters(tape.copy(shots=None))
             values = qml.execute([plain], device, diff_method=None)[0]
+            values = values if what == "original" else pruned.plan.read(values)
             values = values if len(pruned.readings) > 1 else (values,)
             for reading, value in zip(pruned.readings, values, strict=True):
                 gap = float(np.max(np.abs(reading.values(outputs)[..., k] - value)))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from qprune.errors import CertificateError
 from qprune.exact.absorption import Absorbed, absorb
-from qprune.pennylane.measurements import readings_of, wire_order
+from qprune.pennylane.measurements import measuring, readings_of, wire_order
 from qprune.pennylane.network import Network, flat
 from qprune.pennylane.roles import Roles
 from qprune.pennylane.tape import circuit_of, expand, number, slot_count
@@ -75,15 +75,16 @@ def match(
         absorbs: Whether gates at the end were absorbed before it was pruned.
     """
     order = wire_order(tape, network.qnode.device.wires)
-    operations, observables = expand(tape.operations), readings_of(tape.measurements, order)[0]
+    operations, (observables, measured, _) = expand(tape.operations), readings_of(tape.measurements, order)
     theirs, absorbed = result.original.observables, None
     if sum(map(slot_count, operations)) != len(roles.encoding) or (observables is None) != (theirs is None):
         return False, None
     circuit = circuit_of(operations, roles.parameters(), order)
-    if absorbs and observables is not None:
+    if absorbs:
         columns = [p for p in circuit.parameters if p.name[0] == "x"]
         inputs = np.zeros((1, len(columns))) if columns else None
         weights = np.zeros(len(circuit.parameters) - len(columns))
+        circuit = circuit if observables is not None else measuring(circuit, measured)
         absorbed = absorb(Task(circuit, observables, inputs=inputs, input_params=columns, weights=weights))
         circuit, observables = absorbed.task.circuit, list(absorbed.task.observables or ())
     ours, theirs = observables or (), theirs or ()

@@ -23,6 +23,7 @@ from qprune.task.portable import reduced
 from qprune.task.task import Task
 
 ACTIONS = ("keep", "remove", "replace", "simplify")
+IN_PART = "identity, in part"  # what replaces a gate some of whose rotations went, the others staying
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,8 @@ class PlanEntry:
         qubits: Qubits in the gate's own order.
         role: "encoding", "trainable" or "fixed".
         action: "keep", "remove" or "replace" (approximate, under the bound), or "simplify" (exact).
-        detail: The representative, or the exact simplification.
+        detail: The representative, or the exact simplification. A gate that is several rotations in Pauli form, some of
+            which went, is replaced by `IN_PART`.
         subgroup: The class it was compared in, "" outside the catalogue.
         distance: d_q to the identity, or to the representative that replaced it; None where it was not compared.
         angle: Largest undeformed angle θ over the samples, radians; likewise.

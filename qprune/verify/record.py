@@ -26,6 +26,7 @@ LIMITS = {
 }
 BUDGETED = ("proven", "measured", "everywhere")  # with one of their own; two others may come to one
 ACTIONS = ("keep", "remove", "replace", "simplify")
+IN_PART = "identity, in part"  # of the rotations that one gate is in Pauli form, some went
 # Fields that `verify` takes as they are, beyond comparing hashes: how something was looked for, or where it came from.
 INFORMATIVE = (
     "strategy, seed and costs",
@@ -119,7 +120,8 @@ def check_plan(checks: Checks, task: Task, result: Result) -> None:
     )
     strange = [entry.index for entry in plan if entry.action not in ACTIONS]
     checks.holds("plan: actions", "comparison", not strange, f"entry {strange[:1]} has an action that there is not")
-    _check_replacements(checks, plan, certificate.replaced, len(gates))
+    parts = certificate.options.get("form") == "pauli"
+    _check_replacements(checks, plan, certificate.replaced, len(gates), parts)
     kept, left = sum(entry.action == "keep" for entry in plan), len(result.task.circuit.data)
     # A gate that others were merged into stays, perhaps under another name.
     checks.holds("plan: gates that stay", "comparison", kept <= left, f"{kept} stay, and {left} gates are left")
@@ -134,7 +136,7 @@ def check_plan(checks: Checks, task: Task, result: Result) -> None:
     )
 
 
-def _check_replacements(checks: Checks, plan: Sequence[Any], replaced: Sequence[Any], size: int) -> None:
+def _check_replacements(checks: Checks, plan: Sequence[Any], replaced: Sequence[Any], size: int, parts: bool) -> None:
     """Every approximate change of the plan is one of the certificate, and the other way round."""
     by: dict[int, set[str]] = {}  # a gate may stand behind several, as where gates were merged
     for entry in replaced:
@@ -144,7 +146,8 @@ def _check_replacements(checks: Checks, plan: Sequence[Any], replaced: Sequence[
     for fate in plan:
         names = by.get(fate.index, set())
         if fate.action in ("remove", "replace"):
-            fits = fate.detail in names and (fate.action == "remove") == (fate.detail == "identity")
+            called = "identity" if parts and fate.detail == IN_PART else fate.detail
+            fits = called in names and (fate.action == "remove") == (fate.detail == "identity")
         else:
             fits = fate.action != "keep" or not names
         wrong += [] if fits else [fate.index]

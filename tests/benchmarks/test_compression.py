@@ -162,6 +162,14 @@ def test_controls_had_as_many_steps_and_parameters(folder):
             assert {c["two_qubit_gates"] for c in kinds[kind]} == {pruned["two_qubit_gates"]}
 
 
+def test_a_circuit_that_is_best_at_several_levels_counts_once(folder):
+    (ours,) = [row for row in rows_of(folder / "compression.jsonl") if row["config"]["way"] == "qprune"]
+    (place,) = ours["levels"].values()
+    twice = {**ours, "levels": {"one": place, "other": place}}
+    counts = [[int(cell) for cell in cells[:3]] for _, *cells in report.verdicts([twice])[1]]
+    assert [sum(each) for each in counts] == [1, 1, 1]
+
+
 def test_tables_are_made_of_the_rows(folder):
     assert main(["tables", "--results", str(folder)]) == 0
     text = (folder / "compression.md").read_text(encoding="utf-8")

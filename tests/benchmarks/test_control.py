@@ -34,11 +34,18 @@ def test_the_table_says_what_limits():
     rows = [
         {"config": {"network": "iris-4q", "cx": cx}, "upper": 0.2 / (1 + cx), "gates": 16 + 5 * cx} for cx in (0, 1, 4)
     ]
-    ours = {"config": {"network": "iris-4q"}, "two_qubit_gates": [9, 9, 4], "gates": [40, 30, 20]}
-    lines = control.text(rows, [{**ours, "every_input": {"upper": 0.09}}, {**ours, "every_input": None}])
+    ours = {
+        "config": {"network": "iris-4q", "mode": "verified, refit", "budget": 0.05},
+        "two_qubit_gates": [9, 9, 4],
+        "gates": [40, 30, 20],
+    }
+    spare = [{"config": {"network": name}, "weights": 48, "directions": 20} for name in ("iris-4q", "wine-6q")]
+    lines = control.text(rows, [{**ours, "every_input": {"upper": 0.09}}, {**ours, "every_input": None}], spare)
     assert "| iris-4q | 0.05 | 4 |  | the search |" in lines
     assert "| iris-4q | 0.1 | 1 | 4 | the search |" in lines
     assert "| iris-4q | 4 | 36 | 0.04 | 20 | 0.09 |" in lines
+    assert "| iris-4q | 48 | 20 | 30 → 20 | 9 → 4 |" in lines
+    assert not any(line.startswith("| wine-6q") for line in lines)
 
 
 def test_missed_aims_are_bold():

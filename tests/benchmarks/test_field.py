@@ -77,3 +77,32 @@ def test_the_page_of_real_size_says_whether_clusters_agree():
     assert f"{size.ALL}: 1.5" in page
     page = size.table([row(size.SERIAL, 6.0), row(size.ALL, 4.0, "b")], lambda *_: [], lambda *_: [])
     assert "**not the same**" in page
+
+
+def test_a_table_of_the_circuits_that_a_tool_was_run_on():
+    rows = [
+        {"config": {"circuit": circuit, "tool": tool}, "points": points}
+        for circuit, tool, points in [
+            ("one", "GUOQ → LightCone → O3", [{}]),
+            ("one", "qprune, proven", [{}]),
+            ("two", "GUOQ → LightCone → O3", []),
+            ("two", "qprune, proven", [{}]),
+        ]
+    ]
+    assert {row["config"]["circuit"] for row in report.where_ran(rows, "GUOQ")} == {"one"}
+    assert len(report.where_ran(rows, "GUOQ")) == 2
+
+
+def test_guoq_gets_the_part_without_inputs_and_all_the_time(monkeypatch):
+    """With a search that finds nothing the outputs stay as they are."""
+    asked = []
+
+    def search(text, epsilon, seconds):
+        asked.append((text, epsilon, seconds))
+        return text
+
+    task = ansatz("real-amplitudes", 3, data=True, seed=5)
+    monkeypatch.setattr(field, "_searched", search)
+    made = field.guoq(task, tools.bound(task), 1e-6, 40)
+    assert [(epsilon, seconds) for _, epsilon, seconds in asked] == [(1e-6, 40)]
+    assert deviation(task, made) < 1e-9

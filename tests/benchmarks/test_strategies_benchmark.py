@@ -61,3 +61,15 @@ def test_rows_resume_and_count_calls(tmp_path):
     assert rows["mip"]["calls"] == 0
     assert rows["optimum"]["cost"] <= min(r["cost"] for r in rows.values())
     assert all(r["measured"] <= 0.1 for r in rows.values())
+
+
+def test_the_page_says_what_was_measured_where():
+    rows = [
+        row("small-0", "a", 10),
+        row("small-0", "l0", 10),
+        row("small-0", "l0", 10, seed=1),
+        row("h2-vqe-4q", "a", 9),
+    ]
+    rows += [row("iris-4q", "a", 9)]
+    text = report.measured_on(rows)
+    assert text == "h2-vqe-4q, iris-4q at 0.05, 1 seed; small-0 at 0.05, 2 seeds"

@@ -17,7 +17,7 @@ from benchmarks.tasks.training import outputs, trained
 from qprune import MissingExtraError
 
 PUBLISHED_H2 = -1.137270  # hartree, H2 at 0.7414 Å in STO-3G: McArdle et al., Rev. Mod. Phys. 92, 015003 (2020)
-MOLECULES = ["h2", "lih"]
+MOLECULES = ["h2", "lih", "h2o"]
 
 
 def rows(split):

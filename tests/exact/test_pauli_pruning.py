@@ -113,6 +113,9 @@ def test_gates_that_stand_for_one_gate_are_told_apart():
         result = prune(task, limit, form="pauli", couplings="any", costs={"crx": 40}, progress=False)
         assert result.certificate.replaced
         verify(task, result)
+        left = {p.name for p in result.circuit.parameters}
+        told = {f"w[{k // 2}]": entry.action for k, entry in enumerate(result.plan[3:]) if entry.gate == "crx"}
+        assert {name for name, action in told.items() if action == "remove"}.isdisjoint(left)
 
 
 def test_forms_are_checked():
