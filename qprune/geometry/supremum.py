@@ -303,7 +303,7 @@ class Search:
         """Limits on cells, which control points they come from, and the λ of their planes."""
         bounds, places = self.norm.largest(points)
         self.tallest = max(self.tallest, float(bounds.max(initial=0.0)))
-        if self.edges is None:
+        if self.edges is None or not len(points):  # all children may have missed the region
             return bounds, places, np.zeros(len(bounds))
         return self.edges.lowered(self.norm.of(points.reshape(len(points), -1, self.width)), bounds, places, *boxes)
 
