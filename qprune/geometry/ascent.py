@@ -16,6 +16,7 @@ from qprune.geometry.regions import Region
 from qprune.geometry.trigonometric import values_and_slopes, values_at
 
 STEPS = 60  # of a quasi-Newton search; it ends much earlier
+THOUSAND = 1000.0  # inputs are measured in powers of it, so that none is wider than another by more
 
 
 class Climber:
@@ -32,9 +33,13 @@ class Climber:
         self.coefficients, self.phases, self.region = coefficients, phases, region
         self.norm = OfOutcomes(coefficients.shape[-1]) if norm is None else norm
         self.scale = float(self.norm.of(coefficients).max()) or 1.0
+        width = (region.high - region.low).max(axis=0)
+        self.unit = THOUSAND ** np.round(np.log(np.where(width > 0, width, 1.0)) / np.log(THOUSAND))
 
     def norms(self, points: FloatArray) -> FloatArray:
         """|D| at P points."""
+        if not len(self.phases):  # the same everywhere
+            return np.full(len(points), self.norm.of(self.coefficients))
         return self.norm.of(values_at(self.coefficients, self.phases.angles(points)))
 
     def climbed(self, start: FloatArray, low: FloatArray, high: FloatArray) -> tuple[FloatArray, float]:
@@ -42,15 +47,20 @@ class Climber:
         from scipy.optimize import minimize  # slow to load
 
         start = self.region.pulled_in(start[None], low[None], high[None])[0]
+        if not len(self.phases):
+            return start, float(self.norms(start[None])[0])
         first = self.norm.dual(values_at(self.coefficients, self.phases.angles(start[None]))[0])
 
-        def falling(point: FloatArray) -> tuple[float, FloatArray]:
+        def falling(measured: FloatArray) -> tuple[float, FloatArray]:
+            point = measured * self.unit
             values, slopes = values_and_slopes(self.coefficients, self.phases.angles(point[None])[0])
             sign = first if len(values) == 1 else self.norm.dual(values)
-            return -float(sign @ values) / self.scale, -(self.phases.slopes(point).T @ slopes @ sign) / self.scale
+            gradient = self.unit * (self.phases.slopes(point).T @ slopes @ sign)
+            return -float(sign @ values) / self.scale, -gradient / self.scale
 
-        found = minimize(falling, start, jac=True, bounds=np.stack([low, high], axis=1), **self._method())
-        points = self.region.pulled_in(np.stack([start, found.x]), low[None], high[None])
+        ends = np.stack([low / self.unit, high / self.unit], axis=1)
+        found = minimize(falling, start / self.unit, jac=True, bounds=ends, **self._method())
+        points = self.region.pulled_in(np.stack([start, found.x * self.unit]), low[None], high[None])
         values = self.norms(points)
         best = int(values.argmax())
         return points[best], float(values[best])
@@ -61,12 +71,12 @@ class Climber:
             return {"method": "L-BFGS-B", "options": {"maxiter": STEPS}}
         quadratic, square = ellipsoid.matrix.T @ ellipsoid.matrix, ellipsoid.radius**2
 
-        def room(point: FloatArray) -> float:
-            away = point - ellipsoid.centre
+        def room(measured: FloatArray) -> float:
+            away = measured * self.unit - ellipsoid.centre
             return 1 - float(away @ quadratic @ away) / square
 
-        def slope(point: FloatArray) -> FloatArray:
-            return np.asarray(-2 * quadratic @ (point - ellipsoid.centre) / square)
+        def slope(measured: FloatArray) -> FloatArray:
+            return np.asarray(-2 * self.unit * (quadratic @ (measured * self.unit - ellipsoid.centre)) / square)
 
         inside: dict[str, str | Callable[[FloatArray], object]] = {"type": "ineq", "fun": room, "jac": slope}
         return {"method": "SLSQP", "constraints": [inside], "options": {"maxiter": STEPS}}

@@ -159,7 +159,11 @@ class Search:
         between = float(np.sqrt(np.prod(self.sizes)))
         self.point_error = spread * error * between + ROUNDINGS * eps * float(np.abs(self.coefficients).sum())
         self.moves = np.abs([phase.factors for phase in phases.phases]).reshape(len(phases), region.low.shape[1])
+        # What enters a formula counts in units of its width: in its own, one might be all that is ever halved.
+        width = (self.region.high - self.region.low).max(axis=0)
+        self.moves[[phase.formula is not None for phase in phases.phases]] /= np.where(width > 0, width, 1.0)
         self.queue, self.cells, self.closed, self.depth = Queue(), 0, 0.0, 0
+        self.tallest = 0.0  # norm of a control point, in the ellipsoid or beyond it
         self.lower, self.at, self.steps = -np.inf, self.region.low[0], 0
         self.whole = self.norm.everywhere(values)
 
@@ -192,7 +196,7 @@ class Search:
 
     def _raise(self) -> float:
         """Rounding in the present upper limit: of the runs, and of every halving since."""
-        return self.rounding + self.depth * self.step_rounding * max(self.closed, self.queue.largest, 0.0)
+        return self.rounding + self.depth * self.step_rounding * self.tallest
 
     def _upper(self) -> float:
         return max(self.closed, self.queue.largest, self.lower, 0.0) + self._raise()
@@ -298,7 +302,8 @@ class Search:
     def _largest(self, points: FloatArray, *boxes: FloatArray) -> tuple[FloatArray, NDArray[np.intp], FloatArray]:
         """Limits on cells, which control points they come from, and the λ of their planes."""
         bounds, places = self.norm.largest(points)
-        if self.edges is None:
+        self.tallest = max(self.tallest, float(bounds.max(initial=0.0)))
+        if self.edges is None or not len(points):  # all children may have missed the region
             return bounds, places, np.zeros(len(bounds))
         return self.edges.lowered(self.norm.of(points.reshape(len(points), -1, self.width)), bounds, places, *boxes)
 

@@ -20,6 +20,7 @@ from qprune.limits.prepared import Comparison, Prepared
 from qprune.limits.removal import Reduced
 from qprune.limits.settings import Settings
 from qprune.results.every_input import EveryInput
+from qprune.task.labels import predicted
 from qprune.task.task import Task
 
 SHARES = np.geomspace(1e-3, 1, 10)  # deviations fitted to, in shares of the largest that observables allow
@@ -118,6 +119,8 @@ def _fall(prepared: Prepared, smaller: Reduced) -> float:
     """
     task = prepared.task
     means = prepared.runner.outputs(smaller.task, smaller.sites, task.selected).means
+    labels = np.asarray(task.labels)  # there are some, as `check` has seen
     rounding = MATRIX_ROUNDING * np.diag([spectrum.width for spectrum in task.spectra])
-    after = min(task.accuracy(means + row[:, None], task.selected) or 0.0 for row in (*rounding, *-rounding))
-    return (task.accuracy(prepared.prefix.outputs.means, task.selected) or 0.0) - after
+    right = [predicted(labels, means + row[:, None]) == labels[task.selected] for row in (*rounding, *-rounding)]
+    # Each sample by itself: rounding may go either way on any of them.
+    return (task.accuracy(prepared.prefix.outputs.means, task.selected) or 0.0) - float(np.all(right, axis=0).mean())

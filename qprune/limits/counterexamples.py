@@ -128,6 +128,8 @@ def led_by_counterexamples(
     for share in shares:
         for _ in range(rounds):
             fitted = refit(original.with_inputs(np.concatenate([ensemble, found])), share * budget)
+            if not fitted.gone:  # nothing fits these inputs, and more inputs or a smaller share let no more go
+                return Led(best, tuple(made), found)
             for _ in range(EXCHANGES):
                 upper, worst = comparison.upper(fitted.task, fitted.sites, budget, found[-MOST_WORST:])
                 made.append(Round(share, len(ensemble) + len(found), len(fitted.sites), cost(fitted), upper))

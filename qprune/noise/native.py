@@ -156,9 +156,13 @@ class GateNoises:
     ) -> QuantumCircuit:
         key = tuple(basis), pairs, layout, seed, level
         if key not in self._managers:  # to make one takes longer than to compile a small circuit with it
+            near = None if pairs is None else CouplingMap(pairs)
+            if near is not None and layout is not None:
+                for q in range(near.size(), 1 + max(layout)):
+                    near.add_physical_qubit(q)  # no pair names it
             self._managers[key] = generate_preset_pass_manager(
                 basis_gates=list(basis),
-                coupling_map=None if pairs is None else CouplingMap(pairs),
+                coupling_map=near,
                 initial_layout=None if layout is None else list(layout),
                 optimization_level=level,
                 seed_transpiler=seed,
@@ -166,6 +170,11 @@ class GateNoises:
         try:
             return self._managers[key].run(circuit)
         except TranspilerError as error:
+            if level == WHOLE_LEVEL and layout is not None:
+                raise OptionError(
+                    f"layout: {self.device.name} cannot run the circuit from physical qubits {layout}: {error}; give "
+                    "qubits that hang together, or leave the choice to the search"
+                ) from error
             names = ", ".join(circuit.count_ops())
             raise OptionError(
                 f"noise: the native gates of {self.device.name} ({', '.join(basis)}) cannot make {names}: {error}; use "

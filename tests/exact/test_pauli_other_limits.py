@@ -61,14 +61,25 @@ def test_what_is_said_holds_and_is_verified(limit, form, absorb):
     verify(task, result)
 
 
-def test_signs_of_rounding_are_no_predictions():
-    """Planted: without its last rotation the output is zero for every input, and rounding would give it a sign."""
+def turned_away(labels):
+    """⟨Z⟩ = −sin w cos x, zero for every input without the last rotation."""
     x, w, circuit = ParameterVector("x", 1), ParameterVector("w", 1), QuantumCircuit(1)
     circuit.h(0)
     circuit.rz(x[0], 0)
     circuit.ry(w[0], 0)
-    rows = np.linspace(-1.2, 1.2, 9)[:, None]
-    task = Task(circuit, "Z", inputs=rows, input_params=list(x), weights=[0.6], labels=-np.ones(9, dtype=int))
+    rows = np.linspace(-1.2, 1.2, len(labels))[:, None]
+    return Task(circuit, "Z", inputs=rows, input_params=list(x), weights=[0.6], labels=labels)
+
+
+def test_signs_of_rounding_are_no_predictions():
+    """Planted: without its last rotation the output is zero for every input, and rounding would give it a sign."""
+    task = turned_away([-1] * 9)
     for limit in (Accuracy(0.6), Accuracy(0.9)):
         result = prune(task, limit, absorb=True, form="auto", progress=False)
         assert np.mean(outputs_of(result.task) < -1e-9) >= 1 - limit.loss
+
+
+def test_nor_are_they_on_any_sample():
+    """Half of the labels are what any one sign says, yet rounding may be wrong on each."""
+    result = prune(turned_away([-1, 1] * 4), Accuracy(0), progress=False)
+    assert np.all(np.abs(outputs_of(result.task)) > 1e-9)

@@ -108,7 +108,7 @@ def test_weights_are_fitted_again_before_gates_are():
 
     def moved(given, budget):
         asked.append("gates")
-        return replace(start, task=task.with_weights(task.weights + 0.3))
+        return replace(start, task=task.with_weights(task.weights + 0.3), gone=frozenset({0}))
 
     def again(given, reduced, budget):
         asked.append(len(given.inputs))
@@ -121,6 +121,22 @@ def test_weights_are_fitted_again_before_gates_are():
     assert all(a < b for a, b in pairwise(asked[1:]))  # counterexamples joined
     assert led.rounds[-1].upper <= 1e-3 < led.rounds[0].upper
     assert led.reduced.task.weights == pytest.approx(task.weights)
+
+
+def test_where_nothing_goes_more_inputs_are_not_asked():
+    task = network(2)
+    sites = sites_of(task)
+    start, asked = Reduced(task, sites, 0.0), []
+
+    def nothing(given, budget):
+        asked.append(budget)
+        return start
+
+    led = led_by_counterexamples(
+        EveryInputComparison(task, sites), start, nothing, as_it_is, 0.0, lambda r: len(r.sites)
+    )
+    assert led.reduced is start
+    assert len(asked) == 1
 
 
 @pytest.mark.thinned(9)
