@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from qiskit.quantum_info import Statevector
 
+from benchmarks import refit
 from benchmarks.__main__ import main
-from benchmarks.records import append, can_measure_memory, peak_memory, read, rows_of
+from benchmarks.records import append, can_measure_memory, peak_memory, provenance, read, rows_of
 from benchmarks.scaling import Config, network, plain_pass
+from benchmarks.tables import refit_table
 
 
 @pytest.fixture(scope="module")
@@ -110,3 +112,12 @@ def test_a_row_that_was_cut_off_is_passed_over_and_measured_again(lost, tmp_path
         assert rows_of(path) == [rows[0], rows[2]]
     with pytest.warns(UserWarning, match="passed over"):
         assert [row["config"]["qubits"] for row in read(tmp_path, "scaling")] == [0, 2]
+
+
+def test_threads_have_a_column_where_they_were_measured():
+    made = {**provenance(0), "processor_seconds": [0.002]}
+    jacobian = {"config": {"what": "jacobian", "network": "a", "side": refit.OURS}, **made}
+    threads = {"config": {"what": "threads", "network": "a", "side": refit.OURS}, "seconds": [[3, 4], [2, 2]], **made}
+    assert "two threads" not in refit_table([jacobian])
+    line = next(line for line in refit_table([jacobian, threads]).splitlines() if line.startswith("| a |"))
+    assert line.endswith("| 1.75 |")
