@@ -305,7 +305,8 @@ class Search:
         self.tallest = max(self.tallest, float(bounds.max(initial=0.0)))
         if self.edges is None:
             return bounds, places, np.zeros(len(bounds))
-        return self.edges.lowered(self.norm.of(points.reshape(len(points), -1, self.width)), bounds, places, *boxes)
+        each = points.reshape(len(points), points.shape[1] // self.width, self.width)  # of no cells, too
+        return self.edges.lowered(self.norm.of(each), bounds, places, *boxes)
 
     def _inside(
         self, low: FloatArray, high: FloatArray, outer_low: FloatArray, outer_high: FloatArray
