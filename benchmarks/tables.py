@@ -315,10 +315,12 @@ def refit_table(rows: Sequence[Row]) -> str:
         for r in ok
         if r["config"]["what"] == "threads"
     }
+    last = ("two threads",) if gains else ()
     slopes = [
-        (name, *(_median_ms(jacobians.get((name, side))) for side in refit.SIDES), gains.get(name, ""))
+        (name, *(_median_ms(jacobians.get((name, side))) for side in refit.SIDES), *(gains.get(name, "") for _ in last))
         for name in dict.fromkeys(name for name, _ in jacobians)
     ]
+    told = "*Two threads*: how many times faster than one by the clock, qprune alone, median of pairs in turn."
     failed = [f"{', '.join(map(str, row['config'].values()))}: {row['failed']}" for row in rows if "failed" in row]
     return "\n".join(
         [
@@ -332,9 +334,8 @@ def refit_table(rows: Sequence[Row]) -> str:
             "",
             "## Derivatives of all outputs on all samples, ms of processor time, median of the repetitions",
             "",
-            "The last column: how many times faster two threads of qprune are by the clock, median of pairs in turn.",
-            "",
-            *_markdown(("network", *refit.SIDES, "two threads"), slopes),
+            *((told, "") if gains else ()),
+            *_markdown(("network", *refit.SIDES, *last), slopes),
             "",
             *([f"Not run: {'; '.join(failed)}.", ""] if failed else []),
             *_origins(rows),

@@ -300,3 +300,21 @@ def _pruned(rng, steps, is_plain):
             step = replace(step, constant=step.constant + moved * float(rng.normal()))
         kept.append(step)
     return tuple(kept)
+
+
+def preparation(circuit, qubits, x, is_real=False):
+    """Multiplexed rotations on qubits in |0⟩, which reach every state; the parameters used, so many."""
+    used = 0
+    for k, q in enumerate(qubits):
+        for _ in range(2**k):
+            circuit.ry(x[used], q)
+            used += 1
+            for other in qubits[:k]:
+                circuit.cx(other, q)
+    for q in () if is_real else qubits:
+        for other in qubits:
+            circuit.rz(x[used], q)
+            used += 1
+            if other != q:
+                circuit.cx(other, q)
+    return used

@@ -20,6 +20,7 @@ from qprune.task.expressions import adds_up, are_equal, slopes_of, sum_of
 from qprune.task.task import Task
 
 GONE = ("light cone", "commutes with the outputs", "phase of the initial state", "identity", "inverse pair")
+"""Kinds of changes that leave nothing of a gate."""
 LARGEST_MATRIX = 3  # qubits up to which gates outside the catalogue are compared as matrices
 
 

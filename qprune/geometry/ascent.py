@@ -38,6 +38,8 @@ class Climber:
 
     def norms(self, points: FloatArray) -> FloatArray:
         """|D| at P points."""
+        if not len(self.phases):  # the same everywhere
+            return np.full(len(points), self.norm.of(self.coefficients))
         return self.norm.of(values_at(self.coefficients, self.phases.angles(points)))
 
     def climbed(self, start: FloatArray, low: FloatArray, high: FloatArray) -> tuple[FloatArray, float]:
@@ -45,6 +47,8 @@ class Climber:
         from scipy.optimize import minimize  # slow to load
 
         start = self.region.pulled_in(start[None], low[None], high[None])[0]
+        if not len(self.phases):
+            return start, float(self.norms(start[None])[0])
         first = self.norm.dual(values_at(self.coefficients, self.phases.angles(start[None]))[0])
 
         def falling(measured: FloatArray) -> tuple[float, FloatArray]:

@@ -24,9 +24,9 @@ class Cells:
         high: Upper corners.
         phase_low: Lower ends of the phases' intervals, shape (K, J).
         phase_high: Upper ends.
-        bounds: Largest norm of a control point, shape (K,).
-        places: Where it stands, shape (K,).
-        shares: λ of the planes that lowered the limits, shape (K,).
+        bounds: Limits of the norm, shape (K,): the largest of a control point, or less where a plane lowered it.
+        places: Which control point has the largest term, shape (K,).
+        shares: λ of these planes, 0 where there is none, shape (K,).
         depths: Number of halvings behind each, shape (K,).
         points: Control points, shape (K, N · V).
     """

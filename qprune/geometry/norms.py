@@ -1,4 +1,4 @@
-"""How large a change is: of one number, of a distribution, or of a Hermitian form over all states.
+"""How large a change is: of one number, of a distribution, or of either over all states, by Hermitian forms.
 
 Convex combinations of control points stay below the largest of them in any norm, so that a search for a supremum needs
 no more of it than what is here.
@@ -9,6 +9,7 @@ Source: THEORY T9, steps 2 and 9.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,9 @@ from qprune.geometry.kernels import compiled, largest
 from qprune.geometry.trigonometric import norm_of, sum_of_amplitudes
 
 IndexArray = NDArray[np.intp]
+
+MOST_OUTCOMES = 8  # of a distribution that changes with a state: 127 sets, each with an eigenvalue problem
+AT_ONCE = 2**18  # values of the sums that are looked at together
 
 EIGENVALUE_ROUNDINGS = 8.0
 """Units in the last place, times the matrix's size and norm, by which a computed eigenvalue may be off: LAPACK's
@@ -84,49 +88,84 @@ class OfOutcomes(Norm):
 
 @dataclass(frozen=True)
 class OfForms(Norm):
-    """The largest |⟨ψ|Δ|ψ⟩| over unit vectors: the largest absolute eigenvalue of a Hermitian matrix.
+    """The largest change over all unit vectors ψ that Hermitian matrices Δ_b make: of a number |⟨ψ|Δ|ψ⟩|, of a
+    distribution ½ Σ_b |⟨ψ|Δ_b|ψ⟩|.
+
+    Of one matrix it is the largest absolute eigenvalue. The changes of all outcomes sum to zero, so that their last
+    matrix is minus the sum of the others and is left out; the total variation is the largest absolute eigenvalue of any
+    Σ_{b∈S} Δ_b, S a non-empty set of these others.
 
     Attributes:
-        size: d; the values are the d² real parts, row by row, then the d² imaginary ones.
+        size: d; the values are of each matrix its d² real parts, row by row, then the d² imaginary ones.
         is_real: Only real vectors: there are no imaginary parts.
+        forms: Matrices, one for a number, all outcomes but the last for a distribution.
+
+    Source: THEORY T9, step 9, Propositions 8 and 11.
     """
 
     size: int
     is_real: bool = False
+    forms: int = 1
 
     @property
     def width(self) -> int:
         """V."""
-        return self.size**2 * (1 if self.is_real else 2)
+        return self.forms * self.size**2 * (1 if self.is_real else 2)
 
     @property
     def spread(self) -> float:  # type: ignore[override]
-        return float(np.sqrt(self.width))  # the Frobenius norm of the error
+        return float(np.sqrt(self.forms * self.width))  # of each matrix the Frobenius norm of its error, added up
+
+    @property
+    def sets(self) -> FloatArray:
+        """Which matrices each sum has, shape (2^forms − 1, forms)."""
+        return (np.arange(1, 2**self.forms)[:, None] >> np.arange(self.forms) & 1).astype(float)
 
     def values(self, matrices: ComplexArray) -> FloatArray:
-        """Values of Hermitian matrices (…, d, d): shape (…, V). Over real vectors only the real part counts."""
+        """Values of Hermitian matrices (…, forms, d, d): shape (…, V). Over real vectors only the real part counts."""
         flat = ((matrices + matrices.conj().swapaxes(-1, -2)) / 2).reshape(*matrices.shape[:-2], -1)
-        return flat.real.copy() if self.is_real else np.concatenate([flat.real, flat.imag], axis=-1)
+        parts = flat.real if self.is_real else np.concatenate([flat.real, flat.imag], axis=-1)
+        return parts.reshape(*matrices.shape[:-3], self.width)
 
-    def matrices(self, values: FloatArray) -> NDArray[Any]:
-        """The matrices of values, shape (…, d, d)."""
-        square = self.size**2
-        flat = values if self.is_real else values[..., :square] + 1j * values[..., square:]
-        return flat.reshape(*values.shape[:-1], self.size, self.size)
+    def sums(self, values: FloatArray) -> Iterator[tuple[FloatArray, NDArray[Any]]]:
+        """Sets of matrices and what they sum to, some at a time: shapes (sets, forms) and (…, sets, d, d)."""
+        each = values.reshape(*values.shape[:-1], self.forms, -1)
+        sets, square = self.sets, self.size**2
+        step = max(1, AT_ONCE * self.forms // max(1, each.size))
+        for chosen in (sets[first : first + step] for first in range(0, len(sets), step)):
+            parts = chosen @ each
+            flat = parts if self.is_real else parts[..., :square] + 1j * parts[..., square:]
+            yield chosen, flat.reshape(*flat.shape[:-1], self.size, self.size)
 
     def of(self, values: FloatArray) -> FloatArray:
-        ends = np.linalg.eigvalsh(self.matrices(values))[..., [0, -1]]
-        return np.asarray(np.abs(ends).max(axis=-1) * (1 + EIGENVALUE_ROUNDINGS * EPSILON * self.size))
+        norms = np.zeros(values.shape[:-1])
+        for _, matrices in self.sums(values):
+            ends = np.linalg.eigvalsh(matrices)[..., [0, -1]]
+            norms = np.maximum(norms, np.abs(ends).max(axis=(-1, -2)))
+        each = np.linalg.norm(values.reshape(*norms.shape, self.forms, -1), axis=-1).sum(axis=-1)
+        summed = (self.forms - 1) * EPSILON * each  # what the sums are off by
+        return np.asarray(norms * (1 + EIGENVALUE_ROUNDINGS * EPSILON * self.size) + summed)
 
     def state(self, values: FloatArray) -> ComplexArray:
-        """A unit vector with the largest |⟨ψ|Δ|ψ⟩| of one matrix, shape (d,)."""
-        found, vectors = np.linalg.eigh(self.matrices(values))
-        return np.asarray(vectors[:, int(np.abs(found).argmax())], dtype=complex)
+        """A unit vector with the largest change by one set of matrices, shape (d,)."""
+        return self._worst(values)[1]
+
+    def _worst(self, values: FloatArray) -> tuple[FloatArray, ComplexArray]:
+        """The set of matrices with the largest absolute eigenvalue, shape (forms,), and its eigenvector."""
+        worst, best = (np.zeros(self.forms), np.zeros(self.size, dtype=complex)), -1.0
+        for chosen, matrices in self.sums(values):
+            found, vectors = np.linalg.eigh(matrices)
+            sizes = np.abs(found)
+            k, j = np.unravel_index(int(sizes.argmax()), sizes.shape)
+            if sizes[k, j] > best:
+                worst, best = (chosen[k], vectors[k, :, j].astype(complex)), float(sizes[k, j])
+        return worst
 
     def dual(self, values: FloatArray) -> FloatArray:
-        state = self.state(values)
+        chosen, state = self._worst(values)
         weights = np.outer(state.conj(), state).ravel()
-        form = weights.real if self.is_real else np.concatenate([weights.real, -weights.imag])
+        one = weights.real if self.is_real else np.concatenate([weights.real, -weights.imag])
+        form = np.outer(chosen, one).ravel()
         return form * (1.0 if form @ values >= 0 else -1.0)
 
     def largest(self, points: FloatArray) -> tuple[FloatArray, IndexArray]:
@@ -135,8 +174,8 @@ class OfForms(Norm):
         return norms[np.arange(len(norms)), places], places
 
     def everywhere(self, values: FloatArray) -> float:
-        """The sum of the Frobenius norms of all coefficients."""
+        """The sum of the Frobenius norms of all coefficients, for the set of matrices where that is largest."""
         axes = tuple(range(values.ndim - 1))
         count = values[..., 0].size
-        each = (np.fft.fftn(values, axes=axes) if axes else values).reshape(count, -1) / count
-        return float(np.linalg.norm(each, axis=1).sum())
+        each = (np.fft.fftn(values, axes=axes) if axes else values).reshape(count, self.forms, -1) / count
+        return max(float(np.linalg.norm(chosen @ each, axis=-1).sum()) for chosen in self.sets)

@@ -303,7 +303,7 @@ class Search:
         """Limits on cells, which control points they come from, and the λ of their planes."""
         bounds, places = self.norm.largest(points)
         self.tallest = max(self.tallest, float(bounds.max(initial=0.0)))
-        if self.edges is None:
+        if self.edges is None or not len(points):  # all children may have missed the region
             return bounds, places, np.zeros(len(bounds))
         each = points.reshape(len(points), points.shape[1] // self.width, self.width)  # of no cells, too
         return self.edges.lowered(self.norm.of(each), bounds, places, *boxes)

@@ -2,15 +2,17 @@
 
 A state preparation has an angle for every amplitude, far too many phases. But whatever state it makes, what follows
 changes an output by ⟨ψ|Δ(t)|ψ⟩, with a matrix Δ that depends on the phases t of the other inputs alone. Its largest
-absolute eigenvalue limits every state ψ at once, and over t it is a search like any other.
+absolute eigenvalue limits every state ψ at once, and over t it is a search like any other. Of outcome probabilities
+there is one such matrix each, and what limits their total variation is the eigenvalues of all sums of these.
 
 Source: THEORY T9, step 9.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from math import prod
 
 import numpy as np
@@ -23,12 +25,12 @@ from qprune.exact.simplify import light_cones
 from qprune.gates.matrices import unitary_of
 from qprune.gates.sites import Site
 from qprune.gates.subgroups import subgroup_of
-from qprune.geometry.norms import OfForms
+from qprune.geometry.norms import MOST_OUTCOMES, OfForms
 from qprune.geometry.regions import Region
 from qprune.geometry.trigonometric import grid
 from qprune.limits.encoding_angles import EULER, elementary
 from qprune.limits.on_inputs import Check, rounding_of, unlimited
-from qprune.limits.phases import MOST_RUNS, Encoded, Phases, encoded, phases_of
+from qprune.limits.phases import MOST_RUNS, Encoded, Phases, encoded, outcomes_of, phases_of
 from qprune.limits.state_changes import StateChange
 from qprune.simulators.engine import Network
 from qprune.task.observables import restricted, without_identity
@@ -157,7 +159,9 @@ class OverStates:
     ) -> None:
         self.original, self.sites, self.region, self.seed = original, sites, region, seed
         self.most_entries = ENTRIES_PER_RUN * most_runs
-        found = [] if original.observables is None else heads_of(original, sites)
+        # All outcomes but one have a matrix of their own, an observable has one.
+        self.forms = max(1, outcomes_of(original) - 1)
+        found = heads_of(original, sites) if self.forms < MOST_OUTCOMES else []
         self.heads = [head for head in found if head.after(stands_for or sites) is not None]
         self._bare: dict[int, Encoded] = {}
         self._known: dict[tuple[object, ...], tuple[ComplexArray, float]] = {}
@@ -203,8 +207,9 @@ class OverStates:
     def _affords(self, k: int, phases: Phases) -> bool:
         for r in range(len(self.original.output_names)):
             qubits, free = self._register(k, phases, r)
-            entries, size = phases.runs(r) * 4 ** len(free), 2 ** len(free)
-            work = entries * size if phases.runs(r) > 1 else 0
+            runs, size, sets = phases.runs(r), 2 ** len(free), 2**self.forms - 1
+            entries = runs * size**2 * self.forms
+            work = runs * size**3 * sets if runs > 1 else 0
             if entries > self.most_entries or work > MOST_WORK or size << len(qubits) > MOST_AMPLITUDES:
                 return False
         return True
@@ -224,12 +229,12 @@ class OverStates:
         found = []
         for r, angles in enumerate(errors.tolist()):
             qubits, free = self._register(k, phases, r)
-            norm = OfForms(2 ** len(free), is_real)
+            norm = OfForms(2 ** len(free), is_real, self.forms)
             used = np.flatnonzero(phases.degrees[r])
             shape = tuple(2 * int(d) + 1 for d in phases.degrees[r][used])
             both = [self._matrices(k, phases, which, r, qubits, free, check) for which in (0, 1)]
-            # Every column may be off by as much as an output of one run, and all of them by √(2^k) times that.
-            error = sum(e for _, e in both) * 2 ** (len(free) / 2)
+            # Every column may be off by as much as an output of one run, all of a matrix by √(2^k) times that.
+            error = sum(e for _, e in both) * 2 ** (len(free) / 2) * norm.forms
             values = norm.values(both[1][0] - both[0][0]).reshape(*shape, norm.width)
             found.append(
                 StateChange(
@@ -251,16 +256,15 @@ class OverStates:
     def _matrices(
         self, k: int, phases: Phases, which: int, r: int, qubits: list[int], free: list[int], check: Check
     ) -> tuple[ComplexArray, float]:
-        """An output as matrices on the head's qubits at every point of the grid, shape (points, d, d), and the error of
-        one run; those of the original are made once."""
+        """An output as matrices on the head's qubits at every point of the grid, shape (points, forms, d, d), and the
+        error of one run; those of the original are made once."""
         key = (k, r, phases.map.phases, tuple(phases.members[0]), tuple(phases.degrees[r].tolist()), tuple(qubits))
         if which == 0 and key in self._known:
             return self._known[key]
         frame = _of_one_output(phases.frame, r)
         sites = phases.sites(which)
         own = [s for s, inside in zip(sites, light_cones(frame, sites, set())[0], strict=True) if inside]
-        rest = without_identity((frame.observables or ())[0])[1]
-        observable = SparsePauliOp(restricted(rest, qubits)).to_matrix(sparse=True)
+        measured = _measured(frame, qubits)
         axes = [grid(int(d)) for d in phases.degrees[r]]
         points = (
             np.stack([axis.ravel() for axis in np.meshgrid(*axes, indexing="ij")], axis=1) if axes else np.zeros((1, 0))
@@ -272,20 +276,32 @@ class OverStates:
             rows = points[first : first + step]
             network = Network(frame, own, rows=np.repeat(rows, size, axis=0), register=qubits)
             states = network.states(frame.weights, np.tile(columns, len(rows)))
-            images = (observable @ states).reshape(len(states), len(rows), size)
-            states = states.reshape(len(states), len(rows), size)
-            found.append(np.einsum("sgi,sgj->gij", states.conj(), images, optimize=True))
+            both = states.reshape(len(states), len(rows), size).transpose(1, 2, 0).conj()
+            images = (of(states).reshape(len(states), len(rows), size).swapaxes(0, 1) for of in measured)
+            found.append(np.stack([both @ image for image in images], axis=1))
         made = np.concatenate(found), float(rounding_of(frame, own, phases.angles_on_grid(which))[0])
         if which == 0:
             self._known[key] = made
         return made
 
 
+def _measured(frame: Task, qubits: list[int]) -> list[Callable[[ComplexArray], ComplexArray]]:
+    """What the one output of a frame measures on some qubits, as it acts on states: its observable without the
+    identity's part, or the projectors on all outcomes but the last."""
+    if frame.observables is not None:
+        rest = without_identity(frame.observables[0])[1]
+        return [SparsePauliOp(restricted(rest, qubits)).to_matrix(sparse=True).__matmul__]
+    states, places = np.arange(2 ** len(qubits)), [qubits.index(q) for q in frame.measured_qubits]
+    outcomes = (states[:, None] >> np.array(places) & 1) @ 2 ** np.arange(len(places))
+    return [partial(np.multiply, (outcomes == b)[:, None]) for b in range(2 ** len(places) - 1)]
+
+
 def _of_one_output(frame: Task, r: int) -> Task:
     """A frame that has one output alone, so that states need no more qubits than that sees."""
+    if frame.observables is None:
+        return frame
     rows = np.zeros((1, len(frame.input_params))) if frame.input_params else None
-    observables = frame.observables or ()
-    return Task(frame.circuit, [observables[r]], inputs=rows, input_params=list(frame.input_params))
+    return Task(frame.circuit, [frame.observables[r]], inputs=rows, input_params=list(frame.input_params))
 
 
 def _basis(qubits: list[int], free: list[int]) -> ComplexArray:

@@ -41,7 +41,7 @@ class Everywhere(Limit):
     angles. ∏(2d_j+1) runs of each circuit determine it, and branch and bound encloses its supremum over the domain. A
     smaller circuit is accepted on the proven upper limit alone. Where a gate prepares a state of the inputs before
     anything else, as `AmplitudeEmbedding` does with an image, the limit holds for every state of its qubits, up to 11
-    of them: the largest eigenvalue of a matrix.
+    of them: the largest eigenvalue of a matrix. Probabilities have such a limit for up to three measured qubits.
 
     Args:
         budget: Largest change allowed, ≥ 0, in the observables' unit; total variation for probabilities.

@@ -209,7 +209,7 @@ def compressed(prepared: Prepared, budget: float, within: Watch[Reduced] | None 
     """
     start = start_of(prepared)
     with watch_of(prepared, within) as watch:
-        # A place to start from: other sets would cost up to a quarter of the search, and it ended the same without.
+        # Only a place to start from: to try other sets takes time, and the search ended the same without.
         measure, screen = partial(deviation_of, prepared), screen_of(prepared)
         plain = removed(prepared, budget, measure, start, watch, screen, opinions=False)
         compressor = compressor_of(prepared, watch)

@@ -21,6 +21,7 @@ from qprune.exact.simplify import light_cones
 from qprune.gates.sites import Site, make_site
 from qprune.gates.subgroups import subgroup_of
 from qprune.geometry.intervals import OUTWARD
+from qprune.geometry.norms import MOST_OUTCOMES
 from qprune.geometry.phases import Phase, PhaseMap
 from qprune.limits.encoding_angles import (
     Entry,
@@ -205,6 +206,13 @@ def check_runs(phases: Phases, most: int = MOST_RUNS) -> None:
     degrees = phases.degrees[r]
     order = np.argsort(-degrees, kind="stable")[: np.count_nonzero(degrees)]
     blamed = ", ".join(f"{phases.names[j]} (degree {degrees[j]})" for j in order[:6])
+    outcomes = outcomes_of(phases.frame)
+    over_states = (
+        "or let one gate prepare the state of a few qubits before anything else, where all states are limited at once"
+        if outcomes <= MOST_OUTCOMES
+        else f"or measure fewer qubits, or observables: probabilities of {outcomes:,} outcomes are not limited for all "
+        f"states at once, those of up to {MOST_OUTCOMES} are"
+    )
     qubits, gates = phases.frame.num_qubits, sum(len(circuit.sites) for circuit in phases.circuits)
     seconds = runs * gates * (2.0**qubits + OVERHEAD) * SECONDS_PER_AMPLITUDE
     memory = 8e-9 * runs * (len(phases.names) + COPIES * len(phases.degrees))
@@ -212,9 +220,13 @@ def check_runs(phases: Phases, most: int = MOST_RUNS) -> None:
         f"a limit for every input takes {runs:,} runs of each circuit, more than {most:,}: about {_duration(seconds)} "
         f"on one core and {memory:.3g} GB. The phases that make it so: {blamed}"
         f"{', …' if len(order) > 6 else ''}. Encode inputs fewer times or with whole multiples of one angle, "
-        "or let one gate prepare the state of a few qubits before anything else, where all states are limited at once; "
-        f"or rely on a hold-out; qprune.everywhere(result, most_runs={runs}) tries it all the same"
+        f"{over_states}; or rely on a hold-out; qprune.everywhere(result, most_runs={runs}) tries it all the same"
     )
+
+
+def outcomes_of(task: Task) -> int:
+    """Of a distribution that a task measures; 1 where it measures observables."""
+    return 1 if task.observables is not None else 2 ** len(task.measured_qubits)
 
 
 def _duration(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""The change of one output as a Hermitian form of the state that inputs prepare, at every value of the phases.
+"""The change of one output as Hermitian forms of the state that inputs prepare, at every value of the phases.
 
 Source: THEORY T9, step 9.
 """
@@ -16,7 +16,7 @@ from qprune.geometry.norms import OfForms
 from qprune.geometry.phases import PhaseMap
 from qprune.geometry.regions import Region
 from qprune.geometry.supremum import MOST_CELLS, Supremum, supremum
-from qprune.geometry.trigonometric import coefficients, values_at
+from qprune.geometry.trigonometric import coefficients, norm_of, values_at
 from qprune.limits.on_inputs import outputs_at
 from qprune.task.task import Task
 
@@ -60,7 +60,7 @@ class StateChange:
     @property
     def size(self) -> int:
         """Of the work for one cell, in control points of a single number."""
-        return int(self.values.size * self.norm.size)
+        return int(self.values.size * self.norm.size * len(self.norm.sets) // self.norm.forms)
 
     def enclosed(
         self, gap: float, limit: float | None, time_limit: float, starts: FloatArray, most_cells: int = MOST_CELLS
@@ -113,8 +113,10 @@ class StateChange:
 
     def _changes(self, points: FloatArray) -> FloatArray:
         """|D| at P inputs."""
-        before, after = (outputs_at(*circuit, points)[0][self.output] for circuit in self.circuits)
-        return np.asarray(np.abs(after - before))
+        is_distribution = self.circuits[0][0].observables is None
+        rows = slice(None) if is_distribution else slice(self.output, self.output + 1)
+        before, after = (outputs_at(*circuit, points)[0][rows] for circuit in self.circuits)
+        return norm_of((after - before).T)
 
     def _within(self, points: FloatArray) -> FloatArray:
         """Inputs moved into the region, to the box that is nearest."""

@@ -41,10 +41,12 @@ class Cells:
         limit: float,
         error: float,
         form: Callable[[FloatArray], FloatArray] | None = None,
+        share: float = 1.0,
     ) -> None:
         count = coefficients.shape[-1]
         self.norm = _variation if form is None else form
-        self.spread = float(count**0.5) if form is not None else 1.0 if count == 1 else count / 2  # of errors of 1
+        self.share = share  # of the norm of all values, that a form is at most
+        self.spread = share * count**0.5 if form is not None else 1.0 if count == 1 else count / 2  # of errors of 1
         self.turns, self.error = list(turns), error
         self.coefficients, self.domain, self.limit, self.count = coefficients, domain, limit, 0
         width = (domain.high - domain.low).max(axis=0)
@@ -109,7 +111,7 @@ class Cells:
         """By the triangle inequality, for all phases: of matrices by their Frobenius norms."""
         rows = np.abs(self.coefficients).reshape(-1, self.coefficients.shape[-1])
         if self.norm is not _variation:
-            return float(np.linalg.norm(rows, axis=1).sum())
+            return self.share * float(np.linalg.norm(rows, axis=1).sum())
         return float(rows.sum()) / (1 if rows.shape[1] == 1 else 2)
 
     def _within_a_turn(self, low: FloatArray, high: FloatArray) -> Box:

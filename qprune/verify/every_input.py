@@ -122,14 +122,13 @@ def _margin(
     Where phases are many and both circuits begin with the same preparation of states, the limit is looked for over all
     states first.
     """
-    is_over_states = seen.runs > FEW_RUNS and original.observables is not None
     reasons: list[Exception] = []
-    for after in without_heads(original, pruned, domain) if is_over_states else ():
+    for after in without_heads(original, pruned, domain) if seen.runs > FEW_RUNS else ():
         if not after.is_whole and seen.runs <= MOST_RUNS:
             continue
         try:
             change, error = change_as_matrices(original, pruned, after, r, rounding)
-            cells = Cells(change, after.found.turns, domain, limit, error, after.largest)
+            cells = Cells(change, after.found.turns, domain, limit, error, after.largest, after.share)
             return cells.margin(name), cells.count, cells.spread * error
         except (CertificateViolation, TaskError) as reason:
             reasons.append(reason)

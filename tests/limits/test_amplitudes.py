@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers import random_state
+from every_input_cases import preparation
 from oracles import outputs_on
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
@@ -27,7 +27,6 @@ from qprune import (
     prune,
 )
 from qprune.gates.sites import sites_of
-from qprune.geometry.norms import OfForms
 from qprune.limits import amplitudes
 from qprune.limits.amplitudes import OverStates, heads_of, makes_real_states
 from qprune.limits.claim_everywhere import every_input, region_of
@@ -36,24 +35,6 @@ from qprune.verify.every_input import confirm
 
 OBSERVABLES = ("ZII", "XYZ")
 WIDE = Domain.box(-2 * np.pi, 2 * np.pi)
-
-
-def preparation(circuit, qubits, x, is_real=False):
-    """Multiplexed rotations on qubits in |0⟩, which reach every state; the parameters used, so many."""
-    used = 0
-    for k, q in enumerate(qubits):
-        for _ in range(2**k):
-            circuit.ry(x[used], q)
-            used += 1
-            for other in qubits[:k]:
-                circuit.cx(other, q)
-    for q in () if is_real else qubits:
-        for other in qubits:
-            circuit.rz(x[used], q)
-            used += 1
-            if other != q:
-                circuit.cx(other, q)
-    return used
 
 
 def network(seed, moved, prepared=3, angles=0, is_real=False, observables=OBSERVABLES, first=True):
@@ -266,23 +247,3 @@ def test_too_many_qubits_are_refused_with_a_way_out(monkeypatch):
     tasks = [network(0, moved)[0] for moved in (0.0, 0.1)]
     with pytest.raises(OptionError, match="let one gate prepare"):
         claimed(tasks)
-
-
-@pytest.mark.parametrize("is_real", [False, True])
-def test_the_norm_of_forms(is_real):
-    rng = np.random.default_rng(3)
-    norm = OfForms(4, is_real)
-    matrices = rng.normal(size=(5, 4, 4)) + 1j * rng.normal(size=(5, 4, 4))
-    matrices = matrices + matrices.conj().swapaxes(1, 2)
-    values = norm.values(matrices)
-    form = matrices.real if is_real else matrices
-    np.testing.assert_allclose(norm.of(values), np.abs(np.linalg.eigvalsh(form)).max(axis=1), rtol=1e-12)
-    for own in values:
-        assert norm.dual(own) @ own == pytest.approx(float(norm.of(own)))
-        assert np.all(norm.dual(own) @ values.T <= norm.of(values) * (1 + 1e-12))
-        state = norm.state(own)
-        seen = np.vdot(state, norm.matrices(own) @ state).real
-        assert abs(seen) == pytest.approx(float(norm.of(own)))
-    states = [random_state(2, rng) for _ in range(20)]
-    states = [s.real / np.linalg.norm(s.real) for s in states] if is_real else states
-    assert max(abs(np.vdot(s, matrices[0] @ s)) for s in states) <= norm.of(values[0]) * (1 + 1e-12)

@@ -143,6 +143,15 @@ def test_a_maximum_on_the_surface_takes_few_cells():
     assert cut.upper > 1.011 * largest  # not closed with ten times as many cells
 
 
+def test_no_cell_may_be_left_of_those_that_were_halved():
+    """A cell can seem to touch an ellipsoid that both of its halves miss."""
+    _, values, phases, region = planted(0)
+    search = Search(values, phases, region, 0.0, 1)
+    boxes = [np.empty((0, len(ends))) for ends in (region.low[0], region.high[0], phases.phases, phases.phases)]
+    limits, places, shares = search._largest(np.empty((0, values.size)), *boxes)
+    assert len(limits) == len(places) == len(shares) == 0
+
+
 def test_the_best_share_is_that_of_a_linear_program():
     rng = np.random.default_rng(5)
     norms, planes = rng.random((60, 15)), rng.normal(size=(60, 2, 5))
