@@ -305,8 +305,7 @@ class Search:
         self.tallest = max(self.tallest, float(bounds.max(initial=0.0)))
         if self.edges is None or not len(points):  # all children may have missed the region
             return bounds, places, np.zeros(len(bounds))
-        each = points.reshape(len(points), points.shape[1] // self.width, self.width)  # of no cells, too
-        return self.edges.lowered(self.norm.of(each), bounds, places, *boxes)
+        return self.edges.lowered(self.norm.of(points.reshape(len(points), -1, self.width)), bounds, places, *boxes)
 
     def _inside(
         self, low: FloatArray, high: FloatArray, outer_low: FloatArray, outer_high: FloatArray

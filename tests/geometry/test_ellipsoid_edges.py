@@ -100,14 +100,6 @@ def test_no_point_of_a_cell_exceeds_its_limit(seed):
                 assert largest <= limits[cell] + 1e-9 * np.abs(values).max()
 
 
-def test_of_no_cells_there_are_no_limits():
-    """All halves of some cells may lie outside."""
-    _, values, phases, region = planted(0)
-    search, none = Search(values, phases, region, 0.0, 1), np.empty((0, len(region.ellipsoid.centre)))
-    ends = phases.intervals(none, none)
-    assert [len(each) for each in search._largest(np.empty((0, values.size)), none, none, *ends)] == [0, 0, 0]
-
-
 @pytest.mark.parametrize("seed", range(examples(24)))
 def test_searches_enclose_what_is_found(seed):
     rng, values, phases, region = planted(seed)
