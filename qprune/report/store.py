@@ -9,6 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from qiskit import QuantumCircuit
+from qiskit.circuit import Parameter
+
 from qprune._files import read_json, tidy, whole_folder, write_whole
 from qprune.errors import BundleError, CertificateError, OptionError, QpruneError
 from qprune.limits.frontier import Frontier
@@ -20,7 +23,7 @@ from qprune.results.hashes import circuit_hash, task_hash
 from qprune.results.manifest import CERTIFICATE, check_manifest, digests, read_certificate, seal
 from qprune.results.result import ACTIONS, PlanEntry, PruneResult, checked_result, told_of
 from qprune.results.tradeoff import TradeOffPoint
-from qprune.task.bundle import BUNDLE_FILES, CIRCUIT, read_circuit, read_circuit_file, write_task
+from qprune.task.bundle import BUNDLE_FILES, CIRCUIT, read_circuit, read_circuit_file, read_task, write_task
 from qprune.task.circuit_file import circuit_text, is_same_text
 from qprune.task.task import Task
 from qprune.task.unitary_part import unitary_part
@@ -232,7 +235,7 @@ def _read(folder: Path) -> PruneResult:
         accuracy = _accuracy(extra["accuracy"])
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise BundleError(f"{folder / 'plan.json'} is damaged: {error!r}") from error
-    original = Task.load(folder / "original", split=None, holdout=holdout, seed=seed)
+    original = _original(folder / "original", holdout, seed)
     given = None
     if os.path.exists(folder / "given"):
         given = Task.load(folder / "given", split=None, holdout=holdout, seed=seed)
@@ -306,6 +309,20 @@ def is_frontier(folder: Path) -> bool:
     """Whether a folder holds a saved Pareto front and nothing else."""
     inside = list(folder.iterdir())
     return bool(inside) and all(path.name in FRONTIER or (path.name.isdecimal() and is_result(path)) for path in inside)
+
+
+def _original(folder: Path, holdout: Any, seed: Any) -> Task:
+    """The original's bundle; where gates were absorbed, its circuit may have lost inputs that its data still have."""
+    arguments = read_task(folder, None, lost=True)
+    circuit: QuantumCircuit = arguments["circuit"]
+    whole = circuit.copy_empty_like()
+    for name in arguments["input_params"]:
+        if not circuit.has_parameter(name):
+            whole.rz(Parameter(name), 0)
+    if not whole.data:
+        return Task(**arguments, holdout=holdout, seed=seed)
+    arguments["circuit"] = whole.compose(circuit)
+    return Task(**arguments, holdout=holdout, seed=seed).with_circuit(unitary_part(circuit)[0])
 
 
 def _pruned_task(original: Task, folder: Path) -> Task:

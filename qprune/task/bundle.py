@@ -46,12 +46,13 @@ class Bundled(Protocol):
     domain: Domain
 
 
-def read_task(folder: Path, split: str | None) -> dict[str, Any]:
+def read_task(folder: Path, split: str | None, *, lost: bool = False) -> dict[str, Any]:
     """The arguments of `Task` that a bundle holds.
 
     Args:
         folder: The bundle's folder.
         split: Which rows of `inputs.csv` to take where it has a column `split`; None takes all.
+        lost: Whether inputs count that the circuit no longer uses; `Task` takes none of these.
 
     Raises:
         BundleError: A file is missing or cannot be understood.
@@ -71,7 +72,7 @@ def read_task(folder: Path, split: str | None) -> dict[str, Any]:
         if observables is not None:
             observables = [_observable(terms) for terms in observables]
         # A pruned circuit may no longer use an input that its data still have.
-        names = [name for name in description["input_params"] if circuit.has_parameter(name)]
+        names = [name for name in description["input_params"] if lost or circuit.has_parameter(name)]
         inputs, probabilities, labels = _read_inputs(folder / "inputs.csv", names, split)
         return {
             "circuit": circuit,
