@@ -30,6 +30,7 @@ ONE_SHOT = (
 NOISY, FEWER = 0.008, 1.5  # two-qubit error above which so many times fewer shots are the aim
 ROUNDING = 1 + 1e-9  # what the same circuit may differ by from one order of its gates to another
 CONFIDENCE = 0.95
+NO_LABELS = "no labels"
 UNKNOWN = "unknown"  # durations of models that have none
 
 Table = tuple[tuple[str, ...], list[tuple[str, ...]]]
@@ -141,7 +142,9 @@ def against_unpruned(rows: Sequence[Row]) -> Table:
                     _change(before, after, "gates", "shots", form="{:.0f}"),
                     *(f"{before.mean(k, 'shots') / after.mean(k, 'shots'):.2f}" for k in ("gates", "read")),
                     _change(before, after, "gates", "rms_at_shots"),
-                    _change(before, after, "gates", "accuracy", "at_shots", form="{:.3f}"),
+                    NO_LABELS
+                    if before.right is None
+                    else _change(before, after, "gates", "accuracy", "at_shots", form="{:.3f}"),
                     *(_verdict(is_met) for is_met in found.values()),
                 )
             )
@@ -186,7 +189,7 @@ def verdicts(two_qubit_error: float, before: Point, after: Point) -> dict[str, b
 
 
 def _verdict(is_met: bool | None) -> str:
-    return "no labels" if is_met is None else "yes" if is_met else "**no**"
+    return NO_LABELS if is_met is None else "yes" if is_met else "**no**"
 
 
 def _change(before: Point, after: Point, *path: str, form: str = "{:.3g}", unit: float = 1.0) -> str:

@@ -355,6 +355,16 @@ def test_aims(shots, deviation, right, error, verdicts):
     assert all(line)
 
 
+def test_without_labels_there_is_no_accuracy():
+    rows = [made_row(report.BASELINE, {}, 1000, 0.2), made_row(report.OURS, {"shots": 1000}, 600, 0.1)]
+    for row in rows:
+        row["gates"] = {key: value for key, value in row["gates"].items() if key not in ("accuracy", "right")}
+    header, (line, total) = report.against_unpruned(rows)
+    cells = dict(zip(header, line, strict=True))
+    assert cells["accuracy"] == cells["as accurate"] == "no labels"
+    assert total[-1] == "0 of 0"
+
+
 def test_a_point_beats_another_at_no_more_shots():
     rows = [made_row(report.OURS, {"shots": 1000}, 500, 0.1)]
     for budget, shots, deviation in ((0.1, 400, 0.09), (0.2, 900, 0.3), (0.3, 300, 0.4)):
