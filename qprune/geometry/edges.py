@@ -36,10 +36,10 @@ class Edges:
 
     def __init__(self, ellipsoid: Ellipsoid, region: Region, phases: PhaseMap, sizes: tuple[int, ...]) -> None:
         self.ellipsoid, self.sizes = ellipsoid, np.array(sizes, dtype=np.int64)
-        linear = [phase.formula is None and size > 1 for phase, size in zip(phases.phases, sizes, strict=True)]
+        nothing = np.zeros(len(ellipsoid.centre))
         rows = [
-            phase.factors if is_linear else np.zeros(len(ellipsoid.centre))
-            for phase, is_linear in zip(phases.phases, linear, strict=True)
+            phase.factors if phase.formula is None and size > 1 else nothing
+            for phase, size in zip(phases.phases, sizes, strict=True)
         ]
         self.forms = np.array(rows, dtype=float).reshape(len(sizes), len(ellipsoid.centre))
         # In units of the region's width, so that no unit of an input decides which phases count.
@@ -49,8 +49,6 @@ class Edges:
     def lowered(
         self,
         norms: FloatArray,
-        bounds: FloatArray,
-        places: NDArray[np.intp],
         low: FloatArray,
         high: FloatArray,
         phase_low: FloatArray,
@@ -63,15 +61,13 @@ class Edges:
 
         Args:
             norms: Of the control points of K cells, shape (K, N).
-            bounds: The largest of each, shape (K,).
-            places: Where it stands, shape (K,).
             low: Lower corners in the inputs, shape (K, n).
             high: Upper corners.
             phase_low: Lower ends of the phases' intervals, shape (K, J).
             phase_high: Upper ends.
         """
+        bounds, places, shares = norms.max(axis=1), norms.argmax(axis=1), np.zeros(len(norms))
         constant, planes = self.planes(places, low, high, phase_low, phase_high)
-        bounds, places, shares = bounds.copy(), places.copy(), np.zeros(len(bounds))
         compiled(lower_by_planes)(norms, planes, self.sizes, constant, bounds, places, shares)
         return bounds, places, shares
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+MOST_CROSSINGS = 20  # of straight lines that are looked at for a cell; more would only lower its limit further
+
 
 @cache
 def compiled(function: Callable[..., None]) -> Callable[..., None]:
@@ -98,7 +100,7 @@ def lower_by_planes(norms: Any, planes: Any, sizes: Any, constant: Any, bounds: 
         if slopes[rising] < 0:
             bounds[c] = 0.0
             continue
-        for _ in range(20):
+        for _ in range(MOST_CROSSINGS):
             steepness = slopes[rising] - slopes[falling]
             share = (norms[c, falling] - norms[c, rising]) / steepness if steepness > 0 else 0.0
             if share <= 0:

@@ -301,11 +301,13 @@ class Search:
 
     def _largest(self, points: FloatArray, *boxes: FloatArray) -> tuple[FloatArray, NDArray[np.intp], FloatArray]:
         """Limits on cells, which control points they come from, and the λ of their planes."""
-        bounds, places = self.norm.largest(points)
-        self.tallest = max(self.tallest, float(bounds.max(initial=0.0)))
-        if self.edges is None or not len(points):  # all children may have missed the region
+        if self.edges is None:
+            bounds, places = self.norm.largest(points)
+            self.tallest = max(self.tallest, float(bounds.max(initial=0.0)))
             return bounds, places, np.zeros(len(bounds))
-        return self.edges.lowered(self.norm.of(points.reshape(len(points), -1, self.width)), bounds, places, *boxes)
+        norms = self.norm.of(points.reshape(len(points), points.shape[1] // self.width, self.width))
+        self.tallest = max(self.tallest, float(norms.max(initial=0.0)))
+        return self.edges.lowered(norms, *boxes)
 
     def _inside(
         self, low: FloatArray, high: FloatArray, outer_low: FloatArray, outer_high: FloatArray

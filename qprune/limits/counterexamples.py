@@ -1,8 +1,8 @@
 """Pruning under a limit for every input: by removal alone, and by refit that counterexamples guide.
 
 A circuit that was fitted to some inputs keeps a budget on those and may break it between them. So where the limit for
-every input is broken, the worst inputs join the ensemble, and the fit starts anew. What is accepted is decided by the
-proven upper limit alone.
+every input is broken, the worst inputs join the ensemble, and the weights are fitted again; where no weights keep the
+budget on the ensemble, gates are looked for anew. What is accepted is decided by the proven upper limit alone.
 
 Source: THEORY T9, pruning under it.
 """
@@ -30,7 +30,7 @@ Again: TypeAlias = Callable[[Task, Reduced, float], Reduced]
 
 SHARES = (0.8, 0.65, 0.5)  # of the budget that the fit may spend on the ensemble, one after the other
 ROUNDS = 6  # fits at each share, with more and more counterexamples
-EXCHANGES = 12  # fits of the weights alone, after each of these, with more and more counterexamples
+EXCHANGES = 12  # fits of the weights alone after each of these, at most, with more and more counterexamples
 MOST_WORST = 25  # worst inputs added a round
 SPREAD = 150  # points of the domain in the first ensemble
 MOST_CORNERS = 64  # of the domain's boxes
@@ -113,7 +113,8 @@ def led_by_counterexamples(
         comparison: The original and the domain.
         start: A circuit within the budget, at worst the original; it is the answer if no fit gives a cheaper one.
         refit: Prunes the original on an ensemble. It is called with the original on more inputs than its own.
-        again: Fits once more what that gave, where it broke the budget.
+        again: Fits the weights of what that gave once more, where some input broke the budget, on an ensemble that this
+            input has joined; as long as the ensemble itself can be kept within the budget.
         budget: Largest change of any output for any input of the domain, ≥ 0.
         cost: Of a circuit; the cheapest that keeps the budget wins.
         rounds: Fits at each share.
@@ -130,7 +131,12 @@ def led_by_counterexamples(
             fitted = refit(original.with_inputs(np.concatenate([ensemble, found])), share * budget)
             if not fitted.gone:  # nothing fits these inputs, and more inputs or a smaller share let no more go
                 return Led(best, tuple(made), found)
-            for _ in range(EXCHANGES):
+            for exchange in range(1 + EXCHANGES):
+                if exchange:
+                    joined = original.with_inputs(np.concatenate([ensemble, found]))
+                    fitted = again(joined, fitted, SMALLER * budget)
+                    if fitted.deviation > budget:  # these gates cannot keep it on these inputs
+                        break
                 upper, worst = comparison.upper(fitted.task, fitted.sites, budget, found[-MOST_WORST:])
                 made.append(Round(share, len(ensemble) + len(found), len(fitted.sites), cost(fitted), upper))
                 if upper <= budget:
@@ -139,9 +145,6 @@ def led_by_counterexamples(
                 if not np.isfinite(upper):  # nothing can be said of it, so that no input counts against it
                     break
                 found = np.concatenate([found, worst, _counterexamples(comparison, fitted, budget, found)])
-                fitted = again(original.with_inputs(np.concatenate([ensemble, found])), fitted, SMALLER * budget)
-                if fitted.deviation > budget:
-                    break
             if not np.isfinite(upper):
                 break
     return Led(best, tuple(made), found)

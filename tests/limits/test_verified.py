@@ -248,11 +248,14 @@ def test_moved_gates_are_members_of_their_subgroup_at_the_new_weights():
 
 
 def test_threads_move_no_bit_of_a_refit(monkeypatch):
+    pool, pools = engine._pool, []
     monkeypatch.setattr(engine, "PER_THREAD", 1)  # small as it is, shared out
+    monkeypatch.setattr(engine, "_pool", lambda threads: pools.append(threads) or pool(threads))
     one, two = (
         prune(classifier(samples=9, seed=3), Measured(0.5, refit=True), simulator=Statevector(threads=threads))
         for threads in (1, 2)
     )
+    assert set(pools) == {2}
     assert one.certificate.pruned_hash == two.certificate.pruned_hash
     np.testing.assert_array_equal(one.weights, two.weights)
 
