@@ -101,8 +101,10 @@ class Everywhere(Limit):
             if self.refit:
                 fits = FitsOn(prepared, watch)
                 smaller = descended(measure, smaller, fits, watch.look)
-                led = led_by_counterexamples(measure, smaller, fits, partial(_cost, prepared))
-                removed(prepared, self.budget, measure, led.reduced, watch, screen)
+                led = led_by_counterexamples(measure, smaller, fits, partial(_cost, prepared)).reduced
+                if led is not smaller:
+                    watch.look(led)
+                    descended(measure, led, fits, watch.look)
         return judged(prepared, replace(watch.best or start, cut=watch.cut))
 
     def claimed(self, prepared: Prepared, task: Task, sites: Sequence[Site]) -> EveryInput:
