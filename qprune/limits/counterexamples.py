@@ -235,7 +235,7 @@ def led_by_counterexamples(
         for _ in range(rounds):
             ensemble = measure.ensemble
             fitted = fits.pruned(ensemble, share * measure.budget)
-            if not fitted.gone:  # nothing fits these inputs, and more inputs or a smaller share let no more go
+            if cost(fitted) >= cost(start):  # more inputs or a smaller share let no more go
                 return Led(start, tuple(made))
             found, limits = exchanged(measure, fitted, fits, EXCHANGES)
             made.append(Round(share, len(ensemble.inputs), len(fitted.sites), tuple(limits)))
