@@ -123,7 +123,7 @@ def test_weights_are_fitted_again_before_gates_are():
         return replace(start, task=task.with_weights(task.weights + share), deviation=0.0)
 
     measure, fits = UpperEverywhere(comparison, 1e-3), SimpleNamespace(pruned=moved, again=again)
-    led = led_by_counterexamples(measure, start, fits, lambda r: len(r.sites))
+    led = led_by_counterexamples(measure, start, fits, lambda r: -len(r.gone))
     assert asked[0] == "gates"
     assert len(asked) == 4
     assert all(a < b for a, b in pairwise(asked[1:]))  # counterexamples joined
