@@ -24,8 +24,8 @@ from qprune.limits.on_inputs import Check, unlimited
 from qprune.limits.removal import Reduced
 from qprune.task.task import Task
 
-SHARES = (0.8, 0.65, 0.5)  # of the budget that the fit may spend on the ensemble, one after the other
-ROUNDS = 6  # fits at each share, with more and more counterexamples
+SHARES = (0.9, 0.75)  # of the budget that the fit may spend on the ensemble, one after the other
+ROUNDS = 4  # fits at each share, with more and more counterexamples
 EXCHANGES = 12  # fits of the weights alone after each of these, at most, with more and more counterexamples
 AT_ONCE = 8  # gates taken at once at first from a circuit that keeps the budget, then half of that and so on
 IN_A_ROW = 12  # gates tried by themselves, one after another, until one goes
