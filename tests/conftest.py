@@ -36,10 +36,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """
     if os.environ.get("QPRUNE_SOAK"):
         return
-    long = [item for item in items if item.get_closest_marker("soak") or _is_left_out(item)]
+    long = {item for item in items if item.get_closest_marker("soak") or _is_left_out(item)}
     if long:
-        config.hook.pytest_deselected(items=long)
-        items[:] = [item for item in items if item not in set(long)]
+        config.hook.pytest_deselected(items=[item for item in items if item in long])
+        items[:] = [item for item in items if item not in long]
 
 
 def _is_left_out(item: pytest.Item) -> bool:
