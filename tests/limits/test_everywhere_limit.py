@@ -187,9 +187,11 @@ def test_tampering_is_caught(pruned):
         verify(pruned.original, without)
 
 
+@pytest.mark.usefixtures("without_drawings")
 def test_the_command_line_prunes_and_certifies(tmp_path, capsys):
     network().save(tmp_path / "task")
-    assert main(["prune", str(tmp_path / "task"), "--everywhere", str(BUDGET), "--out", str(tmp_path / "first")]) == 0
+    asked = ["--everywhere", str(BUDGET), "--tradeoff", "0"]
+    assert main(["prune", str(tmp_path / "task"), *asked, "--out", str(tmp_path / "first")]) == 0
     assert "proven (T9)" in capsys.readouterr().out
     assert load(tmp_path / "first").certificate.every_input.upper <= BUDGET
     save(prune(network(), Measured(BUDGET)), tmp_path / "second", drawings=False)

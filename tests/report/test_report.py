@@ -296,6 +296,7 @@ def test_saved_results_have_the_page_and_loaded_ones_make_the_same(case, tmp_pat
     assert (tmp_path / "again.html").read_bytes() == (tmp_path / "out" / "report.html").read_bytes()
 
 
+@pytest.mark.usefixtures("without_drawings")
 def test_the_command_writes_the_page_with_its_curve(tmp_path):
     make().save(tmp_path / "bundle")
     command = ["prune", str(tmp_path / "bundle"), "--proven", "0.1"]
