@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+from importlib import import_module
 from secrets import randbelow
 from zlib import crc32
 
@@ -36,10 +37,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """
     if os.environ.get("QPRUNE_SOAK"):
         return
-    long = [item for item in items if item.get_closest_marker("soak") or _is_left_out(item)]
+    long = {item for item in items if item.get_closest_marker("soak") or _is_left_out(item)}
     if long:
-        config.hook.pytest_deselected(items=long)
-        items[:] = [item for item in items if item not in set(long)]
+        config.hook.pytest_deselected(items=[item for item in items if item in long])
+        items[:] = [item for item in items if item not in long]
 
 
 def _is_left_out(item: pytest.Item) -> bool:
@@ -50,3 +51,10 @@ def _is_left_out(item: pytest.Item) -> bool:
     (share,), variants = mark.args, SEEN.setdefault(item.nodeid.partition("[")[0], [])
     variants.append(item.nodeid)
     return len(variants) > 1 and bool(crc32(item.nodeid.encode()) % share)
+
+
+@pytest.fixture
+def without_drawings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures of circuits take most of the time of writing a result; fixtures of modules still have them."""
+    store = import_module("qprune.report.store")  # `qprune.report` is a function
+    monkeypatch.setattr(store, "save_drawings", lambda *_: None)

@@ -17,6 +17,8 @@ from qprune.report.store import FOR_PEOPLE
 
 LIMIT = ["--proven", "0.5"]
 
+pytestmark = pytest.mark.usefixtures("without_drawings")
+
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from every_input_cases import falling
 from helpers import prepared_for
 from oracles import outputs_on
 from qiskit import QuantumCircuit
@@ -51,15 +52,12 @@ def largest(first, second, low, high, rng):
     def changes(rows):
         return np.abs(outputs_on(second, rows) - outputs_on(first, rows))[:, 0]
 
-    def change(row):
-        return changes([row])[0]
-
     rows = rng.uniform(low, high, (60, len(low)))
     values = changes(rows)
     best = float(values.max())
     for k in np.argsort(-values)[:2]:
-        found = minimize(lambda row: -change(row), rows[k], bounds=np.stack([low, high], axis=1))
-        best = max(best, change(np.clip(found.x, low, high)))
+        found = minimize(falling, rows[k], (changes,), jac=True, bounds=np.stack([low, high], axis=1))
+        best = max(best, changes([np.clip(found.x, low, high)])[0])
     return best
 
 
