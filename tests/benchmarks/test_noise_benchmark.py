@@ -375,6 +375,19 @@ def test_aims(shots, deviation, right, error, verdicts):
     assert all(line)
 
 
+def test_what_is_missed_is_said_from_the_rows():
+    rows = [made_row(report.BASELINE, {}, 1000, 0.2), made_row(report.OURS, {"shots": 1000}, 800, 0.3, LESS_SURE)]
+    assert report.misses(rows) == [
+        "- Networks with labels where the two-qubit error is above 0.8%: 1.5 times fewer shots in 0 of 1.",
+        "- *fewer shots*, missed in 1 of 1: b on m (1.25 times, aim 1.5).",
+        "- *no further*, missed in 1 of 1: b on m (0.2 → 0.3).",
+        "- *less error*, missed in 1 of 1: b on m (0.21 → 0.308).",
+        "- *as accurate*, missed in 1 of 1: b on m (0.900 → 0.800).",
+    ]
+    rows[1] = made_row(report.OURS, {"shots": 1000}, 600, 0.1)
+    assert report.misses(rows)[1] == "- *fewer shots*, missed in 0 of 1: none."
+
+
 def test_without_labels_there_is_no_accuracy():
     rows = [made_row(report.BASELINE, {}, 1000, 0.2), made_row(report.OURS, {"shots": 1000}, 600, 0.1)]
     for row in rows:
