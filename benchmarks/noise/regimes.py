@@ -62,7 +62,7 @@ class Regime:
         return _calibration(self.name, beta, gamma, None if self.target is None else self.qubits, shots)
 
     def compiled(
-        self, circuit: QuantumCircuit, observables: Sequence[SparsePauliOp], level: int = 1
+        self, circuit: QuantumCircuit, observables: Sequence[SparsePauliOp], level: int = 1, seeds: int = SEEDS
     ) -> tuple[QuantumCircuit, tuple[int, ...]]:
         """The circuit in native gates, and where each of its qubits is at the end.
 
@@ -75,6 +75,7 @@ class Regime:
             circuit: Its angles may be free.
             observables: What is read of it.
             level: Of the transpiler's optimisation.
+            seeds: How many of its seeds are tried.
         """
         options: dict[str, Any] = {"optimization_level": level}
         if self.target is None:
@@ -92,7 +93,7 @@ class Regime:
         for q in (q for q in sorted(letters) if letters[q] != {"Z"}):
             measured.barrier(q)
         measured.measure(sorted(letters), bits)
-        found = [transpile(measured, seed_transpiler=seed, **options) for seed in range(SEEDS)]
+        found = [transpile(measured, seed_transpiler=seed, **options) for seed in range(seeds)]
         best = min(found, key=self.infidelity)
         return _without(best, "measure", "barrier"), tuple(best.layout.final_index_layout())
 

@@ -45,10 +45,10 @@ SAMPLES = 64  # test inputs, evenly spaced, in each row
 MOST_SEEDS = 10  # that any pruner has
 SEED = 0
 CLAIM = 1e-9  # what rounding may add to a certified deviation
+# Over an output's largest change, from level 3: a gate on two qubits may become another of fidelity 1 − 1e-9.
+COMPILER = 5e-4
 
 Config = dict[str, Any]
-Compiled = tuple[QuantumCircuit, tuple[int, ...]]
-"""A circuit in native gates, and where each of its qubits is at the end."""
 
 
 def run(
@@ -184,15 +184,13 @@ def _row(config: Config, regime: Regime, timed_: Timed) -> Row:
     origin, pruned = provenance(config["seed"]), timed_.pruned
     bundle, samples = config["bundle"], config["samples"]
     extrapolated = PRUNERS[config["pruner"]].base is not None
-    key = regime.name, bundle, pruned.level, circuit_hash(pruned.circuit)
-    if key not in _COMPILED:  # many settings leave the same circuit
-        _COMPILED[key] = regime.compiled(pruned.circuit, observables_of(network(bundle)), pruned.level)
-    if pruned.limit is not None:
-        change = exact_outputs(*_COMPILED[key], timed_.task) - ideal_outputs(timed_.task)
+    if pruned.limit is not None:  # beyond level 1 the compiler approximates
+        native = regime.compiled(pruned.circuit, observables_of(network(bundle)), 1, seeds=1)
+        change = exact_outputs(*native, timed_.task) - ideal_outputs(timed_.task)
         _check_certificate(config, np.abs(change), pruned.limit)
-    here = (*key, samples, extrapolated)
-    if here not in _MEASURED:
-        _MEASURED[here] = _measured(bundle, samples, regime, pruned, _COMPILED[key], extrapolated)
+    key = regime.name, bundle, samples, pruned.level, circuit_hash(pruned.circuit), extrapolated
+    if key not in _MEASURED:  # many settings leave the same circuit
+        _MEASURED[key] = _measured(bundle, samples, regime, pruned, extrapolated)
     return {
         "benchmark": NAME,
         "config": config,
@@ -200,24 +198,22 @@ def _row(config: Config, regime: Regime, timed_: Timed) -> Row:
         "physical_qubits": list(regime.qubits),
         "two_qubit_error": regime.two_qubit_error,
         "written": _counts(pruned.circuit),
-        **_MEASURED[here],
+        **_MEASURED[key],
         "certified": pruned.limit is not None,
         "seconds": timed_.seconds,
         **origin,
     }
 
 
-_COMPILED: dict[tuple[Any, ...], Compiled] = {}
 _MEASURED: dict[tuple[Any, ...], Row] = {}
 
 
-def _measured(
-    bundle: str, samples: int, regime: Regime, pruned: Pruned, compiled_: Compiled, extrapolated: bool
-) -> Row:
+def _measured(bundle: str, samples: int, regime: Regime, pruned: Pruned, extrapolated: bool) -> Row:
     """What a circuit gives on a device, and what was predicted of it."""
-    whole, (train, test), (compiled, places) = network(bundle), both(bundle, samples), compiled_
+    whole, (train, test) = network(bundle), both(bundle, samples)
+    compiled, places = regime.compiled(pruned.circuit, observables_of(test), pruned.level)
     ideal, noiseless = (ideal_outputs(train), ideal_outputs(test)), exact_outputs(compiled, places, test)
-    _check_compiler(noiseless, ideal_outputs(test.with_circuit(pruned.circuit)))
+    _check_compiler(noiseless, ideal_outputs(test.with_circuit(pruned.circuit)), test.largest_change)
     together = test.with_inputs(np.concatenate([train.inputs, test.inputs]))
     runner = extrapolated_outputs if extrapolated else noisy_outputs
     noisy, size = runner(compiled, places, together, regime), train.num_samples
@@ -263,9 +259,9 @@ def _counts(circuit: Any) -> dict[str, int]:
     return {"gates": gates.size(), "two_qubit_gates": gates.num_nonlocal_gates(), "depth": gates.depth()}
 
 
-def _check_compiler(noiseless: FloatArray, wanted: FloatArray) -> None:
+def _check_compiler(noiseless: FloatArray, wanted: FloatArray, unit: float) -> None:
     """The circuit that is simulated must be the one that was compiled."""
-    if (most := np.abs(noiseless - wanted).max()) > CLAIM:
+    if (most := np.abs(noiseless - wanted).max()) > COMPILER * unit:
         raise RuntimeError(f"the compiled circuit is another one: without noise an output is off by {most:.3g}")
 
 

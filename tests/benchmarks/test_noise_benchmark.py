@@ -129,9 +129,9 @@ def test_diagonal_gates_at_the_end_go_only_where_all_is_read_in_z(word, left):
 
 
 def test_another_circuit_stops_the_benchmark():
-    _check_compiler(np.array([[0.25]]), np.array([[0.25 + 1e-12]]))
+    _check_compiler(np.array([[0.25]]), np.array([[0.2501]]), 2.0)
     with pytest.raises(RuntimeError, match=r"off by 0\.05"):
-        _check_compiler(np.array([[0.25]]), np.array([[0.3]]))
+        _check_compiler(np.array([[0.25]]), np.array([[0.3]]), 2.0)
 
 
 def uniform(readout):
