@@ -292,7 +292,7 @@ def _sum(entry: Entry, units: list[Unit]) -> Parts | None:
     mine, rows = mine / scales, rows / scales
     found: Iterable[FloatArray]
     if np.linalg.matrix_rank(rows) == len(rows):
-        found = [np.linalg.lstsq(rows.T, mine)[0]]
+        found = [np.asarray(np.linalg.lstsq(rows.T, mine)[0], dtype=float)]
     else:
         found = _pairs(mine, rows, entry.step / np.array([unit.step for unit in units]))
     for factors in found:
