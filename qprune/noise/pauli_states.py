@@ -65,9 +65,9 @@ class PauliStates:
             else:
                 for q in [q for q in qubits if gathered.get(q, NOTHING).ndim > 2]:
                     state = _applied(gathered.pop(q), state, [places[q]])
-                before = np.eye(1)
+                before: FloatArray = np.eye(1)
                 for q in qubits:  # the first is the fastest
-                    before = np.kron(gathered.pop(q, NOTHING), before)
+                    before = np.asarray(np.kron(gathered.pop(q, NOTHING), before), dtype=float)
                 state = _applied(_after(matrix, before), state, [places[q] for q in qubits])
             for q, seconds in waiting:
                 if (relaxed := self._relaxation(q, seconds)) is not None:
