@@ -15,8 +15,8 @@ OURS = "qprune"
 MEASURING = (
     "Operator backpropagation takes gates from the circuit into the observables, which then take more settings to\n"
     "measure, and in all as many circuits; qprune's absorption takes the last Clifford gates, and no output changes.\n"
-    "They stand in no other table. Settings are sets of words that ask for one basis a qubit, times as many as before;\n"
-    "shares are of the circuits in the second column."
+    "They stand in no other table. Settings are sets of words that ask for one basis a qubit, times as many as\n"
+    "before; shares are of the circuits in the second column."
 )
 SLOW = "GUOQ"  # takes all the time it is given, and was not run on everything
 EVERY_INPUT = "qprune, every input"  # run on circuits with inputs, and compared where that is the measure
