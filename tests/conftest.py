@@ -12,6 +12,7 @@ import pytest
 
 pytest_plugins = ["pytester"]
 SEEN: dict[str, list[str]] = {}  # variants of thinned tests met so far
+STORE = "qprune.report.store"  # `qprune.report` is a function
 SOAK_SEED = "QPRUNE_SOAK_SEED"  # first seed of the soak's fresh slice; set, the slice is that one
 
 
@@ -56,5 +57,10 @@ def _is_left_out(item: pytest.Item) -> bool:
 @pytest.fixture
 def without_drawings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures of circuits take most of the time of writing a result; fixtures of modules still have them."""
-    store = import_module("qprune.report.store")  # `qprune.report` is a function
-    monkeypatch.setattr(store, "save_drawings", lambda *_: None)
+    monkeypatch.setattr(import_module(STORE), "save_drawings", lambda *_: None)
+
+
+@pytest.fixture
+def without_pages(without_drawings: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor pages, where only what is read back matters."""
+    monkeypatch.setattr(import_module(STORE), "report", lambda *_, **__: None)

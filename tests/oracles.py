@@ -80,9 +80,12 @@ def _matrices(operation, points):
     if not any(isinstance(p, ParameterExpression) and p.parameters for p in operation.params):
         return (operation.to_matrix() if hasattr(operation, "__array__") else Operator(operation).data)[None]
     if not hasattr(operation, "__array__"):  # its matrix does not follow from its parameters alone
-        one = QuantumCircuit(operation.num_qubits)
+        one, made = QuantumCircuit(operation.num_qubits), {}
         one.append(operation, range(operation.num_qubits))
-        return np.array([Operator(one.assign_parameters({p: v[p] for p in one.parameters})).data for v in points])
+        values = [tuple(point[p] for p in one.parameters) for point in points]
+        for each in dict.fromkeys(values):
+            made[each] = Operator(one.assign_parameters(dict(zip(one.parameters, each, strict=True)))).data
+        return np.array([made[each] for each in values])
     gate, made = operation.to_mutable(), {}
     angles = [tuple(_number(p, point) for p in operation.params) for point in points]
     for each in dict.fromkeys(angles):  # those of weights are the same for all points

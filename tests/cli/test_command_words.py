@@ -18,7 +18,7 @@ from qprune.cli.setup import shown
 from qprune.cli.words import in_flags
 from qprune.task.qasm_file import read_qasm
 
-pytestmark = pytest.mark.usefixtures("without_drawings")
+pytestmark = pytest.mark.usefixtures("without_pages")
 
 HEAD = 'OPENQASM 3.0;\ninclude "stdgates.inc";\nqubit[2] q;\n'
 HEAD_2 = 'OPENQASM 2.0;\ninclude "qelib1.inc";\nqreg q[2];\n'

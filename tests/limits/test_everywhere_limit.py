@@ -187,7 +187,7 @@ def test_tampering_is_caught(pruned):
         verify(pruned.original, without)
 
 
-@pytest.mark.usefixtures("without_drawings")
+@pytest.mark.usefixtures("without_pages")
 def test_the_command_line_prunes_and_certifies(tmp_path, capsys):
     network().save(tmp_path / "task")
     asked = ["--everywhere", str(BUDGET), "--tradeoff", "0"]
