@@ -217,16 +217,20 @@ def _qprune(task: qprune.Task, judge: Callable[..., Point], limit: Callable[[flo
         yield from _both(task, judge, result, budget)
 
 
-def _rewritten(task: qprune.Task, judge: Callable[..., Point]) -> Points:
+def _exact(task: qprune.Task, judge: Callable[..., Point]) -> Points:
     """What costs nothing, for every value of every weight, which stay free."""
-    result = qprune.prune(task, Proven(0.0), couplings="any")
-    yield judge(Compiled.unmoved(result.circuit, result.task.named_weights), 0.0)
+    yield judge(_rewritten(task), 0.0)
 
 
 def _absorbed(task: qprune.Task, judge: Callable[..., Point]) -> Points:
-    """The same, and the last Clifford gates are measured."""
-    absorbed = qprune.absorb(task, couplings="any").task
-    yield judge(replace(Compiled.unmoved(absorbed.circuit), observables=absorbed.observables), 0.0)
+    """The same of the circuit without its last Clifford gates, which are measured."""
+    absorbed = qprune.absorb(task).task
+    yield judge(replace(_rewritten(absorbed), observables=absorbed.observables), 0.0)
+
+
+def _rewritten(task: qprune.Task) -> Compiled:
+    result = qprune.prune(task, Proven(0.0), couplings="any")
+    return Compiled.unmoved(result.circuit, result.task.named_weights)
 
 
 def _both(task: qprune.Task, judge: Callable[..., Point], result: qprune.PruneResult, budget: float) -> Points:
@@ -260,7 +264,7 @@ CHAINS: tuple[Chain, ...] = (
         )
         for growth in field.GROUPS
     ),
-    Chain("qprune, exact", "qprune", _rewritten),
+    Chain("qprune, exact", "qprune", _exact),
     Chain("qprune, exact, absorbed", "qprune", _absorbed),
     Chain("qprune, proven", "qprune", lambda task, judge: _qprune(task, judge, Proven)),
     Chain("qprune, verified", "qprune", lambda task, judge: _qprune(task, judge, Measured)),

@@ -14,9 +14,9 @@ AIM = 1.5  # times what the best chain of peers removes
 OURS = "qprune"
 MEASURING = (
     "Operator backpropagation takes gates from the circuit into the observables, which then take more settings to\n"
-    "measure, and in all as many circuits; qprune's absorption takes the last Clifford gates, and no output changes.\n"
-    "They stand in no other table. Settings are sets of words that ask for one basis a qubit, times as many as\n"
-    "before; shares are of the circuits in the second column."
+    "measure, and in all as many circuits; absorption by qprune takes the last Clifford gates, exactly. They stand in\n"
+    "no other table. Settings are sets of words that ask for one basis a qubit, times as many as before; shares are\n"
+    "of the circuits in the second column."
 )
 SLOW = "GUOQ"  # takes all the time it is given, and was not run on everything
 EVERY_INPUT = "qprune, every input"  # run on circuits with inputs, and compared where that is the measure

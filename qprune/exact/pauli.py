@@ -96,7 +96,7 @@ def in_pauli_form(
     """
     start, idle = without_idle(task, sites)
     tries = [(start, idle, True)]
-    if idle or _state_matters(task, start, costs):
+    if idle or state_matters(task, start, costs):
         tries.append((tuple(sites), (), False))
     # More choice, a wider search, fewer or lighter words may end worse, as what follows is greedy.
     among = COUPLINGS if couplings == "any" else (couplings,)
@@ -109,8 +109,8 @@ def in_pauli_form(
     return best
 
 
-def _state_matters(task: Task, sites: Sequence[Site], costs: Costs) -> bool:
-    """Whether words change where they stand for what they do to the state."""
+def state_matters(task: Task, sites: Sequence[Site], costs: Costs) -> bool:
+    """Whether words change where they stand for what they do to the state that comes to them."""
     for part in regions(task, sites, costs, "circuit"):
         if isinstance(part, Region) and part.first:
             form = reduced(task, pauli_form(task, part.sites, []), True, False)

@@ -7,7 +7,7 @@ from itertools import accumulate, product
 
 from qiskit.quantum_info import PauliList, SparsePauliOp
 
-from qprune.exact.pauli import Region, form_of, most_gates, regions, sites_of_steps
+from qprune.exact.pauli import Region, form_of, most_gates, regions, sites_of_steps, state_matters
 from qprune.exact.pauli_beam import networks
 from qprune.exact.pauli_form import PauliForm, anticommuting, label_of, words_and_signs, words_of_rotations
 from qprune.exact.pauli_network import fixing_zeros
@@ -31,7 +31,8 @@ def measured_elsewhere(task: Task, sites: Sequence[Site], costs: Costs, coupling
 
     Source: QuCLEAR, arXiv:2408.13316.
     """
-    for state, wide in product((False, True), repeat=2):
+    states = (False, True) if state_matters(task, sites, costs) else (False,)
+    for state, wide in product(states, (False, True)):
         parts = regions(task, sites, costs, couplings, wide, state)
         last = parts.pop() if parts else ()
         if not isinstance(last, Region) or not last.last or task.observables is None:
