@@ -136,8 +136,15 @@ def _regime(model: str, bundle: str) -> Regime | None:
 @lru_cache(maxsize=64)
 def fits(model: str, bundle: str) -> bool:
     """Whether a noise model has qubits enough for a network."""
+    qubits = _size(model)
+    return qubits is None or qubits >= network(bundle).num_qubits
+
+
+@lru_cache(maxsize=64)
+def _size(model: str) -> int | None:
+    """Qubits of a device; None of a model that any circuit fits."""
     found = resolve(model)
-    return isinstance(found, Path) or found.num_qubits >= network(bundle).num_qubits
+    return None if isinstance(found, Path) else int(found.num_qubits)
 
 
 @lru_cache(maxsize=16)

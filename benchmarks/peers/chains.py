@@ -217,6 +217,22 @@ def _qprune(task: qprune.Task, judge: Callable[..., Point], limit: Callable[[flo
         yield from _both(task, judge, result, budget)
 
 
+def _exact(task: qprune.Task, judge: Callable[..., Point]) -> Points:
+    """What costs nothing, for every value of every weight, which stay free."""
+    yield judge(_rewritten(task), 0.0)
+
+
+def _absorbed(task: qprune.Task, judge: Callable[..., Point]) -> Points:
+    """The same of the circuit without its last Clifford gates, which are measured."""
+    absorbed = qprune.absorb(task).task
+    yield judge(replace(_rewritten(absorbed), observables=absorbed.observables), 0.0)
+
+
+def _rewritten(task: qprune.Task) -> Compiled:
+    result = qprune.prune(task, Proven(0.0), couplings="any")
+    return Compiled.unmoved(result.circuit, result.task.named_weights)
+
+
 def _both(task: qprune.Task, judge: Callable[..., Point], result: qprune.PruneResult, budget: float) -> Points:
     """What qprune returns, and what Qiskit makes of it, its weights then bound."""
     values = result.task.named_weights
@@ -248,6 +264,8 @@ CHAINS: tuple[Chain, ...] = (
         )
         for growth in field.GROUPS
     ),
+    Chain("qprune, exact", "qprune", _exact),
+    Chain("qprune, exact, absorbed", "qprune", _absorbed),
     Chain("qprune, proven", "qprune", lambda task, judge: _qprune(task, judge, Proven)),
     Chain("qprune, verified", "qprune", lambda task, judge: _qprune(task, judge, Measured)),
     Chain("qprune, every input", "qprune", lambda task, judge: _qprune(task, judge, Everywhere)),

@@ -14,8 +14,9 @@ AIM = 1.5  # times what the best chain of peers removes
 OURS = "qprune"
 MEASURING = (
     "Operator backpropagation takes gates from the circuit into the observables, which then take more settings to\n"
-    "measure, and in all as many circuits. It stands in no other table. Settings are sets of words that ask for one\n"
-    "basis a qubit, times as many as before; shares are of the circuits in the second column."
+    "measure, and in all as many circuits; absorption by qprune takes the last Clifford gates, exactly. They stand in\n"
+    "no other table. Settings are sets of words that ask for one basis a qubit, times as many as before; shares are\n"
+    "of the circuits in the second column."
 )
 SLOW = "GUOQ"  # takes all the time it is given, and was not run on everything
 EVERY_INPUT = "qprune, every input"  # run on circuits with inputs, and compared where that is the measure
@@ -124,8 +125,9 @@ class Fair:
         measuring = {line for line, found in self.points.items() for ps in found.values() for p in ps if p.settings}
         self.measuring = [name for name in self.lines if name in measuring]
         self.peers = [name for name in self.lines if not name.startswith(OURS) and name not in measuring]
-        self.ours = [name for name in self.lines if name.startswith(OURS) and not name.endswith(RESYNTHESIS)]
-        self.chained = [name for name in self.lines if name.startswith(OURS) and name.endswith(RESYNTHESIS)]
+        mine = [name for name in self.lines if name.startswith(OURS) and name not in measuring]
+        self.ours = [name for name in mine if not name.endswith(RESYNTHESIS)]
+        self.chained = [name for name in mine if name.endswith(RESYNTHESIS)]
 
     def removed(self, circuit: str, lines: Sequence[str], budget: float) -> int:
         """Two-qubit gates that the best of some lines removes from a circuit; none where it has no point."""

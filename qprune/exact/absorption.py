@@ -7,17 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from qiskit.circuit import Gate
 from qiskit.quantum_info import PauliList, SparsePauliOp
 
 from qprune._checks import checked_choice
 from qprune.exact.cx_networks import shorten_networks
+from qprune.exact.light_cone import Behind, Gates, pulled, pushed
 from qprune.exact.pauli import COUPLINGS, in_pauli_form, total_cost
 from qprune.exact.pauli_absorbed import Measured, measured_elsewhere
 from qprune.exact.pauli_form import clifford_gates
 from qprune.exact.simplify import output_sums, passes_to_the_end, simplify
 from qprune.gates.costs import Costs
-from qprune.gates.sites import Site, Word, circuit_of, sites_of, words_of
+from qprune.gates.sites import Site, circuit_of, sites_of
 from qprune.gates.subgroups import commute, subgroup_of
 from qprune.task.task import Task
 
@@ -171,38 +171,31 @@ def _permuted(task: Task, before: tuple[Site, ...]) -> Absorbed:
 
 def _without_end(task: Task, before: tuple[Site, ...]) -> Measured:
     """The gates without the Clifford gates at their end, and what is measured instead."""
-    observables = list(task.observables or ())
+    measured = list(task.observables or ())
+    behind = Behind([word for output in output_sums(task) for word in output], task.num_qubits)
     kept: list[Site] = []
-    later: dict[int, list[Site]] = {}
-    sums, seen = _read(observables)
     for site in reversed(before):
-        if seen.isdisjoint(site.qubits) or passes_to_the_end(site, later, sums):
+        if not behind.sees(site):
             continue
-        group = subgroup_of(site)
-        behind = [other for q in site.qubits for other in later.get(q, ())]
-        gates = clifford_gates(site) if all(commute(group, subgroup_of(other)) for other in behind) else []
-        if gates:
-            for gate, qubits in reversed(gates):
-                observables = [_behind(observable, gate, qubits) for observable in observables]
-            sums, seen = _read(observables)
-            seen |= {q for other in kept for q in other.qubits}
+        gates = clifford_gates(site)
+        measured = [_pulled(observable, gates) for observable in measured]
+        if gates and behind.lets_pass(gates):
+            behind.measure(gates)
             continue
         kept.append(site)
-        seen.update(site.qubits)
-        for q in site.qubits:
-            later.setdefault(q, []).append(site)
-    return tuple(reversed(kept)), observables
+        behind.add(site)
+    gates = [gate for site in reversed(kept) for gate in clifford_gates(site)]
+    return tuple(reversed(kept)), [_pushed(observable, gates) for observable in measured]
 
 
-def _read(observables: Sequence[SparsePauliOp]) -> tuple[list[dict[Word, float]], set[int]]:
-    """The observables as Pauli sums, and the qubits that they are read from."""
-    sums = [words_of(observable, tuple(range(observable.num_qubits))) for observable in observables]
-    return sums, {q for output in sums for word in output for q, _ in word}
-
-
-def _behind(observable: SparsePauliOp, gate: Gate, qubits: tuple[int, ...]) -> SparsePauliOp:
+def _pulled(observable: SparsePauliOp, gates: Gates) -> SparsePauliOp:
     """G†OG."""
-    return SparsePauliOp(observable.paulis.evolve(gate, qargs=list(qubits), frame="h"), observable.coeffs)
+    return SparsePauliOp(pulled(observable.paulis, gates), observable.coeffs)
+
+
+def _pushed(observable: SparsePauliOp, gates: Gates) -> SparsePauliOp:
+    """GOG†."""
+    return SparsePauliOp(pushed(observable.paulis, gates), observable.coeffs)
 
 
 def _settings(words: list[PauliList]) -> int:

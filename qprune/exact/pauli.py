@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import cycle
+from itertools import cycle, product
 
 from qiskit.quantum_info import Clifford, PauliList
 
 from qprune.exact.cx_networks import shorten_networks
+from qprune.exact.light_cone import without_idle
 from qprune.exact.pauli_beam import networks
 from qprune.exact.pauli_ends import clifford_moves, measuring_moves, state_moves
 from qprune.exact.pauli_form import (
@@ -36,6 +37,7 @@ from qprune.exact.pauli_network import (
     inverted,
     without_pairs,
 )
+from qprune.exact.pauli_state import modulo_state
 from qprune.exact.simplify import ExactChange, output_sums, simplify
 from qprune.gates.costs import Costs, cost_of
 from qprune.gates.sites import Site, Word, make_site
@@ -60,6 +62,7 @@ class Region:
         gates: Two-qubit gates that may stand in for them.
         costs: What gates cost.
         wide: Whether networks are looked for by the wider search, or greedily.
+        state: Whether words stand for what they do to the state that comes to them, where it begins as |0…0⟩.
     """
 
     task: Task
@@ -69,6 +72,7 @@ class Region:
     gates: Gates
     costs: Costs
     wide: bool = False
+    state: bool = False
 
     @property
     def cost(self) -> float:
@@ -90,18 +94,36 @@ def in_pauli_form(
         costs: Of gates; what decides.
         couplings: "circuit"; or "any", which lets two-qubit gates act on all qubits, and takes the cheaper of both.
     """
-    # More choice or a wider search may end worse, as what follows is greedy.
+    start, idle = without_idle(task, sites)
+    tries = [(start, idle, True)]
+    if idle or state_matters(task, start, costs):
+        tries.append((tuple(sites), (), False))
+    # More choice, a wider search, fewer or lighter words may end worse, as what follows is greedy.
     among = COUPLINGS if couplings == "any" else (couplings,)
-    ways = [_in_pauli_form(task, sites, costs, each, wide) for each in among for wide in (False, True)]
-    return min(ways, key=lambda way: total_cost(way[0], costs))
+    best, least = (start, idle), total_cost(start, costs)
+    for begun, gone, state in tries:
+        for each, wide in product(among, (False, True)):
+            found, changes = _in_pauli_form(task, begun, costs, each, wide, state)
+            if (cost := total_cost(found, costs)) < least:
+                best, least = (found, (*gone, *changes)), cost
+    return best
+
+
+def state_matters(task: Task, sites: Sequence[Site], costs: Costs) -> bool:
+    """Whether words change where they stand for what they do to the state that comes to them."""
+    for part in regions(task, sites, costs, "circuit"):
+        if isinstance(part, Region) and part.first:
+            form = reduced(task, pauli_form(task, part.sites, []), True, False)
+            return modulo_state(task, form).rotations != form.rotations
+    return False
 
 
 def _in_pauli_form(
-    task: Task, sites: Sequence[Site], costs: Costs, couplings: str, wide: bool
+    task: Task, sites: Sequence[Site], costs: Costs, couplings: str, wide: bool, state: bool
 ) -> tuple[tuple[Site, ...], tuple[ExactChange, ...]]:
     done: list[Site] = []
     changes: list[ExactChange] = []
-    for part in regions(task, sites, costs, couplings, wide):
+    for part in regions(task, sites, costs, couplings, wide, state):
         new, gone = _best(part) if isinstance(part, Region) else (part, [])
         done += new
         changes += gone
@@ -109,35 +131,11 @@ def _in_pauli_form(
         return tuple(sites), ()
     current, simplified = simplify(task, done)
     current, networks = shorten_networks(task, current)
+    current, idle = without_idle(task, current)
     if total_cost(current, costs) >= LESS * total_cost(sites, costs):
         return tuple(sites), ()
-    told = _told((*changes, *simplified, *networks), current)
+    told = _told((*changes, *simplified, *networks, *idle), current)
     return current, told
-
-
-def without_unseen(task: Task, sites: Sequence[Site]) -> tuple[tuple[Site, ...], tuple[ExactChange, ...]]:
-    """The circuit without the rotations that no output sees, all other gates as they are, until nothing more goes.
-
-    Where words stand that pass all later ones gates need not: a rotation may stand before CX gates that it does not
-    commute with, and do nothing all the same.
-
-    Args:
-        task: Says what is measured.
-        sites: The circuit, simplified.
-    """
-    done: list[Site] = []
-    changes: list[ExactChange] = []
-    for part in regions(task, sites, None, "circuit"):
-        found = _without_unseen(part, form_of(part)) if isinstance(part, Region) else None
-        new, gone = found or (part.sites if isinstance(part, Region) else part, [])
-        done += new
-        changes += gone
-    if not changes:
-        return tuple(sites), ()
-    current, simplified = simplify(task, done)
-    current, networks = shorten_networks(task, current)
-    current, more = without_unseen(task, current)
-    return current, (*changes, *simplified, *networks, *more)
 
 
 def total_cost(sites: Sequence[Site], costs: Costs) -> float:
@@ -152,14 +150,14 @@ def _told(changes: Sequence[ExactChange], sites: Sequence[Site]) -> tuple[ExactC
 
 
 def regions(
-    task: Task, sites: Sequence[Site], costs: Costs, couplings: str, wide: bool = False
+    task: Task, sites: Sequence[Site], costs: Costs, couplings: str, wide: bool = False, state: bool = False
 ) -> list[Region | tuple[Site, ...]]:
     """The circuit as regions that have a Pauli form, and gates between them that have none."""
     native = _native(sites) if couplings == "circuit" else _everywhere(task.num_qubits, sites)
     gates = Gates(native, task.num_qubits)
     parts = _parts(sites)
     return [
-        Region(task, part, k == 0, k == len(parts) - 1, gates, costs, wide) if inside and part else part
+        Region(task, part, k == 0, k == len(parts) - 1, gates, costs, wide, state) if inside and part else part
         for k, (inside, part) in enumerate(parts)
     ]
 
@@ -246,7 +244,10 @@ def _without_unseen(region: Region, form: PauliForm) -> tuple[tuple[Site, ...], 
 def form_of(region: Region) -> PauliForm:
     """The region's Pauli form with what merges merged, and without what does nothing."""
     outputs = output_sums(region.task) if region.last else []
-    return reduced(region.task, pauli_form(region.task, region.sites, outputs), region.first, region.last)
+    form = reduced(region.task, pauli_form(region.task, region.sites, outputs), region.first, region.last)
+    if not (region.state and region.first):
+        return form
+    return reduced(region.task, modulo_state(region.task, form), region.first, region.last)
 
 
 def written(region: Region, form: PauliForm) -> Iterator[tuple[Site, ...]]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import accumulate, chain
+from itertools import accumulate, product
 
 from qiskit.quantum_info import PauliList, SparsePauliOp
 
-from qprune.exact.pauli import Region, form_of, most_gates, regions, sites_of_steps
+from qprune.exact.pauli import Region, form_of, most_gates, regions, sites_of_steps, state_matters
 from qprune.exact.pauli_beam import networks
-from qprune.exact.pauli_form import anticommuting, label_of, words_and_signs, words_of_rotations
+from qprune.exact.pauli_form import PauliForm, anticommuting, label_of, words_and_signs, words_of_rotations
 from qprune.exact.pauli_network import fixing_zeros
 from qprune.gates.costs import Costs
 from qprune.gates.sites import Site
@@ -31,27 +31,31 @@ def measured_elsewhere(task: Task, sites: Sequence[Site], costs: Costs, coupling
 
     Source: QuCLEAR, arXiv:2408.13316.
     """
-    parts = regions(task, sites, costs, couplings)
-    last = parts.pop() if parts else ()
-    if not isinstance(last, Region) or not last.last or task.observables is None:
-        return
-    form, n = form_of(last), task.num_qubits
+    states = (False, True) if state_matters(task, sites, costs) else (False,)
+    for state, wide in product(states, (False, True)):
+        parts = regions(task, sites, costs, couplings, wide, state)
+        last = parts.pop() if parts else ()
+        if not isinstance(last, Region) or not last.last or task.observables is None:
+            return
+        kept = tuple(site for part in parts for site in (part.sites if isinstance(part, Region) else part))
+        for new, observables in _up_to_the_end(last, form_of(last)):
+            yield (*kept, *new), observables
+
+
+def _up_to_the_end(region: Region, form: PauliForm) -> Iterator[Measured]:
+    """Networks for a form's rotations, and the outputs behind each."""
+    n = region.task.num_qubits
     if not form.rotations:
         return
-    kept = [site for part in parts for site in (part.sites if isinstance(part, Region) else part)]
     words = words_of_rotations(form.rotations, n)
     # the identity first: a list may not be empty
     measured = PauliList(["I" * n, *(label_of(word, n) for output in form.outputs for word in output)])
     ends = list(accumulate((len(output) for output in form.outputs), initial=1))
-    free = fixing_zeros(last.gates) & last.first
-    searched = (
-        networks(words, anticommuting(words), measured, last.gates, free, most_gates(last), wide)
-        for wide in (False, True)
-    )
-    for found in chain.from_iterable(searched):
+    free = fixing_zeros(region.gates) & region.first
+    for found in networks(words, anticommuting(words), measured, region.gates, free, most_gates(region), region.wide):
         images = words_and_signs(found.carried)
         yield (
-            (*kept, *sites_of_steps(last, form, found.steps)),
+            sites_of_steps(region, form, found.steps),
             [
                 SparsePauliOp(
                     [label_of(word, n) for word, _ in images[start:end]],

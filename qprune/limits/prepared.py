@@ -10,7 +10,8 @@ import numpy as np
 from qprune._arrays import FloatArray
 from qprune.errors import OptionError, TaskError
 from qprune.exact.cx_networks import shorten_networks
-from qprune.exact.pauli import in_pauli_form, without_unseen
+from qprune.exact.light_cone import without_idle
+from qprune.exact.pauli import in_pauli_form
 from qprune.exact.pauli_form import clifford_gates
 from qprune.exact.pauli_gains import with_shares
 from qprune.exact.simplify import ExactChange, simplify
@@ -144,10 +145,10 @@ def prepare(task: Task, settings: Settings, comparison: Comparison) -> Prepared:
     original = sites_of(task)
     simpler, exact = simplify(task, original)
     shorter, networks = shorten_networks(task, simpler)
-    sites, unseen = (shorter, ()) if settings.couplings is None else without_unseen(task, shorter)
+    sites, idle = (shorter, ()) if settings.couplings is None else without_idle(task, shorter)
     if settings.couplings is not None and settings.form == PAULI:
         sites, rewritten = in_pauli_form(task, sites, _prices(settings, calibration, sites), settings.couplings)
-        unseen += rewritten
+        idle += rewritten
     origins = tuple(site.origins for site in sites)
     if settings.form == PAULI:
         sites = tuple(replace(site, origins=(k,)) for k, site in enumerate(sites))
@@ -167,7 +168,7 @@ def prepare(task: Task, settings: Settings, comparison: Comparison) -> Prepared:
         original=original,
         sites=sites,
         origins=origins,
-        exact=exact + networks + unseen,
+        exact=exact + networks + idle,
         noise=noise,
         prices=prices,
         costs=costs,

@@ -9,7 +9,6 @@ gathered into one matrix, and into that of the next such gate where no input ent
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,7 +65,9 @@ class PauliStates:
             else:
                 for q in [q for q in qubits if gathered.get(q, NOTHING).ndim > 2]:
                     state = _applied(gathered.pop(q), state, [places[q]])
-                before = reduce(np.kron, [gathered.pop(q, NOTHING) for q in reversed(qubits)])
+                before: FloatArray = np.eye(1)
+                for q in qubits:  # the first is the fastest
+                    before = np.asarray(np.kron(gathered.pop(q, NOTHING), before), dtype=float)
                 state = _applied(_after(matrix, before), state, [places[q] for q in qubits])
             for q, seconds in waiting:
                 if (relaxed := self._relaxation(q, seconds)) is not None:

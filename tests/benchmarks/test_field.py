@@ -39,13 +39,17 @@ def test_chains_that_change_what_is_measured_stand_apart():
         return {"config": config, "status": "done", "two_qubit_gates": 10, "weights": 5, "points": [point]}
 
     dear = next(c.name for c in chains.CHAINS if c.package == "qiskit_addon_obp")
+    absorbed = "qprune, exact, absorbed"
     rows = [row("Qiskit O3", 9), row("qprune, proven", 6), row(dear, 1, settings=[1, 12])]
+    rows.append(row(absorbed, 2, settings=[2, 3]))
     fair = report.Fair(rows)
-    assert fair.measuring == [dear]
+    assert set(fair.measuring) == {dear, absorbed}
+    assert fair.best_single(fair.ours, 1e-2) == 4
     assert fair.best_single(fair.peers, 1e-2) == 1
-    assert dear not in {line for line, *_ in report.at_equal_deviation(rows)[1]}
+    assert {dear, absorbed}.isdisjoint(line for line, *_ in report.at_equal_deviation(rows)[1])
     found = {line: cells for line, *cells in report.at_the_price_of_measuring(rows)[1]}
     assert found[dear][-1].startswith("× 12")
+    assert found[absorbed][-1].startswith("× 1.5")
     assert found["qprune, proven"][-1] == "as before"
 
 

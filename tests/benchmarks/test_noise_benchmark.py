@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 
 import numpy as np
 import pytest
@@ -15,12 +16,11 @@ from qiskit_ibm_runtime.fake_provider import FakeManilaV2
 
 import qprune
 from benchmarks.__main__ import main
-from benchmarks.noise import report
+from benchmarks.noise import report, run
 from benchmarks.noise.estimates import estimates
 from benchmarks.noise.outputs import Moments, exact_outputs, noisy_outputs
 from benchmarks.noise.pruners import PRUNERS, light_cone
 from benchmarks.noise.regimes import Regime, regime_of
-from benchmarks.noise.run import _check_certificate, _check_compiler
 from qprune.errors import CertificateViolation
 
 OBSERVABLE = SparsePauliOp(["IXZ", "YII", "III"], [0.7, -0.4, 0.2])  # no two qubits alike
@@ -129,9 +129,9 @@ def test_diagonal_gates_at_the_end_go_only_where_all_is_read_in_z(word, left):
 
 
 def test_another_circuit_stops_the_benchmark():
-    _check_compiler(np.array([[0.25]]), np.array([[0.2501]]), 2.0)
+    run._check_compiler(np.array([[0.25]]), np.array([[0.2501]]), 2.0)
     with pytest.raises(RuntimeError, match=r"off by 0\.05"):
-        _check_compiler(np.array([[0.25]]), np.array([[0.3]]), 2.0)
+        run._check_compiler(np.array([[0.25]]), np.array([[0.3]]), 2.0)
 
 
 def uniform(readout):
@@ -201,12 +201,21 @@ def test_light_cone_and_matched_identity_equivalents(task):
 
 def test_a_voided_certificate_stops_the_benchmark():
     change = np.array([[0.1, 0.2]])
-    _check_certificate({}, change, np.array([[0.1, 0.2]]))
+    run._check_certificate({}, change, np.array([[0.1, 0.2]]))
     with pytest.raises(CertificateViolation, match=r"0\.05 more than certified"):
-        _check_certificate({}, change, np.array([[0.1, 0.15]]))
+        run._check_certificate({}, change, np.array([[0.1, 0.15]]))
 
 
 # -- the command ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_samples():
+    """Networks are pruned on twelve of their training inputs."""
+    whole = run.network
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "network", lru_cache(lambda bundle: run._some(whole(bundle), 12)))
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -17,9 +17,10 @@ from small_networks import entangler
 
 import qprune
 from qprune import Measured, Proven, Task
-from qprune.exact.pauli import Region, form_of, in_pauli_form, regions, total_cost, without_unseen, written
+from qprune.exact.light_cone import without_idle
+from qprune.exact.pauli import Region, form_of, in_pauli_form, regions, total_cost, written
 from qprune.exact.pauli_form import is_inside, pauli_form
-from qprune.exact.simplify import output_sums, simplify
+from qprune.exact.simplify import GONE, output_sums, simplify
 from qprune.gates.sites import circuit_of, sites_of
 
 w, v = WEIGHTS[:2]
@@ -74,7 +75,7 @@ def check_every_way(data):
     couplings = data.draw(st.sampled_from(["circuit", "any"]))
     for new in every_way(task, sites, couplings):
         same(task, new, rng)
-    seen, gone = without_unseen(task, sites)
+    seen, gone = without_idle(task, sites)
     same(task, seen, rng)
     assert len(seen) <= len(sites) - bool(gone)
     chosen, changes = in_pauli_form(task, sites, None, couplings)
@@ -148,8 +149,8 @@ def test_layers_of_a_basic_entangler_need_half_their_gates(couplings):
     same(task, sites, np.random.default_rng(2), gradients=True)
     gone = set(circuit.parameters) - set(after.parameters)
     assert len(gone) >= 7
-    unseen = {o for change in changes if change.kind == "commutes with the outputs" for o in change.origins}
-    assert {p for o in unseen for p in sites_of(task)[o].operation.params[0].parameters} == gone
+    idle = {o for change in changes if change.kind in GONE for o in change.origins}
+    assert {p for o in idle for angle in sites_of(task)[o].operation.params for p in angle.parameters} == gone
     if couplings == "circuit":
         pairs = {site.qubits for site in sites_of(task) if site.name == "cx"}
         assert {site.qubits for site in sites if len(site.qubits) > 1} <= pairs
