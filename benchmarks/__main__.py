@@ -141,6 +141,8 @@ def _networks(commands: Any) -> None:
     command = _benchmark(commands, control.run, control.NAME, words, again=True, then=TABLED)
     _only(command, "--networks", choices=control.NETWORKS)
     command.add_argument("--most", type=_positive, default=control.MOST_CX, help="CX up to which it grows")
+    words = "seconds after which a network's ansatz grows no further"
+    command.add_argument("--patience", type=_positive, default=control.MOST_SECONDS, help=words)
 
     words = "what a limit for every input takes, beside its aims"
     command = _benchmark(commands, claims.run, claims.NAME, words, again=True, then=TABLED)

@@ -43,9 +43,12 @@ STARTS = 3  # fits of every grown circuit, from where it is and from turns drawn
 NEARBY = 0.3  # radians
 ROUNDS, MOST_WORST = 3, 25  # fits with more and more counterexamples, and how many join each time
 GAP, PATIENCE = 0.02, 60.0  # of the limit for every input
+MOST_SECONDS = 600  # after which a network's ansatz grows no further
 
 
-def run(out: Path, *, again: bool, networks: Sequence[str] = (), most: int = MOST_CX, patience: float = 600.0) -> None:
+def run(
+    out: Path, *, again: bool, networks: Sequence[str] = (), most: int = MOST_CX, patience: float = MOST_SECONDS
+) -> None:
     """Count each reference network's directions; then grow an ansatz for each network, a row for each number of CX.
 
     Args:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from benchmarks.compression.report import BASELINES, CONTROL, KNOWN, LABELS
 from benchmarks.control import WEIGHTS_TO_SPARE
+from benchmarks.noise.page import MISSED
 from benchmarks.records import RESULTS, ROOT
 from benchmarks.tables import ALL_CIRCUITS, ALL_MODES, EVERY_INPUT, FOR_EVERY_INPUT
 from examples import classification
@@ -38,6 +39,7 @@ def run(
     text = _between(text, "peers-every-input", _table_of(RESULTS / "peers.md", after=EVERY_INPUT))
     text = _between(text, "scaling", _table_of(RESULTS / "scaling.md"))
     text = _between(text, "noise", _table_of(RESULTS / "noise.md", after="## Pruned for the device"))
+    text = _between(text, "noise-missed", _list_of(RESULTS / "noise.md", after=MISSED))
     text = _between(text, "wide", _table_of(RESULTS / "wide.md"))
     numbers.write_text(text, encoding="utf-8")
 
@@ -60,6 +62,14 @@ def _table_of(path: Path, keep: str = "", after: str = "") -> str:
     start = next((k for k, line in enumerate(lines) if line.startswith("|")), len(lines))
     table = list(takewhile(lambda line: line.startswith("|"), lines[start:]))
     return "\n".join([*table[:2], *(line for line in table[2:] if re.search(keep, line))]) + "\n"
+
+
+def _list_of(path: Path, after: str) -> str:
+    """The first list after a line of a file."""
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    lines = text[text.find(after) :].splitlines()
+    start = next((k for k, line in enumerate(lines) if line.startswith("- ")), len(lines))
+    return "\n".join(takewhile(lambda line: line.startswith("- "), lines[start:]))
 
 
 def _between(text: str, name: str, block: str) -> str:

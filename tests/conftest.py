@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+from importlib import import_module
 from secrets import randbelow
 from zlib import crc32
 
@@ -11,6 +12,7 @@ import pytest
 
 pytest_plugins = ["pytester"]
 SEEN: dict[str, list[str]] = {}  # variants of thinned tests met so far
+STORE = "qprune.report.store"  # `qprune.report` is a function
 SOAK_SEED = "QPRUNE_SOAK_SEED"  # first seed of the soak's fresh slice; set, the slice is that one
 
 
@@ -36,10 +38,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """
     if os.environ.get("QPRUNE_SOAK"):
         return
-    long = [item for item in items if item.get_closest_marker("soak") or _is_left_out(item)]
+    long = {item for item in items if item.get_closest_marker("soak") or _is_left_out(item)}
     if long:
-        config.hook.pytest_deselected(items=long)
-        items[:] = [item for item in items if item not in set(long)]
+        config.hook.pytest_deselected(items=[item for item in items if item in long])
+        items[:] = [item for item in items if item not in long]
 
 
 def _is_left_out(item: pytest.Item) -> bool:
@@ -50,3 +52,15 @@ def _is_left_out(item: pytest.Item) -> bool:
     (share,), variants = mark.args, SEEN.setdefault(item.nodeid.partition("[")[0], [])
     variants.append(item.nodeid)
     return len(variants) > 1 and bool(crc32(item.nodeid.encode()) % share)
+
+
+@pytest.fixture
+def without_drawings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures of circuits take most of the time of writing a result; fixtures of modules still have them."""
+    monkeypatch.setattr(import_module(STORE), "save_drawings", lambda *_: None)
+
+
+@pytest.fixture
+def without_pages(without_drawings: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor pages, where only what is read back matters."""
+    monkeypatch.setattr(import_module(STORE), "report", lambda *_, **__: None)

@@ -147,20 +147,24 @@ def applied(state, matrix, qubits):
     return np.moveaxis(out.reshape(shape), range(1, len(axes) + 1), axes)
 
 
+def falling(x, changes, steps=1e-6):
+    """Minus the change at a point and its slope by central differences, all points in one batch."""
+    moves = np.diag(np.broadcast_to(steps, len(x)))
+    found = -changes(np.concatenate([x[None], x + moves, x - moves]))
+    return found[0], (found[1 : len(x) + 1] - found[len(x) + 1 :]) / (2 * steps)
+
+
 def largest_found(case, r, starts, low, high, contains=None, climbs=4):
     """The largest change of an output that a multi-start search finds on the dense states, and where."""
     values = case.difference(starts)[r]
     best, at = float(values.max()), starts[int(values.argmax())]
     steps = 1e-6 * np.maximum(high - low, 1e-3)
 
-    def falling(x):
-        """Minus the change and its slope by central differences, all points in one batch."""
-        around = np.concatenate([x[None], x + np.diag(steps), x - np.diag(steps)])
-        found = -case.difference(around)[r] / best
-        return found[0], (found[1 : len(x) + 1] - found[len(x) + 1 :]) / (2 * steps)
+    def changes(rows, whole=best):
+        return case.difference(rows)[r] / whole
 
     for k in np.argsort(-values)[:climbs] if best > 0 else ():
-        found = minimize(falling, starts[k], jac=True, bounds=np.stack([low, high], axis=1))
+        found = minimize(falling, starts[k], (changes, steps), jac=True, bounds=np.stack([low, high], axis=1))
         point = np.clip(found.x, low, high)
         if contains is not None and not contains(point):
             continue

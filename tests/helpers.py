@@ -57,5 +57,5 @@ def is_symbolic(operation: Instruction) -> bool:
 
 
 def examples(number):
-    """How many random examples a property gets: so many under `make soak`, a quarter in `make test`."""
-    return number if os.environ.get("QPRUNE_SOAK") else max(1, number // 4)
+    """How many random examples a property gets: so many under `make soak`, a sixth in `make test`."""
+    return number if os.environ.get("QPRUNE_SOAK") else max(1, number // 6)

@@ -70,7 +70,7 @@ def networks():
             for q in range(n - 1):
                 circuit.cx(q, (q + 1 + layer) % n) if q != (q + 1 + layer) % n else circuit.cz(q, n - 1)
         observables = ["I" * (n - 1) + "Z", SparsePauliOp(["Z" * n, "X" + "I" * (n - 1), "I" * n], [0.5, 0.8, 0.3])]
-        yield Task(circuit, observables, inputs=rng.uniform(-1.5, 1.5, (6, 2)), input_params=x, weights=weights)
+        yield Task(circuit, observables, inputs=rng.uniform(-1.5, 1.5, (3, 2)), input_params=x, weights=weights)
 
 
 def redundant(seed=0):

@@ -7,13 +7,12 @@ form, an expectation value or any other line of the package. Qubit 0 is the leas
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 from qiskit import QuantumCircuit
-from qiskit.circuit import ParameterExpression
+from qiskit.circuit import Parameter, ParameterExpression
 from qiskit.circuit.library import UnitaryGate
-from qiskit.quantum_info import Operator, SparsePauliOp, Statevector
+from qiskit.quantum_info import Operator, Statevector
 
 ROUNDING = 1e-12
 """What a few dozen dense matrix products may lose."""
@@ -30,21 +29,24 @@ SQUARE_SLACK = 1e-13
 
 def state(circuit):
     """The final statevector of a bound circuit."""
-    return _states(circuit, [{}])[0]
+    return states_at(circuit, [{}])[0]
 
 
 def states_on(task, rows):
     """Final statevectors (M, 2ⁿ) of a task's circuit at rows of inputs (M, D), listed or not."""
     names = (*task.weight_params, *task.input_params)
-    return _states(task.circuit, [dict(zip(names, (*task.weights, *row), strict=True)) for row in rows])
+    return states_at(task.circuit, [dict(zip(names, (*task.weights, *row), strict=True)) for row in rows])
 
 
 def outputs_on(task, rows):
-    """Expectation values (M, R) at rows of inputs."""
-    return np.array([outputs(task, vector) for vector in states_on(task, rows)])
+    """Outputs (M, R) at rows of inputs."""
+    vectors = states_on(task, rows)
+    if task.observables is None:
+        return np.array([outputs(task, vector) for vector in vectors])
+    return np.array([np.vecdot(vectors, vectors @ dense(o).T).real for o in task.observables]).T
 
 
-def _states(circuit, points):
+def states_at(circuit, points):
     """One state for each binding of parameters, gate by gate: as `Statevector`, in a fraction of the time."""
     n = circuit.num_qubits
     vectors = np.zeros((len(points), *[2] * n), complex)
@@ -61,22 +63,40 @@ def _states(circuit, points):
     return phases[:, None] * vectors.reshape(len(points), -1)
 
 
+def columns_at(circuit, points, count):
+    """The first columns of a circuit's matrix for each binding of parameters, (M, 2ⁿ, count)."""
+    columns = []
+    for k in range(count):
+        whole = QuantumCircuit(circuit.num_qubits)
+        for q in range(circuit.num_qubits):
+            if k >> q & 1:
+                whole.x(q)
+        columns.append(states_at(whole.compose(circuit), points))
+    return np.stack(columns, axis=-1)
+
+
 def _matrices(operation, points):
     """Qiskit's matrix of a gate for each binding, (M, 2ᵏ, 2ᵏ), or (1, 2ᵏ, 2ᵏ) where it is the same for all."""
     if not any(isinstance(p, ParameterExpression) and p.parameters for p in operation.params):
         return (operation.to_matrix() if hasattr(operation, "__array__") else Operator(operation).data)[None]
     if not hasattr(operation, "__array__"):  # its matrix does not follow from its parameters alone
-        one = QuantumCircuit(operation.num_qubits)
+        one, made = QuantumCircuit(operation.num_qubits), {}
         one.append(operation, range(operation.num_qubits))
-        return np.array([Operator(one.assign_parameters({p: v[p] for p in one.parameters})).data for v in points])
-    gate, found = operation.to_mutable(), []
-    for point in points:
-        gate.params = [_number(p, point) for p in operation.params]
-        found.append(gate.to_matrix())
-    return np.array(found)
+        values = [tuple(point[p] for p in one.parameters) for point in points]
+        for each in dict.fromkeys(values):
+            made[each] = Operator(one.assign_parameters(dict(zip(one.parameters, each, strict=True)))).data
+        return np.array([made[each] for each in values])
+    gate, made = operation.to_mutable(), {}
+    angles = [tuple(_number(p, point) for p in operation.params) for point in points]
+    for each in dict.fromkeys(angles):  # those of weights are the same for all points
+        gate.params = list(each)
+        made[each] = gate.to_matrix()
+    return np.array([made[each] for each in angles])
 
 
 def _number(angle, point):
+    if isinstance(angle, Parameter):
+        return float(point[angle])
     return float(angle.bind({p: point[p] for p in angle.parameters})) if hasattr(angle, "bind") else angle
 
 
@@ -95,12 +115,14 @@ def deviation(task, before, after):
 
 def dense(observable):
     """Matrix of an observable; `to_matrix` is Qiskit's."""
-    return _dense(tuple(observable.to_list()))
+    words = observable.paulis
+    key = words.num_qubits, words.x.tobytes(), words.z.tobytes(), observable.coeffs.tobytes()
+    if key not in DENSE:
+        DENSE[key] = observable.to_matrix()
+    return DENSE[key]
 
 
-@cache
-def _dense(terms):
-    return SparsePauliOp.from_list(list(terms)).to_matrix()
+DENSE: dict[tuple, np.ndarray] = {}
 
 
 def state_angle(first, second):

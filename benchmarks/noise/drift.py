@@ -14,7 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmarks.noise.estimates import SHOTS, estimates
-from benchmarks.noise.outputs import noisy_outputs
+from benchmarks.noise.outputs import noisy_outputs, observables_of
 from benchmarks.noise.pruners import PRUNERS
 from benchmarks.noise.regimes import regime_of
 from benchmarks.noise.report import BASELINE, OURS, Table
@@ -44,11 +44,10 @@ def run(out: Path, *, days: int = DAYS, bundles: Sequence[str] = (), models: Seq
         if not days_left or regime is None:
             continue
         task, (train, test) = network(bundle), both(bundle, SAMPLES)
-        measured = sorted(set().union(*task.output_supports))
         compiled = {}
         for name in (BASELINE, OURS):
             pruned = PRUNERS[name].prune(task, PRUNERS[name].middle, SEED, regime)
-            compiled[name] = regime.compiled(pruned.circuit, measured, pruned.level)
+            compiled[name] = regime.compiled(pruned.circuit, observables_of(task), pruned.level)
         together = test.with_inputs(np.concatenate([train.inputs, test.inputs]))
         ideal, size = (ideal_outputs(train), ideal_outputs(test)), train.num_samples
         for day in days_left:

@@ -71,7 +71,7 @@ def exact_outputs(circuit: QuantumCircuit, places: Sequence[int], task: qprune.T
         places: Where each qubit of the task is at its end.
         task: Observables and inputs.
     """
-    sums = [_words(observable, places) for observable in _observables(task)]
+    sums = [_words(observable, places) for observable in observables_of(task)]
     return _means(sums, _run(circuit, _all_words(sums), task, AerSimulator(method="statevector", **_OPTIONS)))
 
 
@@ -87,7 +87,7 @@ def noisy_outputs(
         regime: The noise.
         exact: Whether by density matrices; default: up to 8 qubits.
     """
-    means = [_words(observable, places) for observable in _observables(task)]
+    means = [_words(observable, places) for observable in observables_of(task)]
     settings = _settings(means)
     squares = [[_product(a, b) for a in setting for b in setting] for setting in settings]
     sums = [*means, *(words for setting in settings for words in setting), *(w for square in squares for w in square)]
@@ -126,7 +126,12 @@ def _noisy_simulator(method: str, model: NoiseModel, **options: Any) -> AerSimul
     return AerSimulator(method=method, noise_model=model, **_OPTIONS, **options)
 
 
-def _observables(task: qprune.Task) -> tuple[SparsePauliOp, ...]:
+def observables_of(task: qprune.Task) -> tuple[SparsePauliOp, ...]:
+    """A network's observables.
+
+    Raises:
+        ValueError: It has distributions.
+    """
     if task.observables is None:
         raise ValueError("the noise benchmark takes networks with observables, not distributions")
     return task.observables

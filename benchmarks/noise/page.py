@@ -10,6 +10,8 @@ from benchmarks.noise.pruners import TOLERANCES
 from benchmarks.noise.run import BUNDLES, MODELS, fits
 from benchmarks.records import Row
 
+MISSED = "What is missed"  # before the list that docs/numbers.md shows
+
 
 def tables(
     rows: Sequence[Row],
@@ -44,6 +46,10 @@ def tables(
         "Counted is what was run; " + ("nothing is missing." if not missing else f"not run: {'; '.join(missing)}."),
         "",
         *markdown(*report.against_unpruned(rows)),
+        "",
+        f"{MISSED}:",
+        "",
+        *report.misses(rows),
         "",
         "## Against other pruners",
         "",

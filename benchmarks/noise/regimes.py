@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -12,7 +13,7 @@ import numpy as np
 from qiskit import ClassicalRegister, QuantumCircuit, transpile
 from qiskit.circuit import ControlFlowOp
 from qiskit.providers import BackendV2, Options, QubitProperties
-from qiskit.quantum_info import SuperOp, average_gate_fidelity
+from qiskit.quantum_info import SparsePauliOp, SuperOp, average_gate_fidelity
 from qiskit.transpiler import InstructionProperties, Target
 from qiskit_aer.noise import NoiseModel, QuantumError
 
@@ -61,16 +62,18 @@ class Regime:
         return _calibration(self.name, beta, gamma, None if self.target is None else self.qubits, shots)
 
     def compiled(
-        self, circuit: QuantumCircuit, read: Sequence[int], level: int = 1, seeds: int = SEEDS
+        self, circuit: QuantumCircuit, observables: Sequence[SparsePauliOp], level: int = 1, seeds: int = SEEDS
     ) -> tuple[QuantumCircuit, tuple[int, ...]]:
         """The circuit in native gates, and where each of its qubits is at the end.
 
         Fixed seeds. For a device also placed and routed, with the measurements that the
         transpiler would else not care for, and scheduled as late as possible, so that qubits relax while they wait.
+        From level 2 on it drops diagonal gates before a measurement, which only those may lose that are read in Z: a
+        barrier stands for the turn before the measurement of others.
 
         Args:
             circuit: Its angles may be free.
-            read: Qubits that are measured.
+            observables: What is read of it.
             level: Of the transpiler's optimisation.
             seeds: How many of its seeds are tried.
         """
@@ -81,9 +84,15 @@ class Regime:
             layout = native.layout  # level 3 may leave qubits elsewhere, where that saves a swap
             return native, tuple(range(circuit.num_qubits) if layout is None else layout.final_index_layout())
         options |= {"target": self.target, "scheduling_method": "alap"}
+        letters: dict[int, set[str]] = defaultdict(set)
+        for word, qubits, _ in (entry for observable in observables for entry in observable.to_sparse_list()):
+            for letter, q in zip(word, qubits, strict=True):
+                letters[q].add(letter)
         measured = circuit.copy()
-        measured.add_register(bits := ClassicalRegister(len(read)))
-        measured.measure(read, bits)
+        measured.add_register(bits := ClassicalRegister(len(letters)))
+        for q in (q for q in sorted(letters) if letters[q] != {"Z"}):
+            measured.barrier(q)
+        measured.measure(sorted(letters), bits)
         found = [transpile(measured, seed_transpiler=seed, **options) for seed in range(seeds)]
         best = min(found, key=self.infidelity)
         return _without(best, "measure", "barrier"), tuple(best.layout.final_index_layout())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -124,32 +124,73 @@ def against_unpruned(rows: Sequence[Row]) -> Table:
         *("times fewer", "with readout", "error", "accuracy", "fewer shots", "no further", "less error", "as accurate"),
     )
     lines, met = [], defaultdict(list)
-    for case in cases(rows):
-        for before, after in zip(case.of(BASELINE), case.of(OURS), strict=False):
-            found = verdicts(case.two_qubit_error, before, after)
-            for aim, is_met in found.items():
-                met[aim] += [] if is_met is None else [is_met]
-            lines.append(
-                (
-                    case.bundle,
-                    case.model,
-                    f"{case.two_qubit_error:.2%}",
-                    _change(before, after, "compiled", "two_qubit_gates", form="{:.3g}"),
-                    _change(before, after, "compiled", "depth", form="{:.3g}"),
-                    _change(before, after, "compiled", "seconds", form="{:.3g}", unit=1e-6),
-                    _change(before, after, "gates", "raw", "mean"),
-                    _change(before, after, "gates", "corrected", "mean"),
-                    _change(before, after, "gates", "shots", form="{:.0f}"),
-                    *(f"{before.mean(k, 'shots') / after.mean(k, 'shots'):.2f}" for k in ("gates", "read")),
-                    _change(before, after, "gates", "rms_at_shots"),
-                    NO_LABELS
-                    if before.right is None
-                    else _change(before, after, "gates", "accuracy", "at_shots", form="{:.3f}"),
-                    *(_verdict(is_met) for is_met in found.values()),
-                )
+    for case, before, after, found in _judged(rows):
+        for aim, is_met in found.items():
+            met[aim] += [] if is_met is None else [is_met]
+        lines.append(
+            (
+                case.bundle,
+                case.model,
+                f"{case.two_qubit_error:.2%}",
+                _change(before, after, "compiled", "two_qubit_gates", form="{:.3g}"),
+                _change(before, after, "compiled", "depth", form="{:.3g}"),
+                _change(before, after, "compiled", "seconds", form="{:.3g}", unit=1e-6),
+                _change(before, after, "gates", "raw", "mean"),
+                _change(before, after, "gates", "corrected", "mean"),
+                _change(before, after, "gates", "shots", form="{:.0f}"),
+                *(f"{before.mean(k, 'shots') / after.mean(k, 'shots'):.2f}" for k in ("gates", "read")),
+                _change(before, after, "gates", "rms_at_shots"),
+                NO_LABELS
+                if before.right is None
+                else _change(before, after, "gates", "accuracy", "at_shots", form="{:.3f}"),
+                *(_verdict(is_met) for is_met in found.values()),
             )
+        )
     total = ("all", *[""] * 12, *(f"{sum(met[aim])} of {len(met[aim])}" for aim in header[-4:]))
     return header, [*lines, total] if lines else lines
+
+
+def misses(rows: Sequence[Row]) -> list[str]:
+    """Each aim with the networks and noise models where it is missed, and by how much."""
+    judged = list(_judged(rows))
+    noisy = [
+        found["fewer shots"]
+        for case, before, _, found in judged
+        if case.two_qubit_error > NOISY and before.right is not None
+    ]
+    lines = [
+        f"- Networks with labels where the two-qubit error is above {NOISY:.1%}: {FEWER:g} times fewer shots in "
+        f"{sum(map(bool, noisy))} of {len(noisy)}."
+    ]
+    for aim in judged[0][-1] if judged else ():
+        counted = [entry for entry in judged if entry[-1][aim] is not None]
+        missed = [
+            f"{case.bundle} on {case.model} ({_by_how_much(aim, case, before, after)})"
+            for case, before, after, found in counted
+            if not found[aim]
+        ]
+        lines.append(f"- *{aim}*, missed in {len(missed)} of {len(counted)}: {'; '.join(missed) or 'none'}.")
+    return lines
+
+
+def _by_how_much(aim: str, case: Case, before: Point, after: Point) -> str:
+    if aim == "fewer shots":
+        times = before.mean("gates", "shots") / after.mean("gates", "shots")
+        return f"{times:.2f} times, aim {_times_fewer(case.two_qubit_error):g}"
+    if aim == "as accurate":
+        return _change(before, after, "gates", "accuracy", "at_shots", form="{:.3f}")
+    return _change(before, after, "gates", *(("corrected", "mean") if aim == "no further" else ("rms_at_shots",)))
+
+
+def _judged(rows: Sequence[Row]) -> Iterator[tuple[Case, Point, Point, dict[str, bool | None]]]:
+    for case in cases(rows):
+        for before, after in zip(case.of(BASELINE), case.of(OURS), strict=False):
+            yield case, before, after, verdicts(case.two_qubit_error, before, after)
+
+
+def _times_fewer(two_qubit_error: float) -> float:
+    """The aim."""
+    return FEWER if two_qubit_error > NOISY else 1.0
 
 
 def not_run(
@@ -174,7 +215,7 @@ def not_run(
 
 def verdicts(two_qubit_error: float, before: Point, after: Point) -> dict[str, bool | None]:
     """Aims after correction: shots, deviation, error at 1,000 shots, accuracy; the last None without labels."""
-    aim = FEWER if two_qubit_error > NOISY else 1.0
+    aim = _times_fewer(two_qubit_error)
     chances = before.right, after.right
     accurate = None
     if chances[0] is not None and chances[1] is not None:

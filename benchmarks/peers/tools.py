@@ -14,7 +14,6 @@ from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
-import pennylane as qml
 from qiskit import ClassicalRegister, QuantumCircuit, transpile
 from qiskit.circuit import CircuitInstruction, ParameterExpression
 from qiskit.transpiler import PassManager
@@ -185,6 +184,8 @@ def pytket(task: qprune.Task, compiled: Compiled) -> Compiled:
 
 def pennylane(task: qprune.Task, compiled: Compiled) -> Compiled:
     """PennyLane's `compile` with its own pipeline, until nothing more changes."""
+    import pennylane as qml  # takes seconds, also in every worker that asks for another tool
+
     to_tape = {"rx": qml.RX, "ry": qml.RY, "rz": qml.RZ, "cx": qml.CNOT}
     back = {gate.__name__: name for name, gate in to_tape.items()}
 

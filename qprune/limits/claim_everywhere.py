@@ -197,7 +197,13 @@ class EveryInputComparison:
         return [Difference(own, values, self.region, self.seed, error) for own, values, error in each]
 
     def upper(
-        self, pruned: Task, sites: Sequence[Site], limit: float, starts: FloatArray, check: Check = unlimited
+        self,
+        pruned: Task,
+        sites: Sequence[Site],
+        limit: float,
+        starts: FloatArray,
+        check: Check = unlimited,
+        time_limit: float = np.inf,
     ) -> tuple[float, FloatArray]:
         """A limit for every input, as sharp as it takes to know whether it is within another, and the worst inputs.
 
@@ -207,6 +213,7 @@ class EveryInputComparison:
             limit: To be kept.
             starts: Inputs to look at first, shape (P, n).
             check: As in `differences`.
+            time_limit: Seconds for the search of each output, after which the limit is what it is by then.
         """
         upper, worst = 0.0, list[tuple[float, ...]]()
         try:
@@ -214,7 +221,7 @@ class EveryInputComparison:
         except OtherStates:
             return np.inf, starts[:0]
         for difference in differences:
-            found = difference.enclosed(GAP, limit, np.inf, starts, cells_for(difference, SEARCHED))
+            found = difference.enclosed(GAP, limit, time_limit, starts, cells_for(difference, SEARCHED))
             upper = max(upper, found.upper)
             worst.append(found.at)
             if upper > limit:

@@ -240,6 +240,18 @@ class Compressor:
         with one_thread():
             return self.fitter.fitted_within(self.fitter.start(self.adopt(reduced)), budget).reduced
 
+    def promising(self, reduced: Reduced) -> list[int]:
+        """Places of all gates that may go, those first whose loss costs the least mean square per cost saved."""
+        with one_thread():
+            gates, predicted = self._predicted(self.fitter.start(self.adopt(reduced)), rotations=True)
+        return gates[np.argsort(predicted, kind="stable")].tolist()
+
+    def lowered(self, reduced: Reduced, gone: Sequence[int], budget: float) -> Reduced:
+        """A circuit without some of its gates, turned down in small steps, its weights fitted to this ensemble."""
+        with one_thread():
+            start = self.fitter.start(self.adopt(reduced))
+            return self.fitter.fitted_within(self._without(start, sorted(gone), [0] * len(gone)), budget).reduced
+
     def rank(self, reduced: Reduced) -> tuple[float, float]:
         """What a search makes as small as it can."""
         return sum(map(self.cost, reduced.sites)), reduced.deviation
@@ -267,11 +279,11 @@ class Compressor:
         alone = [self._without(start, [k], [turn]) for k in gates[order[:LOOK_AHEAD]].tolist() for turn in (0, 1)]
         return self._best(alone, budget)
 
-    def _predicted(self, start: Trial) -> tuple[NDArray[np.intp], FloatArray]:
-        """Gates that no weight moves, or on several qubits, and the log of what their loss costs, per cost saved."""
+    def _predicted(self, start: Trial, rotations: bool = False) -> tuple[NDArray[np.intp], FloatArray]:
+        """Gates that no weight moves, or on several qubits, or all, and the log of their loss per cost saved."""
         found, moved = {}, np.asarray(start.network.slopes.any(axis=1))
         for k, site in enumerate(start.base.sites):
-            if self.prunable(site) and (len(site.qubits) > 1 or not moved[k]):
+            if self.prunable(site) and (rotations or len(site.qubits) > 1 or not moved[k]):
                 square = predicted_square(start.network.without([k]), start.weights, self.fitter.target)
                 found[k] = np.log(max(square / self.unit**2, LEAST_SQUARE) / max(self.cost(site), self.least_cost))
         return np.array(list(found), dtype=int), np.array(list(found.values()))

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import product
-from typing import TypeAlias
+from typing import Protocol
 
 import numpy as np
 
@@ -23,18 +24,36 @@ from qprune.limits.on_inputs import Check, unlimited
 from qprune.limits.removal import Reduced
 from qprune.task.task import Task
 
-Refit: TypeAlias = Callable[[Task, float], Reduced]
-"""Prunes a task, on the inputs it lists, to a budget: the smaller circuit with its weights."""
-Again: TypeAlias = Callable[[Task, Reduced, float], Reduced]
-"""Fits the weights of a smaller circuit again, on the inputs that a task lists, to a budget; its gates stay."""
-
-SHARES = (0.8, 0.65, 0.5)  # of the budget that the fit may spend on the ensemble, one after the other
-ROUNDS = 6  # fits at each share, with more and more counterexamples
+SHARES = (0.9, 0.75)  # of the budget that the fit may spend on the ensemble, one after the other
+ROUNDS = 4  # fits at each share, with more and more counterexamples
 EXCHANGES = 12  # fits of the weights alone after each of these, at most, with more and more counterexamples
+AT_ONCE = 8  # gates taken at once at first from a circuit that keeps the budget, then half of that and so on
+IN_A_ROW = 12  # gates tried by themselves, one after another, until one goes
+TRADES = 5  # fits of the weights alone after each of these
 MOST_WORST = 25  # worst inputs added a round
 SPREAD = 150  # points of the domain in the first ensemble
 MOST_CORNERS = 64  # of the domain's boxes
 SMALLER = 0.9  # share of the budget above which a local maximum is a counterexample
+
+
+class Fits(Protocol):
+    """Circuits with weights fitted to the outputs of the original on inputs that a task lists: an ensemble."""
+
+    def pruned(self, task: Task, budget: float) -> Reduced:
+        """The smallest circuit that keeps a budget on the ensemble."""
+        ...
+
+    def again(self, task: Task, reduced: Reduced, budget: float) -> Reduced:
+        """A smaller circuit, its weights fitted again; its gates stay."""
+        ...
+
+    def order(self, task: Task, reduced: Reduced) -> Sequence[int]:
+        """Gates of a smaller circuit that may go, those first that the others are expected to make up for."""
+        ...
+
+    def lowered(self, task: Task, reduced: Reduced, gone: Sequence[int], budget: float) -> Reduced:
+        """A smaller circuit without some of its gates, the weights of the others fitted."""
+        ...
 
 
 class UpperEverywhere:
@@ -47,38 +66,132 @@ class UpperEverywhere:
         comparison: The original and the domain.
         budget: The limit to be kept.
         check: Called every second or so; ends it by raising.
+        left: Seconds until it raises.
+
+    Attributes:
+        worst: Inputs that broke the budget, shape (P, n).
     """
 
-    def __init__(self, comparison: EveryInputComparison, budget: float, check: Check = unlimited) -> None:
-        self.comparison, self.budget, self.check = comparison, budget, check
+    def __init__(
+        self,
+        comparison: EveryInputComparison,
+        budget: float,
+        check: Check = unlimited,
+        left: Callable[[], float] = lambda: np.inf,
+    ) -> None:
+        self.comparison, self.budget, self.check, self.left = comparison, budget, check, left
         self.worst = comparison.original.inputs[:0]
+        self._ensemble: Task | None = None
 
     def __call__(self, reduced: Reduced) -> float:
         upper, worst = self.comparison.upper(
-            reduced.task, reduced.sites, self.budget, self.worst[-MOST_WORST:], self.check
+            reduced.task, reduced.sites, self.budget, self.worst[-MOST_WORST:], self.check, self.left()
         )
+        self.check()  # a search that time has cut short says nothing of the circuit
         if upper > self.budget:
             self.worst = np.concatenate([self.worst, worst])
         return upper
 
+    def searched(self, reduced: Reduced) -> float:
+        """The same, where local maxima that come near the budget or break it join the worst inputs, too."""
+        upper = self(reduced)
+        if self.budget < upper < np.inf:
+            self.worst = np.concatenate([self.worst, self._maxima(reduced)])
+        return upper
+
+    @cached_property
+    def _known(self) -> FloatArray:
+        original, rng = self.comparison.original, np.random.default_rng(self.comparison.seed)
+        return np.concatenate([original.inputs[original.selected], spread(self.comparison.region, rng)])
+
+    @property
+    def ensemble(self) -> Task:
+        """The original on inputs that weights are fitted to: its samples, a spread of the domain, the worst inputs.
+
+        The same task until more inputs have joined.
+        """
+        if self._ensemble is None or len(self._ensemble.inputs) < len(self._known) + len(self.worst):
+            self._ensemble = self.comparison.original.with_inputs(np.concatenate([self._known, self.worst]))
+        return self._ensemble
+
+    def _maxima(self, reduced: Reduced) -> FloatArray:
+        found = [
+            pair
+            for difference in self.comparison.differences(reduced.task, reduced.sites, self.check)
+            for pair in difference.maxima(self.worst[-MOST_WORST:], MOST_WORST)
+        ]
+        worst = sorted((pair for pair in found if pair[1] > SMALLER * self.budget), key=lambda pair: -pair[1])
+        return np.array([point for point, _ in worst[:MOST_WORST]]).reshape(-1, self.worst.shape[1])
+
+
+def exchanged(measure: UpperEverywhere, fitted: Reduced, fits: Fits, most: int) -> tuple[Reduced | None, list[float]]:
+    """A circuit that keeps the budget everywhere by weights that are fitted again to what broke it, as long as they do.
+
+    Args:
+        measure: Its budget, and the ensemble that counterexamples join.
+        fitted: Within the budget on that ensemble.
+        fits: Whose `again` is used.
+        most: Fits of the weights, ≥ 0.
+
+    Returns:
+        The circuit with its proven limit as deviation, None where there is none, and the limits on the way.
+    """
+    limits = list[float]()
+    while True:
+        limits.append(measure.searched(fitted))
+        if limits[-1] <= measure.budget:
+            return replace(fitted, deviation=limits[-1]), limits
+        if len(limits) > most or not np.isfinite(limits[-1]):
+            return None, limits
+        fitted = fits.again(measure.ensemble, fitted, SMALLER * measure.budget)
+        if fitted.deviation > measure.budget:  # these gates cannot keep it on these inputs
+            return None, limits
+
+
+def descended(measure: UpperEverywhere, start: Reduced, fits: Fits, look: Callable[[Reduced], None]) -> Reduced:
+    """Gates taken from a circuit that keeps the budget everywhere, a few at once or one by one, weights following.
+
+    Every step is proven, so that it is of use where a fit of the whole breaks the budget again and again between the
+    inputs that are known: on domains of many inputs.
+
+    Args:
+        measure: The budget, and the ensemble.
+        start: Within the budget, its deviation the proven limit.
+        fits: Makes smaller circuits.
+        look: Told of each that keeps the budget.
+    """
+    current, size, failed = start, AT_ONCE, set[tuple[int, ...]]()
+    while size and (order := fits.order(measure.ensemble, current)):
+        tried = [order[:size]] if size > 1 else [[k] for k in order if current.sites[k].origins not in failed]
+        for gone in tried[:IN_A_ROW]:
+            fitted = fits.lowered(measure.ensemble, current, gone, SMALLER * measure.budget)
+            smaller = exchanged(measure, fitted, fits, TRADES)[0] if fitted.deviation <= measure.budget else None
+            if smaller is not None:
+                look(smaller)
+                current = smaller
+                break
+            if size == 1:
+                failed.add(current.sites[gone[0]].origins)
+        else:
+            size //= 2
+    return current
+
 
 @dataclass(frozen=True)
 class Round:
-    """One fit.
+    """One circuit that was fitted, and what came of it.
 
     Attributes:
         share: Of the budget, that the fit was given.
         samples: Inputs it was fitted on.
         gates: That it left.
-        cost: Of those.
-        upper: Its proven limit for every input, as sharp as it took to judge it.
+        limits: Its proven limits for every input, as its weights were fitted again, as sharp as it took to judge it.
     """
 
     share: float
     samples: int
     gates: int
-    cost: float
-    upper: float
+    limits: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -88,20 +201,16 @@ class Led:
     Attributes:
         reduced: The circuit; its `deviation` is the proven limit for every input.
         rounds: Every fit, in order.
-        worst: The counterexamples that were found, shape (P, n).
     """
 
     reduced: Reduced
     rounds: tuple[Round, ...]
-    worst: FloatArray
 
 
 def led_by_counterexamples(
-    comparison: EveryInputComparison,
+    measure: UpperEverywhere,
     start: Reduced,
-    refit: Refit,
-    again: Again,
-    budget: float,
+    fits: Fits,
     cost: Callable[[Reduced], float],
     *,
     rounds: int = ROUNDS,
@@ -110,12 +219,10 @@ def led_by_counterexamples(
     """Prune with refit until the proven limit for every input is within a budget.
 
     Args:
-        comparison: The original and the domain.
+        measure: The budget, ≥ 0, and the ensemble.
         start: A circuit within the budget, at worst the original; it is the answer if no fit gives a cheaper one.
-        refit: Prunes the original on an ensemble. It is called with the original on more inputs than its own.
-        again: Fits the weights of what that gave once more, where some input broke the budget, on an ensemble that this
-            input has joined; as long as the ensemble itself can be kept within the budget.
-        budget: Largest change of any output for any input of the domain, ≥ 0.
+        fits: Prunes the original on the ensemble, and fits the weights of what that gave once more, where some input
+            broke the budget, as long as the ensemble itself can be kept within it.
         cost: Of a circuit; the cheapest that keeps the budget wins.
         rounds: Fits at each share.
         shares: Of the budget that fits may spend on their ensemble. The next is tried where the last still breaks the
@@ -123,31 +230,20 @@ def led_by_counterexamples(
 
     Source: THEORY T9, pruning under it.
     """
-    original, rng = comparison.original, np.random.default_rng(comparison.seed)
-    ensemble = np.concatenate([original.inputs[original.selected], spread(comparison.region, rng)])
-    best, made, found = start, list[Round](), original.inputs[:0]
+    made = list[Round]()
     for share in shares:
         for _ in range(rounds):
-            fitted = refit(original.with_inputs(np.concatenate([ensemble, found])), share * budget)
-            if not fitted.gone:  # nothing fits these inputs, and more inputs or a smaller share let no more go
-                return Led(best, tuple(made), found)
-            for exchange in range(1 + EXCHANGES):
-                if exchange:
-                    joined = original.with_inputs(np.concatenate([ensemble, found]))
-                    fitted = again(joined, fitted, SMALLER * budget)
-                    if fitted.deviation > budget:  # these gates cannot keep it on these inputs
-                        break
-                upper, worst = comparison.upper(fitted.task, fitted.sites, budget, found[-MOST_WORST:])
-                made.append(Round(share, len(ensemble) + len(found), len(fitted.sites), cost(fitted), upper))
-                if upper <= budget:
-                    candidate = replace(fitted, deviation=upper)
-                    return Led(min(best, candidate, key=cost), tuple(made), found)
-                if not np.isfinite(upper):  # nothing can be said of it, so that no input counts against it
-                    break
-                found = np.concatenate([found, worst, _counterexamples(comparison, fitted, budget, found)])
-            if not np.isfinite(upper):
+            ensemble = measure.ensemble
+            fitted = fits.pruned(ensemble, share * measure.budget)
+            if cost(fitted) >= cost(start):  # more inputs or a smaller share let no more go
+                return Led(start, tuple(made))
+            found, limits = exchanged(measure, fitted, fits, EXCHANGES)
+            made.append(Round(share, len(ensemble.inputs), len(fitted.sites), tuple(limits)))
+            if found is not None:
+                return Led(min(start, found, key=cost), tuple(made))
+            if not np.isfinite(limits[-1]):  # nothing can be said of it, so that no input counts against it
                 break
-    return Led(best, tuple(made), found)
+    return Led(start, tuple(made))
 
 
 def spread(region: Region, rng: np.random.Generator) -> FloatArray:
@@ -167,14 +263,3 @@ def _corners(inputs: int, most: int, rng: np.random.Generator) -> list[tuple[boo
     if 2**inputs <= most:
         return list(product((False, True), repeat=inputs))
     return [tuple(row) for row in rng.integers(0, 2, (most, inputs)).astype(bool).tolist()]
-
-
-def _counterexamples(comparison: EveryInputComparison, fitted: Reduced, budget: float, known: FloatArray) -> FloatArray:
-    """The worst local maxima of the deviation that come near the budget or break it."""
-    found = [
-        pair
-        for difference in comparison.differences(fitted.task, fitted.sites)
-        for pair in difference.maxima(known[-MOST_WORST:], MOST_WORST)
-    ]
-    worst = sorted((pair for pair in found if pair[1] > SMALLER * budget), key=lambda pair: -pair[1])
-    return np.array([point for point, _ in worst[:MOST_WORST]]).reshape(-1, known.shape[1])

@@ -5,13 +5,14 @@ Source: THEORY T9, setting.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import gcd, lcm
 from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 from qiskit.circuit import Instruction, Parameter, ParameterExpression
 
 from qprune._arrays import FloatArray
@@ -289,7 +290,11 @@ def _sum(entry: Entry, units: list[Unit]) -> Parts | None:
     largest = np.maximum(np.abs(rows).max(axis=0), np.abs(mine))
     scales = np.where(largest, largest, 1.0)  # of the inputs, which may have any unit
     mine, rows = mine / scales, rows / scales
-    found = [np.linalg.lstsq(rows.T, mine)[0]] if np.linalg.matrix_rank(rows) == len(rows) else _pairs(mine, rows)
+    found: Iterable[FloatArray]
+    if np.linalg.matrix_rank(rows) == len(rows):
+        found = [np.asarray(np.linalg.lstsq(rows.T, mine)[0], dtype=float)]
+    else:
+        found = _pairs(mine, rows, entry.step / np.array([unit.step for unit in units]))
     for factors in found:
         factors[np.abs(factors) * np.abs(rows).max(axis=1) <= SAME * np.abs(mine).max()] = 0.0
         factors = np.array([_rounded(factor) if factor else 0.0 for factor in factors.tolist()])
@@ -300,13 +305,13 @@ def _sum(entry: Entry, units: list[Unit]) -> Parts | None:
     return None
 
 
-def _pairs(mine: FloatArray, rows: FloatArray) -> Iterator[FloatArray]:
-    """Factors of two rows that add up to a vector, small multiples of one of them and any of another."""
+def _pairs(mine: FloatArray, rows: FloatArray, steps: FloatArray) -> Iterator[FloatArray]:
+    """Factors of two rows that add up to a vector, small multiples of one of them and of another any that may fit."""
     rest = mine - MULTIPLES[:, None, None] * rows  # (multiples, rows, inputs)
     at = np.abs(rows).argmax(axis=1)
     factors = rest[:, :, at] / rows[np.arange(len(rows)), at]  # of a second row
     gaps = np.abs(rest[:, :, None] - factors[..., None] * rows).max(axis=-1)
-    for m, a, b in np.argwhere(gaps <= SAME * np.abs(mine).max()):
+    for m, a, b in np.argwhere((gaps <= SAME * np.abs(mine).max()) & _may_be_fractions(factors * steps)):
         if a != b:
             found = np.zeros(len(rows))
             found[a], found[b] = MULTIPLES[m], factors[m, a, b]
@@ -337,6 +342,12 @@ def _ratio(phase: Phase, other: Phase) -> float | None:
 def _fraction(ratio: float) -> Fraction | None:
     found = Fraction(ratio).limit_denominator(LARGEST_DENOMINATOR)
     return found if found and abs(float(found) - ratio) <= SAME * abs(ratio) else None
+
+
+def _may_be_fractions(ratios: FloatArray) -> NDArray[np.bool_]:
+    """False where `_fraction` finds none, even of what `_rounded` makes of them; for many at once."""
+    wholes = ratios[..., None] * np.arange(1, LARGEST_DENOMINATOR + 1)
+    return np.asarray((np.abs(wholes - np.rint(wholes)) <= 4 * SAME * np.abs(wholes)).any(axis=-1))
 
 
 def scaled(phase: Phase, size: float) -> Phase:

@@ -14,19 +14,18 @@ from qprune.gates.costs import cost_of
 from qprune.gates.sites import Site
 from qprune.limits.base import Limit, Rewritten, checked_budget, checked_refit, checked_window, option, set_checked
 from qprune.limits.between_samples import comparison_of
-from qprune.limits.counterexamples import MOST_WORST, UpperEverywhere, led_by_counterexamples, spread
+from qprune.limits.counterexamples import MOST_WORST, UpperEverywhere, descended, led_by_counterexamples, spread
+from qprune.limits.fits import FitsOn
 from qprune.limits.measuring import (
     check_removal,
-    compressed,
-    compressor_of,
     judged,
     removed,
     screen_of,
     start_of,
     watch_of,
 )
-from qprune.limits.prepared import Comparison, Prepared, prepare
-from qprune.limits.progress import INTERRUPTED, OutOfTime, Watch
+from qprune.limits.prepared import Comparison, Prepared
+from qprune.limits.progress import OutOfTime
 from qprune.limits.removal import Reduced, Screen
 from qprune.limits.settings import Settings
 from qprune.results.every_input import EveryInput
@@ -46,7 +45,7 @@ class Everywhere(Limit):
     Args:
         budget: Largest change allowed, ≥ 0, in the observables' unit; total variation for probabilities.
         refit: Move the surviving weights to make up for what went. Counterexamples lead it: where the limit for every
-            input is broken, the worst inputs join the ensemble, and the fit starts anew.
+            input is broken, the worst inputs join the ensemble, and weights are fitted anew.
         window: Qubits of a window of the bound that is reported beside, as in `Threshold`.
 
     Raises:
@@ -95,14 +94,17 @@ class Everywhere(Limit):
                 f"time_limit={prepared.settings.time_limit:g} s was up before the runs were over that a limit for "
                 "every input needs; give more time, or use Measured"
             ) from error
-        measure = UpperEverywhere(comparison, self.budget, watch.check)
+        measure = UpperEverywhere(comparison, self.budget, watch.check, watch.left)
         screen = screen_on_domain(prepared, measure)
         with watch:
             smaller = removed(prepared, self.budget, measure, start, watch, screen)
             if self.refit:
-                fit, again = partial(_fitted, prepared, watch), partial(_again, prepared, watch)
-                led = led_by_counterexamples(comparison, smaller, fit, again, self.budget, partial(_cost, prepared))
-                removed(prepared, self.budget, measure, led.reduced, watch, screen)
+                fits = FitsOn(prepared, watch)
+                smaller = descended(measure, smaller, fits, watch.look)
+                led = led_by_counterexamples(measure, smaller, fits, partial(_cost, prepared)).reduced
+                if led is not smaller:
+                    watch.look(led)
+                    descended(measure, led, fits, watch.look)
         return judged(prepared, replace(watch.best or start, cut=watch.cut))
 
     def claimed(self, prepared: Prepared, task: Task, sites: Sequence[Site]) -> EveryInput:
@@ -133,32 +135,6 @@ def screen_on_domain(prepared: Prepared, measure: UpperEverywhere) -> Screen | N
         return deviation
 
     return Screen(of, decides=False)
-
-
-def _fitted(prepared: Prepared, watch: Watch[Reduced], task: Task, budget: float) -> Reduced:
-    """A circuit pruned with refit on another ensemble of inputs, its weights and gates on the original's own.
-
-    Raises:
-        OutOfTime: No time is left.
-        KeyboardInterrupt: The user interrupted it; what was found before counts.
-    """
-    watch.check()
-    settings = replace(prepared.settings, progress=False)
-    found = compressed(prepare(task, settings, Comparison(window=0)), budget, watch)
-    if found.cut == INTERRUPTED:
-        raise KeyboardInterrupt
-    return replace(found, task=prepared.task.with_circuit(found.task.circuit, found.task.named_weights), cut=None)
-
-
-def _again(prepared: Prepared, watch: Watch[Reduced], task: Task, reduced: Reduced, budget: float) -> Reduced:
-    """The weights of a smaller circuit fitted once more, on another ensemble of inputs; its gates stay.
-
-    Raises:
-        OutOfTime: No time is left.
-    """
-    compressor = compressor_of(prepare(task, replace(prepared.settings, progress=False), Comparison(window=0)), watch)
-    found = compressor.fitted_again(reduced, budget)
-    return replace(found, task=prepared.task.with_circuit(found.task.circuit, found.task.named_weights))
 
 
 def _cost(prepared: Prepared, reduced: Reduced) -> float:

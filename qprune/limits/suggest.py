@@ -100,7 +100,8 @@ def suggest(task: Task, *, kept: float = KEPT, front: Frontier | None = None) ->
         >>> suggestion = suggest(qprune.load_network("iris-4q"))
         >>> 0 < suggestion.budget < 1
         True
-        >>> result = qprune.prune(qprune.load_network("iris-4q"), suggestion.limit)
+        >>> suggestion.limit.budget == suggestion.budget  # for prune(task, suggestion.limit)
+        True
     """
     task, kept = checked_task(task), plain(kept)
     if not is_number(kept) or not 0 < kept <= 1:

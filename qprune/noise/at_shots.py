@@ -7,17 +7,21 @@ section 6).
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
-from typing import NamedTuple
+from itertools import product
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from qiskit.quantum_info import SparsePauliOp
 
 from qprune._arrays import FloatArray
 from qprune.gates.sites import Site
 from qprune.noise.forecast import Forecast
 from qprune.noise.pauli_states import mean_of
 from qprune.simulators.values import Outputs
+from qprune.task.observables import Spectrum
 from qprune.task.task import Task
 
 SHOTS = 1000  # that errors are predicted at where nobody says how many
@@ -25,6 +29,8 @@ PRECISION = 0.01  # standard error that shots are counted for, over half the wid
 MOST_NUMBERS = 2**17  # of a state, 4^n words times inputs; so many inputs, evenly spaced, are followed exactly
 FEWEST_INPUTS = 16  # beyond, the chain speaks for all
 FITTED = 2  # numbers of the correction; with no more inputs than these there is nothing to fit them on
+
+Word: TypeAlias = frozenset[tuple[int, str]]  # qubits with their letters
 
 
 class AtShots(NamedTuple):
@@ -47,10 +53,11 @@ class AtShots(NamedTuple):
 class ErrorAtShots:
     """Predicts MSE = E[(f − s μ − t)²] + s² E[σ²]/N of circuits, s and t the best for each output.
 
-    f are the original's outputs without noise, μ the circuit's with noise, σ² ≤ (high − μ)(μ − low) the variance of one
-    shot, which is met by observables of two values. μ is simulated exactly (`PauliStates`) up to some seven qubits;
-    beyond, outputs are damped as the chain of `Forecast` says, and what noise does besides is not seen. Without inputs
-    there is nothing to fit on, and s = 1, t = 0.
+    f are the original's outputs without noise, μ the circuit's with noise, σ²/N the variance of an output from N shots,
+    shared out evenly among the G settings that read its Pauli words: σ² = G Σ_g Var(O_g), O_g the words of setting g.
+    Both are simulated exactly (`PauliStates`) up to some seven qubits; beyond, outputs are damped as the chain of
+    `Forecast` says, what noise does besides is not seen, and σ² is an upper limit. Without inputs there is nothing to
+    fit on, and s = 1, t = 0.
 
     Args:
         forecast: Compiles, and predicts where the density matrix is too large.
@@ -77,12 +84,12 @@ class ErrorAtShots:
         found = self._noisy(task, sites, outputs)
         if found is None:
             return None
-        rows, noisy = found
+        rows, noisy, spread = found
         weights = whole.selection_weights()[rows]
         weights = weights / weights.sum()
         goal, before = original.centred[:, rows], outputs.centred[:, rows]
         low, high = (np.array([getattr(s, end) for s in whole.spectra])[:, None] for end in ("low", "high"))
-        variance = np.maximum((high - noisy) * (noisy - low), 0) @ weights
+        variance = np.maximum(spread, 0) @ weights
         fits = len(np.unique(whole.inputs[whole.selected[rows]], axis=0)) > FITTED
         error, slope = _left(goal, noisy, variance / shots, weights, fits)
         residue, steepest = _left(goal, noisy, 0 * variance, weights, fits)
@@ -97,27 +104,62 @@ class ErrorAtShots:
             shots=float(needed.mean()) if live.any() else 0.0,
         )
 
-    def _noisy(self, task: Task, sites: Sequence[Site], outputs: Outputs) -> tuple[NDArray[np.intp], FloatArray] | None:
-        """Outputs under noise without the identity's part, (R, m), and which of the selected samples they are of."""
-        compiled, samples = self.forecast.compiled(task, sites), task.selected
+    def _noisy(
+        self, task: Task, sites: Sequence[Site], outputs: Outputs
+    ) -> tuple[NDArray[np.intp], FloatArray, FloatArray] | None:
+        """Which of the selected samples are simulated; under noise their outputs without the identity's part, and σ².
+
+        Both of shape (R, m).
+        """
+        compiled, samples, whole = self.forecast.compiled(task, sites), task.selected, self.forecast.task
         most = MOST_NUMBERS // 4 ** len(compiled.used)
         if most < min(FEWEST_INPUTS, len(samples)):
             survival = self.forecast.survival(task, sites)
             if survival is None:
                 return None
-            return np.arange(len(samples)), self.forecast.damped(outputs.centred, survival)
+            noisy = self.forecast.damped(outputs.centred, survival)
+            limits = [
+                _limit(o, s, row) for o, s, row in zip(whole.observables or (), whole.spectra, noisy, strict=True)
+            ]
+            return np.arange(len(samples)), noisy, np.array(limits)
         rows = np.unique(np.linspace(0, len(samples) - 1, min(most, len(samples))).round().astype(int))
         state = self.forecast.states.run(task, compiled.gates, compiled.waits, compiled.used, samples[rows])
         read = {q: 1 - 2 * self.forecast.noises.device.readout_error(end) for q, end in compiled.ends.items()}
         places = {q: compiled.used.index(end) for q, end in compiled.ends.items()}
-        noisy = np.zeros((len(outputs.centred), len(rows)))
-        for r, observable in enumerate(self.forecast.task.observables or ()):
-            for letters, qubits, coefficient in observable.to_sparse_list():
-                if qubits:
-                    kept = np.prod([read[q] for q in qubits])
-                    word = {places[q]: letter for q, letter in zip(qubits, letters, strict=True)}
-                    noisy[r] += coefficient.real * kept * mean_of(word, state)
-        return rows, noisy
+
+        def mean(word: Word) -> FloatArray:
+            return float(np.prod([read[q] for q, _ in word])) * mean_of({places[q]: a for q, a in word}, state)
+
+        noisy, variance = (np.zeros((len(outputs.centred), len(rows))) for _ in range(2))
+        for r, observable in enumerate(whole.observables or ()):
+            settings = settings_of(observable)
+            for words in settings:
+                here = sum(c * mean(word) for word, c in words.items())
+                # Of two words that are read together equal letters are 1.
+                square = sum(c * d * mean(a ^ b) for (a, c), (b, d) in product(words.items(), repeat=2))
+                noisy[r] += here
+                variance[r] += len(settings) * (square - here**2)
+        return rows, noisy, variance
+
+
+def settings_of(observable: SparsePauliOp) -> list[dict[Word, float]]:
+    """An observable's words but the identity, with coefficients, by setting: there letters on a qubit agree."""
+    found = []
+    for group in observable.group_commuting(qubit_wise=True):
+        words: dict[Word, float] = defaultdict(float)
+        for letters, qubits, coefficient in group.to_sparse_list():
+            words[frozenset(zip(qubits, letters, strict=True))] += coefficient.real
+        words.pop(frozenset(), None)
+        found += [dict(words)] if words else []
+    return found
+
+
+def _limit(observable: SparsePauliOp, spectrum: Spectrum, means: FloatArray) -> FloatArray:
+    """What σ² is at most, where of an observable the means alone are known."""
+    settings = settings_of(observable)
+    if len(settings) < 2:  # Bhatia and Davis
+        return (spectrum.high - means) * (means - spectrum.low)
+    return np.full(len(means), len(settings) * sum(sum(map(abs, words.values())) ** 2 for words in settings))
 
 
 def _slopes(goal: FloatArray, given: FloatArray, spare: FloatArray, weights: FloatArray) -> FloatArray:

@@ -2,7 +2,8 @@
 
 A state is the array of its ⟨P⟩ over all Pauli words P, real, with the inputs along the last axis. A native gate and the
 noise after it are one real matrix on its letters, the same for all inputs unless its angle has one; that of a rotation
-is c₀ + c₁ cos φ + c₂ sin φ, from three of its angles.
+is c₀ + c₁ cos φ + c₂ sin φ, from three of its angles. What happens to one qubit between its gates with others is
+gathered into one matrix, and into that of the next such gate where no input enters: a state is long, a matrix is not.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from qprune.task.task import Task
 MOST_NUMBERS = 2**23  # of a state, words times inputs: six qubits and 2,000 inputs, eight and 128
 ROTATIONS = ("rx", "ry", "rz", "p", "rxx", "ryy", "rzz", "rzx")  # of one angle, generators with two eigenvalues
 ANGLES = 2 * np.pi / 3 * np.arange(3)
+NOTHING = np.eye(4)  # happened to a qubit
 
 
 class PauliStates:
@@ -55,11 +57,23 @@ class PauliStates:
         places = {q: j for j, q in enumerate(used)}
         state = np.zeros((4,) * len(used) + (len(samples),))
         state[np.ix_(*[[0, 3]] * len(used), range(len(samples)))] = 1.0
+        gathered: dict[int, FloatArray] = {}  # by qubit, since the state last saw it
         for (gate, qubits), waiting in zip(gates, waits, strict=True):
-            state = _applied(self._matrix(task, gate, qubits, samples), state, [places[q] for q in qubits])
+            matrix = self._matrix(task, gate, qubits, samples)
+            if len(qubits) == 1:
+                gathered[qubits[0]] = _after(matrix, gathered.get(qubits[0]))
+            else:
+                for q in [q for q in qubits if gathered.get(q, NOTHING).ndim > 2]:
+                    state = _applied(gathered.pop(q), state, [places[q]])
+                before: FloatArray = np.eye(1)
+                for q in qubits:  # the first is the fastest
+                    before = np.asarray(np.kron(gathered.pop(q, NOTHING), before), dtype=float)
+                state = _applied(_after(matrix, before), state, [places[q] for q in qubits])
             for q, seconds in waiting:
-                if (matrix := self._relaxation(q, seconds)) is not None:
-                    state = _applied(matrix, state, [places[q]])
+                if (relaxed := self._relaxation(q, seconds)) is not None:
+                    gathered[q] = _after(relaxed, gathered.get(q))
+        for q, matrix in gathered.items():
+            state = _applied(matrix, state, [places[q]])
         return state
 
     def _matrix(self, task: Task, gate: Instruction, qubits: Qubits, samples: NDArray[np.intp]) -> FloatArray:
@@ -74,7 +88,7 @@ class PauliStates:
         else:
             rows = [task.bound_operation(gate, task.inputs[sample]) for sample in samples.tolist()]
             found = np.stack([PTM(Operator(row)).data.real for row in rows], axis=-1)
-        return found if noise is None else np.tensordot(noise, found, 1)
+        return found if noise is None else _after(noise, found)
 
     def _parts(self, rotation: Instruction) -> FloatArray:
         """c₀, c₁ and c₂, shape (3, 4^m, 4^m)."""
@@ -115,6 +129,11 @@ def mean_of(word: Mapping[int, str], state: FloatArray) -> FloatArray:
     for place, letter in word.items():
         letters[-1 - place] = "IXYZ".index(letter)
     return state[tuple(letters)]
+
+
+def _after(matrix: FloatArray, before: FloatArray | None) -> FloatArray:
+    """One matrix after another, either by input or for all."""
+    return matrix if before is None else np.einsum("ab...,bc...->ac...", matrix, before)
 
 
 def _applied(matrix: FloatArray, state: FloatArray, places: Sequence[int]) -> FloatArray:

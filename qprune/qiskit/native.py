@@ -80,7 +80,7 @@ class Compiled:
             >>> from qiskit.primitives import StatevectorEstimator
             >>> from qiskit_ibm_runtime.fake_provider import FakeManilaV2
             >>> task = qprune.load_network("reupload-2q")
-            >>> found = compiled(qprune.prune(task, qprune.Measured(0.05)), FakeManilaV2())
+            >>> found = compiled(qprune.prune(task, qprune.Proven(0.05)), FakeManilaV2())
             >>> StatevectorEstimator().run([found.pub(task.inputs[:3])]).result()[0].data.evs.shape
             (1, 3)
         """
@@ -112,7 +112,7 @@ def compiled(result: PruneResult, backend: BackendV2 | Target, *, seed: int = 0)
     Example:
         >>> import qprune
         >>> from qiskit_ibm_runtime.fake_provider import FakeManilaV2
-        >>> result = qprune.prune(qprune.load_network("reupload-2q"), qprune.Measured(0.05))
+        >>> result = qprune.prune(qprune.load_network("reupload-2q"), qprune.Proven(0.05))
         >>> found = compiled(result, FakeManilaV2())
         >>> found.circuit.num_qubits, found.deviation <= 0.05
         (5, True)

@@ -206,8 +206,9 @@ def _bernstein(degree: int, low: FloatArray, high: FloatArray) -> ComplexArray:
     which makes of them means with turned neighbours: b_j' = ((n+1−j) α b_j + j α* b_{j−1})/(n+1), |α| = 1.
     """
     size = 2 * degree + 1
-    theta, middle, k = (high - low) / 4, (low + high) / 2, np.fft.fftfreq(size, 1 / size)
-    means = np.zeros((len(low), size, size), dtype=complex)
+    middle, k = (low + high) / 2, np.fft.fftfreq(size, 1 / size)
+    theta, same = np.unique((high - low) / 4, return_inverse=True)  # cells are halved: many are as wide as others
+    means = np.zeros((len(theta), size, size), dtype=complex)
     means[:, 0] = 1
     for n in range(2 * degree):
         turned = np.exp(np.outer(theta, np.where(n < degree + k, -1j, 1j)))[:, None]
@@ -216,4 +217,4 @@ def _bernstein(degree: int, low: FloatArray, high: FloatArray) -> ComplexArray:
         means[:, : n + 2] *= (1 - share) * turned
         means[:, 1 : n + 2] += share[1:] * turned.conj() * before
     turned = np.exp(1j * np.outer(np.arctan2(np.sin(middle), np.cos(middle)), k))
-    return means * turned[:, None, :] / means[:, :, :1].real
+    return (means / means[:, :, :1].real)[same] * turned[:, None, :]

@@ -55,7 +55,7 @@ def verify(task: Task | Result, result: Result | None = None, *, progress: bool 
 
     Example:
         >>> import qprune
-        >>> assert verify(qprune.prune(qprune.load_network("reupload-2q")))
+        >>> assert verify(qprune.prune(qprune.load_network("h2-vqe-4q")))
     """
     if result is None and all(hasattr(task, name) for name in READ):
         task, result = task.original, task  # type: ignore[union-attr, assignment]

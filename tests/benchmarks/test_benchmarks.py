@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from multiprocessing import get_context
 
 import numpy as np
 import pytest
 from qiskit.quantum_info import Statevector
 
-from benchmarks import refit
+from benchmarks import refit, scaling
 from benchmarks.__main__ import main
 from benchmarks.records import append, can_measure_memory, peak_memory, provenance, read, rows_of
 from benchmarks.scaling import Config, network, plain_pass
@@ -20,7 +21,11 @@ def folder(tmp_path_factory):
     """A folder with the row of one small size."""
     target = tmp_path_factory.mktemp("results")
     size = ["--qubits", "3", "--samples", "2", "--repeat", "2"]
-    assert main(["scaling", *size, "--out", str(target / "scaling.jsonl")]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scaling, "OFTEN", 1)
+        # A copy of this process has imported everything already.
+        patch.setattr(scaling, "get_context", lambda kind: get_context("fork"))
+        assert main(["scaling", *size, "--out", str(target / "scaling.jsonl")]) == 0
     return target
 
 

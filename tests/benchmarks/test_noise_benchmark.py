@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 
 import numpy as np
 import pytest
@@ -15,12 +16,11 @@ from qiskit_ibm_runtime.fake_provider import FakeManilaV2
 
 import qprune
 from benchmarks.__main__ import main
-from benchmarks.noise import report
+from benchmarks.noise import report, run
 from benchmarks.noise.estimates import estimates
 from benchmarks.noise.outputs import Moments, exact_outputs, noisy_outputs
 from benchmarks.noise.pruners import PRUNERS, light_cone
 from benchmarks.noise.regimes import Regime, regime_of
-from benchmarks.noise.run import _check_certificate
 from qprune.errors import CertificateViolation
 
 OBSERVABLE = SparsePauliOp(["IXZ", "YII", "III"], [0.7, -0.4, 0.2])  # no two qubits alike
@@ -93,7 +93,7 @@ def mean_as_read(state, places, confusion):
 def test_outputs_on_a_device_are_those_of_dense_channels(task):
     """Gates, waiting and readout, with the physical qubits' own numbers."""
     regime = regime_of("FakeManilaV2", task.circuit)
-    compiled, places = regime.compiled(task.circuit, (0, 1, 2))
+    compiled, places = regime.compiled(task.circuit, task.observables)
     assert regime.form == "compiled"
     assert "delay" in compiled.count_ops()
     found = noisy_outputs(compiled, places, task, regime)
@@ -106,11 +106,32 @@ def test_outputs_on_a_device_are_those_of_dense_channels(task):
 
 
 def test_without_noise_the_compiled_circuit_is_the_original(task):
-    compiled, places = regime_of("FakeManilaV2", task.circuit).compiled(task.circuit, (0, 1, 2))
+    compiled, places = regime_of("FakeManilaV2", task.circuit).compiled(task.circuit, task.observables)
     assert tuple(places) != (0, 1, 2)
     found = exact_outputs(compiled, places, task)
     expected = [DensityMatrix(task.bound_circuit(i)).expectation_value(OBSERVABLE).real for i in range(2)]
     np.testing.assert_allclose(found[0], expected, atol=1e-10)
+
+
+@pytest.mark.parametrize(("word", "left"), [("XY", 1), ("XZ", 1), ("ZZ", 0)])
+def test_diagonal_gates_at_the_end_go_only_where_all_is_read_in_z(word, left):
+    """Qiskit drops diagonal gates before a measurement: right for Z, another circuit for X and Y."""
+    circuit = QuantumCircuit(2)
+    circuit.ry(0.7, 0)
+    circuit.ry(1.1, 1)
+    circuit.rz(0.4, 1)
+    circuit.cz(0, 1)
+    task = qprune.Task(circuit, word)
+    compiled, places = regime_of("FakeManilaV2", circuit).compiled(circuit, task.observables, 3)
+    assert compiled.num_nonlocal_gates() == left
+    expected = DensityMatrix(circuit).expectation_value(SparsePauliOp(word)).real
+    assert exact_outputs(compiled, places, task)[0, 0] == pytest.approx(expected, abs=1e-10)
+
+
+def test_another_circuit_stops_the_benchmark():
+    run._check_compiler(np.array([[0.25]]), np.array([[0.2501]]), 2.0)
+    with pytest.raises(RuntimeError, match=r"off by 0\.05"):
+        run._check_compiler(np.array([[0.25]]), np.array([[0.3]]), 2.0)
 
 
 def uniform(readout):
@@ -128,7 +149,7 @@ READOUT = [[[0.99, 0.01], [0.06, 0.94]], [[0.95, 0.05], [0.02, 0.98]], [[0.97, 0
 
 def test_as_written_all_pairs_are_coupled_and_readout_is_lopsided(task):
     regime = uniform(READOUT)
-    compiled, places = regime.compiled(task.circuit, (0, 1, 2))
+    compiled, places = regime.compiled(task.circuit, task.observables)
     assert compiled.num_nonlocal_gates() == task.circuit.num_nonlocal_gates()
     found = noisy_outputs(compiled, places, task, regime)
     bound = compiled.assign_parameters(
@@ -152,7 +173,7 @@ def test_as_written_all_pairs_are_coupled_and_readout_is_lopsided(task):
 
 def test_trajectories_agree_with_density_matrices(task):
     regime = uniform(READOUT)
-    compiled, places = regime.compiled(task.circuit, (0, 1, 2))
+    compiled, places = regime.compiled(task.circuit, task.observables)
     exact, drawn = (noisy_outputs(compiled, places, task, regime, exact=kind) for kind in (True, False))
     assert drawn.method == "trajectories"
     assert 0 < drawn.half_width < 0.1
@@ -180,13 +201,21 @@ def test_light_cone_and_matched_identity_equivalents(task):
 
 def test_a_voided_certificate_stops_the_benchmark():
     change = np.array([[0.1, 0.2]])
-    _check_certificate({}, change, None)
-    _check_certificate({}, change, np.array([[0.1, 0.2]]))
+    run._check_certificate({}, change, np.array([[0.1, 0.2]]))
     with pytest.raises(CertificateViolation, match=r"0\.05 more than certified"):
-        _check_certificate({}, change, np.array([[0.1, 0.15]]))
+        run._check_certificate({}, change, np.array([[0.1, 0.15]]))
 
 
 # -- the command ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_samples():
+    """Networks are pruned on twelve of their training inputs."""
+    whole = run.network
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "network", lru_cache(lambda bundle: run._some(whole(bundle), 12)))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -353,6 +382,19 @@ def test_aims(shots, deviation, right, error, verdicts):
     assert dict(zip(header, line, strict=True))["shots"] == f"1000 → {shots}"
     assert total[-4:] == tuple(f"{int(v == 'yes')} of 1" for v in verdicts)
     assert all(line)
+
+
+def test_what_is_missed_is_said_from_the_rows():
+    rows = [made_row(report.BASELINE, {}, 1000, 0.2), made_row(report.OURS, {"shots": 1000}, 800, 0.3, LESS_SURE)]
+    assert report.misses(rows) == [
+        "- Networks with labels where the two-qubit error is above 0.8%: 1.5 times fewer shots in 0 of 1.",
+        "- *fewer shots*, missed in 1 of 1: b on m (1.25 times, aim 1.5).",
+        "- *no further*, missed in 1 of 1: b on m (0.2 → 0.3).",
+        "- *less error*, missed in 1 of 1: b on m (0.21 → 0.308).",
+        "- *as accurate*, missed in 1 of 1: b on m (0.900 → 0.800).",
+    ]
+    rows[1] = made_row(report.OURS, {"shots": 1000}, 600, 0.1)
+    assert report.misses(rows)[1] == "- *fewer shots*, missed in 0 of 1: none."
 
 
 def test_without_labels_there_is_no_accuracy():

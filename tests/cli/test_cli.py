@@ -17,6 +17,8 @@ from qprune.report.store import FOR_PEOPLE
 
 LIMIT = ["--proven", "0.5"]
 
+pytestmark = pytest.mark.usefixtures("without_drawings")
+
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
@@ -76,6 +78,7 @@ def certified(folder):
     return {name: entry for name, entry in certificate.items() if name != "sha256"} | {"files": read_back}
 
 
+@pytest.mark.usefixtures("without_pages")
 def test_existing_result_is_kept_unless_forced(saved, capsys):
     arguments = ["prune", str(saved.parent / "bundle"), *LIMIT, "--tradeoff", "2", "--out", str(saved)]
     before = certified(saved)
@@ -169,6 +172,7 @@ def test_noise_by_name_file_and_device(noise, bundle, tmp_path, capsys):
     assert main(["verify", out]) == SUCCESS
 
 
+@pytest.mark.usefixtures("without_pages")
 def test_budget_from_noise(bundle, tmp_path, capsys):
     out = str(tmp_path / "out")
     options = ["--under-noise", "FakeManilaV2"]
@@ -179,6 +183,7 @@ def test_budget_from_noise(bundle, tmp_path, capsys):
     assert main(["verify", out]) == SUCCESS
 
 
+@pytest.mark.usefixtures("without_pages")
 def test_frontier_writes_one_result_per_size(bundle, tmp_path, capsys):
     out = tmp_path / "front"
     assert main(["frontier", bundle, "--no-refit", "--budgets", "0.01", "1.5", "--out", str(out)]) == SUCCESS
@@ -207,6 +212,7 @@ def test_installed_command_shows_no_progress_bar_off_a_terminal():
     assert "proven (T2)" in done.stdout
 
 
+@pytest.mark.usefixtures("without_pages")
 def test_workers_share_the_samples_and_change_nothing(saved, tmp_path, capsys, monkeypatch):
     started = []
     monkeypatch.setattr("qprune.simulators.simulator.SHARD_WORK", 1)

@@ -110,7 +110,8 @@ def test_nothing_finished_leaves_nothing(tmp_path, monkeypatch, capsys, bundle):
 
 def test_time_is_up(tmp_path, capsys, bundle):
     out = tmp_path / "out"
-    assert main(["prune", bundle, "--measured", "0.3", "--time-limit", "1e-9", "--out", str(out)]) == SUCCESS
+    asked = ["--measured", "0.3", "--time-limit", "1e-9", "--tradeoff", "2"]
+    assert main(["prune", bundle, *asked, "--out", str(out)]) == SUCCESS
     assert json.loads((out / "certificate.json").read_text())["options"]["cut_short"] == OUT_OF_TIME
     assert capsys.readouterr().err == ""
 

@@ -82,6 +82,7 @@ def test_another_given_task_is_noticed(tmp_path):
         verify(replace(forged, certificate=replace(result.certificate, records=records)))
 
 
+@pytest.mark.usefixtures("without_pages")
 def test_the_command_absorbs(tmp_path, capsys):
     ring().save(tmp_path / "bundle")
     arguments = ["prune", str(tmp_path / "bundle"), "--proven", "0.05", "--absorb", "--form", "auto", "--tradeoff", "0"]

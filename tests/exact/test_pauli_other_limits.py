@@ -26,7 +26,7 @@ def classifier():
     circuit.rx(w[4], 0)
     for q in range(3):
         circuit.cx(q, (q + 1) % 3)
-    rows = np.random.default_rng(4).uniform(-2, 2, (10, 2))
+    rows = np.random.default_rng(4).uniform(-2, 2, (6, 2))
     given = {"inputs": rows, "input_params": list(x), "weights": dict(zip(w, ANGLES, strict=True))}
     means = outputs_of(Task(circuit, "IIZ", **given))
     labels = np.where(means > 0, 1, -1)

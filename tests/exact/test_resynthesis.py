@@ -387,6 +387,7 @@ def test_the_noisy_device_is_predicted_for_the_circuit_it_gets():
 # -- where it is asked for ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("without_drawings")
 def test_results_are_kept_pruned_again_and_printed(tmp_path, capsys):
     task = learner(["ZXI", "IIY"])
     task.save(tmp_path / "task")

@@ -152,17 +152,17 @@ def test_two_kinds_of_mathematics_agree_on_the_whole_circle(degrees, scale):
 
 def test_limits_hold_whenever_the_search_stops():
     rng = np.random.default_rng(8)
-    values, box = random_values(rng, (1,) * 5), Region(np.zeros((1, 5)), np.full((1, 5), np.pi))
-    whole = supremum(values, identity_map(5), box, gap=0.005)
+    values, box = random_values(rng, (1,) * 4), Region(np.zeros((1, 4)), np.full((1, 4), np.pi))
+    whole = supremum(values, identity_map(4), box, gap=0.005)
     for options in ({"most_cells": 1}, {"most_cells": 100}, {"time_limit": 0.0}, {"gap": 0.5}):
-        found = supremum(values, identity_map(5), box, **options)
+        found = supremum(values, identity_map(4), box, **options)
         assert found.lower <= whole.upper
         assert found.upper >= whole.lower
-    assert supremum(values, identity_map(5), box, time_limit=0.0).method == "sum of amplitudes"
-    known = supremum(values, identity_map(5), box, limit=whole.lower / 2)
+    assert supremum(values, identity_map(4), box, time_limit=0.0).method == "sum of amplitudes"
+    known = supremum(values, identity_map(4), box, limit=whole.lower / 2)
     assert known.lower > whole.lower / 2
     assert known.cells < whole.cells
-    below = supremum(values, identity_map(5), box, limit=whole.upper * 1.3)
+    below = supremum(values, identity_map(4), box, limit=whole.upper * 1.3)
     assert below.upper <= whole.upper * 1.3
     assert below.cells < whole.cells
 

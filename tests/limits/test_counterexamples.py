@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from every_input_cases import falling
+from helpers import prepared_for
 from oracles import outputs_on
 from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterVector
@@ -15,7 +18,10 @@ from scipy.optimize import minimize
 from qprune import Task
 from qprune.gates.sites import sites_of
 from qprune.limits.claim_everywhere import EveryInputComparison
-from qprune.limits.counterexamples import UpperEverywhere, led_by_counterexamples, spread
+from qprune.limits.counterexamples import UpperEverywhere, descended, led_by_counterexamples, spread
+from qprune.limits.fits import FitsOn
+from qprune.limits.measuring import watch_of
+from qprune.limits.progress import OutOfTime
 from qprune.limits.removal import Reduced
 from qprune.task.domain import Domain
 from qprune.verify.every_input import confirm
@@ -35,7 +41,9 @@ def network(seed=0, qubits=3, samples=12):
             circuit.cx(q, q + 1)
     weights = rng.normal(size=len(w)) * rng.choice([0.02, 0.8], len(w))
     rows = rng.uniform(0, 2.5, (samples, qubits))
-    return Task(circuit, "ZII", inputs=rows, input_params=list(x), weights=dict(zip(w, weights, strict=True)))
+    return Task(
+        circuit, "Z" + "I" * (qubits - 1), inputs=rows, input_params=list(x), weights=dict(zip(w, weights, strict=True))
+    )
 
 
 def largest(first, second, low, high, rng):
@@ -44,15 +52,12 @@ def largest(first, second, low, high, rng):
     def changes(rows):
         return np.abs(outputs_on(second, rows) - outputs_on(first, rows))[:, 0]
 
-    def change(row):
-        return changes([row])[0]
-
     rows = rng.uniform(low, high, (60, len(low)))
     values = changes(rows)
     best = float(values.max())
     for k in np.argsort(-values)[:2]:
-        found = minimize(lambda row: -change(row), rows[k], bounds=np.stack([low, high], axis=1))
-        best = max(best, change(np.clip(found.x, low, high)))
+        found = minimize(falling, rows[k], (changes,), jac=True, bounds=np.stack([low, high], axis=1))
+        best = max(best, changes([np.clip(found.x, low, high)])[0])
     return best
 
 
@@ -115,11 +120,13 @@ def test_weights_are_fitted_again_before_gates_are():
         share = 0.2 if len(asked) < 4 else 0.0  # better, then right
         return replace(start, task=task.with_weights(task.weights + share), deviation=0.0)
 
-    led = led_by_counterexamples(comparison, start, moved, again, 1e-3, lambda r: len(r.sites))
+    measure, fits = UpperEverywhere(comparison, 1e-3), SimpleNamespace(pruned=moved, again=again)
+    led = led_by_counterexamples(measure, start, fits, lambda r: -len(r.gone))
     assert asked[0] == "gates"
     assert len(asked) == 4
     assert all(a < b for a, b in pairwise(asked[1:]))  # counterexamples joined
-    assert led.rounds[-1].upper <= 1e-3 < led.rounds[0].upper
+    limits = led.rounds[-1].limits
+    assert limits[-1] <= 1e-3 < min(limits[:-1])
     assert led.reduced.task.weights == pytest.approx(task.weights)
 
 
@@ -132,9 +139,8 @@ def test_where_nothing_goes_more_inputs_are_not_asked():
         asked.append(budget)
         return start
 
-    led = led_by_counterexamples(
-        EveryInputComparison(task, sites), start, nothing, as_it_is, 0.0, lambda r: len(r.sites)
-    )
+    measure = UpperEverywhere(EveryInputComparison(task, sites), 0.0)
+    led = led_by_counterexamples(measure, start, SimpleNamespace(pruned=nothing), lambda r: len(r.sites))
     assert led.reduced is start
     assert len(asked) == 1
 
@@ -145,16 +151,15 @@ def test_what_is_accepted_keeps_the_budget_on_the_whole_domain(seed):
     task = network(seed, samples=2)
     sites, budget = sites_of(task), 0.08
     comparison = EveryInputComparison(task, sites, Domain.box(0, 3))
-    led = led_by_counterexamples(
-        comparison, Reduced(task, sites, 0.0), fitted, as_it_is, budget, lambda r: len(r.sites), rounds=3
-    )
+    measure, fits = UpperEverywhere(comparison, budget), SimpleNamespace(pruned=fitted, again=as_it_is)
+    led = led_by_counterexamples(measure, Reduced(task, sites, 0.0), fits, lambda r: len(r.sites), rounds=3)
     reduced = led.reduced
     assert len(reduced.sites) < len(sites)
     assert reduced.deviation <= budget
     found = largest(task, reduced.task, np.zeros(3), np.full(3, 3.0), np.random.default_rng(2))
     assert found <= reduced.deviation + 1e-12
     confirm(task, reduced.task, comparison.claim(reduced.task, reduced.sites))
-    assert led.rounds[-1].upper <= budget
+    assert led.rounds[-1].limits[-1] <= budget
 
 
 def test_a_fit_that_never_keeps_the_budget_leaves_the_start():
@@ -167,15 +172,62 @@ def test_a_fit_that_never_keeps_the_budget_leaves_the_start():
         seen.append((len(given.inputs), budget))
         return start.without([k for k, site in enumerate(sites) if site.name == "cx"])
 
-    led = led_by_counterexamples(
-        comparison, start, careless, as_it_is, 1e-3, lambda r: len(r.sites), rounds=2, shares=(0.8, 0.5)
-    )
+    measure, fits = UpperEverywhere(comparison, 1e-3), SimpleNamespace(pruned=careless, again=as_it_is)
+    led = led_by_counterexamples(measure, start, fits, lambda r: len(r.sites), rounds=2, shares=(0.8, 0.5))
     assert led.reduced is start
     assert [budget for _, budget in seen] == pytest.approx([8e-4, 8e-4, 5e-4, 5e-4])
     assert all(a < b for (a, _), (b, _) in pairwise(seen))  # counterexamples joined
-    assert len(led.worst)
+    assert len(measure.worst)
     low, high = task.inputs.min(axis=0), task.inputs.max(axis=0)
-    assert np.all((led.worst >= low) & (led.worst <= high))
+    assert np.all((measure.worst >= low) & (measure.worst <= high))
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_every_step_of_a_descent_keeps_the_budget_on_the_whole_domain(seed):
+    task, looked = network(seed, qubits=2, samples=2), []
+    sites, prepared = sites_of(task), prepared_for(task)
+    measure = UpperEverywhere(EveryInputComparison(task, sites, Domain.box(0, 3)), 0.1)
+    reduced = descended(measure, Reduced(task, sites, 0.0), FitsOn(prepared, watch_of(prepared)), looked.append)
+    assert len(reduced.sites) < len(sites)
+    assert looked[-1] is reduced
+    assert all(len(more.sites) > len(less.sites) for more, less in pairwise(looked))
+    for step in (looked[0], reduced):
+        found = largest(task, step.task, np.zeros(2), np.full(2, 3.0), np.random.default_rng(2))
+        assert found <= step.deviation + 1e-12
+        assert step.deviation <= measure.budget
+
+
+def test_a_descent_moves_the_weights_of_others():
+    """Of two rotations about one axis either makes up for the other; removal alone can take neither."""
+    x, w = ParameterVector("x", 1), ParameterVector("w", 2)
+    circuit = QuantumCircuit(1)
+    circuit.ry(w[0], 0)
+    circuit.ry(x[0], 0)
+    circuit.ry(w[1], 0)
+    task = Task(circuit, "Z", inputs=[[0.1], [2.0]], input_params=list(x), weights={w[0]: 0.7, w[1]: 0.6})
+    start = Reduced(task, sites_of(task), 0.0)
+    measure = UpperEverywhere(EveryInputComparison(task, start.sites), 1e-6)
+    assert all(measure(start.without([k])) > 0.1 for k in (0, 2))
+    prepared = prepared_for(task)
+    reduced = descended(measure, start, FitsOn(prepared, watch_of(prepared)), lambda step: None)
+    assert [site.role for site in reduced.sites].count("trainable") == 1
+    assert reduced.deviation <= 1e-6
+    np.testing.assert_allclose(outputs_on(reduced.task, [[1.3]]), outputs_on(task, [[1.3]]), atol=1e-6)
+
+
+def test_a_search_that_time_cuts_short_says_nothing():
+    task = network()
+
+    def late():
+        raise OutOfTime
+
+    measure = UpperEverywhere(EveryInputComparison(task, sites_of(task)), 0.05, left=lambda: 0.0)
+    start = Reduced(task, sites_of(task), 0.0)
+    measure(start)
+    measure.check = late
+    with pytest.raises(OutOfTime):
+        measure(start)
+    assert not len(measure.worst)
 
 
 def test_the_first_ensemble_holds_corners_and_points_of_the_domain():

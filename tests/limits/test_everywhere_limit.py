@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from every_input_cases import falling
 from oracles import outputs_on
 from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterVector
@@ -64,13 +65,10 @@ def largest(first, second, low, high, seed=0):
     def changes(rows):
         return np.abs(outputs_on(second, rows) - outputs_on(first, rows))[:, 0]
 
-    def change(row):
-        return changes([row])[0]
-
     rows = np.random.default_rng(seed).uniform(low, high, (30, len(low)))
     best = rows[np.argmax(changes(rows))]
-    found = minimize(lambda row: -change(row), best, bounds=np.stack([low, high], axis=1))
-    return max(change(best), change(np.clip(found.x, low, high)))
+    found = minimize(falling, best, (changes,), jac=True, bounds=np.stack([low, high], axis=1))
+    return changes([best, np.clip(found.x, low, high)]).max()
 
 
 def corners(task):
@@ -189,9 +187,11 @@ def test_tampering_is_caught(pruned):
         verify(pruned.original, without)
 
 
+@pytest.mark.usefixtures("without_pages")
 def test_the_command_line_prunes_and_certifies(tmp_path, capsys):
     network().save(tmp_path / "task")
-    assert main(["prune", str(tmp_path / "task"), "--everywhere", str(BUDGET), "--out", str(tmp_path / "first")]) == 0
+    asked = ["--everywhere", str(BUDGET), "--tradeoff", "0"]
+    assert main(["prune", str(tmp_path / "task"), *asked, "--out", str(tmp_path / "first")]) == 0
     assert "proven (T9)" in capsys.readouterr().out
     assert load(tmp_path / "first").certificate.every_input.upper <= BUDGET
     save(prune(network(), Measured(BUDGET)), tmp_path / "second", drawings=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from helpers import INPUTS, WEIGHTS, outputs, state
+from helpers import INPUTS, WEIGHTS, outputs, state, states_at
 from qiskit import QuantumCircuit
 from qiskit.circuit.library import PauliEvolutionGate, StatePreparation
 from qiskit.quantum_info import SparsePauliOp
@@ -33,22 +33,23 @@ def network_of(task):
 
 
 def dense_outputs(task, weights):
-    """(R, M) at other weights, by Qiskit."""
-    moved = task.with_circuit(task.circuit, dict(zip([p.name for p in task.weight_params], weights, strict=True)))
-    return np.array([outputs(moved, state(moved.bound_circuit(i))) for i in range(task.num_samples)]).T
+    """(R, M) at other weights, by Qiskit's matrices."""
+    return dense_outputs_at(task, [weights])[0]
+
+
+def dense_outputs_at(task, points):
+    """(points, R, M) at several weights."""
+    names = (*task.weight_params, *task.input_params)
+    bound = [dict(zip(names, (*weights, *row), strict=True)) for weights in points for row in task.inputs]
+    values = np.array([outputs(task, vector) for vector in states_at(task.circuit, bound)])
+    return values.reshape(len(points), task.num_samples, -1).swapaxes(1, 2)
 
 
 def finite_differences(task, step=1e-5):
     """∂(outputs)/∂(weights), shape (R, M, P), central differences of dense outputs."""
-    columns = []
-    for p in range(len(task.weights)):
-        ends = []
-        for sign in (1, -1):
-            moved = task.weights.copy()
-            moved[p] += sign * step
-            ends.append(dense_outputs(task, moved))
-        columns.append((ends[0] - ends[1]) / (2 * step))
-    return np.stack(columns, axis=-1)
+    moves = step * np.eye(len(task.weights))
+    ends = [dense_outputs_at(task, task.weights + sign * moves) for sign in (1, -1)]
+    return np.moveaxis(ends[0] - ends[1], 0, -1) / (2 * step)
 
 
 # -- circuits -----------------------------------------------------------------------------------------------------

@@ -156,7 +156,7 @@ def test_costs_in_any_unit(limit, options):
 
 def test_the_pareto_front_is_equivariant():
     plain, scale = ansatz("ZZI"), 2.0**-60
-    pairs = (plain, np.array([0.01, 0.3])), (in_units(plain, scale), np.array([0.01, 0.3]) * scale)
+    pairs = (plain, np.array([0.3])), (in_units(plain, scale), np.array([0.3]) * scale)
     sizes = [[r.circuit.size() for r in frontier(task, budgets=budgets)] for task, budgets in pairs]
     assert sizes[0] == sizes[1]
 

@@ -110,7 +110,7 @@ def deviations(result):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_budget_is_kept_on_every_sample(name, options):
     """Measured densely; the certificate's own measurement is the same number, and `verify` agrees."""
-    for budget in (0.0, 0.02, 0.2, 2.0):
+    for budget in (0.0, 0.1, 2.0):
         result = prune(NETWORKS[name](), **asked(budget=budget, measured=True, **options))
         real = deviations(result)
         assert real.max() <= budget + 1e-12

@@ -14,7 +14,7 @@ from qiskit import QuantumCircuit, transpile
 from qiskit.circuit import Delay, Measure, Parameter
 from qiskit.circuit.library import CXGate, RZGate, SXGate
 from qiskit.providers.fake_provider import GenericBackendV2
-from qiskit.quantum_info import DensityMatrix
+from qiskit.quantum_info import DensityMatrix, SparsePauliOp
 from qiskit.transpiler import InstructionProperties, QubitProperties, Target
 from qiskit_aer.noise import NoiseModel, depolarizing_error, thermal_relaxation_error
 from scipy.optimize import minimize
@@ -45,7 +45,7 @@ def predicted(task, noise, shots=1000, layout=None):
 def simulated(task, noise, layout=None):
     """Outputs under noise as qprune simulates them, shape (R, M)."""
     forecast, calibration = predictor(task, noise, layout)
-    rows, found = ErrorAtShots(forecast)._noisy(task, sites_of(task), outputs_of(task))
+    rows, found, _ = ErrorAtShots(forecast)._noisy(task, sites_of(task), outputs_of(task))
     assert rows.tolist() == list(range(task.num_samples))
     return found + np.array([s.centre for s in task.spectra])[:, None], calibration
 
@@ -178,6 +178,46 @@ def test_without_inputs_nothing_is_fitted():
     noisy = exact(task, calibration, depolarising())[0, 0]
     assert made.residue == pytest.approx(abs(np.cos(0.4) - noisy), rel=1e-9)
     assert made.error == pytest.approx(np.sqrt((np.cos(0.4) - noisy) ** 2 + (1 - noisy**2) / 1000), rel=1e-9)
+
+
+def shot_variances(task, noise):
+    return ErrorAtShots(predictor(task, noise)[0])._noisy(task, sites_of(task), outputs_of(task))[2]
+
+
+def test_words_that_no_setting_reads_together_share_the_shots():
+    """Two settings, half the shots each; the parts' variances from Aer's means of parts and of their squares."""
+    whole, model = next(networks()), depolarising()
+    parts = [SparsePauliOp(["ZZI", "IZZ"], [0.5, 0.8]), SparsePauliOp(["XII"], [0.3])]
+    task = Task(whole.circuit, [parts[0] + parts[1] + SparsePauliOp(["III"], [0.7])], **_data(whole))
+    apart = Task(whole.circuit, [o for part in parts for o in (part, (part @ part).simplify())], **_data(whole))
+    means = exact(apart, calibrate(model).placed(task.circuit), model)
+    expected = 2 * (means[1] - means[0] ** 2 + means[3] - means[2] ** 2)
+    np.testing.assert_allclose(shot_variances(task, model)[0], expected, atol=1e-12)
+
+
+def test_the_variance_of_one_shot_as_it_is_read():
+    """Two words of one setting, read wrong: the spread of the values that bits have, over their probabilities."""
+    whole, wrong = next(networks()), 0.1
+    observable = SparsePauliOp(["ZZI", "IZZ"], [0.5, 0.8])
+    task = Task(whole.circuit, [observable], **_data(whole))
+    measured = whole.circuit.copy()
+    measured.measure_all()
+    model = depolarising()
+    probabilities = exact(Task(measured, **_data(whole)), calibrate(model).placed(task.circuit), model)
+    confusion = np.array([[1 - wrong, wrong], [wrong, 1 - wrong]])
+    read = np.kron(np.kron(confusion, confusion), confusion) @ probabilities
+    values = np.diag(observable.to_matrix()).real
+    expected = values**2 @ read - (values @ read) ** 2
+    np.testing.assert_allclose(shot_variances(task, depolarising(readout=wrong))[0], expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("observable", ["ZIZ", SparsePauliOp(["ZIZ", "XII", "IYI"], [0.5, -0.8, 0.3])])
+def test_where_means_alone_are_known_the_variance_is_limited(observable, monkeypatch):
+    whole = next(networks())
+    task = Task(whole.circuit, [observable], **_data(whole))
+    known = shot_variances(task, model := depolarising(0.0, 1e-4))
+    monkeypatch.setattr(at_shots, "MOST_NUMBERS", 1)
+    assert np.all(shot_variances(task, model) >= known - 1e-3)
 
 
 # -- Proposition 6 ------------------------------------------------------------------------------------------------

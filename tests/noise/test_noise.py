@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,14 @@ from qprune.noise.channels import noise_of
 from qprune.selection.representatives import identities, identity
 
 COMMON = {"deadline": None, "suppress_health_check": list(HealthCheck)}
+
+
+@cache
+def manila():
+    """A device and Aer's model of it."""
+    device = FakeManilaV2()
+    return device, NoiseModel.from_backend(device)
+
 
 # -- the oracle ---------------------------------------------------------------------------------------------------
 
@@ -250,7 +259,7 @@ def test_a_qubit_that_waits_within_a_gate_relaxes():
 
 def test_infidelities_for_the_layout_are_those_of_the_gates():
     """What pairs are chosen by is r of Aer's channel: reported error, or relaxation where it is more; T2 ≤ 2 T1."""
-    for target in (chain_target(), chain_target(0.02), FakeManilaV2().target):
+    for target in (chain_target(), chain_target(0.02), manila()[0].target):
         noises = calibrate(target, layout=range(3)).noises
         for pair in noises.device.pairs:
             assert noises.device.pair_infidelity(pair) == pytest.approx(noises.of(CXGate(), pair).infidelity, rel=1e-9)
@@ -347,14 +356,14 @@ def test_no_bound_depends_on_noise(case, noise, beta, gamma):
 
 
 def test_prune_takes_whatever_calibrate_takes():
-    task, device, path = line(), FakeManilaV2(), ROOT / "noise_models" / "combined.json"
+    task, (device, model), path = line(), manila(), ROOT / "noise_models" / "combined.json"
     for noise, source in (
         (0.9, "λ = 0.9"),
         (device, "FakeManilaV2"),
         ("FakeManilaV2", "FakeManilaV2"),
-        (NoiseModel.from_backend(device), "Aer noise model"),
+        (model, "Aer noise model"),
         (device.target, device.target.description or "Target"),
-        (AerSimulator.from_backend(device), AerSimulator.from_backend(device).name),
+        (aer := AerSimulator.from_backend(device), aer.name),
         ("combined", "combined"),
         (str(path), "combined"),
         (path, "combined"),
@@ -375,11 +384,11 @@ def test_prune_takes_whatever_calibrate_takes():
 
 def test_a_model_and_its_backend_agree():
     """The channels made one by one for a target are those of Aer's model of the whole backend."""
-    device = FakeManilaV2()
-    one, other = (calibrate(x, layout=range(5)).noises for x in (device, NoiseModel.from_backend(device)))
+    device, model = manila()
+    one, other = (calibrate(x, layout=range(5)).noises for x in (device, model))
     for gate, qubits in ((CXGate(), (1, 0)), (CXGate(), (3, 4)), (SXGate(), (2,)), (XGate(), (4,))):
         np.testing.assert_allclose(one.of(gate, qubits), other.of(gate, qubits), atol=1e-12)
-    assert calibrate(device).layout_for(3) == calibrate(NoiseModel.from_backend(device)).layout_for(3)
+    assert calibrate(device).layout_for(3) == calibrate(model).layout_for(3)
 
 
 def test_predicted_gain_is_in_the_table():

@@ -181,6 +181,7 @@ def test_save_and_load(circuit, measurement, tmp_path):
         qpp.load(tmp_path / "out", other)
 
 
+@pytest.mark.usefixtures("without_drawings")
 def test_the_saved_report_takes_the_curve(tmp_path):
     original, X, w = make("iqp+basic", "sum")
     pruned = qpp.prune(original, Proven(0.1), inputs=X[:3], weights=w)

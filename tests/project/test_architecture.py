@@ -90,9 +90,9 @@ def test_no_file_is_too_long_to_read(folder, most):
 
 @pytest.fixture(scope="module")
 def loaded():
-    """Modules that `import qiskit` loads in a fresh process, and those that `import qprune` adds."""
+    """Modules that `import qiskit` loads in a fresh process, those that `import qprune` adds, and then the command."""
     code = "import sys, qiskit; print(*sys.modules); before = set(sys.modules); import qprune"
-    code += "; print(*set(sys.modules) - before)"
+    code += "; print(*set(sys.modules) - before); import qprune.cli.command; print(*set(sys.modules) - before)"
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
     return [set(line.split()) for line in done.stdout.splitlines()]
 
@@ -102,8 +102,14 @@ def test_importing_qprune_loads_nothing_heavy(loaded):
     assert not set(HEAVY) & loaded[1]
 
 
+def test_help_adds_little_to_what_qiskit_loads(loaded):
+    """How long it takes is measured by hand: a clock in a test fails on somebody's machine."""
+    assert "qprune.cli.command" in loaded[2]
+    assert not {"numba", "matplotlib", "pennylane", "jinja2"} & (loaded[0] | loaded[2])
+
+
 def test_importing_qprune_adds_few_libraries_to_those_of_qiskit(loaded):
     """How long it takes is measured by hand: a clock in a test fails on somebody's machine."""
-    before, added = loaded
+    before, added, _ = loaded
     roots = {name.split(".")[0] for name in added} - sys.stdlib_module_names
     assert {"qprune"} <= roots <= OWN | before

@@ -13,6 +13,7 @@ from helpers import ROOT
 import qprune
 
 
+@pytest.mark.usefixtures("without_drawings")  # the guide draws the same circuits beside saving them
 @pytest.mark.parametrize("document", ["README.md", "docs/guide.md"])
 def test_examples_run_in_order(document, monkeypatch, capsys):
     monkeypatch.chdir(ROOT)

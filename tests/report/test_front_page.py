@@ -59,11 +59,12 @@ def test_what_a_number_may_hide_stands_beside_the_verdict(tmp_path):
 
 
 def test_a_saved_front_leads_to_every_points_report(tmp_path):
-    save_frontier(front(), tmp_path / "out")
+    some = qprune.Frontier(front().results[:2])
+    save_frontier(some, tmp_path / "out")
     assert is_frontier(tmp_path / "out")
     text = (tmp_path / "out" / "frontier.html").read_text(encoding="utf-8")
     links = re.findall(r'<a href="([^"#]*)"', text)
-    assert len(links) == len(front())
+    assert len(links) == len(some) == 2
     for link in links:
         assert (tmp_path / "out" / link).is_file()
 
@@ -91,13 +92,12 @@ return picks.map(pick => {
 
 
 def test_chromium_shows_the_point_that_is_chosen_and_no_other(tmp_path):
-    seen = told_by(page_in(tmp_path), 1280, SLIDES)
+    (seen,) = told_by(page_in(tmp_path), [1280], SLIDES)
     assert seen == [[[f"point-{k}"], [f"front-ring-{k}"]] for k in range(len(front()))]
 
 
-@pytest.mark.parametrize("width", [1280, 400])
-def test_chromium_shows_the_front_without_scrolling_sideways(width, tmp_path):
-    check_fits(page_in(tmp_path), width)
+def test_chromium_shows_the_front_without_scrolling_sideways(tmp_path):
+    check_fits(page_in(tmp_path))
 
 
 # -- outputs before against after -------------------------------------------------------------------------------------

@@ -296,6 +296,7 @@ def test_saved_results_have_the_page_and_loaded_ones_make_the_same(case, tmp_pat
     assert (tmp_path / "again.html").read_bytes() == (tmp_path / "out" / "report.html").read_bytes()
 
 
+@pytest.mark.usefixtures("without_drawings")
 def test_the_command_writes_the_page_with_its_curve(tmp_path):
     make().save(tmp_path / "bundle")
     command = ["prune", str(tmp_path / "bundle"), "--proven", "0.1"]
@@ -324,12 +325,10 @@ def test_every_input_and_the_users_names_are_on_the_page(tmp_path):
 # -- in a browser -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("width", [1280, 400])
 @pytest.mark.parametrize("case", ["planted", "hostile"])
-def test_chromium_shows_it_without_scrolling_sideways(case, width, tmp_path):
-    result = pruned(case)
-    qprune.report(result, tmp_path / "page.html", tradeoff=curve(case))
-    check_fits(tmp_path / "page.html", width)
+def test_chromium_shows_it_without_scrolling_sideways(case, tmp_path):
+    qprune.report(pruned(case), tmp_path / "page.html", tradeoff=curve(case))
+    check_fits(tmp_path / "page.html")
 
 
 # -- plots and drawings -----------------------------------------------------------------------------------------------

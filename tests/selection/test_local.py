@@ -358,6 +358,7 @@ def test_tolerance_mode(tolerance):
             assert k in replaced
 
 
+@pytest.mark.usefixtures("without_drawings")
 def test_a_result_with_pairs_survives_saving(tmp_path):
     task = network(1)
     result = prune(task, Proven(0.6), representatives="local")

@@ -162,7 +162,7 @@ def test_the_default_finds_entanglers_that_do_little_together(monkeypatch):
 def test_a_portfolio_is_as_good_as_its_best_member():
     """The cheapest circuit of any; its record names the members."""
     task = qprune.load_network("h2-vqe-4q")
-    names = ["random", "spanning-tree", "q-iprune"]
+    names = ["random", "q-iprune"]
     costs = {name: cost(qprune.prune(task, Measured(0.05), strategy=name)) for name in names}
     result = qprune.prune(task, Measured(0.05), strategy=strategies.Portfolio(names))
     assert cost(result) == min(costs.values())

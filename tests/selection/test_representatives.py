@@ -84,12 +84,16 @@ def matrix_of(candidate, ascending):
     return circuit
 
 
-def dense_squares(stage, k, member, coherence=1.0, beta=1.0):
+def dense_steps(stage):
+    """Every gate with the state before it, by sample."""
+    circuit = circuit_of(stage.task, stage.sites)
+    return [walk(stage.task, circuit, i) for i in range(stage.task.num_samples)]
+
+
+def dense_squares(stage, k, member, coherence=1.0, beta=1.0, steps=None):
     """d_q² per sample of gate k against a matrix."""
-    task = stage.task
-    circuit = circuit_of(task, stage.sites)
-    steps = [walk(task, circuit, i)[k] for i in range(task.num_samples)]
-    return np.array([squared_distance(deform(s.rho, coherence, beta), s.gate, member) for s in steps])
+    at = [steps_of_sample[k] for steps_of_sample in steps or dense_steps(stage)]
+    return np.array([squared_distance(deform(s.rho, coherence, beta), s.gate, member) for s in at])
 
 
 # -- identity -----------------------------------------------------------------------------------------------------
@@ -250,9 +254,9 @@ def test_every_follower_is_within_tolerance_of_its_medoid(seed):
     task, tolerance = many(values), 0.08
     stage = stage_of(task, tolerance=tolerance, representatives="class")
     members = [k for k, s in enumerate(stage.sites) if s.role == "trainable"]
-    found = medoids(stage.offers, members, np.full(len(stage.sites), tolerance))
+    found, steps = medoids(stage.offers, members, np.full(len(stage.sites), tolerance)), dense_steps(stage)
     distance = {
-        (k, j): np.sqrt(dense_squares(stage, k, local_matrix(STANDARD["ry"](values[b]), [0])).mean())
+        (k, j): np.sqrt(dense_squares(stage, k, local_matrix(STANDARD["ry"](values[b]), [0]), steps=steps).mean())
         for a, k in enumerate(members)
         for b, j in enumerate(members)
     }

@@ -136,18 +136,24 @@ def test_sharded_is_serial_to_the_last_bit(options, measure, monkeypatch):
     assert bar.counts == bar.totals
 
 
-@pytest.mark.parametrize("start", ["fork", "spawn"])
-def test_processes_give_the_serial_result(start, monkeypatch):
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+@pytest.fixture(scope="module")
+def fresh():
+    """A process that has nothing of this one."""
+    with pytest.MonkeyPatch.context() as patch, ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        yield pool
+
+
+def test_processes_give_the_serial_result(fresh):
     task = network()
-    serial = prune(task, Proven(0.3))
-    with ProcessPoolExecutor(2, mp_context=get_context(start)) as pool:
-        assert everything(prune(task, Proven(0.3), executor=pool)) == everything(serial)
+    serial = everything(prune(task, Proven(0.3)))
+    assert everything(prune(task, Proven(0.3), executor=fresh)) == serial
+    with ProcessPoolExecutor(2, mp_context=get_context("fork")) as pool:
+        assert everything(prune(task, Proven(0.3), executor=pool)) == serial
 
 
-def test_angles_reach_the_workers_as_they_are(monkeypatch):
+def test_angles_reach_the_workers_as_they_are(fresh):
     """Qiskit 2.3 pickles x − 2w as −x + 2w; a fresh process that got that would measure another network."""
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     x, w, v = Parameter("x"), Parameter("w"), Parameter("v")
     circuit = QuantumCircuit(1)
     circuit.h(0)
@@ -155,8 +161,7 @@ def test_angles_reach_the_workers_as_they_are(monkeypatch):
     circuit.rx(0.8, 0)
     circuit.ry(v / (w + 2), 0)
     task = Task(circuit, "Z", inputs=np.linspace(-2, 2, 9), input_params=[x], weights={w: 0.7, v: 2.4})
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        result = prune(task, Threshold(0.01), executor=pool)
+    result = prune(task, Threshold(0.01), executor=fresh)
     assert result.certificate == prune(task, Threshold(0.01)).certificate
     assert verify(task, result)
 
@@ -255,6 +260,11 @@ def test_every_way_in_takes_an_executor():
 def test_a_dask_cluster_loses_a_worker_half_way_and_no_sample(monkeypatch):
     distributed = pytest.importorskip("distributed", reason="needs pip install 'qprune[dask]'")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    # Workers are forked off one process that has imported all they need.
+    import dask
+
+    monkeypatch.setitem(dask.config.config["distributed"]["worker"], "multiprocessing-method", "forkserver")
+    distributed.utils.get_mp_context().set_forkserver_preload(["distributed", "qprune"])
     task = slow_network()
     serial = prune(task, Proven(0.3))
     with (

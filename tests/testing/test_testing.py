@@ -209,7 +209,12 @@ def test_what_the_documentation_shows_runs(result, pytester):
     """Its test file as it stands, and every command of its CI but for what installs."""
     text = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
     pytester.makepyfile(test_documented=re.search(r"```python\n(.*?)```", text, re.DOTALL)[1])
-    pytester.runpytest_inprocess("-p", "no:xdist").assert_outcomes(passed=3)
+    settings.register_profile("some", max_examples=examples(100))
+    try:
+        done = pytester.runpytest_inprocess("-p", "no:xdist", "--hypothesis-profile=some")
+    finally:
+        settings.load_profile("default")
+    done.assert_outcomes(passed=3)
     qprune.save(result, pytester.path / "results" / "mine", drawings=False)
     commands = re.findall(r"(?:- run: |^)(pytest --.*)$", text, re.MULTILINE)
     assert len(commands) == 2

@@ -240,7 +240,7 @@ RECORDS = {
         "expectation values: truncation",
     ),
     "an unknown limit": (
-        options(limit=dict(pruned().certificate.options["limit"], name="trust")),
+        lambda r: options(limit=dict(r.certificate.options["limit"], name="trust"))(r),
         r"unknown limit 'trust'",
     ),
     "a negative tolerance": (options(tolerance=-0.1), "option tolerance cannot be"),
