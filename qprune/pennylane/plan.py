@@ -36,7 +36,7 @@ class Angle(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One gate of the pruned tape: a PennyLane name, or "op" for gate `extra` of the live tape as it is."""
+    """One gate of the pruned tape: a PennyLane name, or "op" for gate `extra` of the live tape, on these wires."""
 
     name: str
     wires: tuple[Any, ...]
@@ -45,7 +45,10 @@ class Step(NamedTuple):
 
     def build(self, live: Sequence[Any], operations: Sequence[Any]) -> Any:
         if self.name == "op":
-            return operations[self.extra]
+            own = operations[self.extra]  # a network of CX may have moved the qubits that it begins with
+            return (
+                own if tuple(own.wires) == self.wires else own.map_wires(dict(zip(own.wires, self.wires, strict=True)))
+            )
         if self.name.startswith("Adjoint("):
             return qml.adjoint(getattr(qml, self.name[8:-1])(wires=self.wires))
         values = [angle.of(live) for angle in self.angles]

@@ -74,6 +74,24 @@ def test_refit_keeps_it_too():
     verify(pruned.result.original, pruned.result)
 
 
+def test_a_state_that_moves_to_other_wires_as_cx_go():
+    """Of the two CX of a swap with an empty qubit one is left, and the state begins where the swap took it."""
+
+    @qml.qnode(qml.device("default.qubit", wires=2))
+    def moved(x, w):
+        qml.AmplitudeEmbedding(x, wires=[0], normalize=True)
+        qml.CNOT([1, 0])
+        qml.CNOT([0, 1])
+        qml.CRX(w[0], [1, 0])
+        qml.RY(w[1], 0)
+        return qml.expval(qml.Y(0) @ qml.Z(1)), qml.expval(qml.X(0))
+
+    rows, weights = np.random.default_rng(0).normal(size=(3, 2)), np.array([0.7, -1.2])
+    pruned = qpp.prune(moved, Measured(0.0), inputs={"x": rows}, weights={"w": weights})
+    assert pruned.result.circuit.num_nonlocal_gates() < pruned.result.original.circuit.num_nonlocal_gates()
+    np.testing.assert_allclose(pruned(-rows[0], weights), moved(-rows[0], weights), rtol=0, atol=1e-9)
+
+
 @pytest.mark.parametrize("qubits", [1, 2, 3])
 def test_the_angles_of_a_state_prepare_it(qubits):
     rng = np.random.default_rng(qubits)
