@@ -55,7 +55,7 @@ def outputs_of(task):
 
 def networks():
     """Trained-like circuits: inputs re-uploaded, rotations of all sizes, couplings not symmetric in the qubits."""
-    for seed in range(4):
+    for seed in range(3):
         rng = np.random.default_rng(seed)
         n = 3 + seed % 2
         circuit, weights = QuantumCircuit(n), {}

@@ -143,7 +143,8 @@ def _permuted(task: Task, before: tuple[Site, ...]) -> Absorbed:
             continue
         behind = (subgroup_of(other) for q in site.qubits for other in later.get(q, ()))
         if (
-            site.name in PERMUTING
+            site.family is not None  # a gate of the user's may have such a name
+            and site.name in PERMUTING
             and places.keys() >= set(site.qubits)
             and all(commute(subgroup_of(site), other) for other in behind)
         ):

@@ -84,6 +84,11 @@ class Behind:
     of them are in front of the Clifford gates between. Every output, pulled back to the place, is a sum of products of
     these; a gate that leaves each of them as it is changes no output.
 
+    Attributes:
+        measured: Words of the outputs, as they are here.
+        turned: Words of later gates, as they are here, that outputs see.
+        standing: All words of later gates, as they are here.
+
     Args:
         measured: The words of the outputs.
         num_qubits: Of the circuit.
@@ -91,7 +96,7 @@ class Behind:
 
     def __init__(self, measured: Sequence[Word], num_qubits: int) -> None:
         self.num_qubits = num_qubits
-        self.turned = _rows((), num_qubits)
+        self.turned = self.standing = _rows((), num_qubits)
         self.measured = _independent(self.turned, _rows(measured, num_qubits))
 
     def sees(self, site: Site) -> bool:
@@ -101,8 +106,11 @@ class Behind:
         return bool(self._met(_words(site, self.num_qubits)).any())
 
     def lets_pass(self, gates: Gates) -> bool:
-        """Whether Clifford gates here can be moved to the end, and there be measured."""
-        return _fixed(self.turned, gates)
+        """Whether Clifford gates here can be moved to the end, and there be measured.
+
+        They must leave what outputs do not see of later gates as it is, too: measured elsewhere, outputs may see it.
+        """
+        return _fixed(self.standing, gates)
 
     def reaches(self, site: Site) -> bool:
         """Whether a gate stands on a qubit that any of the words does."""
@@ -112,12 +120,15 @@ class Behind:
     def add(self, site: Site) -> None:
         """Go past a gate that stays."""
         if gates := clifford_gates(site):
-            self.measured, self.turned = (pulled(rows, gates) for rows in (self.measured, self.turned))
+            self.measured, self.turned, self.standing = (
+                pulled(rows, gates) for rows in (self.measured, self.turned, self.standing)
+            )
             return
         own = _words(site, self.num_qubits)
         # Of rotations that commute with each other those about words that nothing meets are not seen.
         seen = own if anticommuting(own).any() else own[self._met(own)]
         self.turned = _independent(self.turned, seen)
+        self.standing = _independent(self.standing, own)
 
     def measure(self, gates: Gates) -> None:
         """Measure Clifford gates that `lets_pass` instead of running them."""

@@ -54,8 +54,6 @@ def is_inside(site: Site) -> bool:
 
     A gate that an input enters must be a single rotation: half-angles would double the degree of an output in it.
     """
-    if site.family is None:
-        return False
     return _is_clifford(site) or (len(found := _turns(site)) > 0 and (site.role != "encoding" or len(found) == 1))
 
 
@@ -161,7 +159,7 @@ def clifford_gates(site: Site) -> list[tuple[Gate, tuple[int, ...]]]:
 
 
 def _is_clifford(site: Site) -> bool:
-    return site.name in CLIFFORD
+    return site.family is not None and site.name in CLIFFORD  # a gate of the user's may have such a name
 
 
 def _turns(site: Site) -> list[tuple[Word, Angle]]:

@@ -32,6 +32,7 @@ DRAWN = 2000  # inputs of the domain from which the share of its volume is estim
 SEARCHABLE = MOST_RUNS  # control points of a cell beyond which there is no search: the sum of amplitudes is the limit
 FEWEST_CELLS = 64  # of a search, however many control points each has
 SEARCHED = 2**28  # control points looked at for one output of one of the many circuits that a search judges
+SHARP = 1e-6  # gap of a claim that a limit lies in: such a claim is to say on which side
 
 
 def every_input(
@@ -269,7 +270,8 @@ class EveryInputComparison:
             most = MOST_CELLS if most_points is None else cells_for(difference, most_points)
             enclosed = difference.enclosed(gap, None, left, looked_at, most)
             if limit is not None and enclosed.lower <= limit < enclosed.upper:
-                enclosed = difference.enclosed(gap, limit, left, np.concatenate([looked_at, [enclosed.at]]), most)
+                # What pruning has proven to keep the limit keeps it here too, however close it comes.
+                enclosed = difference.enclosed(SHARP, limit, left, np.concatenate([looked_at, [enclosed.at]]), most)
             suprema.append(enclosed)
         outputs = self._records(pruned, tuple(sites), found, suprema)
         return EveryInput(self.domain, outputs)

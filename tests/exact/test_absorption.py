@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from math import pi
 
 import numpy as np
@@ -10,7 +11,8 @@ from helpers import INPUTS, WEIGHTS, circuits, dense, examples, observables, out
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from qiskit import QuantumCircuit
-from qiskit.quantum_info import Operator, SparsePauliOp, random_clifford
+from qiskit.circuit.library import PauliEvolutionGate
+from qiskit.quantum_info import Operator, Pauli, SparsePauliOp, random_clifford
 
 from qprune import Proven, Task, TaskError, absorb, load_network, prune, verify
 
@@ -87,6 +89,19 @@ def test_gates_go_from_behind_others_that_commute_with_them_or_that_no_output_se
     absorbed = absorb(task_of(circuit, ["ZZ", "IZ"]))
     assert absorbed.task.circuit.count_ops() == {"ry": 2, "rx": 1}
     assert absorbed.two_qubit_gates == 1
+
+
+@pytest.mark.parametrize("measured", ["XX", "ZY"])
+def test_gates_do_not_pass_what_outputs_see_only_once_others_are_measured(measured):
+    """CRX is two rotations, and XX commutes with one of them: what a quarter turn before makes of XX does not."""
+    for turned in ("".join(pair) for pair in product("XYZ", repeat=2)):
+        circuit = QuantumCircuit(2)
+        circuit.u(0.7, 0.4, 0.2, [0, 1])
+        circuit.append(PauliEvolutionGate(Pauli(turned), time=pi / 4), [0, 1])
+        circuit.crx(w, 0, 1)
+        task = task_of(circuit, [measured])
+        absorbed, point = absorb(task).task, {w.name: 2.1}
+        np.testing.assert_allclose(at(absorbed, point), at(task, point), rtol=0, atol=1e-12)
 
 
 def test_numbers_that_are_quarter_turns_are_clifford_gates_and_weights_are_not():

@@ -8,7 +8,7 @@ from helpers import INPUTS, WEIGHTS, circuits, dense, examples, observables, out
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from qiskit import QuantumCircuit
-from qiskit.circuit import Parameter
+from qiskit.circuit import Gate, Parameter
 from qiskit.circuit.library import PauliEvolutionGate, UnitaryGate
 from qiskit.quantum_info import Operator, Pauli, SparsePauliOp, Statevector, random_clifford, random_unitary
 
@@ -186,6 +186,37 @@ def test_probabilities_of_some_qubits():
     sites, _ = without_idle(task, sites_of(task))
     assert [site.name for site in sites] == ["ry", "ry", "cx"]
     check_outputs_and_slopes(task, sites)
+
+
+class Named(Gate):
+    """Any unitary under any name, which is all that Qiskit knows of it."""
+
+    def __init__(self, name, matrix):
+        super().__init__(name, int(np.log2(len(matrix))), [])
+        self.matrix = matrix
+
+    def inverse(self, annotated=False):
+        return Named(self.name, self.matrix.conj().T)
+
+    def __array__(self, dtype=None, copy=None):
+        return self.matrix
+
+
+@pytest.mark.parametrize(("name", "width"), [("h", 1), ("s", 1), ("cx", 2), ("swap", 2)])
+def test_a_gate_of_the_users_is_not_taken_for_one_of_the_library_by_its_name(name, width):
+    gate, circuit = Named(name, random_unitary(2**width, seed=3).data), QuantumCircuit(2)
+    circuit.ry(w, [0, 1])
+    circuit.append(gate, range(width))
+    circuit.rx(0.2, 0)
+    circuit.cx(0, 1)
+    circuit.append(gate, range(width))
+    task = task_of(circuit, ["ZZ", "XI"])
+    for other in (qprune.absorb(task).task, qprune.prune(task, Proven(0.0), couplings="circuit", form="pauli").task):
+        np.testing.assert_allclose(at(other, other.circuit, {w: 1.1}), at(task, circuit, {w: 1.1}), atol=1e-12)
+    task = task_of(circuit)
+    absorbed = qprune.absorb(task)
+    outcomes = at(absorbed.task, absorbed.task.circuit, {w: 1.1})
+    np.testing.assert_allclose(outcomes, at(task, circuit, {w: 1.1})[list(absorbed.outcomes)], atol=1e-12)
 
 
 def test_a_result_tells_every_fate_and_is_verified(tmp_path):

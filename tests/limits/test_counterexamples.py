@@ -236,3 +236,16 @@ def test_the_first_ensemble_holds_corners_and_points_of_the_domain():
     assert {tuple(map(float, f"{k:03b}")) for k in range(8)} <= {tuple(row) for row in points.tolist()}
     assert np.all((points >= 0) & (points <= 1))
     assert len(points) > 100
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_claim_says_on_which_side_of_a_limit_it_is_however_close(seed):
+    """Pruning with refit ends next to its budget; the certificate must not then stand above it."""
+    task = network(seed, samples=5)
+    sites, smaller = sites_of(task), task.with_weights(task.weights * 0.97)
+    comparison = EveryInputComparison(task, sites, Domain.ellipsoid())
+    sharp = comparison.claim(smaller, sites, gap=1e-6)
+    for limit in (sharp.upper * (1 + 1e-4), sharp.upper * (1 + 1e-5)):
+        assert comparison.claim(smaller, sites, limit=limit).upper <= limit
+    limit = sharp.lower * (1 - 1e-5)
+    assert comparison.claim(smaller, sites, limit=limit).lower > limit

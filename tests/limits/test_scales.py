@@ -107,7 +107,7 @@ MODES = (
 )
 
 
-@pytest.mark.thinned(24)
+@pytest.mark.thinned(32)
 @pytest.mark.parametrize("scale", DECIMAL)
 @pytest.mark.parametrize(("limit", "options"), MODES[:4])
 @pytest.mark.parametrize("observables", ["ZZI", SUMS], ids=["word", "sums"])

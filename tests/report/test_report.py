@@ -347,6 +347,8 @@ def test_the_plot_shows_measured_below_bound(case):
     assert max(measured) == result.certificate.largest_measured
     assert ax.get_ylabel() == deviation_name(result)
     assert ("budget" in lines) == (result.certificate.budget is not None)
+    ticks = ax.yaxis.get_major_formatter()
+    assert [ticks(value) for value in (0, 1e-3, 0.1, -10)] == ["0", "10⁻³", "10⁻¹", "−10¹"]
 
 
 def test_a_plot_without_axes_makes_its_own():

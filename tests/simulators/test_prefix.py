@@ -67,9 +67,10 @@ from qiskit import QuantumCircuit
 circuit = QuantumCircuit(1)
 circuit.ry(0.01, 0)
 task = qprune.Task(circuit, "Z")
-qprune.prune(task)
+limit = qprune.Threshold(0.05, window=0)  # so that nothing is compiled
+qprune.prune(task, limit)
 with multiprocessing.get_context("fork").Pool(2) as pool:
-    print(len(pool.map(qprune.prune, [task] * 3)))
+    print(len(pool.starmap(qprune.prune, [(task, limit)] * 3)))
 """
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, timeout=120, check=True

@@ -93,7 +93,7 @@ def sample(folder, count, seed=0):
 def test_every_change_is_noticed(folder):
     assert not is_noticed(folder)
     unnoticed = []
-    for mutation in sample(folder, 40 * MORE):
+    for mutation in sample(folder, 25 * MORE):
         with applied(folder, mutation):
             unnoticed += [] if is_noticed(folder) else [str(mutation)]
     assert not unnoticed, "\n".join(unnoticed)
@@ -145,7 +145,7 @@ def is_free(mutation):
 @pytest.mark.parametrize("folder", ASKED, indirect=True)
 def test_mending_the_hashes_does_not_help(folder):
     unnoticed = []
-    for mutation in sample(folder, 16 * MORE):
+    for mutation in sample(folder, 10 * MORE):
         if not is_free(mutation):
             with applied(folder, mutation, reseal=True):
                 unnoticed += [] if is_noticed(folder) else [str(mutation)]
