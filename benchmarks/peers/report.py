@@ -111,7 +111,8 @@ class Fair:
 
     def __init__(self, rows: Sequence[Row]) -> None:
         ran = [r for r in rows if r.get("points")]
-        sides = [{r["config"]["circuit"] for r in ran if is_ours(r) is ours} for ours in (True, False)]
+        alike = [r for r in ran if not all(p.get("settings") for p in r["points"])]  # which measure what was asked
+        sides = [{r["config"]["circuit"] for r in alike if is_ours(r) is ours} for ours in (True, False)]
         ran = [r for r in ran if all(r["config"]["circuit"] in side for side in sides)]
         self.before = {r["config"]["circuit"]: r["two_qubit_gates"] for r in ran}
         self.weights = {r["config"]["circuit"]: r["weights"] for r in ran}
@@ -202,9 +203,10 @@ def at_equal_deviation(rows: Sequence[Row]) -> Table:
 
 
 def at_the_price_of_measuring(rows: Sequence[Row]) -> Table:
-    """A line per chain that changes what is measured, beside qprune's modes on the circuits that it was run on."""
+    """A line per chain that changes what is measured, beside qprune's modes on the circuits that a peer did that to."""
     header = ("chain", "circuits", *(f"{budget:g}" for budget in BUDGETS), "measuring settings at 0.01")
-    ran = {r["config"]["circuit"] for r in rows if any(p.get("settings") for p in r.get("points") or [])}
+    changed = [r for r in rows if not is_ours(r) and any(p.get("settings") for p in r.get("points") or [])]
+    ran = {r["config"]["circuit"] for r in changed}
     fair = Fair([row for row in rows if row["config"]["circuit"] in ran])
     lines = []
     for line in [*fair.measuring, *fair.ours]:

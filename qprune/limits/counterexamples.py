@@ -24,8 +24,7 @@ from qprune.limits.on_inputs import Check, unlimited
 from qprune.limits.removal import Reduced
 from qprune.task.task import Task
 
-SHARES = (0.9, 0.75)  # of the budget that the fit may spend on the ensemble, one after the other
-ROUNDS = 4  # fits at each share, with more and more counterexamples
+SHARES = (0.9, 0.9, 0.9, 0.75)  # of the budget that each fit may spend on the ensemble, to which counterexamples come
 EXCHANGES = 12  # fits of the weights alone after each of these, at most, with more and more counterexamples
 AT_ONCE = 8  # gates taken at once at first from a circuit that keeps the budget, then half of that and so on
 IN_A_ROW = 12  # gates tried by themselves, one after another, until one goes
@@ -212,8 +211,6 @@ def led_by_counterexamples(
     start: Reduced,
     fits: Fits,
     cost: Callable[[Reduced], float],
-    *,
-    rounds: int = ROUNDS,
     shares: Sequence[float] = SHARES,
 ) -> Led:
     """Prune with refit until the proven limit for every input is within a budget.
@@ -224,25 +221,22 @@ def led_by_counterexamples(
         fits: Prunes the original on the ensemble, and fits the weights of what that gave once more, where some input
             broke the budget, as long as the ensemble itself can be kept within it.
         cost: Of a circuit; the cheapest that keeps the budget wins.
-        rounds: Fits at each share.
-        shares: Of the budget that fits may spend on their ensemble. The next is tried where the last still breaks the
-            budget after all its rounds.
+        shares: Of the budget that fits may spend on their ensemble; the next is tried where the last breaks the budget.
 
     Source: THEORY T9, pruning under it.
     """
     made = list[Round]()
     for share in shares:
-        for _ in range(rounds):
-            ensemble = measure.ensemble
-            fitted = fits.pruned(ensemble, share * measure.budget)
-            if cost(fitted) >= cost(start):  # more inputs or a smaller share let no more go
-                return Led(start, tuple(made))
-            found, limits = exchanged(measure, fitted, fits, EXCHANGES)
-            made.append(Round(share, len(ensemble.inputs), len(fitted.sites), tuple(limits)))
-            if found is not None:
-                return Led(min(start, found, key=cost), tuple(made))
-            if not np.isfinite(limits[-1]):  # nothing can be said of it, so that no input counts against it
-                break
+        ensemble = measure.ensemble
+        fitted = fits.pruned(ensemble, share * measure.budget)
+        if cost(fitted) >= cost(start):  # more inputs or a smaller share let no more go
+            break
+        found, limits = exchanged(measure, fitted, fits, EXCHANGES)
+        made.append(Round(share, len(ensemble.inputs), len(fitted.sites), tuple(limits)))
+        if found is not None:
+            return Led(min(start, found, key=cost), tuple(made))
+        if not np.isfinite(limits[-1]):  # nothing can be said of it, so that no input counts against it
+            break
     return Led(start, tuple(made))
 
 

@@ -152,7 +152,7 @@ def test_what_is_accepted_keeps_the_budget_on_the_whole_domain(seed):
     sites, budget = sites_of(task), 0.08
     comparison = EveryInputComparison(task, sites, Domain.box(0, 3))
     measure, fits = UpperEverywhere(comparison, budget), SimpleNamespace(pruned=fitted, again=as_it_is)
-    led = led_by_counterexamples(measure, Reduced(task, sites, 0.0), fits, lambda r: len(r.sites), rounds=3)
+    led = led_by_counterexamples(measure, Reduced(task, sites, 0.0), fits, lambda r: len(r.sites))
     reduced = led.reduced
     assert len(reduced.sites) < len(sites)
     assert reduced.deviation <= budget
@@ -173,7 +173,7 @@ def test_a_fit_that_never_keeps_the_budget_leaves_the_start():
         return start.without([k for k, site in enumerate(sites) if site.name == "cx"])
 
     measure, fits = UpperEverywhere(comparison, 1e-3), SimpleNamespace(pruned=careless, again=as_it_is)
-    led = led_by_counterexamples(measure, start, fits, lambda r: len(r.sites), rounds=2, shares=(0.8, 0.5))
+    led = led_by_counterexamples(measure, start, fits, lambda r: len(r.sites), shares=(0.8, 0.8, 0.5, 0.5))
     assert led.reduced is start
     assert [budget for _, budget in seen] == pytest.approx([8e-4, 8e-4, 5e-4, 5e-4])
     assert all(a < b for (a, _), (b, _) in pairwise(seen))  # counterexamples joined

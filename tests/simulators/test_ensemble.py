@@ -205,7 +205,7 @@ def test_aer_gives_its_hold_on_the_memory_back(monkeypatch):
 
 def test_rounding_stays_within_its_limit_in_a_deep_circuit():
     """Against the same gates in extended precision; what is allowed to short circuits would not do."""
-    rng, depth = np.random.default_rng(3), 10000
+    rng, depth = np.random.default_rng(3), 20000
     circuit, exact = QuantumCircuit(2), np.array([1, 0, 0, 0], dtype=np.clongdouble)
     gates = {"rx": [[0, 1], [1, 0]], "ry": [[0, -1j], [1j, 0]], "rz": [[1, 0], [0, -1]]}
     for _ in range(depth):

@@ -207,6 +207,12 @@ def test_bernstein_coefficients_beside_sixty_digits(degree):
             assert found[:, column] == pytest.approx(turned, rel=1e-12)
 
 
+def test_intervals_are_taken_together_whatever_their_widths():
+    low, widths = np.array([-7.3, 0.2, 0.1, -1.0]), np.array([1.5, 0.3, 1.5, 0.7])
+    for one, start, end in zip(_bernstein(4, low, low + widths), low, low + widths, strict=True):
+        np.testing.assert_allclose(one, _bernstein(4, np.array([start]), np.array([end]))[0], atol=1e-12)
+
+
 @pytest.mark.parametrize("width", [0.0, 1e-6, 1.0, 1e9])
 @pytest.mark.parametrize("start", [0.0, 1.7e9, 1e12])
 def test_large_inputs_and_boxes_of_no_width_are_confirmed(start, width):
