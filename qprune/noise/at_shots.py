@@ -30,7 +30,7 @@ MOST_NUMBERS = 2**17  # of a state, 4^n words times inputs; so many inputs, even
 FEWEST_INPUTS = 16  # beyond, the chain speaks for all
 FITTED = 2  # numbers of the correction; with no more inputs than these there is nothing to fit them on
 
-Word: TypeAlias = frozenset[tuple[int, str]]  # qubits with their letters
+Letters: TypeAlias = frozenset[tuple[int, str]]  # of a word, with their qubits
 
 
 class AtShots(NamedTuple):
@@ -127,7 +127,7 @@ class ErrorAtShots:
         read = {q: 1 - 2 * self.forecast.noises.device.readout_error(end) for q, end in compiled.ends.items()}
         places = {q: compiled.used.index(end) for q, end in compiled.ends.items()}
 
-        def mean(word: Word) -> FloatArray:
+        def mean(word: Letters) -> FloatArray:
             return float(np.prod([read[q] for q, _ in word])) * mean_of({places[q]: a for q, a in word}, state)
 
         noisy, variance = (np.zeros((len(outputs.centred), len(rows))) for _ in range(2))
@@ -142,11 +142,11 @@ class ErrorAtShots:
         return rows, noisy, variance
 
 
-def settings_of(observable: SparsePauliOp) -> list[dict[Word, float]]:
+def settings_of(observable: SparsePauliOp) -> list[dict[Letters, float]]:
     """An observable's words but the identity, with coefficients, by setting: there letters on a qubit agree."""
     found = []
     for group in observable.group_commuting(qubit_wise=True):
-        words: dict[Word, float] = defaultdict(float)
+        words: dict[Letters, float] = defaultdict(float)
         for letters, qubits, coefficient in group.to_sparse_list():
             words[frozenset(zip(qubits, letters, strict=True))] += coefficient.real
         words.pop(frozenset(), None)

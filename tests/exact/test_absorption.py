@@ -37,9 +37,12 @@ def slopes(task, names, point, step=1e-5):
 @settings(max_examples=examples(80), derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_outputs_and_gradients_stay(data):
-    """Random circuits over the whole catalogue with random Clifford gates behind them, by dense linear algebra."""
+    """Random circuits over the whole catalogue with random Clifford gates in them and behind them, by dense algebra."""
     circuit = data.draw(circuits(min_qubits=2, max_qubits=4, max_gates=6))
-    tail = random_clifford(circuit.num_qubits, seed=data.draw(st.integers(0, 10**6))).to_circuit()
+    n = circuit.num_qubits
+    inner, tail = (random_clifford(n, seed=data.draw(st.integers(0, 10**6))).to_circuit() for _ in range(2))
+    if data.draw(st.booleans()):
+        circuit = circuit.compose(inner).compose(data.draw(circuits(min_qubits=n, max_qubits=n, max_gates=4)))
     measured = data.draw(observables(circuit.num_qubits))
     if measured is None:
         measured = ["Z" * circuit.num_qubits]
