@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 from matplotlib import pyplot
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
 from benchmarks.noise.estimates import SHOTS
 from benchmarks.noise.report import BASELINE, OURS, RIVALS, cases
 from benchmarks.records import Row
 
 MARKERS = "osv^<>DPXph*d"
+MARGIN = 1.25  # times the outermost points, around a picture
 
 
 def drawable(rows: Sequence[Row]) -> list[str]:
@@ -24,16 +26,25 @@ def pareto(rows: Sequence[Row], model: str) -> Figure:
     mine = [case for case in cases(rows) if case.model == model]
     figure, axes = pyplot.subplots(1, len(mine), figsize=(4 * len(mine), 4.6), layout="constrained", squeeze=False)
     for case, axis in zip(mine, axes[0], strict=True):
+        shown: list[tuple[float, float]] = []
         for j, pruner in enumerate((BASELINE, *RIVALS, OURS)):
             points = sorted(case.of(pruner), key=lambda p: p.mean("gates", "shots"))
             found = [(p.mean("gates", "shots"), p.mean("gates", "corrected", "mean")) for p in points]
+            shown += found
             style = {"color": f"C{j % 10}", "marker": MARKERS[j % len(MARKERS)], "markersize": 5, "linewidth": 0.7}
             if pruner == OURS:
                 style |= {"color": "k", "marker": "*", "markersize": 14}
             axis.plot(*(zip(*found, strict=True) if found else ((), ())), label=pruner, **style)
         axis.set_title(f"{case.bundle}, two-qubit error {case.two_qubit_error:.2%}", fontsize=9)
-        axis.set(xscale="log", yscale="log", xlabel="shots for a standard error of 0.01")
-    axes[0, 0].set_ylabel("mean deviation from the ideal original, corrected")
+        # Networks of which nothing goes have one point, to rounding: no range that a logarithm could show.
+        (left, right), (low, high) = ((min(ends) / MARGIN, max(ends) * MARGIN) for ends in zip(*shown, strict=True))
+        axis.set(xscale="log", yscale="log", xlim=(left, right), ylim=(low, high))
+        axis.set_xlabel("shots for a standard error of 0.01")
+        for each in (axis.xaxis, axis.yaxis):
+            each.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            each.set_minor_locator(NullLocator())
+            each.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes[0, 0].set_ylabel("mean deviation from the ideal original, corrected\n(without inputs: as it is)")
     figure.suptitle(f"{model}: below and to the left is better")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8, frameon=False)
