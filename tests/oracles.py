@@ -107,6 +107,11 @@ def outputs(task, vector):
     return np.array([np.vdot(vector, dense(o) @ vector).real for o in task.observables])
 
 
+def outputs_at(task, circuit, point):
+    """What a task measures after a circuit at the values of its parameters."""
+    return outputs(task, state(circuit.assign_parameters({p: point[p] for p in circuit.parameters})))
+
+
 def deviation(task, before, after):
     """|Δ⟨O_r⟩| per output, or the total variation as an array (1,)."""
     change = np.abs(outputs(task, after) - outputs(task, before))

@@ -308,3 +308,11 @@ def cases(draw, mode="any"):
     coherence = draw(_NOISE)
     noise = None if coherence is None else (coherence, draw(st.floats(0, 4)), draw(st.sampled_from((0.0, 1.0, 0.1))))
     return Case(draw(tasks()), options, noise)
+
+
+def task_of(circuit, measured=None):
+    """A circuit as a task: its parameters among `INPUTS` are inputs, on two samples, all others are weights."""
+    used = [p for p in INPUTS if p in circuit.parameters]
+    weights = {p: 0.3 + 0.4 * j for j, p in enumerate(q for q in circuit.parameters if q not in INPUTS)}
+    rows = np.array([[0.4, 1.3], [-0.9, 2.2]])[:, : len(used)] if used else None
+    return Task(circuit, measured, inputs=rows, input_params=used, weights=weights)

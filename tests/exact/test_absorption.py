@@ -7,7 +7,7 @@ from math import pi
 
 import numpy as np
 import pytest
-from helpers import INPUTS, WEIGHTS, circuits, dense, examples, observables, outputs, state
+from helpers import WEIGHTS, circuits, dense, examples, observables, outputs, state, task_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from qiskit import QuantumCircuit
@@ -17,13 +17,6 @@ from qiskit.quantum_info import Operator, Pauli, SparsePauliOp, random_clifford
 from qprune import Proven, Task, TaskError, absorb, load_network, prune, verify
 
 w, v = WEIGHTS[:2]
-
-
-def task_of(circuit, measured):
-    used = [p for p in INPUTS if p in circuit.parameters]
-    weights = {p: 0.3 + 0.4 * j for j, p in enumerate(q for q in circuit.parameters if q not in INPUTS)}
-    rows = np.array([[0.4, 1.3], [-0.9, 2.2]])[:, : len(used)] if used else None
-    return Task(circuit, measured, inputs=rows, input_params=used, weights=weights)
 
 
 def at(task, point):

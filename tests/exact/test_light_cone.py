@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from helpers import INPUTS, WEIGHTS, circuits, dense, examples, observables, outputs, state
+from helpers import INPUTS, WEIGHTS, circuits, dense, examples, observables, outputs_at, task_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from qiskit import QuantumCircuit
@@ -22,24 +22,15 @@ from qprune.gates.sites import circuit_of, sites_of
 w, v, u = WEIGHTS[:3]
 
 
-def task_of(circuit, measured=None):
-    used = [p for p in INPUTS if p in circuit.parameters]
-    weights = {p: 0.3 + 0.4 * j for j, p in enumerate(q for q in circuit.parameters if q not in INPUTS)}
-    rows = np.array([[0.4, 1.3], [-0.9, 2.2]])[:, : len(used)] if used else None
-    return Task(circuit, measured, inputs=rows, input_params=used, weights=weights)
-
-
-def at(task, circuit, point):
-    return outputs(task, state(circuit.assign_parameters({p: point[p] for p in circuit.parameters})))
-
-
 def check_outputs_and_slopes(task, sites):
     """At random values of all parameters and to either side of each, by dense matrices."""
     after, rng = circuit_of(task, tuple(sites)), np.random.default_rng(0)
     point = {p: float(rng.uniform(-7, 7)) for p in task.circuit.parameters}
     near = [point | {p: point[p] + h} for p in point for h in (1e-3, -1e-3)]
     for where in (point, *near):  # alike there, within rounding, differences of both are alike too
-        np.testing.assert_allclose(at(task, after, where), at(task, task.circuit, where), rtol=0, atol=1e-12)
+        np.testing.assert_allclose(
+            outputs_at(task, after, where), outputs_at(task, task.circuit, where), rtol=0, atol=1e-12
+        )
 
 
 def idle(circuit, measured):
@@ -212,11 +203,13 @@ def test_a_gate_of_the_users_is_not_taken_for_one_of_the_library_by_its_name(nam
     circuit.append(gate, range(width))
     task = task_of(circuit, ["ZZ", "XI"])
     for other in (qprune.absorb(task).task, qprune.prune(task, Proven(0.0), couplings="circuit", form="pauli").task):
-        np.testing.assert_allclose(at(other, other.circuit, {w: 1.1}), at(task, circuit, {w: 1.1}), atol=1e-12)
+        np.testing.assert_allclose(
+            outputs_at(other, other.circuit, {w: 1.1}), outputs_at(task, circuit, {w: 1.1}), atol=1e-12
+        )
     task = task_of(circuit)
     absorbed = qprune.absorb(task)
-    outcomes = at(absorbed.task, absorbed.task.circuit, {w: 1.1})
-    np.testing.assert_allclose(outcomes, at(task, circuit, {w: 1.1})[list(absorbed.outcomes)], atol=1e-12)
+    outcomes = outputs_at(absorbed.task, absorbed.task.circuit, {w: 1.1})
+    np.testing.assert_allclose(outcomes, outputs_at(task, circuit, {w: 1.1})[list(absorbed.outcomes)], atol=1e-12)
 
 
 def test_a_result_tells_every_fate_and_is_verified(tmp_path):

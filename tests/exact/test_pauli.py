@@ -6,7 +6,7 @@ from math import pi
 
 import numpy as np
 import pytest
-from helpers import INPUTS, WEIGHTS, circuits, examples, observables, outputs, state
+from helpers import INPUTS, WEIGHTS, circuits, examples, observables, outputs_at, task_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from qiskit import QuantumCircuit
@@ -25,17 +25,6 @@ from qprune.gates.sites import circuit_of, sites_of
 
 w, v = WEIGHTS[:2]
 x = INPUTS[0]
-
-
-def task_of(circuit, measured=None):
-    used = [p for p in INPUTS if p in circuit.parameters]
-    weights = {p: 0.3 + 0.4 * j for j, p in enumerate(q for q in circuit.parameters if q not in INPUTS)}
-    rows = np.array([[0.4, 1.3], [-0.9, 2.2]])[:, : len(used)] if used else None
-    return Task(circuit, measured, inputs=rows, input_params=used, weights=weights)
-
-
-def outputs_at(task, circuit, point):
-    return outputs(task, state(circuit.assign_parameters({p: point[p] for p in circuit.parameters})))
 
 
 def gradient(task, circuit, point, step=1e-5):
