@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -103,11 +104,19 @@ def run(
 
 @dataclass(frozen=True)
 class Timed:
-    """A smaller circuit, the network on the inputs that it was pruned on, and the seconds it took."""
+    """A smaller circuit, the network on the inputs that it was pruned on, and how long that took.
+
+    Attributes:
+        pruned: The circuit.
+        task: The network.
+        seconds: By the clock.
+        processor: Seconds of the processor.
+    """
 
     pruned: Pruned
     task: qprune.Task
     seconds: float
+    processor: float
 
 
 def _jobs(
@@ -170,8 +179,9 @@ def _prune(config: Config, regime: Regime) -> Timed:
     if key not in _PRUNED:
         noise = regime if pruner.calibrated else None
         task, setting, seed = _drawn(network(config["bundle"]), config["seed"]), config["setting"], config["seed"]
+        begun = process_time()
         seconds = timed(lambda: found.append(pruner.prune(task, setting, seed, noise)))
-        _PRUNED[key] = Timed(found[0], task, seconds)
+        _PRUNED[key] = Timed(found[0], task, seconds, process_time() - begun)
     return _PRUNED[key]
 
 
@@ -188,7 +198,7 @@ def _drawn(task: qprune.Task, seed: int) -> qprune.Task:
 
 
 def _row(config: Config, regime: Regime, timed_: Timed) -> Row:
-    origin, pruned = provenance(config["seed"]), timed_.pruned
+    origin, pruned, begun = provenance(config["seed"]), timed_.pruned, process_time()
     bundle, samples = config["bundle"], config["samples"]
     extrapolated = PRUNERS[config["pruner"]].base is not None
     if pruned.limit is not None:  # beyond level 1 the compiler approximates
@@ -208,6 +218,7 @@ def _row(config: Config, regime: Regime, timed_: Timed) -> Row:
         **_MEASURED[key],
         "certified": pruned.limit is not None,
         "seconds": timed_.seconds,
+        "processor": {"pruning": timed_.processor, "running": process_time() - begun},
         **origin,
     }
 
