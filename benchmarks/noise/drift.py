@@ -17,8 +17,9 @@ from benchmarks.noise.estimates import SHOTS, estimates
 from benchmarks.noise.outputs import noisy_outputs, observables_of
 from benchmarks.noise.pruners import PRUNERS
 from benchmarks.noise.regimes import regime_of
-from benchmarks.noise.report import BASELINE, OURS, Table
-from benchmarks.noise.run import SAMPLES, SEED, both, ideal_outputs, network
+from benchmarks.noise.report import Table
+from benchmarks.noise.run import SEED, both, ideal_outputs, network
+from benchmarks.noise.sets import BASELINE, OURS, SAMPLES
 from benchmarks.records import Row, append, provenance, read
 
 NAME = "noise-drift"

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from benchmarks.noise import drift, report
 from benchmarks.noise.estimates import SHOTS
 from benchmarks.noise.pruners import TOLERANCES
-from benchmarks.noise.run import BUNDLES, MODELS, fits
+from benchmarks.noise.run import fits
+from benchmarks.noise.sets import BUNDLES, MODELS, ONE_SHOT, OURS, PLAIN, REFIT
 from benchmarks.records import Row
 
 MISSED = "What is missed"  # before the list that docs/numbers.md shows
@@ -40,7 +41,7 @@ def tables(
         "",
         "## Pruned for the device, against unpruned",
         "",
-        f"*{report.OURS}*, refit, at {SHOTS} shots, mean over seeds, against the original compiled by Qiskit at level",
+        f"*{OURS}*, refit, at {SHOTS} shots, mean over seeds, against the original compiled by Qiskit at level",
         f"3. Aims, after correction: {report.FEWER:g} times fewer shots where the two-qubit error is above",
         f"{report.NOISY:.1%}, elsewhere no more; no larger deviation, no larger error, no less accuracy.",
         "Counted is what was run; " + ("nothing is missing." if not missing else f"not run: {'; '.join(missing)}."),
@@ -53,8 +54,10 @@ def tables(
         "",
         "## Against other pruners",
         "",
-        "A point (a setting, mean over its seeds) beats another that needs no fewer shots and deviates no less after",
-        f"correction. How many points of the other pruner *{report.OURS}* beats : how many beat it.",
+        f"The other's error at {SHOTS} shots over that of *{OURS}*, each at its middle setting, mean over its seeds.",
+        f"*Beaten*: *{OURS}* needs no more shots and deviates no more after correction, one of them less; **beats**:",
+        "the other way round; else each is better in one. Last line: geometric mean, and counts. Other settings that",
+        "were run are under [everything](#everything) and in the pictures.",
         "",
         *markdown(*report.against_others(rows)),
         "",
@@ -72,11 +75,11 @@ def tables(
         "",
     ]
     for words, variants in (
-        ("With refit, where no distance is looked at and costs are all there is of λ.", report.REFIT),
-        ("Without refit.", report.PLAIN),
+        ("With refit, where no distance is looked at and costs are all there is of λ.", REFIT),
+        ("Without refit.", PLAIN),
         (
             f"Removing every gate within the tolerance {TOLERANCES[1]['tolerance']:g} at once, no refit.",
-            report.ONE_SHOT,
+            ONE_SHOT,
         ),
     ):
         lines += [words, "", *markdown(*report.ablation(rows, variants)), ""]

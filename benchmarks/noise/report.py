@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,22 +11,10 @@ import numpy as np
 from scipy.stats import t as student
 
 from benchmarks.noise.estimates import SHOTS
-from benchmarks.noise.pruners import PARTS, PRUNERS
+from benchmarks.noise.pruners import PRUNERS
+from benchmarks.noise.sets import BASELINE, EXTRAPOLATED, OURS, RIVALS
 from benchmarks.records import Row
 
-OURS, BASELINE = "UnderNoise", "Qiskit O3"
-RIVALS = (
-    *("none", "exact", "RemoveIdentityEquivalent", "magnitude", "random", "random, refit", "one-shot", "one-shot, λ"),
-    *("q-iPrune", "q-iPrune, λ", "q-iPrune, refit", "q-iPrune, λ, refit", "UnderNoise, mean deviation"),
-    *("Qiskit O3, ZNE", "UnderNoise, ZNE"),
-)
-# each the first without λ, the last with all of it
-REFIT = ("UnderNoise, no λ", OURS)
-PLAIN = tuple(f"UnderNoise without refit, {part}" for part in PARTS)
-ONE_SHOT = (
-    *("one-shot", "one-shot, λ in geometry", "one-shot, λ in tolerance", "one-shot, λ in tolerance at shots"),
-    "one-shot, λ",
-)
 NOISY, FEWER = 0.008, 1.5  # two-qubit error above which so many times fewer shots are the aim
 ROUNDING = 1 + 1e-9  # what the same circuit may differ by from one order of its gates to another
 CONFIDENCE = 0.95
@@ -72,7 +60,8 @@ class Point:
     def beats(self, other: Point) -> bool:
         """No more shots and no larger deviation, one of them less."""
         mine, theirs = ((p.mean("gates", "shots"), p.mean("gates", "corrected", "mean")) for p in (self, other))
-        return mine[0] <= theirs[0] and mine[1] <= theirs[1] and mine != theirs
+        pairs = list(zip(mine, theirs, strict=True))
+        return all(a <= ROUNDING * b for a, b in pairs) and any(ROUNDING * a < b for a, b in pairs)
 
 
 @dataclass(frozen=True)
@@ -242,20 +231,29 @@ def _change(before: Point, after: Point, *path: str, form: str = "{:.3g}", unit:
 
 
 def against_others(rows: Sequence[Row]) -> Table:
-    """How many points of each other pruner ours beats, and how many of these beat ours."""
-    lines = []
+    """Each other pruner's error over ours, at its middle setting, and which of the two beats the other; then counts."""
+    lines, ratios, verdicts = [], defaultdict(list), defaultdict(Counter)
     for case in cases(rows):
-        ours = case.of(OURS)
-        if not ours:
+        if not (ours := case.of(OURS)):
             continue
-        cells, our_point = [], ours[0]
+        cells = []
         for rival in RIVALS:
-            theirs = case.of(rival)
-            won = sum(map(our_point.beats, theirs))
-            lost = sum(point.beats(our_point) for point in theirs)
-            cells.append(f"{won} : {lost} of {len(theirs)}" if theirs else "not run")
+            theirs = case.of(rival, PRUNERS[rival].middle)
+            if not theirs:
+                cells.append("not run")
+                continue
+            words = "beaten" if ours[0].beats(theirs[0]) else "**beats**" if theirs[0].beats(ours[0]) else ""
+            ratio = theirs[0].mean("gates", "rms_at_shots") / ours[0].mean("gates", "rms_at_shots")
+            cells.append(f"{ratio:.2f} {words}".strip())
+            ratios[rival].append(ratio)
+            verdicts[rival][words] += 1
         lines.append((case.bundle, case.model, *cells))
-    return ("network", "noise", *RIVALS), lines
+    total = []
+    for rival in RIVALS:
+        count, found = len(ratios[rival]), verdicts[rival]
+        mean = f"{np.exp(np.mean(np.log(ratios[rival]))):.2f}, " if count else ""
+        total.append(f"{mean}beaten in {found['beaten']}, beats in {found['**beats**']} of {count}")
+    return ("network", "noise", *RIVALS), [*lines, ("all", "", *total)] if lines else lines
 
 
 def everybody(case: Case) -> Table:
@@ -333,7 +331,7 @@ def _ratio(logs: np.ndarray) -> str:
 
 def extrapolation(rows: Sequence[Row]) -> Table:
     """Deviation, shots and error of both circuits as they are and extrapolated, readout included."""
-    lines, names = [], (BASELINE, f"{BASELINE}, ZNE", OURS, f"{OURS}, ZNE")
+    lines, names = [], (BASELINE, EXTRAPOLATED[0], OURS, EXTRAPOLATED[1])
     for case in cases(rows):
         found = [case.of(name) for name in names]
         if all(found):
