@@ -20,7 +20,8 @@ MODELS = (
     *("depolarizing-1e-2", "depolarizing-3e-2", "depolarizing-3e-3"),
 )
 SMALL = ("iris-4q", "cancer-4q")  # of which more is asked: draws, parts, extrapolation
-FEW = ("FakeManilaV2", "FakeTorino", "depolarizing-1e-2")
+DEVICES = ("FakeManilaV2", "FakeTorino")
+FEW = (*DEVICES, "depolarizing-1e-2")
 SEEDS = 5  # of draws of training inputs, where parts of λ are compared
 MOST_SEEDS = 10  # that any pruner has
 SAMPLES = 64  # test inputs, evenly spaced, in each row
@@ -77,10 +78,8 @@ class Part:
         def both(mine: Sequence[str], only: Sequence[str]) -> tuple[str, ...]:
             return tuple(name for name in mine if not only or name in only)
 
-        return Part(
-            both(self.pruners, pruners), both(self.bundles, bundles), both(self.models, models),
-            min(self.seeds, seeds), self.every,
-        )  # fmt: skip
+        kept = both(self.pruners, pruners), both(self.bundles, bundles), both(self.models, models)
+        return Part(*kept, seeds=min(self.seeds, seeds), every=self.every)
 
 
 # In the order in which they are run: first what the aims are judged by, then what says most for its time.
@@ -88,7 +87,7 @@ DEFAULT = (
     Part((BASELINE, OURS)),
     Part(REFIT, SMALL, seeds=SEEDS),
     Part(RIVALS, seeds=3),
-    Part(EXTRAPOLATED, SMALL, FEW[:2]),
+    Part(EXTRAPOLATED, SMALL, DEVICES),
     Part(PLAIN, SMALL, FEW, seeds=SEEDS),
     Part(ONE_SHOT, SMALL, FEW, seeds=SEEDS),
 )
