@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from benchmarks.noise import drift, report
+from benchmarks.noise import ablation, drift, report
 from benchmarks.noise.estimates import SHOTS
 from benchmarks.noise.pruners import TOLERANCES
 from benchmarks.noise.run import fits
 from benchmarks.noise.sets import BUNDLES, MODELS, ONE_SHOT, OURS, PLAIN, REFIT
 from benchmarks.records import Row
 
-MISSED = "What is missed"  # before the list that docs/numbers.md shows
+# before the lists that docs/numbers.md shows
+MISSED, LAMBDA = "What is missed", "What λ does over all"
+PARTS = (
+    ("With refit, where no distance is looked at and costs are all there is of λ.", REFIT),
+    ("Without refit.", PLAIN),
+    (f"Removing every gate within the tolerance {TOLERANCES[1]['tolerance']:g} at once, no refit.", ONE_SHOT),
+)
 
 
 def tables(
@@ -73,16 +79,13 @@ def tables(
         f"Error at {SHOTS} shots over that without λ, seed by seed: geometric mean and 95 % interval over seeds, each",
         "of which draws training inputs to prune on; the last line over networks and noise models.",
         "",
+        f"{LAMBDA}:",
+        "",
+        *(line for _, variants in PARTS for line in ablation.findings(rows, variants)),
+        "",
     ]
-    for words, variants in (
-        ("With refit, where no distance is looked at and costs are all there is of λ.", REFIT),
-        ("Without refit.", PLAIN),
-        (
-            f"Removing every gate within the tolerance {TOLERANCES[1]['tolerance']:g} at once, no refit.",
-            ONE_SHOT,
-        ),
-    ):
-        lines += [words, "", *markdown(*report.ablation(rows, variants)), ""]
+    for words, variants in PARTS:
+        lines += [words, "", *markdown(*ablation.table(rows, variants)), ""]
     lines += [
         "## When calibrations drift",
         "",

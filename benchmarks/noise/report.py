@@ -289,43 +289,6 @@ def _with_reach(values: np.ndarray) -> str:
     return f"{values.mean():.3g}{reach}"
 
 
-# -- λ part by part -----------------------------------------------------------------------------------------------
-
-
-def ablation(rows: Sequence[Row], variants: Sequence[str]) -> Table:
-    """Error at 1,000 shots over that of the first variant, seed by seed; the last line over networks and devices.
-
-    Args:
-        rows: Of the benchmark.
-        variants: Pruners, at their middle settings; the first is the one to compare with.
-    """
-    lines, everywhere = [], defaultdict(list)
-    for case in cases(rows):
-        found = [case.of(name, PRUNERS[name].middle) for name in variants]
-        if not all(found):
-            continue
-        errors = [{row["config"]["seed"]: row["gates"]["rms_at_shots"] for row in points[0].rows} for points in found]
-        seeds = sorted(set(errors[0]).intersection(*errors[1:]))
-        cells = []
-        for name, theirs in zip(variants[1:], errors[1:], strict=True):
-            logs = np.log([theirs[seed] / errors[0][seed] for seed in seeds])
-            everywhere[name].append(logs.mean())
-            cells.append(_ratio(logs))
-        before = np.mean([errors[0][seed] for seed in seeds])
-        lines.append((case.bundle, case.model, str(len(seeds)), f"{before:.3g}", *cells))
-    if lines:
-        lines.append(("all", "", "", "", *(_ratio(np.array(everywhere[name])) for name in variants[1:])))
-    return ("network", "noise", "seeds", variants[0], *variants[1:]), lines
-
-
-def _ratio(logs: np.ndarray) -> str:
-    """A geometric mean, and its 95 % interval where there are several."""
-    middle, reach = logs.mean(), half_width(logs)
-    if len(logs) < 2:
-        return f"{np.exp(middle):.3f}"
-    return f"{np.exp(middle):.3f} ({np.exp(middle - reach):.3f} to {np.exp(middle + reach):.3f})"
-
-
 # -- zero-noise extrapolation -------------------------------------------------------------------------------------
 
 

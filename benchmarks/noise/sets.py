@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+import qprune
 from benchmarks.noise.pruners import PARTS, PRUNERS
 from benchmarks.records import ROOT, Row
 from qprune.noise.models import names
@@ -95,8 +96,9 @@ QUICK = (Part(("none", BASELINE, "random", "q-iPrune, λ"), ("reupload-2q",), FE
 
 
 def everything() -> tuple[Part, ...]:
-    """Every pruner at every setting, on all networks, noise models and device snapshots."""
-    bundles = sorted(path.parent.name for path in (ROOT / "circuits").glob("*/task.json"))
+    """Every pruner at every setting, on all networks with observables, noise models and device snapshots."""
+    folders = sorted(path.parent for path in (ROOT / "circuits").glob("*/task.json"))
+    bundles = [folder.name for folder in folders if qprune.Task.load(folder).observables is not None]
     return (Part((BASELINE, OURS), bundles, names()), Part(tuple(PRUNERS), bundles, names(), MOST_SEEDS, every=True))
 
 

@@ -16,7 +16,7 @@ from qiskit_ibm_runtime.fake_provider import FakeManilaV2
 
 import qprune
 from benchmarks.__main__ import main
-from benchmarks.noise import report, run, sets
+from benchmarks.noise import ablation, report, run, sets
 from benchmarks.noise.estimates import estimates
 from benchmarks.noise.outputs import Moments, exact_outputs, noisy_outputs
 from benchmarks.noise.pruners import PRUNERS, light_cone
@@ -434,11 +434,32 @@ def test_ablation_is_seed_by_seed():
     first, last = sets.REFIT
     rows = [made_row(first, {"shots": 1000}, 0, d, seed=s) for s, d in enumerate((0.1, 0.2, 0.4, 0.9))]
     rows += [made_row(last, {"shots": 1000}, 0, d, seed=s) for s, d in enumerate((0.05, 0.1, 0.2))]
-    header, (line, total) = report.ablation(rows, sets.REFIT)
+    header, (line, total) = ablation.table(rows, sets.REFIT)
     assert header[-2:] == (first, last)
     assert line == ("b", "m", "3", "0.233", "0.500 (0.500 to 0.500)")
     assert total[-1] == "0.500"
-    assert report.ablation(rows, sets.PLAIN)[1] == []
+    assert ablation.table(rows, sets.PLAIN)[1] == ablation.findings(rows, sets.PLAIN) == []
+
+
+@pytest.mark.parametrize(
+    ("factors", "words"),
+    [
+        ((0.5, 0.52, 0.48), "0.500 (0.452 to 0.552) times as large, the same circuit in 0 of 6 draws: less error"),
+        ((0.5, 1.0, 2.0), "the same circuit in 2 of 6 draws: no effect within 95% confidence"),
+        ((2.0, 2.1, 2.2), "more error"),
+    ],
+)
+def test_what_a_part_of_lambda_does_is_said_by_the_interval_over_cells(factors, words):
+    first, last = sets.REFIT
+    rows = []
+    for model, factor in zip("lmn", factors, strict=True):
+        for seed in (0, 1):
+            for name, deviation in ((first, 0.1), (last, 0.1 * factor)):
+                row = made_row(name, {"shots": 1000}, 0, deviation, seed=seed)
+                row["config"]["model"] = model
+                rows.append(row)
+    (line,) = ablation.findings(rows, sets.REFIT)
+    assert words in line
 
 
 def test_what_was_not_run_is_said():
