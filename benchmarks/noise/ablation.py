@@ -82,9 +82,9 @@ def _compared(rows: Sequence[Row], variants: Sequence[str]) -> dict[str, Compare
 def _errors(rows: Sequence[Row], variants: Sequence[str]) -> Iterator[tuple[Case, list[np.ndarray]]]:
     """Of each network and noise model that all variants were run on: each variant's errors by the seeds all have."""
     for case in cases(rows):
-        points = [case.of(name, PRUNERS[name].middle) for name in variants]
-        if not all(points):
+        if not case.has(variants):
             continue
+        points = [case.of(name, PRUNERS[name].middle) for name in variants]
         errors = [{row["config"]["seed"]: row["gates"]["rms_at_shots"] for row in found[0].rows} for found in points]
         seeds = sorted(set(errors[0]).intersection(*errors[1:]))
         yield case, [np.array([each[seed] for seed in seeds]) for each in errors]

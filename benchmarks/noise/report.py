@@ -12,7 +12,7 @@ from scipy.stats import t as student
 
 from benchmarks.noise.estimates import SHOTS
 from benchmarks.noise.pruners import PRUNERS
-from benchmarks.noise.sets import BASELINE, EXTRAPOLATED, OURS, RIVALS
+from benchmarks.noise.sets import BASELINE, EXTRAPOLATED, OURS, RIVALS, Part
 from benchmarks.records import Row
 
 NOISY, FEWER = 0.008, 1.5  # two-qubit error above which so many times fewer shots are the aim
@@ -75,6 +75,10 @@ class Case:
 
     def of(self, pruner: str, setting: Mapping[str, Any] | None = None) -> list[Point]:
         return [p for p in self.points if p.pruner == pruner and setting in (None, p.setting)]
+
+    def has(self, pruners: Sequence[str]) -> bool:
+        """Whether all of these were run at their middle settings."""
+        return all(self.of(name, PRUNERS[name].middle) for name in pruners)
 
 
 def cases(rows: Sequence[Row]) -> list[Case]:
@@ -182,18 +186,17 @@ def _times_fewer(two_qubit_error: float) -> float:
     return FEWER if two_qubit_error > NOISY else 1.0
 
 
-def not_run(
-    rows: Sequence[Row], bundles: Sequence[str], models: Sequence[str], fits: Callable[[str, str], bool]
-) -> list[str]:
-    """Networks and noise models of the default set on which the two sides of the aims have not both been run.
+def not_run(rows: Sequence[Row], pruners: Sequence[str], part: Part, fits: Callable[[str, str], bool]) -> list[str]:
+    """Networks and noise models on which not all of some pruners have been run at their middle settings.
 
     Args:
         rows: Of the benchmark.
-        bundles: The networks.
-        models: The noise models.
+        pruners: Which.
+        part: The networks and noise models.
         fits: Whether a device, named first, has qubits enough for a network.
     """
-    ready = {(case.bundle, case.model) for case in cases(rows) if case.of(BASELINE) and case.of(OURS)}
+    ready = {(case.bundle, case.model) for case in cases(rows) if case.has(pruners)}
+    bundles, models = part.bundles, part.models
     missing = {bundle: [m for m in models if (bundle, m) not in ready and fits(m, bundle)] for bundle in bundles}
     return [
         f"{bundle} on {'any' if len(left) == len(models) else ', '.join(left)}"
@@ -231,28 +234,29 @@ def _change(before: Point, after: Point, *path: str, form: str = "{:.3g}", unit:
 
 
 def against_others(rows: Sequence[Row]) -> Table:
-    """Each other pruner's error over ours, at its middle setting, and which of the two beats the other; then counts."""
+    """Each other pruner's error over ours, at its middle setting, and which of the two beats the other; then counts.
+
+    On networks and noise models that all were run on.
+    """
     lines, ratios, verdicts = [], defaultdict(list), defaultdict(Counter)
     for case in cases(rows):
-        if not (ours := case.of(OURS)):
+        if not case.has((OURS, *RIVALS)):
             continue
-        cells = []
+        cells, (ours, *_) = [], case.of(OURS)
         for rival in RIVALS:
-            theirs = case.of(rival, PRUNERS[rival].middle)
-            if not theirs:
-                cells.append("not run")
-                continue
-            words = "beaten" if ours[0].beats(theirs[0]) else "**beats**" if theirs[0].beats(ours[0]) else ""
-            ratio = theirs[0].mean("gates", "rms_at_shots") / ours[0].mean("gates", "rms_at_shots")
+            (theirs,) = case.of(rival, PRUNERS[rival].middle)
+            words = "beaten" if ours.beats(theirs) else "**beats**" if theirs.beats(ours) else ""
+            ratio = theirs.mean("gates", "rms_at_shots") / ours.mean("gates", "rms_at_shots")
             cells.append(f"{ratio:.2f} {words}".strip())
             ratios[rival].append(ratio)
             verdicts[rival][words] += 1
         lines.append((case.bundle, case.model, *cells))
-    total = []
-    for rival in RIVALS:
-        count, found = len(ratios[rival]), verdicts[rival]
-        mean = f"{np.exp(np.mean(np.log(ratios[rival]))):.2f}, " if count else ""
-        total.append(f"{mean}beaten in {found['beaten']}, beats in {found['**beats**']} of {count}")
+    total = [
+        f"{np.exp(np.mean(np.log(ratios[rival]))):.2f}, beaten in {verdicts[rival]['beaten']}, beats in "
+        f"{verdicts[rival]['**beats**']} of {len(lines)}"
+        for rival in RIVALS
+        if lines
+    ]
     return ("network", "noise", *RIVALS), [*lines, ("all", "", *total)] if lines else lines
 
 

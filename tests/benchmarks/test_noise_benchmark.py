@@ -414,12 +414,15 @@ def test_a_point_beats_another_at_no_more_shots():
         rows.append(made_row("magnitude", {"budget": budget}, shots, deviation))
     rows += [made_row("random", {"budget": 0.1}, 600, d, seed=s) for s, d in enumerate((0.02, 0.22))]  # mean 0.12
     rows += [made_row("q-iPrune, refit", {"budget": 0.1}, 400, 0.09), made_row("exact", {"budget": 0.0}, 400, 0.11)]
+    rows += [made_row(name, {"budget": 0.1}, 501, 0.1) for name in ("q-iPrune", "RemoveIdentityEquivalent")]
+    assert report.against_others(rows)[1] == []  # one-shot was not run
+    rows.append(made_row("one-shot", {"tolerance": 0.05}, 501, 0.1))
     header, (line, total) = report.against_others(rows)
     cells, counts = (dict(zip(header, found, strict=True)) for found in (line, total))
     assert cells["magnitude"] == "2.94 beaten"  # (0.3 + 0.009) / (0.1 + 0.005)
     assert cells["random"] == "1.20 beaten"
     assert cells["q-iPrune, refit"] == "0.90 **beats**"
-    assert (cells["none"], cells["exact"], cells["q-iPrune"]) == ("1.00", "1.09", "not run")
+    assert (cells["none"], cells["exact"], cells["q-iPrune"]) == ("1.00", "1.09", "1.00 beaten")
     assert counts["magnitude"] == "2.94, beaten in 1, beats in 0 of 1"
     assert counts["q-iPrune, refit"] == "0.90, beaten in 0, beats in 1 of 1"
     (case,) = report.cases(rows)
@@ -466,8 +469,10 @@ def test_what_was_not_run_is_said():
     rows = [made_row(sets.BASELINE, {}, 1000, 0.2), made_row(sets.OURS, {"shots": 1000}, 900, 0.2)]
 
     def missing(found, bundles, models):
-        return report.not_run(found, bundles, models, lambda model, bundle: (model, bundle) != ("small", "c"))
+        part = sets.Part((), bundles, models)
+        return report.not_run(found, pair, part, lambda model, bundle: (model, bundle) != ("small", "c"))
 
+    pair = (sets.BASELINE, sets.OURS)
     assert missing(rows, ("b",), ("m", "n")) == ["b on n"]
     assert missing(rows, ("b", "c"), ("m", "n", "small")) == ["b on n, small", "c on m, n"]
     assert missing(rows, ("c",), ("small",)) == []
