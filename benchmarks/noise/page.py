@@ -8,7 +8,7 @@ from benchmarks.noise import ablation, drift, report
 from benchmarks.noise.estimates import SHOTS
 from benchmarks.noise.pruners import TOLERANCES
 from benchmarks.noise.run import fits
-from benchmarks.noise.sets import BASELINE, DEFAULT, ONE_SHOT, OURS, PLAIN, REFIT, RIVALS, Part
+from benchmarks.noise.sets import BASELINE, DEFAULT, ONE_SHOT, OURS, PLAIN, REFIT, RIVALS
 from benchmarks.records import Row
 
 # before the lists that docs/numbers.md shows
@@ -35,11 +35,11 @@ def tables(
         origins: Lines that say where rows come from.
     """
 
-    def counted(pruners: Sequence[str], part: Part) -> str:
-        missing = report.not_run(rows, pruners, part, fits)
+    def counted(pruners: Sequence[str]) -> str:
+        (part,) = (part for part in DEFAULT if set(part.pruners) == set(pruners))
+        missing = report.not_run(rows, part, fits)
         return "Counted is what was run; " + (f"not run: {'; '.join(missing)}." if missing else "nothing is missing.")
 
-    whole = DEFAULT[0]
     lines = [
         "# On noisy machines",
         "",
@@ -55,7 +55,7 @@ def tables(
         f"*{OURS}*, refit, at {SHOTS} shots, mean over seeds, against the original compiled by Qiskit at level",
         f"3. Aims, after correction: {report.FEWER:g} times fewer shots where the two-qubit error is above",
         f"{report.NOISY:.1%}, elsewhere no more; no larger deviation, no larger error, no less accuracy.",
-        counted((BASELINE, OURS), whole),
+        counted((BASELINE, OURS)),
         "",
         *markdown(*report.against_unpruned(rows)),
         "",
@@ -69,7 +69,7 @@ def tables(
         f"*Beaten*: *{OURS}* needs no more shots and deviates no more after correction, one of them less; **beats**:",
         "the other way round; else each is better in one. Last line: geometric mean, and counts. Other settings that",
         "were run are under [everything](#everything) and in the pictures.",
-        counted((OURS, *RIVALS), whole),
+        counted(RIVALS),
         "",
         *markdown(*report.against_others(rows)),
         "",
@@ -91,8 +91,7 @@ def tables(
         "",
     ]
     for words, variants in PARTS:
-        (part,) = (part for part in DEFAULT if part.pruners == variants)
-        lines += [f"{words} {counted(variants, part)}", "", *markdown(*ablation.table(rows, variants)), ""]
+        lines += [f"{words} {counted(variants)}", "", *markdown(*ablation.table(rows, variants)), ""]
     lines += [
         "## When calibrations drift",
         "",

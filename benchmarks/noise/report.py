@@ -76,9 +76,12 @@ class Case:
     def of(self, pruner: str, setting: Mapping[str, Any] | None = None) -> list[Point]:
         return [p for p in self.points if p.pruner == pruner and setting in (None, p.setting)]
 
-    def has(self, pruners: Sequence[str]) -> bool:
-        """Whether all of these were run at their middle settings."""
-        return all(self.of(name, PRUNERS[name].middle) for name in pruners)
+    def has(self, pruners: Sequence[str], seeds: int = 1) -> bool:
+        """Whether all of these were run at their middle settings, with as many seeds or all that they have."""
+        return all(
+            any(len(p.rows) >= min(seeds, PRUNERS[name].seeds) for p in self.of(name, PRUNERS[name].middle))
+            for name in pruners
+        )
 
 
 def cases(rows: Sequence[Row]) -> list[Case]:
@@ -186,23 +189,22 @@ def _times_fewer(two_qubit_error: float) -> float:
     return FEWER if two_qubit_error > NOISY else 1.0
 
 
-def not_run(rows: Sequence[Row], pruners: Sequence[str], part: Part, fits: Callable[[str, str], bool]) -> list[str]:
-    """Networks and noise models on which not all of some pruners have been run at their middle settings.
+def not_run(rows: Sequence[Row], part: Part, fits: Callable[[str, str], bool]) -> list[str]:
+    """Networks and noise models of a part of the default set on which not all of its pruners and seeds have been run.
 
     Args:
         rows: Of the benchmark.
-        pruners: Which.
-        part: The networks and noise models.
+        part: Of the default set.
         fits: Whether a device, named first, has qubits enough for a network.
     """
-    ready = {(case.bundle, case.model) for case in cases(rows) if case.has(pruners)}
-    bundles, models = part.bundles, part.models
-    missing = {bundle: [m for m in models if (bundle, m) not in ready and fits(m, bundle)] for bundle in bundles}
-    return [
-        f"{bundle} on {'any' if len(left) == len(models) else ', '.join(left)}"
-        for bundle, left in missing.items()
-        if left
-    ]
+    ready = {(case.bundle, case.model) for case in cases(rows) if case.has(part.pruners, part.seeds)}
+    lines = []
+    for bundle in part.bundles:
+        models = [model for model in part.models if fits(model, bundle)]
+        left = [model for model in models if (bundle, model) not in ready]
+        if left:
+            lines.append(f"{bundle} on {'any' if left == models else ', '.join(left)}")
+    return lines
 
 
 def verdicts(two_qubit_error: float, before: Point, after: Point) -> dict[str, bool | None]:

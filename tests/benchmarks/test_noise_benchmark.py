@@ -469,15 +469,17 @@ def test_what_was_not_run_is_said():
     rows = [made_row(sets.BASELINE, {}, 1000, 0.2), made_row(sets.OURS, {"shots": 1000}, 900, 0.2)]
 
     def missing(found, bundles, models):
-        part = sets.Part((), bundles, models)
-        return report.not_run(found, pair, part, lambda model, bundle: (model, bundle) != ("small", "c"))
+        part = sets.Part((sets.BASELINE, sets.OURS), bundles, models, seeds)
+        return report.not_run(found, part, lambda model, bundle: (model, bundle) != ("small", "c"))
 
-    pair = (sets.BASELINE, sets.OURS)
+    seeds = 1
     assert missing(rows, ("b",), ("m", "n")) == ["b on n"]
-    assert missing(rows, ("b", "c"), ("m", "n", "small")) == ["b on n, small", "c on m, n"]
+    assert missing(rows, ("b", "c"), ("m", "n", "small")) == ["b on n, small", "c on any"]
     assert missing(rows, ("c",), ("small",)) == []
     assert missing(rows[:1], ("b",), ("m",)) == ["b on any"]
     assert missing(rows, ("b",), ("m",)) == []
+    seeds = 2  # of which the baseline has none to draw
+    assert missing(rows, ("b",), ("m",)) == ["b on any"]
 
 
 def test_predictions_are_compared_with_what_was_measured():
