@@ -243,7 +243,7 @@ def test_what_takes_too_long_is_stopped_and_what_is_absent_is_named(tmp_path, mo
     # A copy of this process has imported everything already.
     monkeypatch.setattr("benchmarks.peers.run.get_context", lambda kind: get_context("fork"))
     with Worker() as worker:
-        assert worker.run((FAIR, "quick-3", "Qiskit O3"), 0) [:2] == ([], "not run: over 0 s")
+        assert worker.run((FAIR, "quick-3", "Qiskit O3"), 0)[:2] == ([], "not run: over 0 s")
     monkeypatch.delenv(sides.SQULEARN, raising=False)
     assert not sides.available("squlearn")
     assert not tools.installed("nothing.of.the.sort")
