@@ -42,12 +42,13 @@ def run(
         quick: One small circuit, without the slowest tools.
         limit: Seconds of processor time that a tool, or a chain with all its tuning, may take on one circuit.
         circuits: Names of circuits; default all.
-        only: Parts of names of tools and chains; default all.
+        only: Names of tools and chains, or parts of them; default all.
         missing: Leave out what the file already holds, run to its end or to the limit.
     """
     there = {
         (row["benchmark"], *row["config"].values()) for row in rows_of(out) if "is not installed" not in row["status"]
     }
+    names = {entry.name for entry in (*sides.TOOLS, *chains.CHAINS)}
     jobs = [
         (benchmark, case, entry)
         for case in cases(quick=quick)
@@ -55,7 +56,7 @@ def run(
         for benchmark, entries in ((SIDES, sides.TOOLS), (FAIR, chains.CHAINS))
         for entry in entries
         if (benchmark == FAIR or case.qubits <= SIDE_QUBITS)
-        and (not only or any(part in entry.name for part in only))
+        and (not only or any(part == entry.name or (part not in names and part in entry.name) for part in only))
         and not (missing and (benchmark, case.group, case.name, entry.name) in there)
         and not (quick and any(name in entry.name for name in QUICK_SKIPPED))
     ]
