@@ -191,9 +191,9 @@ def searched(rows: Sequence[Row]) -> str:
         [
             "GUOQ takes all the time it is given; an hour by the clock is what it has by default. Seconds are of a",
             f"processor, of all its processes together, and at least {GUOQ_LEAST} for each part of a circuit. A chain",
-            "in all starts GUOQ besides, runs the other passes and judges what came of it; the same search is not done twice.",
-            "At larger ε GUOQ begins to resynthesise after some 20 s, as it starts processes for each try. All",
-            "lines are of the circuits that it was run on.",
+            "in all starts GUOQ besides, runs the other passes and judges what came of it; no search is done twice. At",
+            "larger ε GUOQ begins to resynthesise after some 20 s, as it starts processes for each try. All lines are",
+            "of the circuits that it was run on.",
             "",
             *lines,
         ]
