@@ -219,7 +219,7 @@ def test_half_of_an_ansatz_is_small(family):
 
 def test_rows_and_tables(tmp_path):
     out = tmp_path / "peers.jsonl"
-    some = ["Qiskit O3", "RIE 0.999", "sQUlearn", "qprune, proven"]
+    some = ["Qiskit O3", "RIE 0.999", "sQUlearn", "qprune, proven", "qprune, proven, 0.05"]
     assert main(["peers", "--quick", "--out", str(out), "--tool", *some]) == 0
     rows = [json.loads(line) for line in out.read_text().splitlines()]
     status = {(r["benchmark"], r["config"]["tool"]): r["status"] for r in rows}
