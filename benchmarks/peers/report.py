@@ -19,7 +19,8 @@ MEASURING = (
     "no other table. Settings are sets of words that ask for one basis a qubit, times as many as before; shares are\n"
     "of the circuits in the second column."
 )
-SLOW = "GUOQ"  # takes all the time it is given, and was not run on everything
+SLOW, LARGER = "GUOQ", "GUOQ, larger ε"  # takes all the time it is given, at a larger ε on some circuits alone
+USUAL = "RIE → LightCone → O3"  # an expert's way; compared for every input where it was judged so
 EVERY_INPUT = "qprune, every input"  # run on circuits with inputs, and compared where that is the measure
 Table = tuple[tuple[str, ...], list[tuple[str, ...]]]
 
@@ -192,8 +193,8 @@ def searched(rows: Sequence[Row]) -> str:
             "GUOQ takes all the time it is given; an hour by the clock is what it has by default. Seconds are of a",
             f"processor, of all its processes together, and at least {GUOQ_LEAST} for each part of a circuit. A chain",
             "in all starts GUOQ besides, runs the other passes and judges what came of it; no search is done twice. At",
-            "larger ε GUOQ begins to resynthesise after some 20 s, as it starts processes for each try. All lines are",
-            "of the circuits that it was run on.",
+            "larger ε GUOQ begins to resynthesise after some 20 s, as it starts processes for each try. The table is",
+            "of the circuits that it was run on at a larger ε too; for every input see the first table.",
             "",
             *lines,
         ]
