@@ -9,8 +9,8 @@ import pytest
 from helpers import WEIGHTS, deviation, state
 from qiskit import QuantumCircuit
 
-from qprune import Measured, OptionError, Task, prune, verify
-from qprune.limits import measuring
+from qprune import Accuracy, Measured, OptionError, Task, prune, verify
+from qprune.limits import accuracy, measuring
 from qprune.limits.prepared import prepare
 from qprune.limits.progress import INTERRUPTED, OUT_OF_TIME, OutOfTime, Watch
 from qprune.limits.settings import Settings
@@ -152,6 +152,25 @@ def test_a_result_says_that_it_was_cut_short():
     assert result.certificate.options["cut_short"] == OUT_OF_TIME
     verify(result.original, result)  # raises where a claim does not hold
     assert "cut_short" not in prune(network(), Measured(0.3, refit=True)).certificate.options
+
+
+def test_every_deviation_that_accuracy_may_bear_has_its_share_of_the_time(monkeypatch):
+    """Searches that all run out of time, and lose nothing, go on up to the largest deviation, each in an even share."""
+    deviations, shares, real, began = [], [], accuracy.compressed, time.monotonic()
+
+    def cut_at_once(prepared, budget, within, share):
+        deviations.append(budget)
+        shares.append(share * (4 - len(shares)) + time.monotonic() - began)
+        return real(prepared, budget, within, 1e-9)
+
+    monkeypatch.setattr(accuracy, "compressed", cut_at_once)
+    task = network()
+    labelled = Task(task.circuit, ["IIZ"], weights=task.weights, labels=[1])
+    result = prune(labelled, Accuracy(0.5, refit=True), time_limit=100.0)
+    assert deviations == sorted(deviations)
+    assert deviations[-1] == pytest.approx(labelled.largest_change)
+    np.testing.assert_allclose(shares, 100.0, atol=5.0)  # what each leaves is for the others
+    assert result.certificate.options["cut_short"] == OUT_OF_TIME
 
 
 def measuring_of(task, **settings):
