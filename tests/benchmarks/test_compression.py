@@ -133,7 +133,7 @@ def folder(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         (name,) = run.QUICK
         patch.setitem(TASKS, name, replace(TASKS[name], budgets=TASKS[name].budgets[:1]))
-        patch.setattr(points, "ROUNDS", 1)
+        patch.setattr(points, "SEARCHES", 1)
         run.run(out, quick=True, ways=["magnitude"], step=told.append)
         run.run(out, quick=True, ways=["magnitude", "qprune"], patience=0.5, step=told.append)
     assert len(told) == len(rows_of(out)) == 2  # what was there was not measured again
