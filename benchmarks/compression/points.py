@@ -22,7 +22,7 @@ FALL = 0.01  # of the accuracy on them that a round by labels may cost before tr
 FALLS = (0.03, 0.01)  # of the accuracy on them, up to which the original is pruned by labels and refitted
 SHARE = 0.3  # of the gates left that a round of the baselines takes
 SMALL = 120  # gates up to which removal by labels is asked, which simulates the circuit once per gate
-SEARCHES = 18  # for smaller circuits yet, shared out to the levels
+SEARCHES = 12  # for smaller circuits yet, shared out to the levels
 
 
 @dataclass(frozen=True, eq=False)

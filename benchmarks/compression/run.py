@@ -17,7 +17,7 @@ from benchmarks.tasks.catalogue import TASKS, Known
 
 NAME = "compression"
 SEEDS = 5
-PATIENCE = 10.0  # seconds of a search
+PATIENCE = 15.0  # seconds of a search
 QUICK = ("h2-uccsd-4q",)
 OURS = "qprune"
 WAYS: dict[str, Callable[[Known, Point, int, float], list[Point]]] = {

@@ -96,15 +96,14 @@ class Accuracy(Limit):
             watch.look(start_of(prepared))
             while high - low > 1 and cut != INTERRUPTED:
                 middle = (low + high) // 2
-                share = watch.left() / (high - low - 1).bit_length()
-                found = compressed(prepared, float(SHARES[middle] * prepared.task.largest_change), watch, share)
+                with watch.part((high - low - 1).bit_length()):
+                    found = compressed(prepared, float(SHARES[middle] * prepared.task.largest_change), watch)
                 smaller, cut = _on_own_samples(prepared, found), found.cut or cut
                 if _fall(prepared, smaller) > self.loss + SHARE_ROUNDING:
                     high = middle
                 else:
                     low = middle
                     watch.look(smaller)
-                watch.check()
         return replace(watch.best or start_of(prepared), cut=watch.cut or cut)
 
 

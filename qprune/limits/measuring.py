@@ -74,18 +74,17 @@ def deviation_of(prepared: Prepared, reduced: Reduced) -> float:
     return float((deviations(before, after) + doubt(task, before, after)).max())
 
 
-def watch_of(prepared: Prepared, within: Watch[Reduced] | None = None, share: float | None = None) -> Watch[Reduced]:
+def watch_of(prepared: Prepared, within: Watch[Reduced] | None = None) -> Watch[Reduced]:
     """Watches a search: the least total cost is best, then the least deviation.
 
     Args:
         prepared: Its settings say for how long, and whether there is a line.
         within: A longer search that this one is part of; then that one's time and line count.
-        share: Seconds of that one's time that this one may take; default: all that is left.
     """
     settings, costs = prepared.settings, prepared.costs
     return Watch(
         lambda reduced: (sum(cost_of(site, costs) for site in reduced.sites), reduced.deviation),
-        settings.time_limit if within is None else share,
+        settings.time_limit if within is None else None,
         settings.progress,
         within=within,
     )
@@ -197,33 +196,38 @@ def measured(prepared: Prepared, budget: float, refit: bool, within: Watch[Reduc
     return replace(watch.best or start, cut=watch.cut)
 
 
-def compressed(
-    prepared: Prepared, budget: float, within: Watch[Reduced] | None = None, share: float | None = None
-) -> Reduced:
+def compressed(prepared: Prepared, budget: float, within: Watch[Reduced] | None = None) -> Reduced:
     """Gates removed and weights moved, such that no output of any selected sample changes by more than the budget.
 
     The best of several searches, the cheapest first, as each may get stuck: what goes without refit, a circuit grown
-    from nothing, and the whole circuit.
+    from nothing, and the whole circuit. A time limit is shared out to them, as on a large circuit the first alone, of
+    which least goes, would use it up.
 
     Args:
         prepared: The original.
         budget: Largest deviation of any output on any selected sample.
-        within, share: As in `watch_of`.
+        within: As in `watch_of`.
     """
     start = start_of(prepared)
-    with watch_of(prepared, within, share) as watch:
-        # Only a place to start from: to try other sets takes time, and the search ended the same without.
-        measure, screen = partial(deviation_of, prepared), screen_of(prepared)
-        plain = removed(prepared, budget, measure, start, watch, screen, opinions=False)
+    with watch_of(prepared, within) as watch:
         compressor = compressor_of(prepared, watch)
+        with watch.part(3 + len(GROWING) * compressor.searches):
+            # Only a place to start from: to try other sets takes time, and the search ended the same without.
+            measure, screen = partial(deviation_of, prepared), screen_of(prepared)
+            removed(prepared, budget, measure, start, watch, screen, opinions=False)
         watch.expect(compressor.expected())
         if compressor.searches:
-            grown = [found for how in GROWING if (found := compressor.grown(budget, *how)) is not None]
+            grown = list[Reduced]()
+            for k, how in enumerate(GROWING):
+                with watch.part(2 + len(GROWING) - k):
+                    grown += filter(None, [compressor.grown(budget, *how)])
             for begin in sorted(grown, key=watch.rank)[:1]:
                 few = 2 * _entangling(begin) <= _entangling(start)
-                compressor.compress(budget, begin, block=1 if few else None)
+                with watch.part(2):
+                    compressor.compress(budget, begin, block=1 if few else None)
         else:
-            compressor.compress(budget, compressor.adopt(plain))
+            with watch.part(2):
+                compressor.compress(budget, compressor.adopt(watch.best or start))
         compressor.compress(budget)
     return replace(watch.best or start, cut=watch.cut)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -154,23 +156,71 @@ def test_a_result_says_that_it_was_cut_short():
     assert "cut_short" not in prune(network(), Measured(0.3, refit=True)).certificate.options
 
 
-def test_every_deviation_that_accuracy_may_bear_has_its_share_of_the_time(monkeypatch):
-    """Searches that all run out of time, and lose nothing, go on up to the largest deviation, each in an even share."""
-    deviations, shares, real, began = [], [], accuracy.compressed, time.monotonic()
+def test_parts_share_the_time_that_is_left(monkeypatch):
+    """A part that ends early leaves its time to the others, one that is cut keeps what it has."""
+    now = [0.0]
+    monkeypatch.setattr("qprune.limits.progress.time", SimpleNamespace(monotonic=lambda: now[0]))
+    with watch(time_limit=12.0) as search:
+        for left, most in ((3, 1.0), (2, 50.0), (1, 50.0)):
+            with search.part(left):
+                began = now[0]
+                search.look(Sized(left))
+                while now[0] < began + most:
+                    now[0] += 0.5
 
-    def cut_at_once(prepared, budget, within, share):
+                    search.check()
+        assert search.left() == 0
+        with search.part(1):
+            pytest.fail("nothing is left")
+    assert now[0] == 12
+    assert (search.best.size, search.cut) == (1, OUT_OF_TIME)
+
+
+def test_a_part_that_was_cut_hides_no_error():
+    search = watch(time_limit=100.0)
+    with search.part(2):
+        raise OutOfTime
+    with pytest.raises(ZeroDivisionError), search:
+        raise ZeroDivisionError
+
+
+def test_every_deviation_that_accuracy_may_bear_is_tried_in_time(monkeypatch):
+    """Searches that all run out of time, and lose nothing, go on up to the largest deviation."""
+    deviations, left, real = [], [], accuracy.compressed
+
+    def cut(prepared, budget, within):
         deviations.append(budget)
-        shares.append(share * (4 - len(shares)) + time.monotonic() - began)
-        return real(prepared, budget, within, 1e-9)
+        left.append(within.left())
+        with within.part(10**9):
+            return real(prepared, budget, within)
 
-    monkeypatch.setattr(accuracy, "compressed", cut_at_once)
+    monkeypatch.setattr(accuracy, "compressed", cut)
     task = network()
     labelled = Task(task.circuit, ["IIZ"], weights=task.weights, labels=[1])
-    result = prune(labelled, Accuracy(0.5, refit=True), time_limit=100.0)
+    result = prune(labelled, Accuracy(0.5, refit=True), time_limit=1000.0)
     assert deviations == sorted(deviations)
     assert deviations[-1] == pytest.approx(labelled.largest_change)
-    np.testing.assert_allclose(shares, 100.0, atol=5.0)  # what each leaves is for the others
+    assert left == sorted(left)
+    assert left[0] <= 250
     assert result.certificate.options["cut_short"] == OUT_OF_TIME
+
+
+def test_refit_gets_its_share_of_the_time(monkeypatch):
+    """Also where removal without it never ends, by a clock that moves when looked at."""
+    begun, clock = [], itertools.count()
+    monkeypatch.setattr("qprune.limits.progress.time", SimpleNamespace(monotonic=lambda: float(next(clock))))
+
+    def endless(prepared, budget, measure, start, watch, *more, **options):
+        watch.look(start)
+        while True:
+            watch.check()
+
+    monkeypatch.setattr(measuring, "removed", endless)
+    grown = measuring.Compressor.grown
+    monkeypatch.setattr(measuring.Compressor, "grown", lambda *options: begun.append(1) or grown(*options))
+    found = measuring.compressed(measuring_of(network(), time_limit=1e3), 0.3)
+    assert begun
+    assert found.cut == OUT_OF_TIME
 
 
 def measuring_of(task, **settings):
