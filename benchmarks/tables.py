@@ -17,7 +17,7 @@ from benchmarks.pauli_pruning import NAME as PAULI_PRUNING
 from benchmarks.pauli_pruning import page as pauli_pruning_page
 from benchmarks.peers import report as peers
 from benchmarks.peers.run import FAIR, SIDES
-from benchmarks.records import Row, read
+from benchmarks.records import Row, read_all
 from benchmarks.strategies import report as strategies
 from benchmarks.strategies.run import NAME as STRATEGIES
 
@@ -29,33 +29,33 @@ FOR_EVERY_INPUT, ALL_MODES = "## For every input", "## All modes and budgets"
 def run(folder: Path) -> list[Path]:
     """Write one table per benchmark that has rows; returns the files written."""
     written = []
+    found = read_all(folder)
     for name, table in {
         scaling.NAME: scaling_table,
         accuracy.NAME: accuracy_table,
         training.NAME: training_table,
-        NOISE: lambda found: noise.tables(found, read(folder, DRIFT), _markdown, _origins),
+        NOISE: lambda rows: noise.tables(rows, found.get(DRIFT, []), _markdown, _origins),
         wide.NAME: wide_table,
         refit.NAME: refit_table,
         libraries.NAME: libraries.table,
         STRATEGIES: strategies.tables,
         exact.NAME: exact_table,
-        PAULI_PRUNING: lambda found: pauli_pruning_page(found, _markdown),
+        PAULI_PRUNING: lambda rows: pauli_pruning_page(rows, _markdown),
         claims.NAME: claims_table,
-        size.NAME: lambda found: size.table(found, _markdown, _origins),
-        COMPRESSION: lambda found: compression.tables(found, read(folder, BEFOREHAND), _markdown, _origins),
+        size.NAME: lambda rows: size.table(rows, _markdown, _origins),
+        COMPRESSION: lambda rows: compression.tables(rows, found.get(BEFOREHAND, []), _markdown, _origins),
     }.items():
-        rows = read(folder, name)
-        if rows:
+        if rows := found.get(name):
             path = folder / f"{name}.md"
             path.write_text(table(rows), encoding="utf-8")
             written.append(path)
-    if rows := read(folder, control.NAME):
+    if rows := found.get(control.NAME):
         path = folder / f"{control.NAME}.md"
         path.write_text(
-            control_table(rows, read(folder, accuracy.NAME), read(folder, control.DIRECTIONS)), encoding="utf-8"
+            control_table(rows, found.get(accuracy.NAME, []), found.get(control.DIRECTIONS, [])), encoding="utf-8"
         )
         written.append(path)
-    rows = [row for name in (SIDES, FAIR) for row in read(folder, name)]
+    rows = [row for name in (SIDES, FAIR) for row in found.get(name, [])]
     if rows:
         path = folder / "peers.md"
         path.write_text(peers_tables(rows), encoding="utf-8")

@@ -153,7 +153,10 @@ def test_a_result_says_that_it_was_cut_short():
     result = prune(network(), Measured(0.3, refit=True), time_limit=1e-9)
     assert result.certificate.options["cut_short"] == OUT_OF_TIME
     verify(result.original, result)  # raises where a claim does not hold
-    assert "cut_short" not in prune(network(), Measured(0.3, refit=True)).certificate.options
+    assert f"cut short ({OUT_OF_TIME})" in str(result)
+    whole = prune(network(), Measured(0.3, refit=True))
+    assert "cut_short" not in whole.certificate.options
+    assert "cut short" not in str(whole)
 
 
 def test_parts_share_the_time_that_is_left(monkeypatch):
