@@ -211,15 +211,15 @@ def compressed(prepared: Prepared, budget: float, within: Watch[Reduced] | None 
     start = start_of(prepared)
     with watch_of(prepared, within) as watch:
         compressor = compressor_of(prepared, watch)
-        with watch.part(3 + len(GROWING) * compressor.searches):
+        with watch.part(3 + compressor.searches):
             # Only a place to start from: to try other sets takes time, and the search ended the same without.
             measure, screen = partial(deviation_of, prepared), screen_of(prepared)
             removed(prepared, budget, measure, start, watch, screen, opinions=False)
         watch.expect(compressor.expected())
         if compressor.searches:
             grown = list[Reduced]()
-            for k, how in enumerate(GROWING):
-                with watch.part(2 + len(GROWING) - k):
+            with watch.part(3):  # of all ways together: where the first, the cheapest, is cut, the others would be too
+                for how in GROWING:
                     grown += filter(None, [compressor.grown(budget, *how)])
             for begin in sorted(grown, key=watch.rank)[:1]:
                 few = 2 * _entangling(begin) <= _entangling(start)
