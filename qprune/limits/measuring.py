@@ -228,7 +228,8 @@ def compressed(prepared: Prepared, budget: float, within: Watch[Reduced] | None 
         else:
             with watch.part(2):
                 compressor.compress(budget, compressor.adopt(watch.best or start))
-        compressor.compress(budget)
+        # Where time is short the whole would not be got through either: it goes on from the best so far.
+        compressor.compress(budget, compressor.adopt(watch.best) if watch.cut and watch.best else None)
     return replace(watch.best or start, cut=watch.cut)
 
 

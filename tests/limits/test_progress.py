@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -209,20 +210,24 @@ def test_every_deviation_that_accuracy_may_bear_is_tried_in_time(monkeypatch):
 
 
 def test_refit_gets_its_share_of_the_time(monkeypatch):
-    """Also where removal without it never ends, by a clock that moves when looked at."""
-    begun, clock = [], itertools.count()
+    """Also where removal without it never ends, by a clock that moves when looked at: it goes on from the best."""
+    begun, clock, smaller = [], itertools.count(), []
     monkeypatch.setattr("qprune.limits.progress.time", SimpleNamespace(monotonic=lambda: float(next(clock))))
 
     def endless(prepared, budget, measure, start, watch, *more, **options):
-        watch.look(start)
+        smaller.append(replace(start.without([1]), deviation=0.1))
+        watch.look(smaller[0])
         while True:
             watch.check()
 
+    def compressed(self, budget, start=None, *, block=None):
+        begun.append(start)
+
     monkeypatch.setattr(measuring, "removed", endless)
-    grown = measuring.Compressor.grown
-    monkeypatch.setattr(measuring.Compressor, "grown", lambda *options: begun.append(1) or grown(*options))
+    monkeypatch.setattr(measuring.Compressor, "compress", compressed)
+    monkeypatch.setattr(measuring.Compressor, "grown", lambda *options: None)
     found = measuring.compressed(measuring_of(network(), time_limit=1e3), 0.3)
-    assert begun
+    assert begun[-1].sites == smaller[0].sites == found.sites
     assert found.cut == OUT_OF_TIME
 
 
