@@ -292,11 +292,12 @@ def refit_table(rows: Sequence[Row]) -> str:
             ours, other = (searches.get((network, seed, each)) for each in (refit.OURS, refit.OTHER))
             both = [row for row in (other, ours) if row is not None]
             times = [row["processor_seconds"] for row in both]
+            is_fair = len(both) > 1 and len({row["machine"]["cpu"] for row in both}) == 1
             lines.append(
                 (
                     *(network, str(seed)),
                     " → ".join(f"{seconds:.3g} s" for seconds in times),
-                    f"{times[0] / times[1]:.2g}" if len(both) > 1 else "",
+                    f"{times[0] / times[1]:.2g}" if is_fair else "",
                     *(" → ".join(str(row[key]) for row in both) for key in ("gates", "two_qubit_gates")),
                 )
             )
@@ -320,6 +321,8 @@ def refit_table(rows: Sequence[Row]) -> str:
             "Made by `python -m benchmarks tables` from the rows beside it; [how](../README.md#refit).",
             "",
             f"## `Measured({refit.BUDGET}, refit=True)`: the other checkout → this one",
+            "",
+            "A ratio stands where both ran on the same kind of processor.",
             "",
             *_markdown(("network", "seed", "processor time", "ratio", "gates", "two-qubit gates"), lines),
             "",
