@@ -224,7 +224,7 @@ def _peers(commands: Any) -> None:
     command.add_argument("--missing", action="store_true", help="leave out what the file already holds")
     named = [case.name for case in (*cases(), *cases(quick=True))]
     _only(command, "--circuit", dest="circuits", choices=named)
-    _only(command, "--tool", "only tools with this in their name", dest="only", type=_tool, metavar="PART")
+    _only(command, "--tool", "only the tool of this name, or with this in it", dest="only", type=_tool, metavar="PART")
 
 
 def _written(commands: Any) -> None:

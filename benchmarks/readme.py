@@ -6,7 +6,7 @@ import re
 from itertools import takewhile
 from pathlib import Path
 
-from benchmarks.compression.report import BASELINES, CONTROL, KNOWN, LABELS
+from benchmarks.compression.report import AIMS, BASELINES, CONTROL, KNOWN, LABELS
 from benchmarks.control import WEIGHTS_TO_SPARE
 from benchmarks.noise.page import LAMBDA, MISSED
 from benchmarks.records import RESULTS, ROOT
@@ -48,7 +48,8 @@ def run(
 def what_limits(page: Path) -> None:
     """The tables of the page about what limits pruning."""
     text, rows = page.read_text(encoding="utf-8"), RESULTS / "compression.md"
-    for name, after in (("with-labels", LABELS), ("verdicts", CONTROL), ("orders", BASELINES), ("known", KNOWN)):
+    compressed = {"aims": AIMS, "with-labels": LABELS, "verdicts": CONTROL, "orders": BASELINES, "known": KNOWN}
+    for name, after in compressed.items():
         text = _between(text, name, _table_of(rows, after=after))
     control = RESULTS / "control.md"
     text = _between(text, "control", _table_of(control))
