@@ -302,17 +302,19 @@ def refit_table(rows: Sequence[Row]) -> str:
                 )
             )
     jacobians = {(r["config"]["network"], r["config"]["side"]): r for r in ok if r["config"]["what"] == "jacobian"}
-    gains = {
-        r["config"]["network"]: f"{median(one / two for one, two in zip(*r['seconds'], strict=True)):.2f}"
-        for r in ok
-        if r["config"]["what"] == "threads"
-    }
-    last = ("two threads",) if gains else ()
+    gains = {r["config"]["network"]: _gains(r["seconds"]) for r in ok if r["config"]["what"] == "threads"}
+    last = ("two threads", "two processes") if gains else ()
     slopes = [
-        (name, *(_median_ms(jacobians.get((name, side))) for side in refit.SIDES), *(gains.get(name, "") for _ in last))
+        (
+            *(name, *(_median_ms(jacobians.get((name, side))) for side in refit.SIDES)),
+            *(gains.get(name, ("", ""))[k] for k, _ in enumerate(last)),
+        )
         for name in dict.fromkeys(name for name, _ in jacobians)
     ]
-    told = "*Two threads*: how many times faster than one by the clock, qprune alone, median of pairs in turn."
+    told = (
+        "*Two threads*: how many times faster than one by the clock, qprune alone, median of pairs in turn. *Two "
+        "processes*: the same\nof two that share nothing but the machine, which is what its second processor adds."
+    )
     failed = [f"{', '.join(map(str, row['config'].values()))}: {row['failed']}" for row in rows if "failed" in row]
     return "\n".join(
         [
@@ -336,6 +338,13 @@ def refit_table(rows: Sequence[Row]) -> str:
             "",
         ]
     )
+
+
+def _gains(seconds: Sequence[Sequence[float]]) -> tuple[str, str]:
+    """Of two threads, and of two processes where they were measured: twice the work in the time of both."""
+    one, two, *rest = seconds
+    gains = [median(a / b for a, b in zip(one, other, strict=True)) for other in (two, *rest)]
+    return f"{gains[0]:.2f}", "".join(f"{2 * gain:.2f}" for gain in gains[1:])
 
 
 def _median_ms(row: Row | None) -> str:
