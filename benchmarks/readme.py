@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.compression.report import AIMS, BASELINES, CONTROL, KNOWN, LABELS
 from benchmarks.control import WEIGHTS_TO_SPARE
-from benchmarks.noise.page import MISSED
+from benchmarks.noise.page import LAMBDA, MISSED
 from benchmarks.records import RESULTS, ROOT
 from benchmarks.tables import ALL_CIRCUITS, ALL_MODES, EVERY_INPUT, FOR_EVERY_INPUT
 from examples import classification
@@ -40,6 +40,7 @@ def run(
     text = _between(text, "scaling", _table_of(RESULTS / "scaling.md"))
     text = _between(text, "noise", _table_of(RESULTS / "noise.md", after="## Pruned for the device"))
     text = _between(text, "noise-missed", _list_of(RESULTS / "noise.md", after=MISSED))
+    text = _between(text, "noise-lambda", _list_of(RESULTS / "noise.md", after=LAMBDA))
     text = _between(text, "wide", _table_of(RESULTS / "wide.md"))
     numbers.write_text(text, encoding="utf-8")
 

@@ -8,6 +8,7 @@ T2 applies to the result word for word.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import sqrt
 
 import numpy as np
 import scipy
@@ -17,6 +18,7 @@ from qprune._rounding import within_period
 from qprune.gates.sites import Site
 from qprune.gates.subgroups import subgroup_of
 from qprune.simulators.engine import Network
+from qprune.simulators.program import kernels
 from qprune.task.task import Task
 
 DAMPING = 1e-3  # first damping of Levenberg-Marquardt, relative to the diagonal of the Gauss-Newton matrix
@@ -25,8 +27,8 @@ RESIDUALS_PER_WEIGHT = 2  # from which on the Gauss-Newton matrix is trusted
 SMALLEST = 1e-12  # residual below which nothing is left to fit, in units of half the widest spectrum
 TREND = 4  # steps by whose fall of the residuals those to come are judged
 FARTHEST = 1e4  # largest turn of a gate in a step, radians: beyond, along what rounding takes for a slope, digits go
-LEAST = 1e-300  # keeps a matrix of zeros invertible; all matrices here are relative to residuals and angles
-FLOOR = 1e-9  # damping of directions that no output sees, relative to the mean of that diagonal
+LEAST = 1e-300  # least that is divided by
+FLOOR, ROUGH_FLOOR = 1e-9, 1e-4  # damping of directions that no output sees, relative to the mean of that diagonal
 
 
 def with_mixtures(task: Task, count: int, seed: int) -> Task:
@@ -102,37 +104,36 @@ def fit(
     free = network.free
     if target.size < RESIDUALS_PER_WEIGHT * len(free):
         return _quasi_newton(network, weights, target, steps, power)
-    damping, growth = DAMPING, 2.0
-    residual, matrix = _linearised(network, weights, target)
+    if not steps or not len(free):
+        return weights, float(np.sum((network.values(weights) - target) ** 2))
+    k, units = kernels(), 1 / network.reach[free]
+    damping, growth, step = DAMPING, 2.0, np.empty(len(free))
     norms = list[float]()
-    for left in range(steps if len(free) else 0, 0, -1):
-        largest = np.abs(residual).max()
-        norms.append(float(np.linalg.norm(residual)))
+    for left in range(steps, 0, -1):
+        largest, square, products = k.gram(*_linearised(network, weights, target), units, power)
+        norms.append(sqrt(square))
         if largest <= enough or _is_hopeless(norms, largest, left, reach):
             break
-        before, normal, slope = _quadratic(residual / largest, matrix / largest, power)
-        diagonal = np.diagonal(normal)
-        scale = diagonal + FLOOR * max(diagonal.mean(), LEAST)
+        before = products[len(free), len(free)]
         for _ in range(8):
-            step = _solved(normal, damping * scale, slope)
-            promised = power * float(step @ (slope + damping * scale * step)) / 2
+            promised = k.damped_step(products, power, damping, FLOOR, step)
             if promised < gain * before:
-                return weights, float(residual @ residual)
+                return weights, square
             moved = weights.copy()
-            moved[free] -= step / network.reach[free]
-            after = float(np.sum(((network.values(moved) - target).ravel() / largest) ** power))
-            if after < before and np.abs(step).max() <= FARTHEST:
+            moved[free] -= units * step
+            residual = (network.values(moved) - target).ravel()
+            after = k.power_sum(residual, largest, power)
+            if after < before and np.abs(step).max() <= FARTHEST:  # not so where no step was found, which is NaN
                 break
             damping, growth = damping * growth, 2 * growth
         else:
             break
         # By how much of what the quadratic model promised came true.
-        weights, growth = moved, 2.0
+        weights, square, growth = moved, float(residual @ residual), 2.0
         damping = max(damping * max(1 / 6, 1 - (2 * (before - after) / promised - 1) ** 3), 1e-9)
-        residual, matrix = _linearised(network, weights, target)
         if before - after < gain * before:
             break
-    return weights, float(residual @ residual)
+    return weights, square
 
 
 def _is_hopeless(norms: Sequence[float], largest: float, left: int, reach: float) -> bool:
@@ -140,26 +141,6 @@ def _is_hopeless(norms: Sequence[float], largest: float, left: int, reach: float
     if len(norms) <= TREND or largest <= reach:
         return False
     return bool(largest * (norms[-1] / norms[-1 - TREND]) ** (left / TREND) > reach)
-
-
-def _quadratic(relative: FloatArray, matrix: FloatArray, power: int) -> tuple[float, FloatArray, FloatArray]:
-    """Σ|r|^p, and the Gauss-Newton matrix and slope of that sum's share p, all relative to the largest residual."""
-    if power == 2:
-        return float(relative @ relative), matrix.T @ matrix, relative @ matrix
-    root = np.asarray(np.abs(relative) ** (power / 2 - 1), dtype=float)
-    half = root[:, None] * matrix
-    normal, slope = np.asarray((power - 1) * (half.T @ half)), np.asarray((root * relative) @ half)
-    return float(np.sum(relative**power)), normal, slope
-
-
-def _solved(normal: FloatArray, added: FloatArray, slope: FloatArray) -> FloatArray:
-    """Solution of (normal + diag(added)) z = slope, a positive definite matrix."""
-    if not len(slope):
-        return slope
-    damped = normal.copy()
-    np.einsum("ii->i", damped)[...] += added + LEAST
-    _, solution, failed = scipy.linalg.lapack.dposv(damped, slope, overwrite_a=True)
-    return np.asarray(np.linalg.lstsq(damped, slope, rcond=None)[0] if failed else solution, dtype=float)
 
 
 def _quasi_newton(
@@ -173,7 +154,8 @@ def _quasi_newton(
         moved[free] = weights[free] + turns / network.reach[free]
         residual, matrix = _linearised(network, moved, target)
         relative = residual / scale
-        return float(np.sum(relative**power)), power / scale * (relative ** (power - 1)) @ matrix
+        slope = (relative ** (power - 1)) @ matrix / network.reach[free]
+        return float(np.sum(relative**power)), power / scale * slope
 
     start = np.zeros(len(free))
     turns = scipy.optimize.minimize(cost, start, jac=True, method="BFGS", options={"maxiter": steps}).x
@@ -183,13 +165,10 @@ def _quasi_newton(
 
 def predicted_square(network: Network, weights: FloatArray, target: FloatArray, damping: float = 1e-2) -> float:
     """Σ (outputs − target)² after one damped Gauss-Newton step, to first order: a look ahead for one Jacobian."""
-    residual, matrix = _linearised(network, weights, target)
-    unit = np.abs(residual).max() or 1.0
-    residual, matrix = residual / unit, matrix / unit
-    normal = matrix.T @ matrix
-    scale = damping * np.diag(normal) + 1e-4 * damping * np.trace(normal) / max(len(normal), 1) + LEAST
-    step = _solved(normal, scale, residual @ matrix)
-    return float(np.sum((unit * (residual - matrix @ step)) ** 2))
+    units = 1 / network.reach[network.free]
+    largest, square, products = kernels().gram(*_linearised(network, weights, target), units, 2)
+    promised = kernels().damped_step(products, 2, damping, ROUGH_FLOOR, np.empty(len(units)))
+    return max(square - promised * largest**2, 0.0)
 
 
 def saliencies(network: Network, weights: FloatArray, sites: Sequence[Site]) -> dict[int, float]:
@@ -215,9 +194,6 @@ def saliencies(network: Network, weights: FloatArray, sites: Sequence[Site]) -> 
 
 
 def _linearised(network: Network, weights: FloatArray, target: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Residual (R·M,) and its derivatives in the weights that move the circuit (R·M, F).
-
-    Each weight counts in units that turn the fastest of its gates by one radian.
-    """
+    """Residual (R·M,) and its derivatives in the weights that move the circuit (R·M, F)."""
     values, jacobian = network.jacobian(weights)
-    return (values - target).ravel(), jacobian.reshape(values.size, len(network.free)) / network.reach[network.free]
+    return (values - target).ravel(), jacobian.reshape(values.size, len(network.free))

@@ -9,6 +9,7 @@ import numpy as np
 
 from qprune.simulators.factors import DENSE, DIAGONAL
 from qprune.simulators.lanes import LANES, load, splat, store
+from qprune.simulators.least_squares import damped_step, gram, power_sum
 from qprune.simulators.members import MEMBER, sampled_members, shared_members
 from qprune.simulators.tape import (
     AT,
@@ -31,7 +32,7 @@ from qprune.simulators.tape import (
 # What is called from outside: all that is compiled is imported from here.
 __all__ = [
     "AT", "FIRST", "F_MATRIX", "F_SAMPLED", "KIND", "LANES", "MEMBER", "ROW", "SAMPLED", "Tape", "advance", "assemble",
-    "jacobian", "sampled_members", "shared_members", "values",
+    "damped_step", "gram", "jacobian", "power_sum", "sampled_members", "shared_members", "values",
 ]  # fmt: skip
 
 ROW = 2 * LANES  # doubles of one amplitude

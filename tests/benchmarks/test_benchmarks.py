@@ -122,7 +122,22 @@ def test_a_row_that_was_cut_off_is_passed_over_and_measured_again(lost, tmp_path
 def test_threads_have_a_column_where_they_were_measured():
     made = {**provenance(0), "processor_seconds": [0.002]}
     jacobian = {"config": {"what": "jacobian", "network": "a", "side": refit.OURS}, **made}
-    threads = {"config": {"what": "threads", "network": "a", "side": refit.OURS}, "seconds": [[3, 4], [2, 2]], **made}
+    threads = {
+        "config": {"what": "threads", "network": "a", "side": refit.OURS},
+        "seconds": [[3, 4], [2, 2], [6, 4]],
+        **made,
+    }
     assert "two threads" not in refit_table([jacobian])
     line = next(line for line in refit_table([jacobian, threads]).splitlines() if line.startswith("| a |"))
-    assert line.endswith("| 1.75 |")
+    assert line.endswith("| 1.75 | 1.50 |")
+
+
+@pytest.mark.parametrize(("cpu", "ratio"), [("one", "5"), ("another", "")])
+def test_times_on_other_processors_give_no_ratio(cpu, ratio):
+    config = {"what": "search", "network": "a", "seed": 0}
+    found = {**provenance(0), "gates": 3, "two_qubit_gates": 1}
+    ours = {**found, "machine": found["machine"] | {"cpu": "one"}, "processor_seconds": 2.0}
+    other = {**found, "machine": found["machine"] | {"cpu": cpu}, "processor_seconds": 10.0}
+    rows = [{"config": config | {"side": side}, **row} for side, row in ((refit.OURS, ours), (refit.OTHER, other))]
+    line = next(line for line in refit_table(rows).splitlines() if line.startswith("| a |"))
+    assert [cell.strip() for cell in line.split("|")[3:5]] == ["10 s → 2 s", ratio]
