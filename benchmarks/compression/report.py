@@ -175,7 +175,8 @@ def tables(
     """
     cut = sum(any(point["cut"] for point in row["points"]) for row in rows if row["config"]["way"] == OURS)
     ours = sum(row["config"]["way"] == OURS for row in rows)
-    missing = [name for name in TASKS if name not in {row["config"]["task"] for row in rows}]
+    measured = {row["config"]["task"] for row in rows if row["config"]["way"] == OURS}
+    missing = [name for name in TASKS if name not in measured]
     return "\n".join(
         [
             "# How small networks of the field's tasks become",
