@@ -27,8 +27,9 @@ from benchmarks import (
     wide,
 )
 from benchmarks.compression import run as compression
-from benchmarks.noise import drift
+from benchmarks.noise import drift, sets
 from benchmarks.noise import run as noise
+from benchmarks.noise.pruners import PRUNERS
 from benchmarks.peers import run as peers
 from benchmarks.peers.chains import CHAINS
 from benchmarks.peers.circuits import cases
@@ -152,12 +153,12 @@ def _networks(commands: Any) -> None:
 def _noise(commands: Any) -> None:
     words = "pruned and unpruned circuits on noisy machines"
     command = _benchmark(commands, noise.run, "noise", words, quick=NETWORK, again=True, then=BOTH)
-    command.add_argument("--full", action="store_true", help="all networks, noise models and snapshots: days")
+    command.add_argument("--full", action="store_true", help="every pruner and setting, all networks and devices: days")
     _only(command, "--bundles", "networks in circuits/")
     _only(command, "--models", "noise models and device snapshots")
-    _only(command, "--pruners", "see noise.md", choices=noise.PRUNERS)
-    command.add_argument("--samples", type=_positive, default=noise.SAMPLES, help="test inputs in each row")
-    command.add_argument("--seeds", type=_positive, default=noise.MOST_SEEDS, help="at most so many of each pruner's")
+    _only(command, "--pruners", "see noise.md", choices=PRUNERS)
+    command.add_argument("--samples", type=_positive, default=sets.SAMPLES, help="test inputs in each row")
+    command.add_argument("--seeds", type=_positive, default=sets.MOST_SEEDS, help="at most so many of each pruner's")
     words = "the same circuits when a device's calibration has moved on"
     command = _benchmark(commands, drift.run, drift.NAME, words, then=TABLED)
     command.add_argument("--days", type=_positive, default=drift.DAYS, help="seeds of the drift")
@@ -223,7 +224,7 @@ def _peers(commands: Any) -> None:
     command.add_argument("--missing", action="store_true", help="leave out what the file already holds")
     named = [case.name for case in (*cases(), *cases(quick=True))]
     _only(command, "--circuit", dest="circuits", choices=named)
-    _only(command, "--tool", "only tools with this in their name", dest="only", type=_tool, metavar="PART")
+    _only(command, "--tool", "only the tool of this name, or with this in it", dest="only", type=_tool, metavar="PART")
 
 
 def _written(commands: Any) -> None:

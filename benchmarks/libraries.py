@@ -46,11 +46,23 @@ STEPS, GAIN = 60, 1e-4  # of a fit: most steps, least fall of the sum of squares
 
 
 def run(out: Path, *, quick: bool = False, parts: Sequence[str] = ()) -> None:
-    """Measure all parts, those named, or the smallest of each; rows are appended to a file."""
+    """Measure all parts, those named, or the smallest of each; rows are appended to a file.
+
+    Raises:
+        SystemExit: There was nothing to measure: every part asked for needs a library that is not installed.
+    """
+    measured = False
     for name in parts or PARTS:
+        library = NEEDED.get(name)
+        if library and find_spec(library) is None:
+            print(f"{name}: not measured, {library} is not installed: pip install {library}", file=sys.stderr)
+            continue
         for row in PARTS[name](quick):
             append(out, {"benchmark": NAME, **row, **provenance(0)})
             print(f"{row['config']['part']:14} {row['config']['case']}", flush=True)
+            measured = True
+    if not measured:
+        raise SystemExit("nothing was measured, and no rows were added")
 
 
 def _row(part: str, case: str, **found: Any) -> Row:
@@ -329,12 +341,11 @@ PARTS: dict[str, Callable[[bool], Iterator[Row]]] = {
     "CX networks": lambda quick: (_cx_networks(n, 5 if quick else 30) for n in ((4,) if quick else (4, 5, 6, 8))),
     "layout": lambda quick: (_layout(d, 4, 2 if quick else 10) for d in (DEVICES[:1] if quick else DEVICES)),
     "least squares": lambda quick: (row for n in (NETWORKS[:1] if quick else NETWORKS) for row in _fits(n)),
-    "chain": lambda quick: iter([_chain(40, 4)] if find_spec("quimb") and not quick else []),
-    "Shapley values": lambda quick: (
-        _shapley(2 if quick else 3, 2 if quick else 10) if find_spec("shapiq") else iter(())
-    ),
+    "chain": lambda quick: iter([] if quick else [_chain(40, 4)]),
+    "Shapley values": lambda quick: _shapley(2 if quick else 3, 2 if quick else 10),
 }
 """What is measured, by name: rows from whether the smallest is asked for."""
+NEEDED = {"chain": "quimb", "Shapley values": "shapiq"}  # libraries in no extra, by part
 
 
 def table(rows: Sequence[Row]) -> str:

@@ -6,9 +6,9 @@ import re
 from itertools import takewhile
 from pathlib import Path
 
-from benchmarks.compression.report import BASELINES, CONTROL, KNOWN, LABELS
+from benchmarks.compression.report import AIMS, BASELINES, CONTROL, KNOWN, LABELS
 from benchmarks.control import WEIGHTS_TO_SPARE
-from benchmarks.noise.page import MISSED
+from benchmarks.noise.page import LAMBDA, MISSED
 from benchmarks.records import RESULTS, ROOT
 from benchmarks.tables import ALL_CIRCUITS, ALL_MODES, EVERY_INPUT, FOR_EVERY_INPUT
 from examples import classification
@@ -40,6 +40,7 @@ def run(
     text = _between(text, "scaling", _table_of(RESULTS / "scaling.md"))
     text = _between(text, "noise", _table_of(RESULTS / "noise.md", after="## Pruned for the device"))
     text = _between(text, "noise-missed", _list_of(RESULTS / "noise.md", after=MISSED))
+    text = _between(text, "noise-lambda", _list_of(RESULTS / "noise.md", after=LAMBDA))
     text = _between(text, "wide", _table_of(RESULTS / "wide.md"))
     numbers.write_text(text, encoding="utf-8")
 
@@ -47,7 +48,8 @@ def run(
 def what_limits(page: Path) -> None:
     """The tables of the page about what limits pruning."""
     text, rows = page.read_text(encoding="utf-8"), RESULTS / "compression.md"
-    for name, after in (("with-labels", LABELS), ("verdicts", CONTROL), ("orders", BASELINES), ("known", KNOWN)):
+    compressed = {"aims": AIMS, "with-labels": LABELS, "verdicts": CONTROL, "orders": BASELINES, "known": KNOWN}
+    for name, after in compressed.items():
         text = _between(text, name, _table_of(rows, after=after))
     control = RESULTS / "control.md"
     text = _between(text, "control", _table_of(control))

@@ -8,7 +8,7 @@ import platform
 import subprocess
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -140,16 +140,16 @@ def read(folder: Path, benchmark: str) -> list[Row]:
 
     Rows are of one configuration when their entries "config" agree.
     """
-    latest: dict[str, Row] = {}
-    for row in sorted(_rows(folder), key=lambda row: row["date"]):
-        if row["benchmark"] == benchmark:
-            latest[json.dumps(row["config"], sort_keys=True)] = row
-    return list(latest.values())
+    return read_all(folder).get(benchmark, [])
 
 
-def _rows(folder: Path) -> Iterator[Row]:
-    for path in sorted(folder.glob("*.jsonl")):
-        yield from rows_of(path)
+def read_all(folder: Path) -> dict[str, list[Row]]:
+    """The same of every benchmark that has rows, by its name."""
+    latest: dict[str, dict[str, Row]] = {}
+    rows = [row for path in sorted(folder.glob("*.jsonl")) for row in rows_of(path)]
+    for row in sorted(rows, key=lambda row: row["date"]):
+        latest.setdefault(row["benchmark"], {})[json.dumps(row["config"], sort_keys=True)] = row
+    return {benchmark: list(found.values()) for benchmark, found in latest.items()}
 
 
 def rows_of(path: Path) -> list[Row]:

@@ -22,7 +22,7 @@ FALL = 0.01  # of the accuracy on them that a round by labels may cost before tr
 FALLS = (0.03, 0.01)  # of the accuracy on them, up to which the original is pruned by labels and refitted
 SHARE = 0.3  # of the gates left that a round of the baselines takes
 SMALL = 120  # gates up to which removal by labels is asked, which simulates the circuit once per gate
-ROUNDS = 6  # at each level
+SEARCHES = 12  # for smaller circuits yet, shared out to the levels
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +126,8 @@ def compressed(known: Known, original: Point, seed: int, patience: float) -> lis
     """All circuits on the way: rewritten, pruned without labels at each budget and by labels, then in turn trained on.
 
     At each level, the strictest first, the cheapest circuit that keeps its score on the selection split is pruned and
-    trained on, until that is no cheaper or no longer good enough. The test split decides nothing.
+    trained on, until that is no cheaper or no longer good enough, or the level's searches are used up. The test split
+    decides nothing.
 
     Args:
         known: The task.
@@ -145,20 +146,17 @@ def compressed(known: Known, original: Point, seed: int, patience: float) -> lis
     for limit in first:
         points.append(pruned(known, start, limit, seed, patience))
         points.append(trained_on(known, points[-1], seed))
-    tried = set[tuple[int, str]]()
-    for least in known.limits(original.scores["selection"]).values():
-        for _ in range(ROUNDS):
+    tried, levels = set[tuple[int, str]](), known.limits(original.scores["selection"])
+    for least in levels.values():
+        for _ in range(SEARCHES // len(levels)):
             best = cheapest(points, least)
-            for limit in steps_of(known, best):
-                if best is not original and (id(best), repr(limit)) not in tried:
-                    tried.add((id(best), repr(limit)))
-                    smaller = pruned(known, best, limit, seed, patience)
-                    if smaller.cost < best.cost:
-                        points += [smaller, trained_on(known, smaller, seed)]
-                if cheapest(points, least) is not best:
-                    break
-            else:
+            left = [limit for limit in steps_of(known, best) if (id(best), repr(limit)) not in tried]
+            if best is original or not left:
                 break
+            tried.add((id(best), repr(left[0])))
+            smaller = pruned(known, best, left[0], seed, patience)
+            if smaller.cost < best.cost:
+                points += [smaller, trained_on(known, smaller, seed)]
     return points
 
 

@@ -17,14 +17,14 @@ from benchmarks.noise.estimates import SHOTS, estimates
 from benchmarks.noise.outputs import noisy_outputs, observables_of
 from benchmarks.noise.pruners import PRUNERS
 from benchmarks.noise.regimes import regime_of
-from benchmarks.noise.report import BASELINE, OURS, Table
-from benchmarks.noise.run import SAMPLES, SEED, both, ideal_outputs, network
+from benchmarks.noise.report import Table
+from benchmarks.noise.run import SEED, both, ideal_outputs, network
+from benchmarks.noise.sets import BASELINE, DEVICES, OURS, SAMPLES, SMALL
 from benchmarks.records import Row, append, provenance, read
 
 NAME = "noise-drift"
-BUNDLES, MODELS = ("iris-4q", "cancer-4q"), ("FakeManilaV2", "FakeSherbrooke", "FakeTorino", "FakeMarrakesh")
 SPREAD = float(np.log(1.5))  # standard deviation of the logarithm: two thirds of the rates are within a factor of 1.5
-DAYS = 20
+DAYS = 10
 
 
 def run(out: Path, *, days: int = DAYS, bundles: Sequence[str] = (), models: Sequence[str] = ()) -> None:
@@ -33,11 +33,11 @@ def run(out: Path, *, days: int = DAYS, bundles: Sequence[str] = (), models: Seq
     Args:
         out: File to which rows are added.
         days: Seeds of the drift; 0 is the snapshot itself.
-        bundles: Networks.
-        models: Device snapshots.
+        bundles: Networks; default two small ones.
+        models: Device snapshots; default one with many errors and one with few.
     """
     done = {tuple(row["config"].values()) for row in read(out.parent, NAME)}
-    cells = [(bundle, model) for bundle in bundles or BUNDLES for model in models or MODELS]
+    cells = [(bundle, model) for bundle in bundles or SMALL for model in models or DEVICES]
     for bundle, model in tqdm(cells, desc=NAME, unit="cell", disable=None):
         days_left = [day for day in range(days + 1) if (bundle, model, day) not in done]
         regime = regime_of(model, network(bundle).circuit)

@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
 from benchmarks.noise.estimates import SHOTS
-from benchmarks.noise.report import BASELINE, OURS, RIVALS, cases
+from benchmarks.noise.report import cases
+from benchmarks.noise.sets import BASELINE, OURS, RIVALS
 from benchmarks.records import Row
 
 MARKERS = "osv^<>DPXph*d"

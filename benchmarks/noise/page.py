@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from benchmarks.noise import drift, report
+from benchmarks.noise import ablation, drift, report
 from benchmarks.noise.estimates import SHOTS
 from benchmarks.noise.pruners import TOLERANCES
-from benchmarks.noise.run import BUNDLES, MODELS, fits
+from benchmarks.noise.run import fits
+from benchmarks.noise.sets import BASELINE, DEFAULT, ONE_SHOT, OURS, PLAIN, REFIT, RIVALS
 from benchmarks.records import Row
 
-MISSED = "What is missed"  # before the list that docs/numbers.md shows
+# before the lists that docs/numbers.md shows
+MISSED, LAMBDA = "What is missed", "What λ does over all"
+PARTS = (
+    ("With refit, where no distance is looked at and costs are all there is of λ.", REFIT),
+    ("Without refit.", PLAIN),
+    (f"Removing every gate within the tolerance {TOLERANCES[1]['tolerance']:g} at once, no refit.", ONE_SHOT),
+)
 
 
 def tables(
@@ -27,7 +34,12 @@ def tables(
         markdown: A table's lines.
         origins: Lines that say where rows come from.
     """
-    missing = report.not_run(rows, BUNDLES, MODELS, fits)
+
+    def counted(pruners: Sequence[str]) -> str:
+        (part,) = (part for part in DEFAULT if set(part.pruners) == set(pruners))
+        missing = report.not_run(rows, part, fits)
+        return "Counted is what was run; " + (f"not run: {'; '.join(missing)}." if missing else "nothing is missing.")
+
     lines = [
         "# On noisy machines",
         "",
@@ -40,10 +52,10 @@ def tables(
         "",
         "## Pruned for the device, against unpruned",
         "",
-        f"*{report.OURS}*, refit, at {SHOTS} shots, mean over seeds, against the original compiled by Qiskit at level",
+        f"*{OURS}*, refit, at {SHOTS} shots, mean over seeds, against the original compiled by Qiskit at level",
         f"3. Aims, after correction: {report.FEWER:g} times fewer shots where the two-qubit error is above",
         f"{report.NOISY:.1%}, elsewhere no more; no larger deviation, no larger error, no less accuracy.",
-        "Counted is what was run; " + ("nothing is missing." if not missing else f"not run: {'; '.join(missing)}."),
+        counted((BASELINE, OURS)),
         "",
         *markdown(*report.against_unpruned(rows)),
         "",
@@ -53,8 +65,11 @@ def tables(
         "",
         "## Against other pruners",
         "",
-        "A point (a setting, mean over its seeds) beats another that needs no fewer shots and deviates no less after",
-        f"correction. How many points of the other pruner *{report.OURS}* beats : how many beat it.",
+        f"The other's error at {SHOTS} shots over that of *{OURS}*, each at its middle setting, mean over its seeds.",
+        f"*Beaten*: *{OURS}* needs no more shots and deviates no more after correction, one of them less; **beats**:",
+        "the other way round; else each is better in one. Last line: geometric mean, and counts. Other settings that",
+        "were run are under [everything](#everything) and in the pictures.",
+        counted(RIVALS),
         "",
         *markdown(*report.against_others(rows)),
         "",
@@ -70,16 +85,13 @@ def tables(
         f"Error at {SHOTS} shots over that without λ, seed by seed: geometric mean and 95 % interval over seeds, each",
         "of which draws training inputs to prune on; the last line over networks and noise models.",
         "",
+        f"{LAMBDA}:",
+        "",
+        *(line for _, variants in PARTS for line in ablation.findings(rows, variants)),
+        "",
     ]
-    for words, variants in (
-        ("With refit, where no distance is looked at and costs are all there is of λ.", report.REFIT),
-        ("Without refit.", report.PLAIN),
-        (
-            f"Removing every gate within the tolerance {TOLERANCES[1]['tolerance']:g} at once, no refit.",
-            report.ONE_SHOT,
-        ),
-    ):
-        lines += [words, "", *markdown(*report.ablation(rows, variants)), ""]
+    for words, variants in PARTS:
+        lines += [f"{words} {counted(variants)}", "", *markdown(*ablation.table(rows, variants)), ""]
     lines += [
         "## When calibrations drift",
         "",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,22 +11,10 @@ import numpy as np
 from scipy.stats import t as student
 
 from benchmarks.noise.estimates import SHOTS
-from benchmarks.noise.pruners import PARTS, PRUNERS
+from benchmarks.noise.pruners import PRUNERS
+from benchmarks.noise.sets import BASELINE, EXTRAPOLATED, OURS, RIVALS, Part
 from benchmarks.records import Row
 
-OURS, BASELINE = "UnderNoise", "Qiskit O3"
-RIVALS = (
-    *("none", "exact", "RemoveIdentityEquivalent", "magnitude", "random", "random, refit", "one-shot", "one-shot, λ"),
-    *("q-iPrune", "q-iPrune, λ", "q-iPrune, refit", "q-iPrune, λ, refit", "UnderNoise, mean deviation"),
-    *("Qiskit O3, ZNE", "UnderNoise, ZNE"),
-)
-# each the first without λ, the last with all of it
-REFIT = ("UnderNoise, no λ", OURS)
-PLAIN = tuple(f"UnderNoise without refit, {part}" for part in PARTS)
-ONE_SHOT = (
-    *("one-shot", "one-shot, λ in geometry", "one-shot, λ in tolerance", "one-shot, λ in tolerance at shots"),
-    "one-shot, λ",
-)
 NOISY, FEWER = 0.008, 1.5  # two-qubit error above which so many times fewer shots are the aim
 ROUNDING = 1 + 1e-9  # what the same circuit may differ by from one order of its gates to another
 CONFIDENCE = 0.95
@@ -72,7 +60,8 @@ class Point:
     def beats(self, other: Point) -> bool:
         """No more shots and no larger deviation, one of them less."""
         mine, theirs = ((p.mean("gates", "shots"), p.mean("gates", "corrected", "mean")) for p in (self, other))
-        return mine[0] <= theirs[0] and mine[1] <= theirs[1] and mine != theirs
+        pairs = list(zip(mine, theirs, strict=True))
+        return all(a <= ROUNDING * b for a, b in pairs) and any(ROUNDING * a < b for a, b in pairs)
 
 
 @dataclass(frozen=True)
@@ -86,6 +75,13 @@ class Case:
 
     def of(self, pruner: str, setting: Mapping[str, Any] | None = None) -> list[Point]:
         return [p for p in self.points if p.pruner == pruner and setting in (None, p.setting)]
+
+    def has(self, pruners: Sequence[str], seeds: int = 1) -> bool:
+        """Whether all of these were run at their middle settings, with as many seeds or all that they have."""
+        return all(
+            any(len(p.rows) >= min(seeds, PRUNERS[name].seeds) for p in self.of(name, PRUNERS[name].middle))
+            for name in pruners
+        )
 
 
 def cases(rows: Sequence[Row]) -> list[Case]:
@@ -193,24 +189,22 @@ def _times_fewer(two_qubit_error: float) -> float:
     return FEWER if two_qubit_error > NOISY else 1.0
 
 
-def not_run(
-    rows: Sequence[Row], bundles: Sequence[str], models: Sequence[str], fits: Callable[[str, str], bool]
-) -> list[str]:
-    """Networks and noise models of the default set on which the two sides of the aims have not both been run.
+def not_run(rows: Sequence[Row], part: Part, fits: Callable[[str, str], bool]) -> list[str]:
+    """Networks and noise models of a part of the default set on which not all of its pruners and seeds have been run.
 
     Args:
         rows: Of the benchmark.
-        bundles: The networks.
-        models: The noise models.
+        part: Of the default set.
         fits: Whether a device, named first, has qubits enough for a network.
     """
-    ready = {(case.bundle, case.model) for case in cases(rows) if case.of(BASELINE) and case.of(OURS)}
-    missing = {bundle: [m for m in models if (bundle, m) not in ready and fits(m, bundle)] for bundle in bundles}
-    return [
-        f"{bundle} on {'any' if len(left) == len(models) else ', '.join(left)}"
-        for bundle, left in missing.items()
-        if left
-    ]
+    ready = {(case.bundle, case.model) for case in cases(rows) if case.has(part.pruners, part.seeds)}
+    lines = []
+    for bundle in part.bundles:
+        models = [model for model in part.models if fits(model, bundle)]
+        left = [model for model in models if (bundle, model) not in ready]
+        if left:
+            lines.append(f"{bundle} on {'any' if left == models else ', '.join(left)}")
+    return lines
 
 
 def verdicts(two_qubit_error: float, before: Point, after: Point) -> dict[str, bool | None]:
@@ -242,20 +236,30 @@ def _change(before: Point, after: Point, *path: str, form: str = "{:.3g}", unit:
 
 
 def against_others(rows: Sequence[Row]) -> Table:
-    """How many points of each other pruner ours beats, and how many of these beat ours."""
-    lines = []
+    """Each other pruner's error over ours, at its middle setting, and which of the two beats the other; then counts.
+
+    On networks and noise models that all were run on.
+    """
+    lines, ratios, verdicts = [], defaultdict(list), defaultdict(Counter)
     for case in cases(rows):
-        ours = case.of(OURS)
-        if not ours:
+        if not case.has((OURS, *RIVALS)):
             continue
-        cells, our_point = [], ours[0]
+        cells, (ours, *_) = [], case.of(OURS)
         for rival in RIVALS:
-            theirs = case.of(rival)
-            won = sum(map(our_point.beats, theirs))
-            lost = sum(point.beats(our_point) for point in theirs)
-            cells.append(f"{won} : {lost} of {len(theirs)}" if theirs else "not run")
+            (theirs,) = case.of(rival, PRUNERS[rival].middle)
+            words = "beaten" if ours.beats(theirs) else "**beats**" if theirs.beats(ours) else ""
+            ratio = theirs.mean("gates", "rms_at_shots") / ours.mean("gates", "rms_at_shots")
+            cells.append(f"{ratio:.2f} {words}".strip())
+            ratios[rival].append(ratio)
+            verdicts[rival][words] += 1
         lines.append((case.bundle, case.model, *cells))
-    return ("network", "noise", *RIVALS), lines
+    total = [
+        f"{np.exp(np.mean(np.log(ratios[rival]))):.2f}, beaten in {verdicts[rival]['beaten']}, beats in "
+        f"{verdicts[rival]['**beats**']} of {len(lines)}"
+        for rival in RIVALS
+        if lines
+    ]
+    return ("network", "noise", *RIVALS), [*lines, ("all", "", *total)] if lines else lines
 
 
 def everybody(case: Case) -> Table:
@@ -291,49 +295,12 @@ def _with_reach(values: np.ndarray) -> str:
     return f"{values.mean():.3g}{reach}"
 
 
-# -- λ part by part -----------------------------------------------------------------------------------------------
-
-
-def ablation(rows: Sequence[Row], variants: Sequence[str]) -> Table:
-    """Error at 1,000 shots over that of the first variant, seed by seed; the last line over networks and devices.
-
-    Args:
-        rows: Of the benchmark.
-        variants: Pruners, at their middle settings; the first is the one to compare with.
-    """
-    lines, everywhere = [], defaultdict(list)
-    for case in cases(rows):
-        found = [case.of(name, PRUNERS[name].middle) for name in variants]
-        if not all(found):
-            continue
-        errors = [{row["config"]["seed"]: row["gates"]["rms_at_shots"] for row in points[0].rows} for points in found]
-        seeds = sorted(set(errors[0]).intersection(*errors[1:]))
-        cells = []
-        for name, theirs in zip(variants[1:], errors[1:], strict=True):
-            logs = np.log([theirs[seed] / errors[0][seed] for seed in seeds])
-            everywhere[name].append(logs.mean())
-            cells.append(_ratio(logs))
-        before = np.mean([errors[0][seed] for seed in seeds])
-        lines.append((case.bundle, case.model, str(len(seeds)), f"{before:.3g}", *cells))
-    if lines:
-        lines.append(("all", "", "", "", *(_ratio(np.array(everywhere[name])) for name in variants[1:])))
-    return ("network", "noise", "seeds", variants[0], *variants[1:]), lines
-
-
-def _ratio(logs: np.ndarray) -> str:
-    """A geometric mean, and its 95 % interval where there are several."""
-    middle, reach = logs.mean(), half_width(logs)
-    if len(logs) < 2:
-        return f"{np.exp(middle):.3f}"
-    return f"{np.exp(middle):.3f} ({np.exp(middle - reach):.3f} to {np.exp(middle + reach):.3f})"
-
-
 # -- zero-noise extrapolation -------------------------------------------------------------------------------------
 
 
 def extrapolation(rows: Sequence[Row]) -> Table:
     """Deviation, shots and error of both circuits as they are and extrapolated, readout included."""
-    lines, names = [], (BASELINE, f"{BASELINE}, ZNE", OURS, f"{OURS}, ZNE")
+    lines, names = [], (BASELINE, EXTRAPOLATED[0], OURS, EXTRAPOLATED[1])
     for case in cases(rows):
         found = [case.of(name) for name in names]
         if all(found):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -19,36 +19,33 @@ from benchmarks.noise.extrapolation import extrapolated_outputs, shares
 from benchmarks.noise.outputs import exact_outputs, noisy_outputs, observables_of
 from benchmarks.noise.pruners import PRUNERS, Pruned
 from benchmarks.noise.regimes import Regime, regime_of
-from benchmarks.records import ROOT, Row, append, provenance, read, timed
+from benchmarks.noise.sets import (
+    DEFAULT,
+    MOST_SEEDS,
+    QUICK,
+    SAMPLES,
+    Config,
+    everything,
+    hours,
+    jobs_of,
+    key_of,
+)
+from benchmarks.records import RESULTS, ROOT, Row, append, provenance, read, timed
 from qprune._arrays import FloatArray
 from qprune.gates.sites import sites_of
 from qprune.noise.at_shots import ErrorAtShots
 from qprune.noise.forecast import Forecast
-from qprune.noise.models import names, resolve
+from qprune.noise.models import resolve
 from qprune.results.hashes import circuit_hash
 from qprune.simulators.choices import final_outputs
 
 NAME = "noise"
-BUNDLES = ("iris-4q", "cancer-4q", "reupload-2q", "h2-vqe-4q", "wine-6q", "digits-6q")
-MODELS = (
-    *("FakeManilaV2", "FakeSherbrooke", "FakeTorino", "FakeMarrakesh"),
-    *("depolarizing-1e-2", "depolarizing-3e-2", "depolarizing-3e-3"),
-)
-FIRST = ("Qiskit O3", "UnderNoise")  # whose rows answer the aim: seed 0 of these is run before anything else
 SHARE = 0.8  # of the training inputs, drawn by the seed, that are pruned on; seed 0 has all
-QUICK: dict[str, Sequence[str]] = {
-    "bundles": ("reupload-2q",),
-    "models": ("depolarizing-1e-2", "FakeManilaV2"),
-    "pruners": ("none", "Qiskit O3", "random", "q-iPrune, λ"),
-}
-SAMPLES = 64  # test inputs, evenly spaced, in each row
-MOST_SEEDS = 10  # that any pruner has
+QUICK_SAMPLES = 6
 SEED = 0
 CLAIM = 1e-9  # what rounding may add to a certified deviation
 # Over an output's largest change, from level 3: a gate on two qubits may become another of fidelity 1 − 1e-9.
 COMPILER = 5e-4
-
-Config = dict[str, Any]
 
 
 def run(
@@ -63,74 +60,76 @@ def run(
     samples: int = SAMPLES,
     seeds: int = MOST_SEEDS,
 ) -> None:
-    """Prune every network by every pruner and run it under every noise model; what the file holds is not run again.
+    """Prune networks by pruners and run them under noise models; what the file holds is not run again.
 
     Args:
         out: File to which rows are added.
         quick: One small network, two models, four pruners.
-        full: Every network, noise model and device snapshot.
+        full: Every pruner at every setting, on all networks, noise models and device snapshots.
         again: Measure anew what the file holds already.
-        bundles: Networks; default depends on `quick` and `full`.
+        bundles: Networks, of those in the set; default all.
         models: Noise models, likewise.
-        pruners: Names in `PRUNERS`; default all.
+        pruners: Names in `PRUNERS`, likewise.
         samples: Test inputs in each row, and training inputs.
         seeds: At most so many of each pruner's.
 
     Raises:
         CertificateViolation: A compiled circuit deviates by more than its certificate allows.
         MissingExtraError: Extrapolation is asked for, and mitiq is not installed.
+        OptionError: Nothing of the set is left.
     """
-    if quick:
-        bundles, models, pruners, samples, seeds = QUICK["bundles"], QUICK["models"], QUICK["pruners"], 6, 2
-    elif full:
-        everything = sorted(path.parent.name for path in (ROOT / "circuits").glob("*/task.json"))
-        bundles, models, samples = bundles or everything, models or names(), 10**6
-    done = set() if again else {_key(row["config"]) for row in read(out.parent, NAME)}
-    pruners = pruners or tuple(PRUNERS)
-    if any(PRUNERS[name].base for name in pruners):
+    parts = QUICK if quick else everything() if full else DEFAULT
+    parts = [part.narrowed(bundles, models, pruners, seeds) for part in parts]
+    done = set() if again else {key_of(row["config"]) for row in read(out.parent, NAME)}
+
+    def left_out(config: Config) -> bool:
+        return key_of(config) in done or not fits(config["model"], config["bundle"])
+
+    samples = QUICK_SAMPLES if quick else samples
+    if not jobs_of(parts, samples, lambda config: False):
+        raise qprune.OptionError(
+            f"bundles={list(bundles)}, models={list(models)} and pruners={list(pruners)} must leave some of the set, "
+            "left nothing; add --full"
+        )
+    jobs = jobs_of(parts, samples, left_out)
+    if any(PRUNERS[configs[0]["pruner"]].base for configs in jobs):
         shares()  # what is missing is said before hours of work, not after
-    jobs = list(_jobs(bundles or BUNDLES, models or MODELS, pruners, samples, seeds, quick))
-    jobs.sort(key=lambda configs: configs[0]["pruner"] not in FIRST or configs[0]["seed"] > 0)
+    expected = hours(jobs, [*read(RESULTS, NAME), *read(out.parent, NAME)])
+    words = "unknown" if expected is None else f"about {expected:.2f} h, by rows that were measured before"
+    print(f"{sum(map(len, jobs))} rows to measure; processor time: {words}")
     with tqdm(total=sum(len(configs) for configs in jobs), desc=NAME, unit="row", disable=None) as bar:
         for configs in jobs:
             pruned: Timed | None = None
             for config in configs:
-                if _key(config) not in done and (regime := _regime(config["model"], config["bundle"])) is not None:
-                    pruned = pruned if pruned is not None else _prune(config, regime)
-                    append(out, _row(config, regime, pruned))
+                regime = _regime(config["model"], config["bundle"])
+                pruned = pruned if pruned is not None else _prune(config, regime)
+                append(out, _row(config, regime, pruned))
                 bar.update()
 
 
 @dataclass(frozen=True)
 class Timed:
-    """A smaller circuit, the network on the inputs that it was pruned on, and the seconds it took."""
+    """A smaller circuit, the network on the inputs that it was pruned on, and how long that took.
+
+    Attributes:
+        pruned: The circuit.
+        task: The network.
+        seconds: By the clock.
+        processor: Seconds of the processor.
+    """
 
     pruned: Pruned
     task: qprune.Task
     seconds: float
-
-
-def _jobs(
-    bundles: Sequence[str], models: Sequence[str], pruners: Sequence[str], samples: int, seeds: int, quick: bool
-) -> Iterator[list[Config]]:
-    """Configurations that share a pruned circuit."""
-    for bundle in bundles:
-        for name in pruners:
-            pruner = PRUNERS[name]
-            for setting in pruner.settings[-1:] if quick else pruner.settings:
-                for seed in range(min(pruner.seeds, seeds) if setting == pruner.middle else 1):
-                    shared = {"bundle": bundle, "pruner": name, "setting": dict(setting), "seed": seed}
-                    configs = [{**shared, "model": model, "samples": samples} for model in models]
-                    yield from ([config] for config in configs) if pruner.calibrated else [configs]
-
-
-def _key(config: Config) -> str:
-    return json.dumps(config, sort_keys=True)
+    processor: float
 
 
 @lru_cache(maxsize=64)
-def _regime(model: str, bundle: str) -> Regime | None:
-    return regime_of(model, network(bundle).circuit)
+def _regime(model: str, bundle: str) -> Regime:
+    found = regime_of(model, network(bundle).circuit)
+    if found is None:
+        raise RuntimeError(f"{model} has too few qubits for {bundle}")
+    return found
 
 
 @lru_cache(maxsize=64)
@@ -166,12 +165,15 @@ def _some(task: qprune.Task, samples: int) -> qprune.Task:
 
 def _prune(config: Config, regime: Regime) -> Timed:
     pruner, found = PRUNERS[config["pruner"]], list[Pruned]()
-    key = _key({**config, "pruner": pruner.base or config["pruner"], "model": regime.name if pruner.calibrated else ""})
+    key = key_of(
+        {**config, "pruner": pruner.base or config["pruner"], "model": regime.name if pruner.calibrated else ""}
+    )
     if key not in _PRUNED:
         noise = regime if pruner.calibrated else None
         task, setting, seed = _drawn(network(config["bundle"]), config["seed"]), config["setting"], config["seed"]
+        begun = process_time()
         seconds = timed(lambda: found.append(pruner.prune(task, setting, seed, noise)))
-        _PRUNED[key] = Timed(found[0], task, seconds)
+        _PRUNED[key] = Timed(found[0], task, seconds, process_time() - begun)
     return _PRUNED[key]
 
 
@@ -188,7 +190,7 @@ def _drawn(task: qprune.Task, seed: int) -> qprune.Task:
 
 
 def _row(config: Config, regime: Regime, timed_: Timed) -> Row:
-    origin, pruned = provenance(config["seed"]), timed_.pruned
+    origin, pruned, begun = provenance(config["seed"]), timed_.pruned, process_time()
     bundle, samples = config["bundle"], config["samples"]
     extrapolated = PRUNERS[config["pruner"]].base is not None
     if pruned.limit is not None:  # beyond level 1 the compiler approximates
@@ -208,6 +210,7 @@ def _row(config: Config, regime: Regime, timed_: Timed) -> Row:
         **_MEASURED[key],
         "certified": pruned.limit is not None,
         "seconds": timed_.seconds,
+        "processor": {"pruning": timed_.processor, "running": process_time() - begun},
         **origin,
     }
 

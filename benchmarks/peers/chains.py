@@ -26,7 +26,8 @@ ORDER = (1e-2, 1e-1, 1e-3, 3e-2, 1e-6)  # in which slow tools take them: with th
 BISECTIONS = 5  # per budget, on the logarithm of a threshold
 EPSILONS = (1e-8, 1e-3, 1e-2, 1e-4, 1e-1)  # of BQSKit, which takes minutes for each
 GUOQ_EXACT = {1e-6: 20}  # ε of GUOQ, and processor seconds, all of which it takes
-GUOQ_CLOSE = {1e-1: 60, 1e-2: 60}  # in 20 s it resynthesises nothing yet
+GUOQ_CLOSE = {1e-2: 60}  # in 20 s it resynthesises nothing yet
+FORMS = {"form": "auto", "couplings": "any"}  # of qprune without refit, which takes minutes for each
 KEEP = 1 - 1e-9  # of a budget: what rounding leaves
 RESYNTHESIS = " → O3"
 GAP, PATIENCE = 0.01, 20.0  # of a limit for every input: relative distance of its two ends, and seconds
@@ -211,9 +212,9 @@ def _pennylane(task: qprune.Task, judge: Callable[..., Point]) -> Points:
 # -- qprune -----------------------------------------------------------------------------------------------------------
 
 
-def _qprune(task: qprune.Task, judge: Callable[..., Point], limit: Callable[[float], Limit]) -> Points:
+def _qprune(task: qprune.Task, judge: Callable[..., Point], limit: Callable[[float], Limit], **form: str) -> Points:
     for budget in ORDER:
-        result = qprune.prune(task, limit(budget))
+        result = qprune.prune(task, limit(budget), **form)
         yield from _both(task, judge, result, budget)
 
 
@@ -224,7 +225,7 @@ def _exact(task: qprune.Task, judge: Callable[..., Point]) -> Points:
 
 def _absorbed(task: qprune.Task, judge: Callable[..., Point]) -> Points:
     """The same of the circuit without its last Clifford gates, which are measured."""
-    absorbed = qprune.absorb(task).task
+    absorbed = qprune.absorb(task, couplings="any").task
     yield judge(replace(_rewritten(absorbed), observables=absorbed.observables), 0.0)
 
 
@@ -266,10 +267,10 @@ CHAINS: tuple[Chain, ...] = (
     ),
     Chain("qprune, exact", "qprune", _exact),
     Chain("qprune, exact, absorbed", "qprune", _absorbed),
-    Chain("qprune, proven", "qprune", lambda task, judge: _qprune(task, judge, Proven)),
-    Chain("qprune, verified", "qprune", lambda task, judge: _qprune(task, judge, Measured)),
-    Chain("qprune, every input", "qprune", lambda task, judge: _qprune(task, judge, Everywhere)),
-    Chain("qprune, verified, refit", "qprune", lambda task, judge: _qprune(task, judge, partial(Measured, refit=True))),
+    Chain("qprune, proven", "qprune", partial(_qprune, limit=Proven, **FORMS)),
+    Chain("qprune, verified", "qprune", partial(_qprune, limit=Measured, **FORMS)),
+    Chain("qprune, every input", "qprune", partial(_qprune, limit=Everywhere, **FORMS)),
+    Chain("qprune, verified, refit", "qprune", partial(_qprune, limit=partial(Measured, refit=True))),
 )
 
 

@@ -42,12 +42,13 @@ def run(
         quick: One small circuit, without the slowest tools.
         limit: Seconds of processor time that a tool, or a chain with all its tuning, may take on one circuit.
         circuits: Names of circuits; default all.
-        only: Parts of names of tools and chains; default all.
+        only: Names of tools and chains, or parts of them; default all.
         missing: Leave out what the file already holds, run to its end or to the limit.
     """
     there = {
         (row["benchmark"], *row["config"].values()) for row in rows_of(out) if "is not installed" not in row["status"]
     }
+    names = {entry.name for entry in (*sides.TOOLS, *chains.CHAINS)}
     jobs = [
         (benchmark, case, entry)
         for case in cases(quick=quick)
@@ -55,7 +56,7 @@ def run(
         for benchmark, entries in ((SIDES, sides.TOOLS), (FAIR, chains.CHAINS))
         for entry in entries
         if (benchmark == FAIR or case.qubits <= SIDE_QUBITS)
-        and (not only or any(part in entry.name for part in only))
+        and (not only or any(part == entry.name or (part not in names and part in entry.name) for part in only))
         and not (missing and (benchmark, case.group, case.name, entry.name) in there)
         and not (quick and any(name in entry.name for name in QUICK_SKIPPED))
     ]
@@ -70,8 +71,8 @@ def run(
             if absent:
                 append(out, {**row, "status": f"not run: {absent[0]} is not installed"})
                 continue
-            found, status = worker.run((benchmark, case.name, entry.name), limit)
-            append(out, {**row, "status": status, **_gathered(benchmark, found)})
+            found, status, spent = worker.run((benchmark, case.name, entry.name), limit)
+            append(out, {**row, "status": status, "processor_seconds": round(spent, 1), **_gathered(benchmark, found)})
 
 
 def _gathered(benchmark: str, found: list[Row]) -> Row:
@@ -110,8 +111,8 @@ class Worker:
             self._process.join(PATIENCE)
         self._stop()
 
-    def run(self, job: tuple[str, str, str], limit: float) -> tuple[list[Row], str]:
-        """What the job yielded within the limit, and "done" or why there is no more."""
+    def run(self, job: tuple[str, str, str], limit: float) -> tuple[list[Row], str, float]:
+        """What the job yielded within the limit, "done" or why there is no more, and processor seconds it took."""
         if self._process is None:
             context = get_context("spawn")
             self._pipe, theirs = context.Pipe()
@@ -120,20 +121,20 @@ class Worker:
             self._pipe.recv()  # imports are over
         self._pipe.send(job)
         found: list[Row] = []
-        start = _processor_seconds(self._process.pid)
-        while _processor_seconds(self._process.pid) - start < limit:
+        start, spent = _processor_seconds(self._process.pid), 0.0
+        while (spent := max(spent, _processor_seconds(self._process.pid) - start)) < limit:
             if not self._pipe.poll(TICK):
                 continue
             try:
                 kind, value = self._pipe.recv()
             except EOFError:
                 self._stop()
-                return found, "not run: the process died"
+                return found, "not run: the process died", spent
             if kind == "end":
-                return found, value
+                return found, value, max(spent, _processor_seconds(self._process.pid) - start)
             found.append(value)
         self._stop()
-        return found, f"stopped after {limit:g} s" if found else f"not run: over {limit:g} s"
+        return found, f"stopped after {limit:g} s" if found else f"not run: over {limit:g} s", spent
 
     def _stop(self) -> None:
         if self._process is None:

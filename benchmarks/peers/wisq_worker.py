@@ -38,7 +38,7 @@ def _watch(seconds: float) -> None:
         spent, java = 0.0, None
         for process in psutil.Process().children(recursive=True):
             try:
-                spent += sum(process.cpu_times()[:2])
+                spent += sum(process.cpu_times()[:4])  # and of what it started, and has ended
                 java = process if process.name() == "java" else java
             except psutil.NoSuchProcess:
                 continue

@@ -79,21 +79,22 @@ def mnist_amplitudes(classes: tuple[int, ...], side: int = 4, most: int | None =
 
 
 @lru_cache
-def bars_and_stripes(side: int, count: int, noise: float = NOISE) -> Data:
+def bars_and_stripes(rows: int, columns: int, count: int, noise: float = NOISE) -> Data:
     """Images whose columns (bars, +1) or rows (stripes, −1) are each black or white, neither all; pixels as angles.
 
     A pixel of value v and Gaussian noise is the angle π v, so that angles may leave [0, π] a little.
 
     Args:
-        side: Pixels of an edge.
+        rows, columns: Of pixels.
         count: Images.
         noise: Standard deviation of a pixel.
     """
     rng = np.random.default_rng(SEED)
     labels = np.where(np.arange(count) % 2, 1, -1)
-    lines = ((rng.integers(1, 2**side - 1, count)[:, None] >> np.arange(side)) & 1).astype(float)
-    stripes = np.repeat(lines[:, :, None], side, axis=2)  # by image, row, column
-    images = np.where(labels[:, None, None] > 0, stripes.swapaxes(1, 2), stripes)
+    drawn = rng.integers(1, np.where(labels > 0, 2**columns, 2**rows) - 1)
+    lines = ((drawn[:, None] >> np.arange(max(rows, columns))) & 1).astype(float)
+    bars, stripes = lines[:, None, :columns], lines[:, :rows, None]  # by image, row, column
+    images = np.where(labels[:, None, None] > 0, bars, stripes)
     images = images + rng.normal(scale=noise, size=images.shape) if noise else images
     return Data(*_thirds(np.round(np.pi * images.reshape(count, -1), ANGLE_DECIMALS), labels))
 

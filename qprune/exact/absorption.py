@@ -66,6 +66,10 @@ def absorb(task: Task, *, couplings: str | None = None, costs: Costs = None) -> 
     the way are dropped. Behind a ring of CX, an observable of Z letters becomes another one: it is read from the same
     bits, by a parity. Other words may need more settings than before (`groups`).
 
+    What goes may be part of what exact simplification would have taken whole, as one CX is of a SWAP that amounts to
+    other names of qubits. Where more would be left, the circuit is simplified first, as `prune` does; so a circuit with
+    its end absorbed never keeps more than one without, by `costs`.
+
     With `couplings` the circuit is written in Pauli form besides, up to a Clifford gate at its end that is measured: no
     gate brings back the words that were asked for. The cheapest is taken of these ways, and of what resynthesis makes
     of the circuit as it is.
@@ -77,9 +81,9 @@ def absorb(task: Task, *, couplings: str | None = None, costs: Costs = None) -> 
 
     Args:
         task: With observables or probabilities.
-        couplings: Where two-qubit gates may act, as in `prune`; None leaves all gates but those at the end as they are,
-            and so it is with probabilities.
-        costs: Of gates, as in `prune`; only used with couplings.
+        couplings: Where two-qubit gates may act, as in `prune`; None for no Pauli form, and so it is with
+            probabilities.
+        costs: Of gates, as in `prune`; of several ways the cheapest is taken.
 
     Raises:
         OptionError: There are no such couplings.
@@ -98,23 +102,27 @@ def absorb(task: Task, *, couplings: str | None = None, costs: Costs = None) -> 
     before = sites_of(task)
     if task.observables is None:
         return _permuted(task, before)
-    plain = _without_end(task, before)
+    plain, simpler = _without_end(task, before), _simplified(task, before)
+    first = _without_end(task, simpler)
     if couplings is None:
-        return _told(task, before, *plain)
-    return _told(task, before, *min(_ways(task, couplings, costs, plain), key=lambda way: total_cost(way[0], costs)))
+        left = _simplified(_other(task, *plain), plain[0])
+        return _told(task, before, *(plain if total_cost(left, costs) <= total_cost(first[0], costs) else first))
+    ways = (plain, first, *_ways(task, couplings, costs, plain, simpler))
+    return _told(task, before, *min(ways, key=lambda way: total_cost(way[0], costs)))
 
 
-def _ways(task: Task, couplings: str, costs: Costs, plain: Measured) -> Iterator[Measured]:
-    """Ways to write the circuit with another end: without resynthesis, with it before or after, or up to the end."""
-    simpler, _ = simplify(task, sites_of(task))
-    simpler, _ = shorten_networks(task, simpler)
-    yield plain
+def _simplified(task: Task, sites: Sequence[Site]) -> tuple[Site, ...]:
+    """What `prune` begins with."""
+    simpler, _ = simplify(task, sites)
+    return shorten_networks(task, simpler)[0]
+
+
+def _ways(task: Task, couplings: str, costs: Costs, plain: Measured, simpler: tuple[Site, ...]) -> Iterator[Measured]:
+    """Ways to write the circuit with another end: resynthesis before or after, or up to the end."""
     yield _without_end(task, in_pauli_form(task, simpler, costs, couplings)[0])
     for sites, observables in (plain, *measured_elsewhere(task, simpler, costs, couplings)):
         other = _other(task, sites, observables)
-        shorter, _ = simplify(other, sites)
-        shorter, _ = shorten_networks(other, shorter)
-        yield _without_end(other, in_pauli_form(other, shorter, costs, couplings)[0])
+        yield _without_end(other, in_pauli_form(other, _simplified(other, sites), costs, couplings)[0])
 
 
 def _other(task: Task, sites: Sequence[Site], observables: list[SparsePauliOp]) -> Task:

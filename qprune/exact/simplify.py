@@ -121,8 +121,9 @@ def drop_unseen(
 def passes_to_the_end(site: Site, later: dict[int, list[Site]], outputs: Sequence[dict[Word, float]]) -> bool:
     """Whether a site commutes with all outputs and with all that is later on its qubits."""
     group = subgroup_of(site)
-    return all(commutes_with(group, output) for output in outputs) and all(
-        commute(group, subgroup_of(other)) for q in site.qubits for other in later.get(q, ())
+    # Later gates first: most gates fail at the first of them, and outputs may be sums of hundreds of words.
+    return all(commute(group, subgroup_of(other)) for q in site.qubits for other in later.get(q, ())) and all(
+        commutes_with(group, output) for output in outputs
     )
 
 

@@ -17,6 +17,7 @@ from qprune.limits.base import Limit, Rewritten, checked_refit, checked_window, 
 from qprune.limits.between_samples import claim_between_samples
 from qprune.limits.measuring import check_removal, compressed, deviation_of, judged, removed, start_of, watch_of
 from qprune.limits.prepared import Comparison, Prepared
+from qprune.limits.progress import INTERRUPTED
 from qprune.limits.removal import Reduced
 from qprune.limits.settings import Settings
 from qprune.results.every_input import EveryInput
@@ -86,23 +87,23 @@ class Accuracy(Limit):
         """The smallest circuit found whose accuracy is still there, deviations being bisected.
 
         Each deviation gets a search of its own from the whole circuit: what went under a small one takes the freedom
-        that would let entangling gates go under a larger one.
+        that would let entangling gates go under a larger one. Of the time that is left each has an even share, as
+        larger deviations, of which more goes, are tried last.
         """
         low, high, cut = -1, len(SHARES), None
         with watch_of(prepared) as watch:
             watch.repeats = len(SHARES).bit_length()
             watch.look(start_of(prepared))
-            while high - low > 1:
+            while high - low > 1 and cut != INTERRUPTED:
                 middle = (low + high) // 2
-                found = compressed(prepared, float(SHARES[middle] * prepared.task.largest_change), watch)
-                smaller, cut = _on_own_samples(prepared, found), found.cut
+                with watch.part((high - low - 1).bit_length()):
+                    found = compressed(prepared, float(SHARES[middle] * prepared.task.largest_change), watch)
+                smaller, cut = _on_own_samples(prepared, found), found.cut or cut
                 if _fall(prepared, smaller) > self.loss + SHARE_ROUNDING:
                     high = middle
                 else:
                     low = middle
                     watch.look(smaller)
-                if cut:
-                    break
         return replace(watch.best or start_of(prepared), cut=watch.cut or cut)
 
 

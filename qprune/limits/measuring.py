@@ -200,7 +200,8 @@ def compressed(prepared: Prepared, budget: float, within: Watch[Reduced] | None 
     """Gates removed and weights moved, such that no output of any selected sample changes by more than the budget.
 
     The best of several searches, the cheapest first, as each may get stuck: what goes without refit, a circuit grown
-    from nothing, and the whole circuit.
+    from nothing, and the whole circuit. A time limit is shared out to them, as on a large circuit the first alone, of
+    which least goes, would use it up.
 
     Args:
         prepared: The original.
@@ -209,19 +210,26 @@ def compressed(prepared: Prepared, budget: float, within: Watch[Reduced] | None 
     """
     start = start_of(prepared)
     with watch_of(prepared, within) as watch:
-        # Only a place to start from: to try other sets takes time, and the search ended the same without.
-        measure, screen = partial(deviation_of, prepared), screen_of(prepared)
-        plain = removed(prepared, budget, measure, start, watch, screen, opinions=False)
         compressor = compressor_of(prepared, watch)
+        with watch.part(3 + compressor.searches):
+            # Only a place to start from: to try other sets takes time, and the search ended the same without.
+            measure, screen = partial(deviation_of, prepared), screen_of(prepared)
+            removed(prepared, budget, measure, start, watch, screen, opinions=False)
         watch.expect(compressor.expected())
         if compressor.searches:
-            grown = [found for how in GROWING if (found := compressor.grown(budget, *how)) is not None]
+            grown = list[Reduced]()
+            with watch.part(3):  # of all ways together: where the first, the cheapest, is cut, the others would be too
+                for how in GROWING:
+                    grown += filter(None, [compressor.grown(budget, *how)])
             for begin in sorted(grown, key=watch.rank)[:1]:
                 few = 2 * _entangling(begin) <= _entangling(start)
-                compressor.compress(budget, begin, block=1 if few else None)
+                with watch.part(2):
+                    compressor.compress(budget, begin, block=1 if few else None)
         else:
-            compressor.compress(budget, compressor.adopt(plain))
-        compressor.compress(budget)
+            with watch.part(2):
+                compressor.compress(budget, compressor.adopt(watch.best or start))
+        # Where time is short the whole would not be got through either: it goes on from the best so far.
+        compressor.compress(budget, compressor.adopt(watch.best) if watch.cut and watch.best else None)
     return replace(watch.best or start, cut=watch.cut)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from math import ceil
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
@@ -88,7 +89,28 @@ class Watch(Generic[Circuit]):
             self.cut = OUT_OF_TIME
         elif kind is not None and issubclass(kind, KeyboardInterrupt) and self.best is not None:
             self.cut = INTERRUPTED
-        return self.cut is not None
+        else:
+            return False
+        return True
+
+    @contextmanager
+    def part(self, left: int) -> Iterator[None]:
+        """The first of so many parts of the search that are left: it ends quietly after an even share of the time left.
+
+        `cut` then says so, as more time might have found more. Without a time limit a part takes as long as it takes.
+
+        Raises:
+            OutOfTime: The time of all parts was up before.
+        """
+        self.check()
+        end, share = self._end, self.left() / left
+        self._end = time.monotonic() + share
+        try:
+            yield
+        except OutOfTime:
+            self.cut = OUT_OF_TIME
+        finally:
+            self._end = end
 
     def look(self, circuit: Circuit) -> None:
         """A circuit that keeps the limit: keep it if it is the best.

@@ -259,6 +259,7 @@ def _claims(result: PruneResult) -> list[str]:
     lines = [
         f"{len(certificate.replaced)} gates replaced approximately, "
         f"{sum(r.by == 'identity' for r in certificate.replaced)} of them removed; all other changes are exact",
+        *_cut_short(certificate),
         *absorbed_lines(result.given, result.original),
         *_fixed(result.fixed_weights),
         f"largest {deviation_name(result)} over {len(certificate.samples)} samples",
@@ -270,6 +271,11 @@ def _claims(result: PruneResult) -> list[str]:
         kept = int(np.all(predictions, axis=0).sum())
         lines.append(f"  predictions that provably cannot flip (T4): {kept} of {len(certificate.samples)}")
     return lines
+
+
+def _cut_short(certificate: Certificate) -> list[str]:
+    cut = certificate.options.get("cut_short")
+    return [f"the search was cut short ({cut}): this is the best that it had found by then"] if cut else []
 
 
 def _largest(certificate: Certificate, has_inputs: bool) -> list[str]:

@@ -15,6 +15,7 @@ from qprune._rounding import EXPECTATION_ROUNDING
 from qprune.errors import TaskError
 
 DENSE_QUBITS = 8  # observables on at most this many qubits are diagonalised
+LABEL_QUBITS = 16  # more letters than these nobody reads
 SQUARED_WORDS = 64  # Pauli words of an observable up to which its square says whether it has two eigenvalues only
 HERMITIAN = 1e-10  # imaginary part of a coefficient that is taken for rounding, as a share of the largest coefficient
 
@@ -170,15 +171,25 @@ def measured_as(
 
 
 def name_of(observable: SparsePauliOp) -> str:
-    """A short name: the label of a single Pauli word, else the first three terms.
+    """A short name: a single Pauli word, else the first three terms; on many qubits by letter and qubit.
 
     Example:
         >>> name_of(SparsePauliOp(["ZI", "IX"], [0.5, 2.0]))
         '+0.5·ZI +2·IX'
+        >>> name_of(SparsePauliOp.from_sparse_list([("ZX", [51, 3], 1.0)], num_qubits=133))
+        'X3Z51'
     """
-    terms = observable.to_list()
-    shown = " ".join(f"{c.real:+.4g}·{p}" for p, c in terms[:3]) if len(terms) > 1 or terms[0][1] != 1 else terms[0][0]
-    return shown + (f" … ({len(terms)} terms)" if len(terms) > 3 else "")
+    terms = [(_word(label), c.real) for label, c in observable[:3].to_list()]
+    if len(observable) == 1 and terms[0][1] == 1:
+        return terms[0][0]
+    more = f" … ({len(observable)} terms)" if len(observable) > 3 else ""
+    return " ".join(f"{c:+.4g}·{word}" for word, c in terms) + more
+
+
+def _word(label: str) -> str:
+    if len(label) <= LABEL_QUBITS:
+        return label
+    return "".join(f"{letter}{q}" for q, letter in enumerate(reversed(label)) if letter != "I") or "I"
 
 
 def support_of(observable: SparsePauliOp) -> tuple[int, ...]:

@@ -122,10 +122,14 @@ def test_a_row_that_was_cut_off_is_passed_over_and_measured_again(lost, tmp_path
 def test_threads_have_a_column_where_they_were_measured():
     made = {**provenance(0), "processor_seconds": [0.002]}
     jacobian = {"config": {"what": "jacobian", "network": "a", "side": refit.OURS}, **made}
-    threads = {"config": {"what": "threads", "network": "a", "side": refit.OURS}, "seconds": [[3, 4], [2, 2]], **made}
+    threads = {
+        "config": {"what": "threads", "network": "a", "side": refit.OURS},
+        "seconds": [[3, 4], [2, 2], [6, 4]],
+        **made,
+    }
     assert "two threads" not in refit_table([jacobian])
     line = next(line for line in refit_table([jacobian, threads]).splitlines() if line.startswith("| a |"))
-    assert line.endswith("| 1.75 |")
+    assert line.endswith("| 1.75 | 1.50 |")
 
 
 @pytest.mark.parametrize(("cpu", "ratio"), [("one", "5"), ("another", "")])

@@ -133,7 +133,7 @@ def folder(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         (name,) = run.QUICK
         patch.setitem(TASKS, name, replace(TASKS[name], budgets=TASKS[name].budgets[:1]))
-        patch.setattr(points, "ROUNDS", 1)
+        patch.setattr(points, "SEARCHES", 1)
         run.run(out, quick=True, ways=["magnitude"], step=told.append)
         run.run(out, quick=True, ways=["magnitude", "qprune"], patience=0.5, step=told.append)
     assert len(told) == len(rows_of(out)) == 2  # what was there was not measured again
@@ -177,5 +177,25 @@ def test_tables_are_made_of_the_rows(folder):
     (place,) = ours["levels"].values()
     before, after = (ours["points"][k]["gates"] for k in (0, place))
     assert f"| h2-uccsd-4q | chemical accuracy | 1 | {before} → {after} | {before / after:.3g} |" in text
+    hours = sum(row["seconds"] for row in rows_of(folder / "compression.jsonl")) / 3600
+    assert f"One seed of 1 tasks took {hours:.1f} hours by the clock" in text
     for heading in (report.LABELS, report.SILENT, report.CONTROL, report.BASELINES):
         assert heading in text
+
+
+def test_aims_are_met_or_missed_by_the_level_of_one_point():
+    """Rows by hand: a tenth of the gates, at one point and at more; a molecule's two-qubit gates."""
+
+    def row(task, after, test, levels=("1 point",)):
+        before = {"gates": 200, "two_qubit_gates": 50, "test": 0.9}
+        left = {"gates": after, "two_qubit_gates": 20, "test": test}
+        config = {"task": task, "seed": 0, "way": run.OURS}
+        return {"config": config, "points": [before, left], "levels": dict.fromkeys(levels, 1)}
+
+    rows = [row("mnist-01-6q", 20, 0.89), row("mnist-36-6q", 21, 0.9), row("bars-2x2-4q", 20, 0.885)]
+    rows.append(row("lih-uccsd-6q", 100, 0.9, ["chemical accuracy"]))
+    mnist, bars, molecule, scratch = report.aims(rows)[1]
+    assert mnist[1:] == ("mnist-01-6q: 10 times, 1 points lost", "mnist-36-6q: 9.52 times, nothing lost")
+    assert bars[1:] == ("", "bars-2x2-4q: 10 times, 1.5 points lost")
+    assert molecule[1:] == ("lih-uccsd-6q: 2.5 times", "")
+    assert scratch[1] == ""  # nothing was trained from scratch

@@ -97,6 +97,21 @@ def test_a_table_of_the_circuits_that_a_tool_was_run_on():
     assert len(report.where_ran(rows, "GUOQ")) == 2
 
 
+def test_the_time_that_a_search_took_is_told():
+    rows = [
+        {"config": {"circuit": name, "tool": "GUOQ → LightCone → O3"}, "points": [{"setting": epsilon}], **more}
+        for name, epsilon, more in [
+            ("one", 1e-6, {"processor_seconds": 30.0}),
+            ("two", 1e-6, {"processor_seconds": 50.0}),
+            ("three", 1e-6, {}),
+            ("one", 1e-2, {}),
+        ]
+    ]
+    told = report.searched(rows)
+    assert "on each of 3 circuits; the chains in all median 40 s, at most 50 s in the 2 rows that say so" in told
+    assert "- ε = 0.01: 60 s on each of 1 circuits" in told
+
+
 def test_guoq_gets_the_part_without_inputs_and_all_the_time(monkeypatch):
     """With a search that finds nothing the outputs stay as they are."""
     asked = []

@@ -16,7 +16,7 @@ from qiskit_ibm_runtime.fake_provider import FakeManilaV2
 
 import qprune
 from benchmarks.__main__ import main
-from benchmarks.noise import report, run
+from benchmarks.noise import ablation, report, run, sets
 from benchmarks.noise.estimates import estimates
 from benchmarks.noise.outputs import Moments, exact_outputs, noisy_outputs
 from benchmarks.noise.pruners import PRUNERS, light_cone
@@ -374,8 +374,8 @@ LESS_SURE = (0.9, 0.7, 0.8, 0.8)  # by 0.1, on every input
 def test_aims(shots, deviation, right, error, verdicts):
     rows = [
         made_row("none", {}, 9999, 0.9, error=error),
-        made_row(report.BASELINE, {}, 1000, 0.2, error=error),
-        made_row(report.OURS, {"shots": 1000}, shots, deviation, right, error=error),
+        made_row(sets.BASELINE, {}, 1000, 0.2, error=error),
+        made_row(sets.OURS, {"shots": 1000}, shots, deviation, right, error=error),
     ]
     header, (line, total) = report.against_unpruned(rows)
     assert line[-4:] == verdicts
@@ -385,7 +385,7 @@ def test_aims(shots, deviation, right, error, verdicts):
 
 
 def test_what_is_missed_is_said_from_the_rows():
-    rows = [made_row(report.BASELINE, {}, 1000, 0.2), made_row(report.OURS, {"shots": 1000}, 800, 0.3, LESS_SURE)]
+    rows = [made_row(sets.BASELINE, {}, 1000, 0.2), made_row(sets.OURS, {"shots": 1000}, 800, 0.3, LESS_SURE)]
     assert report.misses(rows) == [
         "- Networks with labels where the two-qubit error is above 0.8%: 1.5 times fewer shots in 0 of 1.",
         "- *fewer shots*, missed in 1 of 1: b on m (1.25 times, aim 1.5).",
@@ -393,12 +393,12 @@ def test_what_is_missed_is_said_from_the_rows():
         "- *less error*, missed in 1 of 1: b on m (0.21 → 0.308).",
         "- *as accurate*, missed in 1 of 1: b on m (0.900 → 0.800).",
     ]
-    rows[1] = made_row(report.OURS, {"shots": 1000}, 600, 0.1)
+    rows[1] = made_row(sets.OURS, {"shots": 1000}, 600, 0.1)
     assert report.misses(rows)[1] == "- *fewer shots*, missed in 0 of 1: none."
 
 
 def test_without_labels_there_is_no_accuracy():
-    rows = [made_row(report.BASELINE, {}, 1000, 0.2), made_row(report.OURS, {"shots": 1000}, 600, 0.1)]
+    rows = [made_row(sets.BASELINE, {}, 1000, 0.2), made_row(sets.OURS, {"shots": 1000}, 600, 0.1)]
     for row in rows:
         row["gates"] = {key: value for key, value in row["gates"].items() if key not in ("accuracy", "right")}
     header, (line, total) = report.against_unpruned(rows)
@@ -408,15 +408,23 @@ def test_without_labels_there_is_no_accuracy():
 
 
 def test_a_point_beats_another_at_no_more_shots():
-    rows = [made_row(report.OURS, {"shots": 1000}, 500, 0.1)]
-    for budget, shots, deviation in ((0.1, 400, 0.09), (0.2, 900, 0.3), (0.3, 300, 0.4)):
+    """At the middle setting of each, mean over seeds; rounding beats nobody."""
+    rows = [made_row(sets.OURS, {"shots": 1000}, 500, 0.1), made_row("none", {}, 500, 0.1 * (1 + 1e-12))]
+    for budget, shots, deviation in ((0.05, 400, 0.09), (0.1, 900, 0.3), (0.2, 300, 0.4)):
         rows.append(made_row("magnitude", {"budget": budget}, shots, deviation))
     rows += [made_row("random", {"budget": 0.1}, 600, d, seed=s) for s, d in enumerate((0.02, 0.22))]  # mean 0.12
-    header, (line,) = report.against_others(rows)
-    cells = dict(zip(header, line, strict=True))
-    assert cells["magnitude"] == "1 : 1 of 3"
-    assert cells["random"] == "1 : 0 of 1"
-    assert cells["q-iPrune"] == "not run"
+    rows += [made_row("q-iPrune, refit", {"budget": 0.1}, 400, 0.09), made_row("exact", {"budget": 0.0}, 400, 0.11)]
+    rows += [made_row(name, {"budget": 0.1}, 501, 0.1) for name in ("q-iPrune", "RemoveIdentityEquivalent")]
+    assert report.against_others(rows)[1] == []  # one-shot was not run
+    rows.append(made_row("one-shot", {"tolerance": 0.05}, 501, 0.1))
+    header, (line, total) = report.against_others(rows)
+    cells, counts = (dict(zip(header, found, strict=True)) for found in (line, total))
+    assert cells["magnitude"] == "2.94 beaten"  # (0.3 + 0.009) / (0.1 + 0.005)
+    assert cells["random"] == "1.20 beaten"
+    assert cells["q-iPrune, refit"] == "0.90 **beats**"
+    assert (cells["none"], cells["exact"], cells["q-iPrune"]) == ("1.00", "1.09", "1.00 beaten")
+    assert counts["magnitude"] == "2.94, beaten in 1, beats in 0 of 1"
+    assert counts["q-iPrune, refit"] == "0.90, beaten in 0, beats in 1 of 1"
     (case,) = report.cases(rows)
     (drawn,) = case.of("random")
     assert drawn.mean("gates", "corrected", "mean") == pytest.approx(0.12)
@@ -426,27 +434,52 @@ def test_a_point_beats_another_at_no_more_shots():
 
 def test_ablation_is_seed_by_seed():
     """Halved on every seed that both have: no interval, whatever the seeds have in common."""
-    first, last = report.REFIT
+    first, last = sets.REFIT
     rows = [made_row(first, {"shots": 1000}, 0, d, seed=s) for s, d in enumerate((0.1, 0.2, 0.4, 0.9))]
     rows += [made_row(last, {"shots": 1000}, 0, d, seed=s) for s, d in enumerate((0.05, 0.1, 0.2))]
-    header, (line, total) = report.ablation(rows, report.REFIT)
+    header, (line, total) = ablation.table(rows, sets.REFIT)
     assert header[-2:] == (first, last)
     assert line == ("b", "m", "3", "0.233", "0.500 (0.500 to 0.500)")
     assert total[-1] == "0.500"
-    assert report.ablation(rows, report.PLAIN)[1] == []
+    assert ablation.table(rows, sets.PLAIN)[1] == ablation.findings(rows, sets.PLAIN) == []
+
+
+@pytest.mark.parametrize(
+    ("factors", "words"),
+    [
+        ((0.5, 0.52, 0.48), "0.500 (0.452 to 0.552) times as large, the same circuit in 0 of 6 draws: less error"),
+        ((0.5, 1.0, 2.0), "the same circuit in 2 of 6 draws: no effect within 95% confidence"),
+        ((2.0, 2.1, 2.2), "more error"),
+    ],
+)
+def test_what_a_part_of_lambda_does_is_said_by_the_interval_over_cells(factors, words):
+    first, last = sets.REFIT
+    rows = []
+    for model, factor in zip("lmn", factors, strict=True):
+        for seed in (0, 1):
+            for name, deviation in ((first, 0.1), (last, 0.1 * factor)):
+                row = made_row(name, {"shots": 1000}, 0, deviation, seed=seed)
+                row["config"]["model"] = model
+                rows.append(row)
+    (line,) = ablation.findings(rows, sets.REFIT)
+    assert words in line
 
 
 def test_what_was_not_run_is_said():
-    rows = [made_row(report.BASELINE, {}, 1000, 0.2), made_row(report.OURS, {"shots": 1000}, 900, 0.2)]
+    rows = [made_row(sets.BASELINE, {}, 1000, 0.2), made_row(sets.OURS, {"shots": 1000}, 900, 0.2)]
 
     def missing(found, bundles, models):
-        return report.not_run(found, bundles, models, lambda model, bundle: (model, bundle) != ("small", "c"))
+        part = sets.Part((sets.BASELINE, sets.OURS), bundles, models, seeds)
+        return report.not_run(found, part, lambda model, bundle: (model, bundle) != ("small", "c"))
 
+    seeds = 1
     assert missing(rows, ("b",), ("m", "n")) == ["b on n"]
-    assert missing(rows, ("b", "c"), ("m", "n", "small")) == ["b on n, small", "c on m, n"]
+    assert missing(rows, ("b", "c"), ("m", "n", "small")) == ["b on n, small", "c on any"]
     assert missing(rows, ("c",), ("small",)) == []
     assert missing(rows[:1], ("b",), ("m",)) == ["b on any"]
     assert missing(rows, ("b",), ("m",)) == []
+    seeds = 2  # of which the baseline has none to draw
+    assert missing(rows, ("b",), ("m",)) == ["b on any"]
 
 
 def test_predictions_are_compared_with_what_was_measured():

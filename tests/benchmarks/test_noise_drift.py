@@ -13,7 +13,7 @@ import qprune
 from benchmarks.noise import drift, extrapolation
 from benchmarks.noise.outputs import noisy_outputs
 from benchmarks.noise.regimes import Regime, regime_of
-from benchmarks.noise.report import BASELINE, OURS
+from benchmarks.noise.sets import BASELINE, OURS
 
 
 def turned() -> QuantumCircuit:

@@ -53,6 +53,12 @@ def test_the_version_is_said_without_loading_anything(monkeypatch, capsys):
     assert capsys.readouterr().out == f"qprune {qprune.__version__}\n"
 
 
+def test_the_package_is_run_as_the_command():
+    command = [sys.executable, "-W", "ignore", "-m", "qprune", "--version"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, f"qprune {qprune.__version__}\n"), done.stderr
+
+
 def test_the_handler_is_put_back_and_the_status_is_the_commands(monkeypatch):
     before = signal.getsignal(signal.SIGINT)
     monkeypatch.setattr("qprune.cli.main", lambda: 7)

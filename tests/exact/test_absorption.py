@@ -11,7 +11,7 @@ from helpers import WEIGHTS, circuits, dense, examples, observables, outputs, st
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from qiskit import QuantumCircuit
-from qiskit.circuit.library import PauliEvolutionGate
+from qiskit.circuit.library import CXGate, PauliEvolutionGate, RXGate, RZGate, SwapGate
 from qiskit.quantum_info import Operator, Pauli, SparsePauliOp, random_clifford
 
 from qprune import Proven, Task, TaskError, absorb, load_network, prune, verify
@@ -122,6 +122,41 @@ def test_more_settings_are_reported():
     circuit.cx(0, 1)
     circuit.h(0)  # Bell states: both words on both qubits
     assert absorb(Task(circuit, ["IZ", "ZI"])).groups == (1, 2)
+
+
+def test_part_of_a_swap_is_not_measured_where_renaming_qubits_takes_it_whole():
+    """The last CX passes the rotation, the others do not; of those, one would be left."""
+    circuit = QuantumCircuit(2)
+    circuit.ry(w, 0)
+    circuit.ry(v, 1)
+    for pair in ((0, 1), (1, 0), (0, 1)):
+        circuit.cx(*pair)
+    circuit.rz(0.7, 0)
+    task = task_of(circuit, ["IX", "ZI"])
+    absorbed = absorb(task)
+    assert absorbed.two_qubit_gates == 3
+    point = {w.name: 0.6, v.name: 2.1}
+    np.testing.assert_allclose(at(absorbed.task, point), at(task, point), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_absorbing_never_loses_against_not_absorbing(seed):
+    """Random circuits with SWAPs on the way; only gates on two qubits cost."""
+    rng = np.random.default_rng(seed)
+    circuit = QuantumCircuit(3)
+    for q in range(3):
+        circuit.ry(0.3 + q, q)
+    for k in range(10):
+        a, b = rng.permutation(3)[:2].tolist()
+        circuit.append(*((SwapGate(), [a, b]) if k % 3 == 0 else (CXGate(), [a, b])))
+        circuit.append((RZGate, RXGate)[k % 2](0.3 + k), [a])
+    task = task_of(circuit, ["".join(rng.choice(list("IXYZ"), 3)) for _ in range(2)])
+
+    def left(absorb):
+        result = prune(task, Proven(0.0), costs=lambda site: float(len(site.qubits) > 1), absorb=absorb)
+        return sum(len(item.qubits) > 1 for item in result.circuit.data)
+
+    assert left(True) <= left(False)
 
 
 def test_outcomes_of_a_distribution_are_permuted():

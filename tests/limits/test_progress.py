@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import time
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from helpers import WEIGHTS, deviation, state
 from qiskit import QuantumCircuit
 
-from qprune import Measured, OptionError, Task, prune, verify
-from qprune.limits import measuring
+from qprune import Accuracy, Measured, OptionError, Task, prune, verify
+from qprune.limits import accuracy, measuring
 from qprune.limits.prepared import prepare
 from qprune.limits.progress import INTERRUPTED, OUT_OF_TIME, OutOfTime, Watch
 from qprune.limits.settings import Settings
@@ -151,7 +154,81 @@ def test_a_result_says_that_it_was_cut_short():
     result = prune(network(), Measured(0.3, refit=True), time_limit=1e-9)
     assert result.certificate.options["cut_short"] == OUT_OF_TIME
     verify(result.original, result)  # raises where a claim does not hold
-    assert "cut_short" not in prune(network(), Measured(0.3, refit=True)).certificate.options
+    assert f"cut short ({OUT_OF_TIME})" in str(result)
+    whole = prune(network(), Measured(0.3, refit=True))
+    assert "cut_short" not in whole.certificate.options
+    assert "cut short" not in str(whole)
+
+
+def test_parts_share_the_time_that_is_left(monkeypatch):
+    """A part that ends early leaves its time to the others, one that is cut keeps what it has."""
+    now = [0.0]
+    monkeypatch.setattr("qprune.limits.progress.time", SimpleNamespace(monotonic=lambda: now[0]))
+    with watch(time_limit=12.0) as search:
+        for left, most in ((3, 1.0), (2, 50.0), (1, 50.0)):
+            with search.part(left):
+                began = now[0]
+                search.look(Sized(left))
+                while now[0] < began + most:
+                    now[0] += 0.5
+
+                    search.check()
+        assert search.left() == 0
+        with search.part(1):
+            pytest.fail("nothing is left")
+    assert now[0] == 12
+    assert (search.best.size, search.cut) == (1, OUT_OF_TIME)
+
+
+def test_a_part_that_was_cut_hides_no_error():
+    search = watch(time_limit=100.0)
+    with search.part(2):
+        raise OutOfTime
+    with pytest.raises(ZeroDivisionError), search:
+        raise ZeroDivisionError
+
+
+def test_every_deviation_that_accuracy_may_bear_is_tried_in_time(monkeypatch):
+    """Searches that all run out of time, and lose nothing, go on up to the largest deviation."""
+    deviations, left, real = [], [], accuracy.compressed
+
+    def cut(prepared, budget, within):
+        deviations.append(budget)
+        left.append(within.left())
+        with within.part(10**9):
+            return real(prepared, budget, within)
+
+    monkeypatch.setattr(accuracy, "compressed", cut)
+    task = network()
+    labelled = Task(task.circuit, ["IIZ"], weights=task.weights, labels=[1])
+    result = prune(labelled, Accuracy(0.5, refit=True), time_limit=1000.0)
+    assert deviations == sorted(deviations)
+    assert deviations[-1] == pytest.approx(labelled.largest_change)
+    assert left == sorted(left)
+    assert left[0] <= 250
+    assert result.certificate.options["cut_short"] == OUT_OF_TIME
+
+
+def test_refit_gets_its_share_of_the_time(monkeypatch):
+    """Also where removal without it never ends, by a clock that moves when looked at: it goes on from the best."""
+    begun, clock, smaller = [], itertools.count(), []
+    monkeypatch.setattr("qprune.limits.progress.time", SimpleNamespace(monotonic=lambda: float(next(clock))))
+
+    def endless(prepared, budget, measure, start, watch, *more, **options):
+        smaller.append(replace(start.without([1]), deviation=0.1))
+        watch.look(smaller[0])
+        while True:
+            watch.check()
+
+    def compressed(self, budget, start=None, *, block=None):
+        begun.append(start)
+
+    monkeypatch.setattr(measuring, "removed", endless)
+    monkeypatch.setattr(measuring.Compressor, "compress", compressed)
+    monkeypatch.setattr(measuring.Compressor, "grown", lambda *options: None)
+    found = measuring.compressed(measuring_of(network(), time_limit=1e3), 0.3)
+    assert begun[-1].sites == smaller[0].sites == found.sites
+    assert found.cut == OUT_OF_TIME
 
 
 def measuring_of(task, **settings):
