@@ -59,7 +59,9 @@ def findings(rows: Sequence[Row], variants: Sequence[str]) -> list[str]:
     for name, found in _compared(rows, variants).items():
         middle, reach = np.mean(found.means), half_width(np.array(found.means))
         verdict = f"no effect within {CONFIDENCE:.0%} confidence"
-        if len(found.means) < 2:
+        if found.same == found.draws:
+            verdict = "no effect, as it never leaves another circuit"
+        elif len(found.means) < 2:
             verdict = "one network and noise model, no interval"
         elif abs(middle) > reach:
             verdict = "less error" if middle < 0 else "more error"

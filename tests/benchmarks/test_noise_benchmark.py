@@ -450,6 +450,7 @@ def test_ablation_is_seed_by_seed():
         ((0.5, 0.52, 0.48), "0.500 (0.452 to 0.552) times as large, the same circuit in 0 of 6 draws: less error"),
         ((0.5, 1.0, 2.0), "the same circuit in 2 of 6 draws: no effect within 95% confidence"),
         ((2.0, 2.1, 2.2), "more error"),
+        ((1.0, 1.0, 1.0), "the same circuit in 6 of 6 draws: no effect, as it never leaves another circuit"),
     ],
 )
 def test_what_a_part_of_lambda_does_is_said_by_the_interval_over_cells(factors, words):
