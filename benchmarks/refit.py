@@ -18,6 +18,7 @@ from benchmarks.records import ROOT, Row, append, commit_of, provenance, rows_of
 NETWORKS = ("iris-4q", "cancer-4q", "wine-6q", "digits-6q", "digits4-8q", "digits-10q")
 SEEDS = range(5)
 BUDGET = 0.05
+OVER_PLAIN = 150  # times a plain pass of the ensemble that a search may take, an aim
 NAME, OURS, OTHER = "refit", "qprune", "other checkout"
 SIDES = (OURS, OTHER, "lightning", "jax")
 

@@ -17,6 +17,7 @@ from benchmarks.pauli_pruning import NAME as PAULI_PRUNING
 from benchmarks.pauli_pruning import page as pauli_pruning_page
 from benchmarks.peers import report as peers
 from benchmarks.peers.run import FAIR, SIDES
+from benchmarks.peers.sides import REFITTED
 from benchmarks.records import Row, read_all
 from benchmarks.strategies import report as strategies
 from benchmarks.strategies.run import NAME as STRATEGIES
@@ -36,7 +37,7 @@ def run(folder: Path) -> list[Path]:
         training.NAME: training_table,
         NOISE: lambda rows: noise.tables(rows, found.get(DRIFT, []), _markdown, _origins),
         wide.NAME: wide_table,
-        refit.NAME: refit_table,
+        refit.NAME: lambda rows: refit_table(rows, found.get(SIDES, [])),
         libraries.NAME: libraries.table,
         STRATEGIES: strategies.tables,
         exact.NAME: exact_table,
@@ -282,8 +283,13 @@ def peers_tables(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def refit_table(rows: Sequence[Row]) -> str:
-    """Searches with refit beside another checkout's, seed by seed, and Jacobians beside other tools'."""
+def refit_table(rows: Sequence[Row], sides: Sequence[Row] = ()) -> str:
+    """Searches with refit beside another checkout's, seed by seed, and Jacobians beside other tools'.
+
+    Args:
+        rows: Of the benchmark `refit`.
+        sides: Of `peers`, each tool at its own setting: what refit takes over a plain pass.
+    """
     ok = [row for row in rows if "failed" not in row]
     searches = {(r["config"]["network"], r["config"]["seed"], r["config"]["side"]): r for r in ok if "gates" in r}
     lines = []
@@ -328,6 +334,7 @@ def refit_table(rows: Sequence[Row]) -> str:
             "",
             *_markdown(("network", "seed", "processor time", "ratio", "gates", "two-qubit gates"), lines),
             "",
+            *_over_plain(sides),
             "## Derivatives of all outputs on all samples, ms of processor time, median of the repetitions",
             "",
             *((told, "") if gains else ()),
@@ -338,6 +345,19 @@ def refit_table(rows: Sequence[Row]) -> str:
             "",
         ]
     )
+
+
+def _over_plain(sides: Sequence[Row]) -> list[str]:
+    over = sorted(r["over_plain"]["median"] for r in sides if r["config"]["tool"] == REFITTED and "over_plain" in r)
+    if not over:
+        return []
+    few = sum(times < refit.OVER_PLAIN for times in over)
+    return [
+        f"Over one plain pass of the same ensemble (`python -m benchmarks peers`, {len(over)} circuits of up to six "
+        f"qubits): {over[0]:.3g} to {over[-1]:.3g} times,",
+        f"median {median(over):.3g}; below the aim of {refit.OVER_PLAIN} on {few}.",
+        "",
+    ]
 
 
 def _gains(seconds: Sequence[Sequence[float]]) -> tuple[str, str]:

@@ -189,6 +189,7 @@ def _qprune(limit: Limit) -> Callable[[qprune.Task], Outcome]:
     return call
 
 
+REFITTED = f"qprune, verified, refit, {BUDGET}"
 TOOLS: tuple[Tool, ...] = (
     Tool("Qiskit O3, approximation_degree 1", "qiskit", _plain(tools.o3)),
     Tool("Qiskit O3, approximation_degree 0.99", "qiskit", _plain(tools.o3, 0.99)),
@@ -208,7 +209,7 @@ TOOLS: tuple[Tool, ...] = (
     Tool(f"random, tuned to {BUDGET}", "qprune", _in_order(tools.at_random)),
     Tool(f"qprune, proven, {BUDGET}", "qprune", _qprune(Proven(BUDGET))),
     Tool(f"qprune, verified, {BUDGET}", "qprune", _qprune(Measured(BUDGET))),
-    Tool(f"qprune, verified, refit, {BUDGET}", "qprune", _qprune(Measured(BUDGET, refit=True))),
+    Tool(REFITTED, "qprune", _qprune(Measured(BUDGET, refit=True))),
 )
 
 

@@ -11,6 +11,7 @@ from qiskit.quantum_info import Statevector
 
 from benchmarks import refit, scaling
 from benchmarks.__main__ import main
+from benchmarks.peers.sides import REFITTED
 from benchmarks.records import append, can_measure_memory, peak_memory, provenance, read, rows_of
 from benchmarks.scaling import Config, network, plain_pass
 from benchmarks.tables import refit_table
@@ -130,6 +131,16 @@ def test_threads_have_a_column_where_they_were_measured():
     assert "two threads" not in refit_table([jacobian])
     line = next(line for line in refit_table([jacobian, threads]).splitlines() if line.startswith("| a |"))
     assert line.endswith("| 1.75 | 1.50 |")
+
+
+def test_refit_over_a_plain_pass_is_told_from_the_rows_of_peers():
+    sides = [{"config": {"tool": REFITTED}, "over_plain": {"median": times}} for times in (100, 200, 149)]
+    sides += [{"config": {"tool": REFITTED}}, {"config": {"tool": "another"}, "over_plain": {"median": 1}}]
+    made = {"config": {"what": "jacobian", "network": "a", "side": refit.OURS}, **provenance(0)}
+    rows = [made | {"processor_seconds": [0.002]}]
+    text = " ".join(refit_table(rows, sides).split())
+    assert "3 circuits of up to six qubits): 100 to 200 times, median 149; below the aim of 150 on 2." in text
+    assert "plain pass" not in refit_table(rows)
 
 
 @pytest.mark.parametrize(("cpu", "ratio"), [("one", "5"), ("another", "")])
