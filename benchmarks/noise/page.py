@@ -8,7 +8,7 @@ from benchmarks.noise import ablation, drift, report
 from benchmarks.noise.estimates import SHOTS
 from benchmarks.noise.pruners import TOLERANCES
 from benchmarks.noise.run import fits
-from benchmarks.noise.sets import BASELINE, DEFAULT, ONE_SHOT, OURS, PLAIN, REFIT, RIVALS
+from benchmarks.noise.sets import BASELINE, DEFAULT, ONE_SHOT, OURS, PLAIN, REFIT, RIVALS, SAMPLES, hours, jobs_of
 from benchmarks.records import Row
 
 # before the lists that docs/numbers.md shows
@@ -49,6 +49,7 @@ def tables(
         f"of what is corrected. *Error*: root mean square after correction at {SHOTS} shots. *Accuracy*: at {SHOTS}",
         "shots, corrected, mean over repetitions with 2.5 and 97.5 % quantiles. Without readout errors where the",
         "column does not say *read*. Two-qubit gates, depth and duration are those of the compiled circuit.",
+        *_takes(rows),
         "",
         "## Pruned for the device, against unpruned",
         "",
@@ -115,3 +116,12 @@ def tables(
         lines += [f"<details><summary>{case.bundle}, {case.model}</summary>", "", *markdown(*report.everybody(case))]
         lines += ["", "</details>", ""]
     return "\n".join([*lines, *origins(rows), ""])
+
+
+def _takes(rows: Sequence[Row]) -> list[str]:
+    """How long the default set takes, where rows say what they took."""
+    jobs = jobs_of(DEFAULT, SAMPLES, lambda config: not fits(config["model"], config["bundle"]))
+    expected = hours(jobs, rows)
+    if expected is None:
+        return []
+    return [f"By these rows all {sum(map(len, jobs))} of the default set take {expected:.1f} hours of a processor."]
