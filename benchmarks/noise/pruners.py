@@ -19,6 +19,7 @@ from qprune._arrays import FloatArray
 from qprune.exact.simplify import light_cones
 from qprune.gates.costs import default_cost
 from qprune.gates.sites import circuit_of, sites_of
+from qprune.results.every_input import EveryInput
 
 Setting = Mapping[str, Any]
 """`{"budget": …}`, `{"tolerance": …}`, or `{"shots": …}` under noise; {} where nothing can be set."""
@@ -35,11 +36,13 @@ class Pruned:
         limit: Largest change of each output on each training sample, shape (R, M), that is guaranteed; None if
             nothing is.
         level: Of the transpiler's optimisation.
+        everywhere: What is proven for every input; None if nothing is.
     """
 
     circuit: QuantumCircuit
     limit: FloatArray | None = None
     level: int = 3
+    everywhere: EveryInput | None = None
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,7 @@ def _pruned(
     result = qprune.prune(task, _limit(setting, refit), seed=seed, noise=noise, **options)
     certificate = result.certificate
     kept = certificate.bound if certificate.limited_by_proof else certificate.measured
-    return Pruned(_bound(result.circuit, result.task), np.array(kept))
+    return Pruned(_bound(result.circuit, result.task), np.array(kept), everywhere=certificate.every_input)
 
 
 def _limit(setting: Setting, refit: bool) -> Limit:

@@ -36,8 +36,10 @@ from qprune.gates.sites import sites_of
 from qprune.noise.at_shots import ErrorAtShots
 from qprune.noise.forecast import Forecast
 from qprune.noise.models import resolve
+from qprune.results.every_input import EveryInput
 from qprune.results.hashes import circuit_hash
 from qprune.simulators.choices import final_outputs
+from qprune.task.domain import outside
 
 NAME = "noise"
 SHARE = 0.8  # of the training inputs, drawn by the seed, that are pruned on; seed 0 has all
@@ -197,6 +199,11 @@ def _row(config: Config, regime: Regime, timed_: Timed) -> Row:
         native = regime.compiled(pruned.circuit, observables_of(network(bundle)), 1, seeds=1)
         change = exact_outputs(*native, timed_.task) - ideal_outputs(timed_.task)
         _check_certificate(config, np.abs(change), pruned.limit)
+        test = _inside(pruned.everywhere, timed_.task, both(bundle, samples)[1])
+        if pruned.everywhere is not None and test is not None:
+            change = exact_outputs(*native, test) - ideal_outputs(test)
+            uppers = np.array([[output.upper] for output in pruned.everywhere.outputs])
+            _check_certificate(config, np.abs(change), uppers)
     key = regime.name, bundle, samples, pruned.level, circuit_hash(pruned.circuit), extrapolated
     if key not in _MEASURED:  # many settings leave the same circuit
         _MEASURED[key] = _measured(bundle, samples, regime, pruned, extrapolated)
@@ -275,8 +282,16 @@ def _check_compiler(noiseless: FloatArray, wanted: FloatArray, unit: float) -> N
         raise RuntimeError(f"the compiled circuit is another one: without noise an output is off by {most:.3g}")
 
 
+def _inside(claim: EveryInput | None, pruned_on: qprune.Task, test: qprune.Task) -> qprune.Task | None:
+    """The test inputs of which a proof for every input speaks; None where there are none."""
+    if claim is None:
+        return None
+    rows = np.delete(np.arange(test.num_samples), outside(claim.domain, pruned_on.inputs, test.inputs))
+    return test.with_inputs(test.inputs[rows]) if len(rows) else None
+
+
 def _check_certificate(config: Config, change: FloatArray, limit: FloatArray) -> None:
-    """What is certified of the pruned circuit must hold for the compiled one, on every training sample."""
+    """What is certified of the pruned circuit must hold for the compiled one, on every input that it speaks of."""
     if np.any(change > limit + CLAIM):
         worst = float((change - limit).max())
         raise qprune.CertificateViolation(

@@ -22,15 +22,14 @@ MODELS = (
 )
 SMALL = ("iris-4q", "cancer-4q")  # of which more is asked: draws, parts, extrapolation
 DEVICES = ("FakeManilaV2", "FakeTorino")
-FEW = (*DEVICES, "depolarizing-1e-2")
 SEEDS = 5  # of draws of training inputs, where parts of λ are compared
 MOST_SEEDS = 10  # that any pruner has
 SAMPLES = 64  # test inputs, evenly spaced, in each row
 
 OURS, BASELINE = "UnderNoise", "Qiskit O3"
 RIVALS = (
-    *("none", "exact", "RemoveIdentityEquivalent", "magnitude", "random", "one-shot"),
-    *("q-iPrune", "q-iPrune, refit"),
+    *("none", "exact", "RemoveIdentityEquivalent", "magnitude", "random", "random, refit"),
+    *("one-shot", "one-shot, λ", "q-iPrune", "q-iPrune, λ", "q-iPrune, refit", "q-iPrune, λ, refit"),
 )
 # parts of λ: each the first without, the last with all of it
 REFIT = ("UnderNoise, no λ", OURS)
@@ -87,12 +86,14 @@ class Part:
 DEFAULT = (
     Part((BASELINE, OURS)),
     Part(REFIT, SMALL, seeds=SEEDS),
-    Part(RIVALS, seeds=3),
+    Part(RIVALS, seeds=MOST_SEEDS),
     Part(EXTRAPOLATED, SMALL, DEVICES),
-    Part(PLAIN, SMALL, FEW, seeds=SEEDS),
-    Part(ONE_SHOT, SMALL, FEW, seeds=SEEDS),
+    Part(PLAIN, SMALL, seeds=SEEDS),
+    Part(ONE_SHOT, SMALL, seeds=SEEDS),
 )
-QUICK = (Part(("none", BASELINE, "random", "q-iPrune, λ"), ("reupload-2q",), FEW[::-2], seeds=2),)
+QUICK = (
+    Part(("none", BASELINE, "random", "q-iPrune, λ"), ("reupload-2q",), ("depolarizing-1e-2", "FakeManilaV2"), seeds=2),
+)
 
 
 def everything() -> tuple[Part, ...]:
