@@ -8,7 +8,7 @@ T2 applies to the result word for word.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import sqrt
+from math import isnan, sqrt
 
 import numpy as np
 import scipy
@@ -168,7 +168,7 @@ def predicted_square(network: Network, weights: FloatArray, target: FloatArray, 
     units = 1 / network.reach[network.free]
     largest, square, products = kernels().gram(*_linearised(network, weights, target), units, 2)
     promised = kernels().damped_step(products, 2, damping, ROUGH_FLOOR, np.empty(len(units)))
-    return max(square - promised * largest**2, 0.0)
+    return square if isnan(promised) else max(square - promised * largest**2, 0.0)
 
 
 def saliencies(network: Network, weights: FloatArray, sites: Sequence[Site]) -> dict[int, float]:

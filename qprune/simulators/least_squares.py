@@ -71,8 +71,8 @@ def damped_step(products, power, damping, floor, step):
         step: Out: z, shape (F,).
 
     Returns:
-        By how much the quadratic model lowers Σ|r|^p, not counting what damping adds to it; NaN where rounding leaves
-        no positive definite matrix.
+        By how much the quadratic model lowers Σ|r|^p, not counting what damping adds to it; NaN, and so the step, where
+        rounding leaves no positive definite matrix.
     """
     width, columns = len(step), products.shape[1]
     mean = 0.0
@@ -83,6 +83,7 @@ def damped_step(products, power, damping, floor, step):
         factors[k, k] += damping * (products[k, k] + floor * max(mean, LEAST)) + LEAST
     for k in range(width):
         if not factors[k, k] > 0:
+            step[:] = np.nan
             return np.nan
         inverse = splat(1 / np.sqrt(factors[k, k]))
         for j in range(k // LANES * LANES, columns, LANES):

@@ -69,4 +69,6 @@ def test_outputs_that_no_weight_moves():
 def test_matrix_that_is_not_positive_definite():
     products = np.zeros((8, 8))
     products[:2, :2] = [[1, 2], [2, 1]]
-    assert np.isnan(kernels().damped_step(products, 2, 1e-6, 1e-9, np.empty(2)))
+    step = np.ones(2)
+    assert np.isnan(kernels().damped_step(products, 2, 1e-6, 1e-9, step))
+    assert np.isnan(step).all()  # whatever stood there before is no step
