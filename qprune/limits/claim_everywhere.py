@@ -12,7 +12,7 @@ from time import monotonic
 import numpy as np
 
 from qprune._arrays import FloatArray
-from qprune.errors import OptionError
+from qprune.errors import OptionError, TaskError
 from qprune.gates.sites import Site
 from qprune.geometry.ascent import Climber
 from qprune.geometry.phases import PhaseMap
@@ -183,8 +183,16 @@ class EveryInputComparison:
 
         Raises:
             OptionError: Too many runs.
-            TaskError: An angle cannot be read as a function of the inputs, or the circuits prepare other states.
+            TaskError: An angle cannot be read as a function of the inputs, the circuits prepare other states, or the
+                smaller one is read elsewhere than the original.
         """
+        original = self.original
+        if (pruned.num_qubits, pruned.measured_qubits) != (original.num_qubits, original.measured_qubits) or (
+            pruned.observables != original.observables
+        ):  # both circuits are run as one task, the original's
+            raise TaskError(
+                "the smaller circuit must be on the original's qubits and have its outputs; place both alike"
+            )
         phases = phases_of(self._encoded, encoded(pruned, sites))
         over_states = self._states.changes(pruned, tuple(sites), phases.most_runs, check)
         if over_states is not None:

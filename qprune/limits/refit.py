@@ -8,7 +8,7 @@ T2 applies to the result word for word.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import sqrt
+from math import isnan, sqrt
 
 import numpy as np
 import scipy
@@ -116,20 +116,19 @@ def fit(
             break
         before = products[len(free), len(free)]
         for _ in range(8):
-            promised = k.damped_step(products, power, damping, FLOOR, step)
+            promised, longest = k.damped_step(products, power, damping, FLOOR, step)
             if promised < gain * before:
                 return weights, square
             moved = weights.copy()
             moved[free] -= units * step
-            residual = (network.values(moved) - target).ravel()
-            after = k.power_sum(residual, largest, power)
-            if after < before and np.abs(step).max() <= FARTHEST:  # not so where no step was found, which is NaN
+            after, reached = k.power_sum((network.values(moved) - target).ravel(), largest, power)
+            if after < before and longest <= FARTHEST:  # not so where no step was found, which is NaN
                 break
             damping, growth = damping * growth, 2 * growth
         else:
             break
         # By how much of what the quadratic model promised came true.
-        weights, square, growth = moved, float(residual @ residual), 2.0
+        weights, square, growth = moved, reached, 2.0
         damping = max(damping * max(1 / 6, 1 - (2 * (before - after) / promised - 1) ** 3), 1e-9)
         if before - after < gain * before:
             break
@@ -167,8 +166,8 @@ def predicted_square(network: Network, weights: FloatArray, target: FloatArray, 
     """Σ (outputs − target)² after one damped Gauss-Newton step, to first order: a look ahead for one Jacobian."""
     units = 1 / network.reach[network.free]
     largest, square, products = kernels().gram(*_linearised(network, weights, target), units, 2)
-    promised = kernels().damped_step(products, 2, damping, ROUGH_FLOOR, np.empty(len(units)))
-    return max(square - promised * largest**2, 0.0)
+    promised, _ = kernels().damped_step(products, 2, damping, ROUGH_FLOOR, np.empty(len(units)))
+    return square if isnan(promised) else max(square - promised * largest**2, 0.0)
 
 
 def saliencies(network: Network, weights: FloatArray, sites: Sequence[Site]) -> dict[int, float]:

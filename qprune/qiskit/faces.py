@@ -26,16 +26,15 @@ from qiskit.transpiler import Target, TransformationPass
 
 from qprune.errors import CertificateViolation, OptionError, QpruneWarning, TaskError
 from qprune.gates.costs import Costs
-from qprune.gates.sites import sites_of
 from qprune.limits.base import Limit
 from qprune.limits.claims import deviations
 from qprune.limits.pruning import checked_limit, pruned_under
 from qprune.limits.settings import GATES, Settings
 from qprune.limits.threshold import DEFAULT_LIMIT
 from qprune.noise.calibration import Noise
+from qprune.qiskit.kept import allowed_everywhere, changes, everywhere_now
 from qprune.qiskit.native import checked_target, gathered, in_native_gates
 from qprune.qiskit.received import (
-    ROUNDING,
     all_outputs,
     layout_readings,
     moved,
@@ -44,7 +43,6 @@ from qprune.qiskit.received import (
     with_measurements,
 )
 from qprune.selection.strategies import Strategy
-from qprune.simulators.choices import final_outputs
 from qprune.simulators.simulator import Simulator
 from qprune.simulators.values import Outputs
 from qprune.task.task import Task
@@ -272,8 +270,17 @@ class _Watch(set[Any]):
         )
 
 
+_CHANGED = (
+    "a pass after PruneGates changed the circuit; use optimization_level ≤ 1 or approximation_degree=1 there, or run "
+    "PruneGates last"
+)
+
+
 def check_certificate(circuit: QuantumCircuit, property_set: Mapping[str, Any]) -> float:
-    """Whether what left the pass manager still keeps what was certified: `|Δ⟨O_r⟩_i| ≤ bound_{r,i}`, simulated.
+    """Whether what left the pass manager still keeps what was certified, simulated anew.
+
+    On every selected sample no output may change by more than the bound, where the limit was on it, else than what was
+    measured or its budget; where there is a proof for every input (T9), it is made again for this circuit.
 
     Args:
         circuit: What `PassManager.run` returned, with its layout.
@@ -283,7 +290,7 @@ def check_certificate(circuit: QuantumCircuit, property_set: Mapping[str, Any]) 
         The largest deviation from the circuit that `PruneGates` received, over outputs and selected samples.
 
     Raises:
-        CertificateViolation: A deviation exceeds its bound, with the numbers.
+        CertificateViolation: A deviation exceeds what is certified, with the numbers.
         TaskError: No `PruneGates` ran, or the circuit is not one of the same task.
 
     Example:
@@ -306,15 +313,26 @@ def check_certificate(circuit: QuantumCircuit, property_set: Mapping[str, Any]) 
         raise TaskError("property_set holds no qprune_result; give PassManager.property_set after PruneGates ran in it")
     layout = circuit.layout
     places = list(range(task.num_qubits)) if layout is None else layout.final_index_layout()
-    now, original = moved(task, circuit, places, result.task.named_weights), result.original
-    before = final_outputs(original, sites_of(original), original.selected)
-    measured = deviations(before, final_outputs(now, sites_of(now), original.selected))
-    excess = measured - np.array(result.certificate.bound) - ROUNDING * widths(task)
+    now = moved(task, circuit, places, result.task.named_weights)
+    change, allowed, excess = changes(result, now)
     if np.any(excess > 0):
         r, i = np.unravel_index(np.argmax(excess), excess.shape)
         raise CertificateViolation(
-            f"{task.output_names[r]} deviates by {measured[r, i]:.6g} on sample {original.selected[i]}, certified is "
-            f"at most {result.certificate.bound[r][i]:.6g}: a pass after PruneGates changed the circuit; use "
-            "optimization_level ≤ 1 or approximation_degree=1 there, or run PruneGates last"
+            f"{task.output_names[r]} deviates by {change[r, i]:.6g} on sample {result.original.selected[i]}, certified "
+            f"is at most {allowed[r, i]:.6g}: {_CHANGED}"
         )
-    return float(measured.max())
+    if (everywhere := allowed_everywhere(result)) is not None:
+        claim = everywhere_now(result, now, places)
+        if claim is not None and claim.lower > everywhere:
+            raise CertificateViolation(
+                f"an output deviates by {claim.lower:.6g} at the input {', '.join(f'{x:.4g}' for x in claim.worst)}, "
+                f"proven for every input is at most {everywhere:.6g}: {_CHANGED}"
+            )
+        if claim is None or claim.upper > everywhere:
+            warnings.warn(
+                "what is proven for every input could not be confirmed of this circuit; it keeps what is certified on "
+                "the samples",
+                QpruneWarning,
+                stacklevel=2,
+            )
+    return float(change.max())

@@ -20,16 +20,15 @@ from qiskit.quantum_info import SparsePauliOp
 from qiskit.transpiler import Target, generate_preset_pass_manager
 
 from qprune.errors import CertificateViolation, OptionError
-from qprune.gates.sites import sites_of
-from qprune.limits.claims import deviations
-from qprune.qiskit.received import ROUNDING, moved, widths
+from qprune.qiskit.kept import allowed_everywhere, changes, everywhere_now
+from qprune.qiskit.received import moved
 from qprune.results.result import PruneResult
-from qprune.simulators.choices import final_outputs
 from qprune.task.arguments import checked_inputs
 from qprune.task.task import Task
 
 SEEDS = 8  # of the transpiler; the circuit of least total error counts
-LEVELS = (3, 1)  # from 2 on small rotations may be lost: where the certificate does not survive that, 1
+EXACT = 1  # the highest optimisation level that approximates nothing: from 2 on small rotations may be lost
+LEVELS = (3, EXACT)
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,8 @@ def compiled(result: PruneResult, backend: BackendV2 | Target, *, seed: int = 0)
     """Compile a pruned circuit for a backend, and hold its certificate against what came out.
 
     Level 3, of eight seeds the result of least total error, if its noiseless outputs keep what is certified on every
-    selected sample; else level 1, whose passes approximate nothing.
+    selected sample, and what is proven for every input (T9) holds of it too; else level 1, whose passes approximate
+    nothing.
 
     Args:
         result: From `prune`.
@@ -124,16 +124,26 @@ def compiled(result: PruneResult, backend: BackendV2 | Target, *, seed: int = 0)
             transpile(bound, target=target, optimization_level=level, seed_transpiler=seed + j) for j in range(SEEDS)
         ]
         best = min(found, key=lambda circuit: total_error(circuit, target))
-        change, allowed = _change(result, best)
-        if np.all(change <= allowed):
-            places = _places(best, result.task.num_qubits)
+        places = _places(best, result.task.num_qubits)
+        now = moved(result.task, best, places, {})
+        change, allowed, excess = changes(result, now)
+        if np.all(excess <= 0) and (level == EXACT or _is_kept_everywhere(result, now, places)):
             observables = on_device(result.task, places, best.num_qubits)
             return Compiled(best, observables, float(change.max(initial=0.0)), level, result)
-    r, i = np.unravel_index(np.argmax(change - allowed), change.shape)
+    r, i = np.unravel_index(np.argmax(excess), excess.shape)
     raise CertificateViolation(
         f"{result.task.output_names[r]} of the compiled circuit deviates by {change[r, i]:.6g} on sample "
         f"{result.original.selected[i]}, certified is at most {allowed[r, i]:.6g}: Qiskit compiled something else"
     )
+
+
+def _is_kept_everywhere(result: PruneResult, now: Task, places: Sequence[int]) -> bool:
+    """Whether what is proven of a result for every input, if anything, is proven of a circuit made from it too."""
+    allowed = allowed_everywhere(result)
+    if allowed is None:
+        return True
+    claim = everywhere_now(result, now, places)
+    return claim is not None and claim.upper <= allowed
 
 
 def total_error(circuit: QuantumCircuit, target: Target) -> float:
@@ -179,18 +189,6 @@ def with_weights(result: PruneResult) -> QuantumCircuit:
 def _places(circuit: QuantumCircuit, num_qubits: int) -> list[int]:
     layout = circuit.layout
     return list(range(num_qubits)) if layout is None else list(layout.final_index_layout())
-
-
-def _change(result: PruneResult, circuit: QuantumCircuit) -> tuple[Any, Any]:
-    """|Δ| of every output and selected sample from the original, and what is certified of it."""
-    task, certificate = result.original, result.certificate
-    now = moved(result.task, circuit, _places(circuit, result.task.num_qubits), {})
-    before = final_outputs(task, sites_of(task), task.selected)
-    change = deviations(before, final_outputs(now, sites_of(now), task.selected))
-    allowed = np.array(certificate.bound if certificate.limited_by_proof else certificate.measured)
-    if certificate.budget is not None:
-        allowed = np.maximum(allowed, certificate.budget)
-    return change, allowed + ROUNDING * widths(task)
 
 
 # -- from native gates and back -----------------------------------------------------------------------------------

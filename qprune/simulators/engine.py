@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from qprune.simulators.readout import Readout
 from qprune.task.task import Task
 
 KEPT_BYTES = 2**28  # of states before the first gate that moves, up to which they are kept between calls
+ENDED_BYTES = 2**26  # of final states, up to which a Jacobian at the same weights begins with them
 CHUNK_BYTES = 2**27  # of angles, matrices and outputs of the samples that `outputs_at` runs at a time
 PER_THREAD = 2**15  # amplitudes times operations from which on another thread is worth its start
 
@@ -67,13 +69,17 @@ class Network:
         self.program = Program.of(symbols)
         self._with_coordinate = [s.coordinate is not None for s in sites]
         self._begun: FloatArray | None = None
-        self._readout: list[Readout] = []  # made once for all that are edited from this one, and not unless asked for
+        # Of all that are edited from this one: made when asked for; weights and final states of the last values.
+        self._readout: list[Readout] = []
+        self._ended: list[tuple[Program, FloatArray, FloatArray]] = []
 
     # -- editing -----------------------------------------------------------------------------------------------
 
     def without(self, gone: Sequence[int]) -> Network:
         """The same without some gates, by their index."""
-        return self._edited(self.program.without(np.isin(self.site_of, list(gone))))
+        leaves = np.zeros(self.num_sites, dtype=bool)
+        leaves[list(gone)] = True
+        return self._edited(self.program.without(leaves[self.site_of]))
 
     def turned_down(self, turns: Mapping[int, tuple[float, float]]) -> Network:
         """The same with the coordinate t of gate k at scale · t + shift: on the way from the gate to the identity.
@@ -136,22 +142,27 @@ class Network:
 
     def values(self, weights: FloatArray) -> FloatArray:
         """Outputs ⟨O_r⟩ without the identity's part, or outcome probabilities, shape (R, M)."""
-        tape, (members, _) = self.program.tape, self._members(weights)
-        out = np.empty((self.readout.size, self._blocks * kernels().LANES))
-        self._share(kernels().values, tape, members, *self._from_start(members), *self._observed, out)
-        return out[:, : self.num_samples]
+        weights, out = np.array(weights, dtype=float), np.empty((self.readout.size, self.num_samples))
+        row = 2 ** len(self.place) * kernels().ROW
+        ended = np.empty((self._blocks if self._blocks * row * 8 <= ENDED_BYTES else 0, row))
+        self._share(kernels().values, weights, *self._from_start(weights), *self._observed, out, ended)
+        self._ended[:] = [(self.program, weights, ended)]
+        return out
 
     def jacobian(self, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Outputs (R, M) and their derivatives in the weights `free`, shape (R, M, F)."""
-        tape, (members, generators) = self.program.tape, self._members(weights)
-        out = np.empty((self.readout.size, self._blocks * kernels().LANES))
-        derivative = np.empty((self.readout.size, self.num_samples, len(self.free)))
-        first, begun = self._from_start(members)
+        weights, out = np.asarray(weights, dtype=float), np.empty((self.readout.size, self.num_samples))
+        derivative = np.empty((*out.shape, len(self.free)))
+        first, begun = self._from_start(weights)
+        reached = first
+        for program, there, ended in self._ended:
+            if program is self.program and len(ended) and np.array_equal(there, weights):
+                reached, begun = len(program.tape.operations), ended
         self._share(
             kernels().jacobian,
-            tape, members, generators, first, begun, *self._observed, *self._columns, out, derivative,
+            weights, self._column, first, reached, begun, *self._observed, out, derivative,
         )  # fmt: skip
-        return out[:, : self.num_samples], derivative
+        return out, derivative
 
     def states(self, weights: FloatArray, start: ComplexArray | None = None) -> ComplexArray:
         """Final states, basis states of the register by samples, shape (2^n, M).
@@ -169,8 +180,8 @@ class Network:
             padded = np.pad(start, ((0, 0), (0, self._blocks * k.LANES - self.num_samples)), mode="edge")
             parts = padded.reshape(size, self._blocks, k.LANES).swapaxes(0, 1)
             view[:, :, 0], view[:, :, 1] = parts.real, parts.imag
-        tape, (members, _) = self.program.tape, self._members(weights)
-        self._share(k.advance, tape, members, 0, len(tape.operations), blocks)
+        tape, weights = self.program.tape, np.asarray(weights, dtype=float)
+        self._share(k.advance, weights, 0, len(tape.operations), blocks)
         ordered = view[:, tape.permutation]
         together = (ordered[:, :, 0] + 1j * ordered[:, :, 1]).swapaxes(0, 1)
         return np.ascontiguousarray(together.reshape(size, -1)[:, : self.num_samples])
@@ -186,15 +197,11 @@ class Network:
         return self.readout.arranged(self.program.tape.permutation)
 
     @cached_property
-    def _columns(self) -> tuple[Any, ...]:
-        """Where derivatives go: columns and factors of every place in the tape's order, one after the other."""
-        program, tape = self.program, self.program.tape
+    def _column(self) -> NDArray[np.int64]:
+        """Of every weight in the Jacobian; -1 where it has none."""
         column = np.full(len(self.task.weights), -1, dtype=np.int64)
         column[self.free] = np.arange(len(self.free))
-        slopes = program.symbols.slopes * (program.moves * program.scales)[:, None]
-        places, weights = np.nonzero(slopes[tape.order])
-        starts = np.searchsorted(places, np.arange(len(tape.order) + 1)).astype(np.int64)
-        return starts, column[weights], slopes[tape.order[places], weights]
+        return column
 
     @cached_property
     def _first(self) -> int:
@@ -205,38 +212,35 @@ class Network:
             return len(tape.operations)
         return int(np.searchsorted(tape.operations[:, k.FIRST], moved[0], side="right")) - 1
 
-    def _members(self, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
-        program, k = self.program, kernels()
-        symbols, tape = program.symbols, program.tape
-        members, generators = np.empty(len(tape.operations) * k.MEMBER), np.empty((len(tape.order), 4))
-        angles = program.angles(np.asarray(weights, dtype=float))
-        k.shared_members(tape, angles, symbols.centres, symbols.halves, symbols.axes, members, generators)
-        return members, generators
-
-    def _from_start(self, members: FloatArray) -> tuple[int, FloatArray]:
+    def _from_start(self, weights: FloatArray) -> tuple[int, FloatArray]:
         """The operation to begin with, and the states before it where they are worth keeping."""
+        if self._begun is not None:
+            return self._first, self._begun
         k, size = kernels(), 2 ** len(self.place)
         first = self._first
         if not first or self._blocks * size * k.ROW * 8 > KEPT_BYTES:
             return 0, np.empty((0, size * k.ROW))
-        if self._begun is None:
-            self._begun = np.zeros((self._blocks, size * k.ROW))
-            self._begun[:, : k.LANES] = 1
-            self._share(k.advance, self.program.tape, members, 0, first, self._begun)
+        self._begun = np.zeros((self._blocks, size * k.ROW))
+        self._begun[:, : k.LANES] = 1
+        self._share(k.advance, weights, 0, first, self._begun)
         return first, self._begun
 
     def _share(self, kernel: Callable[..., None], *arguments: Any) -> None:
-        """Run a kernel on all blocks, shared out evenly to threads."""
-        blocks = self._blocks
+        """Run a kernel on all blocks of samples, shared out evenly to threads, this one among them."""
+        tape, turns, blocks = self.program.tape, self.program.turns, self._blocks
         threads = 1
         if self.threads > 1:
-            work = self.num_samples * 2 ** len(self.place) * (1 + len(self.program.tape.operations))
+            work = self.num_samples * 2 ** len(self.place) * (1 + len(tape.operations))
             threads = max(1, min(self.threads, blocks, work // PER_THREAD))
         if threads == 1:
-            kernel(*arguments, 0, blocks)
+            kernel(tape, turns, *arguments, 0, blocks)
             return
         cuts = [blocks * j // threads for j in range(threads + 1)]
-        list(_pool(threads).map(lambda j: kernel(*arguments, cuts[j], cuts[j + 1]), range(threads)))
+        pool = _pool(threads - 1)
+        others = [pool.submit(kernel, tape, turns, *arguments, *part) for part in pairwise(cuts[1:])]
+        kernel(tape, turns, *arguments, 0, cuts[1])
+        for other in others:
+            other.result()
 
 
 _CACHED = {name for name, member in vars(Network).items() if isinstance(member, cached_property)}

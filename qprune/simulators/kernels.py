@@ -5,12 +5,10 @@ States are flat arrays of doubles: for every amplitude eight real parts, then ei
 
 from __future__ import annotations
 
-import numpy as np
-
 from qprune.simulators.factors import DENSE, DIAGONAL
-from qprune.simulators.lanes import LANES, load, splat, store
+from qprune.simulators.lanes import LANES, aligned, load, splat, store
 from qprune.simulators.least_squares import damped_step, gram, power_sum
-from qprune.simulators.members import MEMBER, sampled_members, shared_members
+from qprune.simulators.members import angles, sampled_members, shared_members
 from qprune.simulators.tape import (
     AT,
     F_MATRIX,
@@ -19,20 +17,22 @@ from qprune.simulators.tape import (
     FLIP,
     KIND,
     LAST,
+    MEMBER,
     MIDDLE,
     SAMPLED,
     SIZE,
     START,
     STOP,
     Tape,
+    Turns,
     assemble,
     compiled,
 )
 
 # What is called from outside: all that is compiled is imported from here.
 __all__ = [
-    "AT", "FIRST", "F_MATRIX", "F_SAMPLED", "KIND", "LANES", "MEMBER", "ROW", "SAMPLED", "Tape", "advance", "assemble",
-    "damped_step", "gram", "jacobian", "power_sum", "sampled_members", "shared_members", "values",
+    "AT", "FIRST", "F_MATRIX", "F_SAMPLED", "KIND", "LANES", "ROW", "SAMPLED", "Tape", "Turns", "advance", "aligned",
+    "angles", "assemble", "damped_step", "gram", "jacobian", "power_sum", "sampled_members", "shared_members", "values",
 ]  # fmt: skip
 
 ROW = 2 * LANES  # doubles of one amplitude
@@ -188,23 +188,29 @@ def _forward(tape, members, first, last, block, state, spare):
 
 
 @compiled
-def advance(tape, members, first, last, states, begin, end):
+def advance(tape, turns, weights, first, last, states, begin, end):
     """Apply operations first to last − 1 to the states of blocks begin to end − 1, shape (blocks, 2^n · ROW)."""
-    spare = np.empty(tape.permutation.size * ROW)
+    members, _ = shared_members(tape, turns, weights)
+    spare = aligned(tape.permutation.size * ROW)
     for block in range(begin, end):
         _forward(tape, members, first, last, block, states[block], spare)
 
 
 @compiled
 def _start(state, begun, block):
-    # Loops, as the compiler takes seconds for assignments to slices.
     if block < len(begun):
-        for i in range(begun.shape[1]):
-            state[i] = begun[block, i]
+        _copy(begun[block], state)
     else:
         for i in range(begun.shape[1]):
             state[i] = 0.0
         store(state, 0, splat(1.0))
+
+
+@compiled
+def _copy(source, target):
+    # A loop, as the compiler takes seconds for assignments to slices.
+    for i in range(len(source)):
+        target[i] = source[i]
 
 
 @compiled
@@ -239,14 +245,25 @@ def _overlap(state, size, origin):
 
 
 @compiled
-def values(tape, members, first, begun, diagonals, entries, numbers, starts, out, begin, end):
-    """⟨O_r⟩ into `out`, shape (R, blocks · LANES), by operations from `first` on."""
-    size, count, blocks = tape.permutation.size, out.shape[0], out.shape[1] // LANES
-    state = np.empty((1 + (0 if len(diagonals) else count)) * size * ROW)
-    spare = np.empty(size * ROW)
+def _put(numbers, at, out, row, block):
+    """Those of eight numbers that belong to samples, of which the last block may have fewer."""
+    first = block * LANES
+    for lane in range(min(LANES, out.shape[1] - first)):
+        out[row, first + lane] = numbers[at + lane]
+
+
+@compiled
+def values(tape, turns, weights, first, begun, diagonals, entries, numbers, starts, out, ended, begin, end):
+    """⟨O_r⟩ into `out`, shape (R, M), by operations from `first` on; final states into `ended`, if it has rows."""
+    size, count = tape.permutation.size, out.shape[0]
+    members, _ = shared_members(tape, turns, weights)
+    state = aligned((1 + (0 if len(diagonals) else count)) * size * ROW)
+    spare = aligned(size * ROW)
     for block in range(begin, end):
         _start(state, begun, block)
         _forward(tape, members, first, len(tape.operations), block, state, spare)
+        if block < len(ended):
+            _copy(state[: size * ROW], ended[block])
         if not len(diagonals):
             _images(state, size, diagonals, entries, numbers, starts)
         for r in range(count):
@@ -257,13 +274,24 @@ def values(tape, members, first, begun, diagonals, entries, numbers, starts, out
                     total = total + splat(diagonals[r, i]) * (xr * xr + xi * xi)
             else:
                 total = _overlap(state, size, (1 + r) * size * ROW)
-            store(out, (r * blocks + block) * LANES, total)
+            store(spare, 0, total)
+            _put(spare, 0, out, r, block)
+
+
+@compiled
+def _moves(tape, turns, begins, ends):
+    """Whether a weight turns any of an operation's factors."""
+    for place in range(begins, ends):
+        f = tape.order[place]
+        if turns.places[f + 1] > turns.places[f] and turns.scales[f] != 0:
+            return True
+    return False
 
 
 @compiled
 def jacobian(
-    tape, members, generators, first, begun, diagonals, entries, numbers, starts,
-    slopes, columns, factors, out, derivative, begin, end,
+    tape, turns, weights, column, first, reached, begun, diagonals, entries, numbers, starts, out, derivative,
+    begin, end,
 ):  # fmt: skip
     """⟨O_r⟩ and their derivatives in the moving weights.
 
@@ -271,45 +299,50 @@ def jacobian(
     pulled back to the same place.
 
     Args:
-        tape, members, generators: The circuit at some weights.
-        first: Operations before it are in `begun`.
+        tape, turns, weights: The circuit, and where.
+        column: Of every weight in the derivatives, -1 where it has none.
+        first: No weight moves an operation before it.
+        reached: Operations before it are in `begun`.
         begun: States to start from, shape (blocks, 2^n · ROW), or no rows.
         diagonals: Observables, shape (R, 2^n), or no rows.
         entries, numbers, starts: Observables that are not diagonal, as entries (row, column) and their values.
-        slopes, columns, factors: Of the place p in `tape.order` the derivatives go to columns[slopes[p]:slopes[p + 1]],
-            multiplied by the factors.
-        out: Values, shape (R, blocks · LANES).
-        derivative: Shape (R, M, P).
+        out: Values, shape (R, M).
+        derivative: Shape (R, M, F).
         begin, end: Blocks.
     """
-    size, count, blocks = tape.permutation.size, out.shape[0], out.shape[1] // LANES
-    state = np.empty((1 + count) * size * ROW)
-    spare, sums = np.empty(size * ROW), np.empty(4 * LANES)
+    size, count = tape.permutation.size, out.shape[0]
+    members, generators = shared_members(tape, turns, weights)
+    state = aligned((1 + count) * size * ROW)
+    spare, sums = aligned(size * ROW), aligned(4 * LANES)
     moved = derivative.shape[2]
-    found = np.empty(count * moved * LANES)
+    found = aligned(count * moved * LANES)
     for block in range(begin, end):
         _start(state, begun, block)
-        _forward(tape, members, first, len(tape.operations), block, state, spare)
+        _forward(tape, members, reached, len(tape.operations), block, state, spare)
         _images(state, size, diagonals, entries, numbers, starts)
         for r in range(count):
-            store(out, (r * blocks + block) * LANES, _overlap(state, size, (1 + r) * size * ROW))
+            store(sums, 0, _overlap(state, size, (1 + r) * size * ROW))
+            _put(sums, 0, out, r, block)
         for k in range(count * moved):
             store(found, k * LANES, splat(0.0))
         for o in range(len(tape.operations) - 1, first - 1, -1):
             begins, ends = tape.operations[o, FIRST], tape.operations[o, LAST]
-            if slopes[ends] > slopes[begins]:
+            if _moves(tape, turns, begins, ends):
                 for r in range(count):
                     _read(tape, o, state, (1 + r) * size * ROW, sums)
                     for place in range(begins, ends):
+                        f = tape.order[place]
+                        if turns.scales[f] == 0:
+                            continue
                         slope = (
                             splat(generators[place, 0]) * load(sums, 0)
                             + splat(generators[place, 1]) * load(sums, LANES)
                             + splat(generators[place, 2]) * load(sums, 2 * LANES)
                             + splat(generators[place, 3]) * load(sums, 3 * LANES)
                         )
-                        for k in range(slopes[place], slopes[place + 1]):
-                            at = (r * moved + columns[k]) * LANES
-                            store(found, at, load(found, at) + splat(factors[k]) * slope)
+                        for k in range(turns.places[f], turns.places[f + 1]):
+                            at = (r * moved + column[turns.columns[k]]) * LANES
+                            store(found, at, load(found, at) + splat(turns.scales[f] * turns.slopes[k]) * slope)
             if o > first:
                 for s in range(1 + count):
                     _apply(tape, members, o, block, state, s * size * ROW, o > first, spare)

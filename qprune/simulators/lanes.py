@@ -9,10 +9,13 @@ from __future__ import annotations
 import operator
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba.core import types
 from numba.core.datamodel import models
 from numba.extending import intrinsic, overload, register_model
+
+from qprune.simulators.tape import compiled
 
 LANES = 8  # doubles in the widest vector register of today's processors; narrower ones take several
 _VECTOR = ir.VectorType(ir.DoubleType(), LANES)
@@ -94,3 +97,14 @@ def _define(symbol: Any, instruction: str) -> None:
 
 for _symbol, _instruction in ((operator.add, "fadd"), (operator.sub, "fsub"), (operator.mul, "fmul")):
     _define(_symbol, _instruction)
+
+
+@compiled
+def aligned(count):
+    """Room for so many numbers, of which any eight from a multiple of eight on lie in one line of the cache.
+
+    Those that lie across two take up to twice as long, which would be so or not by chance.
+    """
+    room = np.empty(count + LANES)
+    first = -(room.ctypes.data // room.itemsize) % LANES
+    return room[first : first + count]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from qprune.simulators.lanes import LANES, load, splat, store
+from qprune.simulators.lanes import LANES, aligned, load, splat, store
 from qprune.simulators.tape import compiled
 
 LEAST = 1e-300  # keeps a matrix of zeros invertible: everything here is relative to the largest residual
@@ -35,7 +35,10 @@ def gram(residual, matrix, units, power):
         square += residual[k] * residual[k]
     unit = largest if largest > 0 else 1.0
     columns = (width // LANES + 1) * LANES
-    rows, found = np.zeros((count, columns)), np.zeros((columns, columns))
+    rows, found = aligned(count * columns).reshape(count, columns), np.zeros((columns, columns))
+    for k in range(count):
+        for i in range(width + 1, columns):
+            rows[k, i] = 0.0
     for k in range(count):
         relative = residual[k] / unit
         root = abs(relative) ** (power // 2 - 1)
@@ -71,19 +74,23 @@ def damped_step(products, power, damping, floor, step):
         step: Out: z, shape (F,).
 
     Returns:
-        By how much the quadratic model lowers Σ|r|^p, not counting what damping adds to it; NaN where rounding leaves
-        no positive definite matrix.
+        By how much the quadratic model lowers Σ|r|^p, not counting what damping adds to it, and the largest |z|; NaN
+        both, and so the step, where rounding leaves no positive definite matrix.
     """
     width, columns = len(step), products.shape[1]
     mean = 0.0
     for k in range(width):
         mean += products[k, k] / width
-    factors = products.copy()
+    factors = aligned(columns * columns).reshape(columns, columns)
+    for i in range(columns):
+        for j in range(columns):
+            factors[i, j] = products[i, j]
     for k in range(width):
         factors[k, k] += damping * (products[k, k] + floor * max(mean, LEAST)) + LEAST
     for k in range(width):
         if not factors[k, k] > 0:
-            return np.nan
+            step[:] = np.nan
+            return np.nan, np.nan
         inverse = splat(1 / np.sqrt(factors[k, k]))
         for j in range(k // LANES * LANES, columns, LANES):
             store(factors, k * columns + j, inverse * load(factors, k * columns + j))
@@ -100,15 +107,18 @@ def damped_step(products, power, damping, floor, step):
         step[k] = value / factors[k, k]
         added = damping * (products[k, k] + floor * max(mean, LEAST)) + LEAST
         promised += step[k] * (products[k, width] + added * step[k])
+    longest = 0.0
     for k in range(width):
         step[k] /= power - 1
-    return power / (power - 1) * promised / 2
+        longest = max(longest, abs(step[k]))
+    return power / (power - 1) * promised / 2, longest
 
 
 @compiled
 def power_sum(residual, unit, power):
-    """Σ |r / unit|^p for an even p."""
-    total = 0.0
+    """Σ |r / unit|^p for an even p, and Σ r²."""
+    total, square = 0.0, 0.0
     for k in range(len(residual)):
         total += (residual[k] / unit) ** power
-    return total
+        square += residual[k] * residual[k]
+    return total, square

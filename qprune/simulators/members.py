@@ -6,9 +6,7 @@ import numpy as np
 
 from qprune.simulators.factors import DENSE, DIAGONAL
 from qprune.simulators.lanes import LANES
-from qprune.simulators.tape import AT, FIRST, KIND, LAST, MIDDLE, SAMPLED, START, compiled
-
-MEMBER = 8  # doubles of a 2 × 2 matrix
+from qprune.simulators.tape import AT, FIRST, KIND, LAST, MEMBER, MIDDLE, SAMPLED, START, compiled
 
 
 @compiled
@@ -31,7 +29,7 @@ def _adjoint(a):
 def _exponential(angle, centre, half, axis):
     """exp(−i · angle · (centre + half · axis))."""
     cosine, sine = np.cos(angle * half), np.sin(angle * half)
-    phase = complex(np.cos(angle * centre), -np.sin(angle * centre))
+    phase = complex(np.cos(angle * centre), -np.sin(angle * centre)) if centre else 1 + 0j
     along = phase * complex(0.0, -sine)
     one = phase * cosine
     return (one + along * axis[0, 0], along * axis[0, 1], along * axis[1, 0], one + along * axis[1, 1])
@@ -52,18 +50,34 @@ def _write(out, at, stride, m, relative):
 
 
 @compiled
-def shared_members(tape, angles, centres, halves, axes, members, generators):
-    """Fill in the matrix of every operation that is the same on all samples, and what derivatives need.
+def angle_of(turns, f, weights):
+    """The angle of a factor that is the same on all samples."""
+    angle = turns.starts[f]
+    for k in range(turns.places[f], turns.places[f + 1]):
+        angle += turns.slopes[k] * (weights[turns.columns[k]] - turns.origin[turns.columns[k]])
+    return turns.scales[f] * angle + turns.shifts[f]
 
-    Args:
-        tape: The circuit.
-        angles: Of the factors.
-        centres, halves, axes: Of the factors.
-        members: Out: eight doubles an operation.
-        generators: Out: by place in `order`, 2VAV† with V the product of an operation's later factors, as the
-            coefficients of Im T00, Im T11, Im (T01 + T10) and Re (T01 − T10); see `_read_pair`.
+
+@compiled
+def angles(turns, weights):
+    """Those of all factors."""
+    found = np.empty(len(turns.starts))
+    for f in range(len(found)):
+        found[f] = angle_of(turns, f, weights)
+    return found
+
+
+@compiled
+def shared_members(tape, turns, weights):
+    """The matrix of every operation that is the same on all samples, and what derivatives need.
+
+    Returns:
+        Eight doubles an operation; and by place in `order`, 2VAV† with V the product of an operation's later factors,
+        as the coefficients of Im T00, Im T11, Im (T01 + T10) and Re (T01 − T10); see `_read_pair`.
     """
     operations, order = tape.operations, tape.order
+    centres, halves, axes = turns.centres, turns.halves, turns.axes
+    members, generators = np.empty(len(operations) * MEMBER), np.empty((len(order), 4))
     for o in range(len(operations)):
         if operations[o, SAMPLED] or operations[o, KIND] == DENSE:
             continue
@@ -76,14 +90,17 @@ def shared_members(tape, angles, centres, halves, axes, members, generators):
             generators[place, 1] = 2 * (moved[3].real - (moved[0].real if relative else 0.0))
             generators[place, 2] = 2 * moved[1].real
             generators[place, 3] = 2 * moved[1].imag
-            after = _times(after, _exponential(angles[f], centres[f], halves[f], axes[f]))
+            angle = angle_of(turns, f, weights)
+            after = _times(after, _exponential(angle, centres[f], halves[f], axes[f]))
         _write(members, MEMBER * o, 1, after, relative)
+    return members, generators
 
 
 @compiled
-def sampled_members(tape, angles, rows_of, centres, halves, axes, scales, shifts, out):
+def sampled_members(tape, turns, angles, rows_of, out):
     """Fill in the matrices of operations that differ by sample; `angles` has shape (number of such factors, M')."""
     operations, order = tape.operations, tape.order
+    centres, halves, axes = turns.centres, turns.halves, turns.axes
     for o in range(len(operations)):
         if not operations[o, SAMPLED] or operations[o, KIND] == DENSE:
             continue
@@ -92,7 +109,7 @@ def sampled_members(tape, angles, rows_of, centres, halves, axes, scales, shifts
             after = (1 + 0j, 0j, 0j, 1 + 0j)
             for place in range(operations[o, LAST] - 1, operations[o, FIRST] - 1, -1):
                 f = order[place]
-                angle = scales[f] * angles[rows_of[f], i] + shifts[f]
+                angle = turns.scales[f] * angles[rows_of[f], i] + turns.shifts[f]
                 after = _times(after, _exponential(angle, centres[f], halves[f], axes[f]))
             at = operations[o, AT] + (i // LANES) * MEMBER * LANES + i % LANES
             _write(out, at, LANES, after, relative)

@@ -77,6 +77,33 @@ class Symbols:
     def is_diagonal(self) -> NDArray[np.bool_]:
         return (self.axes[:, 0, 1] == 0) & (self.axes[:, 1, 0] == 0)
 
+    @cached_property
+    def is_turned(self) -> NDArray[np.bool_]:
+        return np.asarray(self.slopes.any(axis=1))
+
+    @cached_property
+    def slopes_at(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Factors and weights of all slopes that are not zero."""
+        factors, columns = np.nonzero(self.slopes)
+        return factors, columns
+
+    @cached_property
+    def turned_by(self) -> tuple[NDArray[np.int64], NDArray[np.int64], FloatArray]:
+        """`places`, `columns` and `slopes` of `Turns`."""
+        factors, columns = self.slopes_at
+        places = np.searchsorted(factors, np.arange(len(self.table) + 1))
+        return places.astype(np.int64), columns.astype(np.int64), self.slopes[factors, columns]
+
+    @cached_property
+    def padded(self) -> FloatArray:
+        """Angles, the last sample repeated to fill the last block."""
+        return np.pad(self.angles, ((0, 0), (0, -self.num_samples % kernels().LANES)), mode="edge")
+
+    @cached_property
+    def row_of(self) -> NDArray[np.int64]:
+        """Of every factor in `angles`, -1 for those that are the same on all samples."""
+        return np.ascontiguousarray(self.table[:, kernels().F_SAMPLED])
+
 
 def symbols_of(
     task: Task, sites: Sequence[Site], place: dict[int, int], rows: FloatArray, movable: NDArray[np.bool_]
@@ -160,53 +187,45 @@ class Program:
 
     def angles(self, weights: FloatArray) -> FloatArray:
         """Of every factor whose angle is the same on all samples."""
-        symbols = self.symbols
-        return np.asarray(self.scales * (symbols.starts + symbols.slopes @ (weights - symbols.weights)) + self.shifts)
+        return np.asarray(kernels().angles(self.turns, np.asarray(weights, dtype=float)))
+
+    @cached_property
+    def turns(self) -> Any:
+        """What turns the factors, as the kernels read it."""
+        s = self.symbols
+        return kernels().Turns(s.starts, self.scales, self.shifts, s.weights, *s.turned_by, s.centres, s.halves, s.axes)
 
     @cached_property
     def moves(self) -> NDArray[np.bool_]:
         """Factors that are there and turned by a weight."""
-        return self.present & (self.scales != 0) & self.symbols.slopes.any(axis=1)
+        return self.present & (self.scales != 0) & self.symbols.is_turned
 
     @cached_property
     def free(self) -> NDArray[np.intp]:
         """Weights that turn a factor that is there."""
-        return np.flatnonzero(self.symbols.slopes[self.moves].any(axis=0))
+        factors, columns = self.symbols.slopes_at
+        found = np.zeros(self.symbols.slopes.shape[1], dtype=bool)
+        found[columns[self.moves[factors]]] = True
+        return np.flatnonzero(found)
 
     @cached_property
     def tape(self) -> Any:
         """The circuit as the kernels read it."""
         k, symbols = kernels(), self.symbols
         exchanges = symbols.exchanges & (self.scales == 1) & (self.shifts == 0)
-        operations, order, rows, permutation = k.assemble(
-            symbols.table, self.present, exchanges, symbols.is_diagonal, symbols.bits, symbols.num_qubits
-        )
-        blocks = -(-symbols.num_samples // k.LANES)
-        heads = order[operations[:, k.FIRST]] if len(operations) else order
-        sampled, dense = list[FloatArray](), list[FloatArray]()
-        at = 0
-        for o, f in enumerate(heads.tolist()):
-            operations[o, k.SAMPLED] = symbols.table[f, k.F_SAMPLED] >= 0
-            if operations[o, k.KIND] == DENSE:
-                matrix = symbols.matrices[symbols.table[f, k.F_MATRIX]]
-                flat = np.stack([matrix.real, matrix.imag], axis=2)
-                if matrix.ndim == 2:
-                    operations[o, k.AT] = sum(map(len, dense))
-                    dense.append(flat.ravel())
-                    continue
-                sampled.append(_in_blocks(flat.reshape(-1, symbols.num_samples), k.LANES).ravel())
-            elif operations[o, k.SAMPLED]:
-                sampled.append(np.empty(blocks * k.MEMBER * k.LANES))
-            else:
-                continue
-            operations[o, k.AT] = at
-            at += len(sampled[-1])
-        tape = k.Tape(operations, order, rows, permutation, _joined(sampled), _joined(dense))
-        if sampled:
-            angles = np.pad(symbols.angles, ((0, 0), (0, blocks * k.LANES - symbols.num_samples)), mode="edge")
-            rows_of = np.ascontiguousarray(symbols.table[:, k.F_SAMPLED])
-            generators = symbols.centres, symbols.halves, symbols.axes
-            k.sampled_members(tape, angles, rows_of, *generators, self.scales, self.shifts, tape.sampled)
+        operations, order, rows, permutation, in_sampled, in_dense = k.assemble(
+            symbols.table, self.present, exchanges, symbols.is_diagonal, symbols.bits, symbols.num_qubits,
+            symbols.padded.shape[1],
+        )  # fmt: skip
+        tape = k.Tape(operations, order, rows, permutation, k.aligned(in_sampled), np.empty(in_dense))
+        for o in np.flatnonzero(operations[:, k.KIND] == DENSE).tolist():
+            matrix = symbols.matrices[symbols.table[order[operations[o, k.FIRST]], k.F_MATRIX]]
+            numbers, into = np.stack([matrix.real, matrix.imag], axis=2), tape.dense
+            if operations[o, k.SAMPLED]:
+                numbers, into = _in_blocks(numbers.reshape(-1, symbols.num_samples), k.LANES), tape.sampled
+            into[operations[o, k.AT] :][: numbers.size] = numbers.ravel()
+        if in_sampled:
+            k.sampled_members(tape, self.turns, symbols.padded, symbols.row_of, tape.sampled)
         return tape
 
 
@@ -215,7 +234,3 @@ def _in_blocks(numbers: FloatArray, lanes: int) -> FloatArray:
     blocks = -(-numbers.shape[1] // lanes)
     padded = np.pad(numbers, ((0, 0), (0, blocks * lanes - numbers.shape[1])), mode="edge")
     return padded.reshape(len(numbers), blocks, lanes).swapaxes(0, 1)
-
-
-def _joined(parts: Sequence[FloatArray]) -> FloatArray:
-    return np.concatenate(parts) if parts else np.zeros(0)

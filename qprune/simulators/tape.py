@@ -22,6 +22,8 @@ KIND, FLIP, START, MIDDLE, STOP, FIRST, LAST, SAMPLED, AT, SIZE = range(10)
 # Columns of the array of factors.
 F_KIND, F_TOUCHED, F_FLIP, F_MASK, F_VALUE, F_SIGNS, F_SAMPLED, F_MATRIX, F_SIZE, F_BITS = range(10)
 
+MEMBER = 8  # doubles of a 2 × 2 matrix
+
 compiled = njit(nogil=True, cache=True, error_model="numpy")
 
 LOGGER = logging.getLogger("qprune")
@@ -66,6 +68,30 @@ class Tape(NamedTuple):
     permutation: NDArray[np.int64]
     sampled: NDArray[np.float64]
     dense: NDArray[np.float64]
+
+
+class Turns(NamedTuple):
+    """What turns a circuit's factors: exp(−i · angle · (centre + half · axis)), angle = scale · (start + slopes ·
+    (weights − origin)) + shift.
+
+    Attributes:
+        starts, scales, shifts: Of every factor.
+        origin: Weights at which angles are `starts`, shape (P,).
+        places: Where in `columns` and `slopes` those of each factor begin, and one more.
+        columns, slopes: Weights that turn a factor, and how fast.
+        centres, halves, axes: Generators.
+    """
+
+    starts: NDArray[np.float64]
+    scales: NDArray[np.float64]
+    shifts: NDArray[np.float64]
+    origin: NDArray[np.float64]
+    places: NDArray[np.int64]
+    columns: NDArray[np.int64]
+    slopes: NDArray[np.float64]
+    centres: NDArray[np.float64]
+    halves: NDArray[np.float64]
+    axes: NDArray[np.complex128]
 
 
 @compiled
@@ -187,7 +213,7 @@ def _list_signed(mask, value, signs, odd, permutation, rows, end):
 
 
 @compiled
-def assemble(factors, present, exchanges, is_diagonal, bits, num_qubits):
+def assemble(factors, present, exchanges, is_diagonal, bits, num_qubits, padded):
     """Join neighbours that act alike, take permutations out, and list the amplitudes of every operation.
 
     Args:
@@ -197,9 +223,10 @@ def assemble(factors, present, exchanges, is_diagonal, bits, num_qubits):
         is_diagonal: Which of them have a diagonal axis.
         bits: Bits of dense gates, one after the other.
         num_qubits: Of the register.
+        padded: Samples, with those that fill the last block.
 
     Returns:
-        operations, order, rows and permutation of a tape, SAMPLED and AT left to be filled.
+        operations, order, rows and permutation of a tape, and how many numbers its `sampled` and `dense` hold.
     """
     member_of, head = _grouped(factors, present, exchanges, num_qubits)
     operations = np.zeros((len(head), 10), dtype=np.int64)
@@ -209,7 +236,7 @@ def assemble(factors, present, exchanges, is_diagonal, bits, num_qubits):
         diagonal[member_of[f]] &= is_diagonal[f]
     permutation = np.arange(1 << num_qubits)
     rows = np.empty(len(head) << num_qubits, dtype=np.int64)
-    end = 0
+    end = in_sampled = in_dense = 0
     for f in range(len(factors)):
         if present[f] and exchanges[f]:
             _exchange(factors[f], permutation)
@@ -222,6 +249,13 @@ def assemble(factors, present, exchanges, is_diagonal, bits, num_qubits):
         operations[o, KIND] = kind
         operations[o, FLIP] = permutation[factors[f, F_FLIP]] ^ permutation[0]
         operations[o, START] = end
+        numbers = 2 << 2 * factors[f, F_SIZE] if kind == DENSE else MEMBER
+        if factors[f, F_SAMPLED] >= 0:
+            operations[o, SAMPLED], operations[o, AT] = 1, in_sampled
+            in_sampled += numbers * padded
+        elif kind == DENSE:
+            operations[o, AT] = in_dense
+            in_dense += numbers
         if kind == DENSE:
             operations[o, SIZE] = factors[f, F_SIZE]
             end = _list_dense(factors[f], bits, permutation, rows, end)
@@ -234,4 +268,4 @@ def assemble(factors, present, exchanges, is_diagonal, bits, num_qubits):
         if signs:
             end = _list_signed(mask, value, signs, 1, permutation, rows, end)
         operations[o, STOP] = end
-    return operations, order, rows[:end], permutation
+    return operations, order, rows[:end], permutation, in_sampled, in_dense

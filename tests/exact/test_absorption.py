@@ -139,8 +139,10 @@ def test_part_of_a_swap_is_not_measured_where_renaming_qubits_takes_it_whole():
     np.testing.assert_allclose(at(absorbed.task, point), at(task, point), rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_absorbing_never_loses_against_not_absorbing(seed):
+@pytest.mark.parametrize(
+    ("seed", "couplings"), [*((seed, None) for seed in range(6)), (0, "circuit"), (1, "any"), (2, "any")]
+)
+def test_absorbing_never_loses_against_not_absorbing(seed, couplings):
     """Random circuits with SWAPs on the way; only gates on two qubits cost."""
     rng = np.random.default_rng(seed)
     circuit = QuantumCircuit(3)
@@ -153,7 +155,8 @@ def test_absorbing_never_loses_against_not_absorbing(seed):
     task = task_of(circuit, ["".join(rng.choice(list("IXYZ"), 3)) for _ in range(2)])
 
     def left(absorb):
-        result = prune(task, Proven(0.0), costs=lambda site: float(len(site.qubits) > 1), absorb=absorb)
+        costs = {"costs": lambda site: float(len(site.qubits) > 1), "couplings": couplings}
+        result = prune(task, Proven(0.0), absorb=absorb, **costs)
         return sum(len(item.qubits) > 1 for item in result.circuit.data)
 
     assert left(True) <= left(False)

@@ -9,7 +9,7 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
 from qiskit.circuit.library import zz_feature_map
 
-from qprune import OptionError, Task
+from qprune import OptionError, Task, TaskError
 from qprune.gates.sites import sites_of
 from qprune.geometry.trigonometric import coefficients, values_at
 from qprune.limits.claim_everywhere import every_input
@@ -181,3 +181,10 @@ def test_the_record_says_what_cannot_change():
     assert output.runs == 3
     with pytest.raises(OptionError, match="gap"):
         claim(first, second, gap=0)
+
+
+def test_a_circuit_on_other_qubits_is_refused():
+    """Both are run as one task: gates on qubits that the original's outputs do not see would count for nothing."""
+    first = task_of(lambda c: c.ry(X, 0), observables="IZ")
+    with pytest.raises(TaskError, match="must be on the original's qubits"):
+        claim(first, task_of(lambda c: c.ry(X, 1), observables="ZI"))

@@ -220,9 +220,15 @@ def test_gates_go_and_are_turned_down_without_being_built_again(task, data):
                     other.unitary(group.matrix(t), list(group.qubits))
                 else:
                     other.append(task.bound_operation(site.operation, task.inputs[i]), site.qubits)
-            found = network.turned_down({k: (scale, shift)}).values(task.weights)[:, i]
+            lower = network.turned_down({k: (scale, shift)})
+            found = lower.values(task.weights)[:, i]
             exact = outputs(task, state(other)) - centres(task)
             np.testing.assert_allclose(found, exact, atol=1e-11)
+        _, slopes = lower.jacobian(task.weights)  # from the states that the values left
+        for j, weight in enumerate(lower.free):
+            step = 1e-5 / lower.reach[weight] * np.eye(len(task.weights))[weight]
+            change = lower.values(task.weights + step) - lower.values(task.weights - step)
+            np.testing.assert_allclose(slopes[:, :, j] * step[weight], change / 2, atol=1e-11)
     np.testing.assert_array_equal(network.values(task.weights), before)
 
 

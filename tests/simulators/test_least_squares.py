@@ -33,7 +33,7 @@ def test_products(count, width, power):
     np.testing.assert_allclose(np.triu(products[:width, :width]), np.triu(hessian), atol=1e-13 * scale)
     np.testing.assert_allclose(products[:width, width], slope, atol=1e-13 * scale)
     assert products[width, width] == pytest.approx(total)
-    assert kernels().power_sum(residual, largest, power) == pytest.approx(total)
+    assert kernels().power_sum(residual, largest, power) == pytest.approx((total, residual @ residual))
 
 
 @pytest.mark.parametrize("damping", [1e-6, 1.0])
@@ -43,7 +43,8 @@ def test_damped_step(count, width, power, damping):
     hessian, slope, _ = dense(residual, matrix, units, power)
     *_, products = kernels().gram(residual, matrix, units, power)
     step = np.empty(width)
-    promised = kernels().damped_step(products, power, damping, 1e-3, step)
+    promised, longest = kernels().damped_step(products, power, damping, 1e-3, step)
+    assert longest == np.abs(step).max()
     hessian *= power - 1
     added = damping * (np.diag(hessian) + 1e-3 * np.diag(hessian).mean())
     wanted = np.linalg.solve(hessian + np.diag(added), slope)
@@ -62,11 +63,13 @@ def test_nothing_left_to_fit():
 def test_outputs_that_no_weight_moves():
     *_, products = kernels().gram(np.ones(4), np.zeros((4, 2)), np.ones(2), 2)
     step = np.empty(2)
-    assert kernels().damped_step(products, 2, 1e-3, 1e-9, step) == 0
+    assert kernels().damped_step(products, 2, 1e-3, 1e-9, step) == (0, 0)
     assert not step.any()
 
 
 def test_matrix_that_is_not_positive_definite():
     products = np.zeros((8, 8))
     products[:2, :2] = [[1, 2], [2, 1]]
-    assert np.isnan(kernels().damped_step(products, 2, 1e-6, 1e-9, np.empty(2)))
+    step = np.ones(2)
+    assert np.isnan(kernels().damped_step(products, 2, 1e-6, 1e-9, step)).all()
+    assert np.isnan(step).all()  # whatever stood there before is no step
