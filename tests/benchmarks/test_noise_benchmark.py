@@ -206,6 +206,15 @@ def test_a_voided_certificate_stops_the_benchmark():
         run._check_certificate({}, change, np.array([[0.1, 0.15]]))
 
 
+def test_a_proof_for_every_input_is_held_against_the_inputs_it_speaks_of(task):
+    claim = qprune.prune(task, qprune.Everywhere(0.05)).certificate.every_input
+    rows = np.array([task.inputs.mean(axis=0), task.inputs.max(axis=0) + 1])
+    asked = run._inside(claim, task, task.with_inputs(rows))
+    np.testing.assert_array_equal(asked.inputs, rows[:1])
+    assert run._inside(claim, task, task.with_inputs(rows[1:])) is None
+    assert run._inside(None, task, task) is None
+
+
 # -- the command ------------------------------------------------------------------------------------------------
 
 
@@ -415,8 +424,12 @@ def test_a_point_beats_another_at_no_more_shots():
     rows += [made_row("random", {"budget": 0.1}, 600, d, seed=s) for s, d in enumerate((0.02, 0.22))]  # mean 0.12
     rows += [made_row("q-iPrune, refit", {"budget": 0.1}, 400, 0.09), made_row("exact", {"budget": 0.0}, 400, 0.11)]
     rows += [made_row(name, {"budget": 0.1}, 501, 0.1) for name in ("q-iPrune", "RemoveIdentityEquivalent")]
-    assert report.against_others(rows)[1] == []  # one-shot was not run
+    rows += [
+        made_row(name, {"budget": 0.1}, 501, 0.1) for name in ("random, refit", "q-iPrune, λ", "q-iPrune, λ, refit")
+    ]
     rows.append(made_row("one-shot", {"tolerance": 0.05}, 501, 0.1))
+    assert report.against_others(rows)[1] == []  # one-shot with λ was not run
+    rows.append(made_row("one-shot, λ", {"tolerance": 0.05}, 501, 0.1))
     header, (line, total) = report.against_others(rows)
     cells, counts = (dict(zip(header, found, strict=True)) for found in (line, total))
     assert cells["magnitude"] == "2.94 beaten"  # (0.3 + 0.009) / (0.1 + 0.005)

@@ -52,4 +52,4 @@ def test_hours_are_those_of_rows_that_are_most_alike():
 
 def test_what_the_default_set_does_not_have_is_said_with_the_way_out(tmp_path):
     with pytest.raises(qprune.OptionError, match=r"left nothing; add --full"):
-        run.run(tmp_path / "noise.jsonl", pruners=("random, refit",))
+        run.run(tmp_path / "noise.jsonl", pruners=("UnderNoise, mean deviation",))
