@@ -423,10 +423,8 @@ def test_a_point_beats_another_at_no_more_shots():
         rows.append(made_row("magnitude", {"budget": budget}, shots, deviation))
     rows += [made_row("random", {"budget": 0.1}, 600, d, seed=s) for s, d in enumerate((0.02, 0.22))]  # mean 0.12
     rows += [made_row("q-iPrune, refit", {"budget": 0.1}, 400, 0.09), made_row("exact", {"budget": 0.0}, 400, 0.11)]
-    rows += [made_row(name, {"budget": 0.1}, 501, 0.1) for name in ("q-iPrune", "RemoveIdentityEquivalent")]
-    rows += [
-        made_row(name, {"budget": 0.1}, 501, 0.1) for name in ("random, refit", "q-iPrune, λ", "q-iPrune, λ, refit")
-    ]
+    alike = ("q-iPrune", "RemoveIdentityEquivalent", "random, refit", "q-iPrune, λ", "q-iPrune, λ, refit")
+    rows += [made_row(name, {"budget": 0.1}, 501, 0.1) for name in alike]
     rows.append(made_row("one-shot", {"tolerance": 0.05}, 501, 0.1))
     assert report.against_others(rows)[1] == []  # one-shot with λ was not run
     rows.append(made_row("one-shot, λ", {"tolerance": 0.05}, 501, 0.1))
