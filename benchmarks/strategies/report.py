@@ -93,12 +93,17 @@ def tables(rows: Sequence[Row]) -> str:
             f"seeds are those of what draws. Friedman's test: p = {found.friedman:.2g}. Mean ranks that differ by less "
             f"than {found.critical:.2f} are not told apart (Nemenyi, 5 %).\n"
         )
-        lines = ["| strategy | mean rank | cost left | two-qubit gates | processor time | oracle calls |"]
-        lines.append("|---|---:|---:|---:|---:|---:|")
-        for name, rank in zip(found.names, found.ranks, strict=True):
-            lines.append(
-                _line(name, rank, found, [r for r in of_limit if r["config"]["strategy"] == name and "cost" in r])
+        proven = everywhere(of_limit, found.names)
+        if proven:
+            parts.append(
+                "*Every input*: the largest change that an input of the samples' box may cause, as proven afterwards: "
+                f"mean over {', '.join(proven)}, whose outputs lie between −1 and 1.\n"
             )
+        lines = ["| strategy | mean rank | cost left | two-qubit gates | every input | processor time | oracle calls |"]
+        lines.append("|---|---:|---:|---:|---:|---:|---:|")
+        for name, rank in zip(found.names, found.ranks, strict=True):
+            changes = [mean(by[name]) for by in proven.values()]
+            lines.append(_line(name, rank, found, changes, [r for r in of_limit if r["config"]["strategy"] == name]))
         parts.append("\n".join(lines) + "\n")
         others = {row["config"]["strategy"] for row in rows if row["config"]["limit"] == limit}
         if missing := sorted(others - {*found.names, OPTIMUM}):
@@ -130,7 +135,17 @@ def measured_on(rows: Sequence[Row]) -> str:
     return "; ".join(f"{', '.join(names)} {words}" for words, names in alike.items())
 
 
-def _line(name: str, rank: float, found: Ranking, rows: Sequence[Row]) -> str:
+def everywhere(rows: Sequence[Row], names: Sequence[str]) -> dict[str, dict[str, list[float]]]:
+    """By circuit and strategy what is proven of each result for every input, where there is such a proof of all."""
+    found: dict[str, dict[str, list[float]]] = {}
+    for row in rows:
+        if row.get("every_input") is not None:
+            by = found.setdefault(row["config"]["circuit"], {})
+            by.setdefault(row["config"]["strategy"], []).append(row["every_input"])
+    return {circuit: by for circuit, by in sorted(found.items()) if set(names) <= set(by)}
+
+
+def _line(name: str, rank: float, found: Ranking, changes: Sequence[float], rows: Sequence[Row]) -> str:
     cost, reach = found.cost[name]
     calls = [row["calls"] for row in rows if row["calls"] is not None]
     cells = (
@@ -138,6 +153,7 @@ def _line(name: str, rank: float, found: Ranking, rows: Sequence[Row]) -> str:
         f"{rank:.2f}",
         f"{100 * cost:.1f} % ± {100 * reach:.1f}",
         f"{mean(row['two_qubit_gates'] for row in rows):.2f}",
+        f"{mean(changes):.3f}" if changes else "",
         f"{mean(row['processor_seconds'] for row in rows):.2f} s",
         f"{mean(calls):.0f}" if calls else "",
     )

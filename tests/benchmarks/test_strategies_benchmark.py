@@ -73,3 +73,13 @@ def test_the_page_says_what_was_measured_where():
     rows += [row("iris-4q", "a", 9)]
     text = report.measured_on(rows)
     assert text == "h2-vqe-4q, iris-4q at 0.05, 1 seed; small-0 at 0.05, 2 seeds"
+
+
+def test_what_is_proven_for_every_input_is_compared_where_all_have_it():
+    rows = [row(c, name, 10, every_input=0.1) for c in ("x", "y") for name in "ab"]
+    rows += [row("x", "c", 20, every_input=0.2), row("x", "c", 20, seed=1, every_input=0.3)]
+    rows.append(row("y", "c", 30, every_input=None))  # no proof
+    assert report.everywhere(rows, "abc") == {"x": {"a": [0.1], "b": [0.1], "c": [0.2, 0.3]}}
+    text = report.tables(rows)
+    assert "mean over x," in text
+    assert "| `c` | 3.00 | 25.0 % ± 63.5 | 3.00 | 0.250 |" in text
