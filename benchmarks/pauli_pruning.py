@@ -11,7 +11,7 @@ from scipy.optimize import minimize
 
 import qprune
 from benchmarks.exact import uccsd
-from benchmarks.records import ROOT, Row, append, provenance, rows_of, timed
+from benchmarks.records import ROOT, Row, append, markdown, provenance, rows_of, timed
 from qprune import Measured, Proven
 
 NAME, SEED = "pauli_pruning", 7
@@ -90,8 +90,8 @@ def table(rows: Sequence[Row]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     return ("circuit", "limit", "budget", "before", *FORMS), lines
 
 
-def page(rows: Sequence[Row], markdown: Callable[..., Sequence[str]]) -> str:
-    """The table as a file; `markdown` makes lines of a table."""
+def page(rows: Sequence[Row]) -> str:
+    """The table as a file."""
     return "\n".join(
         [
             "# Pruning in Pauli form",

@@ -172,3 +172,29 @@ def _row(line: bytes) -> Row | None:
     except (UnicodeDecodeError, BundleError):
         return None
     return row if isinstance(row, dict) else None
+
+
+def markdown(header: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:
+    """A table."""
+    return [f"| {' | '.join(cells)} |" for cells in (header, ["---:"] * len(header), *lines)]
+
+
+def origins(rows: Sequence[Row]) -> list[str]:
+    """Machines, versions, commits, dates and load of the rows, each once."""
+
+    def each(values: Sequence[str]) -> str:
+        return "; ".join(sorted(set(values)))
+
+    machines = [
+        f"{m['cpu']}, {m['cores']} cores, {m['memory_gib']} GiB, {m['system']}"
+        for m in (row["machine"] for row in rows)
+    ]
+    loads = [row["load_1min"] for row in rows]
+    return [
+        f"- machine: {each(machines)}",
+        f"- load of the minute before each row: {min(loads)} to {max(loads)}",
+        f"- versions: {each([', '.join(f'{k} {v}' for k, v in row['versions'].items()) for row in rows])}",
+        f"- repetitions: {each([str(row.get('repeat', 1)) for row in rows])}",
+        f"- seed: {each([str(row['seed']) for row in rows])}",
+        f"- commit: {each([row['commit'] for row in rows])}; dates: {each([row['date'][:10] for row in rows])}",
+    ]

@@ -10,7 +10,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -24,7 +24,7 @@ import numpy as np
 
 import qprune
 from benchmarks import scaling, wide
-from benchmarks.records import Row, append, can_measure_memory, peak_memory, provenance, rows_of
+from benchmarks.records import Row, append, can_measure_memory, markdown, origins, peak_memory, provenance, rows_of
 from qprune import MatrixProductState, Proven, Statevector
 from qprune.simulators.matrix_product import ChainPass
 from qprune.simulators.sharding import in_pieces
@@ -213,7 +213,7 @@ def _warm(config: scaling.Config) -> None:
 # -- table ------------------------------------------------------------------------------------------------------------
 
 
-def table(rows: Sequence[Row], markdown: Callable[..., list[str]], origins: Callable[..., list[str]]) -> str:
+def table(rows: Sequence[Row]) -> str:
     """The Markdown page."""
     order = [asdict(config) for config in CONFIGS]
     rows = sorted(rows, key=lambda row: order.index(row["config"]) if row["config"] in order else len(order))

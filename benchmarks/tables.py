@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import median
 
-from benchmarks import accuracy, claims, control, exact, libraries, refit, scaling, size, training, wide
+from benchmarks import accuracy, claims, control, exact, libraries, refit, refit_page, scaling, size, training, wide
 from benchmarks.compression import report as compression
 from benchmarks.compression.beforehand import NAME as BEFOREHAND
 from benchmarks.compression.run import NAME as COMPRESSION
@@ -17,8 +16,7 @@ from benchmarks.pauli_pruning import NAME as PAULI_PRUNING
 from benchmarks.pauli_pruning import page as pauli_pruning_page
 from benchmarks.peers import report as peers
 from benchmarks.peers.run import FAIR, SIDES
-from benchmarks.peers.sides import REFITTED
-from benchmarks.records import Row, read_all
+from benchmarks.records import Row, markdown, origins, read_all
 from benchmarks.strategies import report as strategies
 from benchmarks.strategies.run import NAME as STRATEGIES
 
@@ -35,16 +33,16 @@ def run(folder: Path) -> list[Path]:
         scaling.NAME: scaling_table,
         accuracy.NAME: accuracy_table,
         training.NAME: training_table,
-        NOISE: lambda rows: noise.tables(rows, found.get(DRIFT, []), _markdown, _origins),
+        NOISE: lambda rows: noise.tables(rows, found.get(DRIFT, [])),
         wide.NAME: wide_table,
-        refit.NAME: lambda rows: refit_table(rows, found.get(SIDES, [])),
+        refit.NAME: lambda rows: refit_page.page(rows, found.get(SIDES, [])),
         libraries.NAME: libraries.table,
         STRATEGIES: strategies.tables,
         exact.NAME: exact_table,
-        PAULI_PRUNING: lambda rows: pauli_pruning_page(rows, _markdown),
+        PAULI_PRUNING: lambda rows: pauli_pruning_page(rows),
         claims.NAME: claims_table,
-        size.NAME: lambda rows: size.table(rows, _markdown, _origins),
-        COMPRESSION: lambda rows: compression.tables(rows, found.get(BEFOREHAND, []), _markdown, _origins),
+        size.NAME: lambda rows: size.table(rows),
+        COMPRESSION: lambda rows: compression.tables(rows, found.get(BEFOREHAND, [])),
     }.items():
         if rows := found.get(name):
             path = folder / f"{name}.md"
@@ -90,14 +88,14 @@ def scaling_table(rows: Sequence[Row]) -> str:
             "",
             f"Made by `python -m benchmarks tables` from the rows beside it. Aim for prune / plain: {scaling.AIM}.",
             "",
-            *_markdown(header, lines),
+            *markdown(header, lines),
             "",
             "Ratios are to a plain Aer pass of the same ensemble, medians of alternated repetitions (in brackets the",
             "smallest and largest); prefix pass, windows, final pass and rest add up to the whole, up to medians.",
             "*Left* are the gates after pruning, *values* the expectation values saved per sample. Peaks are resident",
             "memory above what the process held before, each in a fresh process.",
             "",
-            *_origins(rows),
+            *origins(rows),
             "",
         ]
     )
@@ -105,12 +103,12 @@ def scaling_table(rows: Sequence[Row]) -> str:
 
 def claims_table(rows: Sequence[Row]) -> str:
     """What limits for every input take."""
-    return "\n".join([*claims.text(rows), "", *_origins(rows), ""])
+    return "\n".join([*claims.text(rows), "", *origins(rows), ""])
 
 
 def control_table(rows: Sequence[Row], pruned: Sequence[Row], spare: Sequence[Row]) -> str:
     """An ansatz grown gate by gate beside what pruning leaves."""
-    return "\n".join([*control.text(rows, pruned, spare), "", *_origins(rows), ""])
+    return "\n".join([*control.text(rows, pruned, spare), "", *origins(rows), ""])
 
 
 def exact_table(rows: Sequence[Row]) -> str:
@@ -124,20 +122,20 @@ def exact_table(rows: Sequence[Row]) -> str:
             f"and the others are free; the largest deviation of any output is {largest:.1e}. Time is processor time",
             "over that of one plain Aer pass of the circuit's samples.",
             "",
-            *_markdown(*sums),
+            *markdown(*sums),
             "",
-            *_markdown(*times),
+            *markdown(*times),
             "",
             "## What refit finds besides",
             "",
             "`Measured(…, refit=True)` at 1e-12 of an output's largest change, on circuits with inputs: weights may",
             "become other ones, so that what it leaves holds for the weights at hand alone, rewriting for all.",
             "",
-            *_markdown(*refitted),
+            *markdown(*refitted),
             "",
             "<details><summary>Circuit by circuit</summary>",
             "",
-            *_markdown(*each),
+            *markdown(*each),
             "",
             "</details>",
             "",
@@ -156,9 +154,9 @@ def wide_table(rows: Sequence[Row]) -> str:
             "the time that Aer's matrix product states take for the outputs alone. Peaks are resident memory above",
             "what the process held before.",
             "",
-            *_markdown(*wide.table(list(rows))),
+            *markdown(*wide.table(list(rows))),
             "",
-            *_origins(rows),
+            *origins(rows),
             "",
         ]
     )
@@ -174,9 +172,9 @@ def training_table(rows: Sequence[Row]) -> str:
             "time on the pruned QNode over the original's, medians of alternated repetitions (smallest and largest in",
             "brackets).",
             "",
-            *_markdown(*training.table(rows)),
+            *markdown(*training.table(rows)),
             "",
-            *_origins(rows),
+            *origins(rows),
             "",
         ]
     )
@@ -193,7 +191,7 @@ def accuracy_table(rows: Sequence[Row]) -> str:
             "Networks are pruned under `Everywhere` or `Measured`. Bold: the budget is broken, on test data or by some",
             "input of the box of the training data (T9).",
             "",
-            *_markdown(*accuracy.every_input_table(rows)),
+            *markdown(*accuracy.every_input_table(rows)),
             "",
             ALL_MODES,
             "",
@@ -208,16 +206,16 @@ def accuracy_table(rows: Sequence[Row]) -> str:
             "*One-shot* is the paper's rule, all gates with d_q ≤ ε at once, with the largest ε that fits the budget;",
             "*RemoveIdentityEquivalent* is Qiskit's pass after our exact simplification, its threshold sought alike.",
             "",
-            *_markdown(*accuracy.table(rows)),
+            *markdown(*accuracy.table(rows)),
             "",
             "## At a deviation on test data",
             "",
             "Of the budgets above, the one that leaves the fewest two-qubit gates, then gates, while the largest",
             "deviation on the test split is within the limit; empty where none of them is.",
             "",
-            *_markdown(*accuracy.unseen_table(rows)),
+            *markdown(*accuracy.unseen_table(rows)),
             "",
-            *_origins(rows),
+            *origins(rows),
             "",
         ]
     )
@@ -240,11 +238,11 @@ def peers_tables(rows: Sequence[Row]) -> str:
         "same ensemble, median over circuits. A bound *held* if no output of any sample exceeded it (BQSKit: if the",
         "distance of the unitaries did not).",
         "",
-        *_markdown(*peers.summary(sides)),
+        *markdown(*peers.summary(sides)),
         "",
         "<details><summary>Circuit by circuit</summary>",
         "",
-        *_markdown(*peers.each(sides)),
+        *markdown(*peers.each(sides)),
         "",
         "</details>",
         "",
@@ -260,137 +258,24 @@ def peers_tables(rows: Sequence[Row]) -> str:
         "too. A budget that holds on the samples alone counts for nothing here. These are the circuits on which the",
         "limit was worked out for qprune and for Qiskit's chain; of the slow tools GUOQ alone was run for it.",
         "",
-        *_markdown(*peers.at_equal_deviation(peers.where_ran(everywhere, peers.USUAL))),
+        *markdown(*peers.at_equal_deviation(peers.where_ran(everywhere, peers.USUAL))),
         "",
         ALL_CIRCUITS,
         "",
-        *_markdown(*peers.at_equal_deviation(fair)),
+        *markdown(*peers.at_equal_deviation(fair)),
         "",
     ]
     header, found = peers.at_the_price_of_measuring(fair)
     if found:
-        lines += ["### At the price of more measurements", "", peers.MEASURING, "", *_markdown(header, found), ""]
+        lines += ["### At the price of more measurements", "", peers.MEASURING, "", *markdown(header, found), ""]
         lines += ["For every input, where that was worked out:", ""]
-        lines += [*_markdown(*peers.at_the_price_of_measuring(everywhere)), ""]
+        lines += [*markdown(*peers.at_the_price_of_measuring(everywhere)), ""]
     if theirs := peers.where_ran(fair, peers.LARGER):
-        lines += [f"### {peers.SLOW}", "", peers.searched(fair), "", *_markdown(*peers.at_equal_deviation(theirs)), ""]
+        lines += [f"### {peers.SLOW}", "", peers.searched(fair), "", *markdown(*peers.at_equal_deviation(theirs)), ""]
     for group in dict.fromkeys(row["config"]["group"] for row in fair):
         mine = [row for row in fair if row["config"]["group"] == group]
-        lines += [f"### {group}", "", *_markdown(*peers.at_equal_deviation(mine)), ""]
-        lines += ["<details><summary>Circuit by circuit: CX left</summary>", "", *_markdown(*peers.circuits(mine))]
+        lines += [f"### {group}", "", *markdown(*peers.at_equal_deviation(mine)), ""]
+        lines += ["<details><summary>Circuit by circuit: CX left</summary>", "", *markdown(*peers.circuits(mine))]
         lines += ["", "</details>", ""]
-    lines += ["## Not run to the end", "", *(peers.not_run(rows) or ["Nothing."]), "", *_origins(rows), ""]
+    lines += ["## Not run to the end", "", *(peers.not_run(rows) or ["Nothing."]), "", *origins(rows), ""]
     return "\n".join(lines)
-
-
-def refit_table(rows: Sequence[Row], sides: Sequence[Row] = ()) -> str:
-    """Searches with refit beside another checkout's, seed by seed, and Jacobians beside other tools'.
-
-    Args:
-        rows: Of the benchmark `refit`.
-        sides: Of `peers`, each tool at its own setting: what refit takes over a plain pass.
-    """
-    ok = [row for row in rows if "failed" not in row]
-    searches = {(r["config"]["network"], r["config"]["seed"], r["config"]["side"]): r for r in ok if "gates" in r}
-    lines = []
-    for network, seed, side in sorted(searches):
-        if side == refit.OURS:
-            ours, other = (searches.get((network, seed, each)) for each in (refit.OURS, refit.OTHER))
-            both = [row for row in (other, ours) if row is not None]
-            times = [row["processor_seconds"] for row in both]
-            is_fair = len(both) > 1 and len({row["machine"]["cpu"] for row in both}) == 1
-            lines.append(
-                (
-                    *(network, str(seed)),
-                    " → ".join(f"{seconds:.3g} s" for seconds in times),
-                    f"{times[0] / times[1]:.2g}" if is_fair else "",
-                    *(" → ".join(str(row[key]) for row in both) for key in ("gates", "two_qubit_gates")),
-                )
-            )
-    jacobians = {(r["config"]["network"], r["config"]["side"]): r for r in ok if r["config"]["what"] == "jacobian"}
-    gains = {r["config"]["network"]: _gains(r["seconds"]) for r in ok if r["config"]["what"] == "threads"}
-    last = ("two threads", "two processes") if gains else ()
-    slopes = [
-        (
-            *(name, *(_median_ms(jacobians.get((name, side))) for side in refit.SIDES)),
-            *(gains.get(name, ("", ""))[k] for k, _ in enumerate(last)),
-        )
-        for name in dict.fromkeys(name for name, _ in jacobians)
-    ]
-    told = (
-        "*Two threads*: how many times faster than one by the clock, qprune alone, median of pairs in turn. *Two "
-        "processes*: the same\nof two that share nothing but the machine, which is what its second processor adds."
-    )
-    failed = [f"{', '.join(map(str, row['config'].values()))}: {row['failed']}" for row in rows if "failed" in row]
-    return "\n".join(
-        [
-            "# What refit costs",
-            "",
-            "Made by `python -m benchmarks tables` from the rows beside it; [how](../README.md#refit).",
-            "",
-            f"## `Measured({refit.BUDGET}, refit=True)`: the other checkout → this one",
-            "",
-            "A ratio stands where both ran on the same kind of processor.",
-            "",
-            *_markdown(("network", "seed", "processor time", "ratio", "gates", "two-qubit gates"), lines),
-            "",
-            *_over_plain(sides),
-            "## Derivatives of all outputs on all samples, ms of processor time, median of the repetitions",
-            "",
-            *((told, "") if gains else ()),
-            *_markdown(("network", *refit.SIDES, *last), slopes),
-            "",
-            *([f"Not run: {'; '.join(failed)}.", ""] if failed else []),
-            *_origins(rows),
-            "",
-        ]
-    )
-
-
-def _over_plain(sides: Sequence[Row]) -> list[str]:
-    over = sorted(r["over_plain"]["median"] for r in sides if r["config"]["tool"] == REFITTED and "over_plain" in r)
-    if not over:
-        return []
-    few = sum(times < refit.OVER_PLAIN for times in over)
-    return [
-        f"Over one plain pass of the same ensemble (`python -m benchmarks peers`, {len(over)} circuits of up to six "
-        f"qubits): {over[0]:.3g} to {over[-1]:.3g} times,",
-        f"median {median(over):.3g}; below the aim of {refit.OVER_PLAIN} on {few}.",
-        "",
-    ]
-
-
-def _gains(seconds: Sequence[Sequence[float]]) -> tuple[str, str]:
-    """Of two threads, and of two processes where they were measured: twice the work in the time of both."""
-    one, two, *rest = seconds
-    gains = [median(a / b for a, b in zip(one, other, strict=True)) for other in (two, *rest)]
-    return f"{gains[0]:.2f}", "".join(f"{2 * gain:.2f}" for gain in gains[1:])
-
-
-def _median_ms(row: Row | None) -> str:
-    return "" if row is None else f"{1000 * median(row['processor_seconds']):.3g}"
-
-
-def _markdown(header: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:
-    return [f"| {' | '.join(cells)} |" for cells in (header, ["---:"] * len(header), *lines)]
-
-
-def _origins(rows: Sequence[Row]) -> list[str]:
-    """Machines, versions, commits, dates and load of the rows, each once."""
-
-    def each(values: Sequence[str]) -> str:
-        return "; ".join(sorted(set(values)))
-
-    machines = [
-        f"{m['cpu']}, {m['cores']} cores, {m['memory_gib']} GiB, {m['system']}"
-        for m in (row["machine"] for row in rows)
-    ]
-    loads = [row["load_1min"] for row in rows]
-    return [
-        f"- machine: {each(machines)}",
-        f"- load of the minute before each row: {min(loads)} to {max(loads)}",
-        f"- versions: {each([', '.join(f'{k} {v}' for k, v in row['versions'].items()) for row in rows])}",
-        f"- repetitions: {each([str(row.get('repeat', 1)) for row in rows])}",
-        f"- seed: {each([str(row['seed']) for row in rows])}",
-        f"- commit: {each([row['commit'] for row in rows])}; dates: {each([row['date'][:10] for row in rows])}",
-    ]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from statistics import mean, stdev
 from typing import Any
 
 from benchmarks.compression.controls import KINDS, STARTS
 from benchmarks.compression.points import ROUND_STEPS, SAMPLES
 from benchmarks.compression.run import OURS, WAYS
-from benchmarks.records import Row
+from benchmarks.records import Row, markdown, origins
 from benchmarks.tasks.catalogue import TASKS
 
 AIMS = "## Aims"
@@ -162,16 +162,12 @@ def originals(rows: Sequence[Row]) -> Table:
     return header, lines
 
 
-def tables(
-    rows: Sequence[Row], known: Sequence[Row], markdown: Callable[..., list[str]], origins: Callable[..., list[str]]
-) -> str:
+def tables(rows: Sequence[Row], known: Sequence[Row]) -> str:
     """The page of results.
 
     Args:
         rows: The latest of each configuration.
         known: Likewise, of what is known beforehand.
-        markdown: Makes lines of a header and cells.
-        origins: Makes lines of where rows come from.
     """
     cut = sum(any(point["cut"] for point in row["points"]) for row in rows if row["config"]["way"] == OURS)
     ours = sum(row["config"]["way"] == OURS for row in rows)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from benchmarks.noise import ablation, drift, report
 from benchmarks.noise.estimates import SHOTS
 from benchmarks.noise.pruners import TOLERANCES
 from benchmarks.noise.run import fits
 from benchmarks.noise.sets import BASELINE, DEFAULT, ONE_SHOT, OURS, PLAIN, REFIT, RIVALS, SAMPLES, hours, jobs_of
-from benchmarks.records import Row
+from benchmarks.records import Row, markdown, origins
 
 # before the lists that docs/numbers.md shows
 MISSED, LAMBDA = "What is missed", "What λ does over all"
@@ -20,19 +20,12 @@ PARTS = (
 )
 
 
-def tables(
-    rows: Sequence[Row],
-    drifted: Sequence[Row],
-    markdown: Callable[[Sequence[str], Sequence[Sequence[str]]], list[str]],
-    origins: Callable[[Sequence[Row]], list[str]],
-) -> str:
+def tables(rows: Sequence[Row], drifted: Sequence[Row]) -> str:
     """Pruned against unpruned, against other pruners and extrapolation, λ part by part, drift, and everything.
 
     Args:
         rows: Of `noise`.
         drifted: Of `noise-drift`.
-        markdown: A table's lines.
-        origins: Lines that say where rows come from.
     """
 
     def counted(pruners: Sequence[str]) -> str:

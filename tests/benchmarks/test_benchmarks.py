@@ -13,8 +13,8 @@ from benchmarks import refit, scaling
 from benchmarks.__main__ import main
 from benchmarks.peers.sides import REFITTED
 from benchmarks.records import append, can_measure_memory, peak_memory, provenance, read, rows_of
+from benchmarks.refit_page import page as refit_page
 from benchmarks.scaling import Config, network, plain_pass
-from benchmarks.tables import refit_table
 
 
 @pytest.fixture(scope="module")
@@ -128,8 +128,8 @@ def test_threads_have_a_column_where_they_were_measured():
         "seconds": [[3, 4], [2, 2], [6, 4]],
         **made,
     }
-    assert "two threads" not in refit_table([jacobian])
-    line = next(line for line in refit_table([jacobian, threads]).splitlines() if line.startswith("| a |"))
+    assert "two threads" not in refit_page([jacobian])
+    line = next(line for line in refit_page([jacobian, threads]).splitlines() if line.startswith("| a |"))
     assert line.endswith("| 1.75 | 1.50 |")
 
 
@@ -138,9 +138,21 @@ def test_refit_over_a_plain_pass_is_told_from_the_rows_of_peers():
     sides += [{"config": {"tool": REFITTED}}, {"config": {"tool": "another"}, "over_plain": {"median": 1}}]
     made = {"config": {"what": "jacobian", "network": "a", "side": refit.OURS}, **provenance(0)}
     rows = [made | {"processor_seconds": [0.002]}]
-    text = " ".join(refit_table(rows, sides).split())
+    text = " ".join(refit_page(rows, sides).split())
     assert "3 circuits of up to six qubits): 100 to 200 times, median 149; below the aim of 150 on 2." in text
-    assert "plain pass" not in refit_table(rows)
+    assert "plain pass" not in refit_page(rows)
+
+
+def test_searches_of_several_seeds_have_a_line_of_means():
+    def row(side, seed, seconds, gates, cpu="one"):
+        config = {"what": "search", "network": "a", "seed": seed, "side": side}
+        found = {**provenance(0), "config": config, "processor_seconds": seconds, "gates": gates, "two_qubit_gates": 1}
+        return {**found, "machine": found["machine"] | {"cpu": cpu}}
+
+    rows = [row(refit.OTHER, 0, 40.0, 9), row(refit.OURS, 0, 2.0, 8), row(refit.OTHER, 1, 20.0, 12)]
+    assert "mean" not in refit_page([*rows, row(refit.OURS, 1, 1.0, 1, "another")])
+    text = refit_page([*rows, row(refit.OURS, 1, 4.0, 9), row(refit.OURS, 2, 99.0, 99)])
+    assert "| a | mean of 2 | 30 s → 3 s | 10 | 10.5 → 8.5 | 1 → 1 |" in text
 
 
 @pytest.mark.parametrize(("cpu", "ratio"), [("one", "5"), ("another", "")])
@@ -150,5 +162,5 @@ def test_times_on_other_processors_give_no_ratio(cpu, ratio):
     ours = {**found, "machine": found["machine"] | {"cpu": "one"}, "processor_seconds": 2.0}
     other = {**found, "machine": found["machine"] | {"cpu": cpu}, "processor_seconds": 10.0}
     rows = [{"config": config | {"side": side}, **row} for side, row in ((refit.OURS, ours), (refit.OTHER, other))]
-    line = next(line for line in refit_table(rows).splitlines() if line.startswith("| a |"))
+    line = next(line for line in refit_page(rows).splitlines() if line.startswith("| a |"))
     assert [cell.strip() for cell in line.split("|")[3:5]] == ["10 s → 2 s", ratio]

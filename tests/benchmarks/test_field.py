@@ -9,6 +9,7 @@ from benchmarks import size
 from benchmarks.peers import chains, field, report, sides, tools
 from benchmarks.peers.circuits import ansatz
 from benchmarks.peers.measure import cx_count, deviation
+from benchmarks.records import provenance
 from qprune.simulators.values import chain_memory, statevector_memory
 
 
@@ -73,13 +74,13 @@ def test_the_page_of_real_size_says_whether_clusters_agree():
         return {
             **{"config": config, "gates": [9, 5], "bound": 0.1, "measured": 0.1, "error": 0.0, "largest_bond": None},
             **{"seconds": {"clock": seconds, "processor": 1.0}, "predicted_mib": 1.0, "peak_mib": None},
-            **{"hash": "h", "values_hash": value, "machine": {"cores": 2}},
+            **{"hash": "h", "values_hash": value, **provenance(0)},
         }
 
-    page = size.table([row(size.SERIAL, 6.0), row(size.ALL, 4.0)], lambda *_: [], lambda *_: [])
+    page = size.table([row(size.SERIAL, 6.0), row(size.ALL, 4.0)])
     assert "the same to the last bit" in page
     assert f"{size.ALL}: 1.5" in page
-    page = size.table([row(size.SERIAL, 6.0), row(size.ALL, 4.0, "b")], lambda *_: [], lambda *_: [])
+    page = size.table([row(size.SERIAL, 6.0), row(size.ALL, 4.0, "b")])
     assert "**not the same**" in page
 
 
