@@ -95,9 +95,13 @@ def tables(rows: Sequence[Row]) -> str:
         )
         proven = everywhere(of_limit, found.names)
         if proven:
+            by_budget = dict[float, list[str]]()
+            for circuit, budget in proven:
+                by_budget.setdefault(budget, []).append(circuit)
+            each = "; ".join(f"{', '.join(names)} at {budget}" for budget, names in by_budget.items())
             parts.append(
                 "*Every input*: the largest change that an input of the samples' box may cause, as proven afterwards: "
-                f"mean over {', '.join(proven)}, whose outputs lie between −1 and 1.\n"
+                f"mean over {each}.\n"
             )
         lines = ["| strategy | mean rank | cost left | two-qubit gates | every input | processor time | oracle calls |"]
         lines.append("|---|---:|---:|---:|---:|---:|---:|")
@@ -135,14 +139,14 @@ def measured_on(rows: Sequence[Row]) -> str:
     return "; ".join(f"{', '.join(names)} {words}" for words, names in alike.items())
 
 
-def everywhere(rows: Sequence[Row], names: Sequence[str]) -> dict[str, dict[str, list[float]]]:
-    """By circuit and strategy what is proven of each result for every input, where there is such a proof of all."""
-    found: dict[str, dict[str, list[float]]] = {}
+def everywhere(rows: Sequence[Row], names: Sequence[str]) -> dict[tuple[str, float], dict[str, list[float]]]:
+    """By circuit and budget, then strategy, what is proven of each result for every input, where it is of all."""
+    found: dict[tuple[str, float], dict[str, list[float]]] = {}
     for row in rows:
         if row.get("every_input") is not None:
-            by = found.setdefault(row["config"]["circuit"], {})
+            by = found.setdefault((row["config"]["circuit"], row["config"]["budget"]), {})
             by.setdefault(row["config"]["strategy"], []).append(row["every_input"])
-    return {circuit: by for circuit, by in sorted(found.items()) if set(names) <= set(by)}
+    return {place: by for place, by in sorted(found.items()) if set(names) <= set(by)}
 
 
 def _line(name: str, rank: float, found: Ranking, changes: Sequence[float], rows: Sequence[Row]) -> str:

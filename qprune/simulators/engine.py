@@ -142,7 +142,7 @@ class Network:
 
     def values(self, weights: FloatArray) -> FloatArray:
         """Outputs ⟨O_r⟩ without the identity's part, or outcome probabilities, shape (R, M)."""
-        weights, out = np.array(weights, dtype=float), np.empty((self.readout.size, self.num_samples))
+        weights, out = self._given(weights), np.empty((self.readout.size, self.num_samples))
         row = 2 ** len(self.place) * kernels().ROW
         ended = np.empty((self._blocks if self._blocks * row * 8 <= ENDED_BYTES else 0, row))
         self._share(kernels().values, weights, *self._from_start(weights), *self._observed, out, ended)
@@ -151,16 +151,15 @@ class Network:
 
     def jacobian(self, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Outputs (R, M) and their derivatives in the weights `free`, shape (R, M, F)."""
-        weights, out = np.asarray(weights, dtype=float), np.empty((self.readout.size, self.num_samples))
+        weights, out = self._given(weights), np.empty((self.readout.size, self.num_samples))
         derivative = np.empty((*out.shape, len(self.free)))
-        first, begun = self._from_start(weights)
-        reached = first
+        reached, begun = self._from_start(weights)
         for program, there, ended in self._ended:
             if program is self.program and len(ended) and np.array_equal(there, weights):
                 reached, begun = len(program.tape.operations), ended
         self._share(
             kernels().jacobian,
-            weights, self._column, first, reached, begun, *self._observed, out, derivative,
+            weights, self._column, self._first, reached, begun, *self._observed, out, derivative,
         )  # fmt: skip
         return out, derivative
 
@@ -180,11 +179,15 @@ class Network:
             padded = np.pad(start, ((0, 0), (0, self._blocks * k.LANES - self.num_samples)), mode="edge")
             parts = padded.reshape(size, self._blocks, k.LANES).swapaxes(0, 1)
             view[:, :, 0], view[:, :, 1] = parts.real, parts.imag
-        tape, weights = self.program.tape, np.asarray(weights, dtype=float)
-        self._share(k.advance, weights, 0, len(tape.operations), blocks)
+        tape = self.program.tape
+        self._share(k.advance, self._given(weights), 0, len(tape.operations), blocks)
         ordered = view[:, tape.permutation]
         together = (ordered[:, :, 0] + 1j * ordered[:, :, 1]).swapaxes(0, 1)
         return np.ascontiguousarray(together.reshape(size, -1)[:, : self.num_samples])
+
+    def _given(self, weights: FloatArray) -> FloatArray:
+        """Weights of one kind in memory, as for any other (read-only, in steps) all would be compiled once more."""
+        return np.array(weights, dtype=float).reshape(self.task.weights.shape)
 
     # -- how -----------------------------------------------------------------------------------------------------
 
@@ -220,10 +223,11 @@ class Network:
         first = self._first
         if not first or self._blocks * size * k.ROW * 8 > KEPT_BYTES:
             return 0, np.empty((0, size * k.ROW))
-        self._begun = np.zeros((self._blocks, size * k.ROW))
-        self._begun[:, : k.LANES] = 1
-        self._share(k.advance, weights, 0, first, self._begun)
-        return first, self._begun
+        begun = np.zeros((self._blocks, size * k.ROW))
+        begun[:, : k.LANES] = 1
+        self._share(k.advance, weights, 0, first, begun)
+        self._begun = begun  # whole: an interruption leaves none behind
+        return first, begun
 
     def _share(self, kernel: Callable[..., None], *arguments: Any) -> None:
         """Run a kernel on all blocks of samples, shared out evenly to threads, this one among them."""

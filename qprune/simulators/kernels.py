@@ -5,6 +5,8 @@ States are flat arrays of doubles: for every amplitude eight real parts, then ei
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from qprune.simulators.factors import DENSE, DIAGONAL
 from qprune.simulators.lanes import LANES, aligned, load, splat, store
 from qprune.simulators.least_squares import damped_step, gram, power_sum
@@ -27,12 +29,13 @@ from qprune.simulators.tape import (
     Turns,
     assemble,
     compiled,
+    forget_older,
 )
 
 # What is called from outside: all that is compiled is imported from here.
 __all__ = [
     "AT", "FIRST", "F_MATRIX", "F_SAMPLED", "KIND", "LANES", "ROW", "SAMPLED", "Tape", "Turns", "advance", "aligned",
-    "angles", "assemble", "damped_step", "gram", "jacobian", "power_sum", "sampled_members", "shared_members", "values",
+    "angles", "assemble", "damped_step", "gram", "jacobian", "power_sum", "sampled_members", "values",
 ]  # fmt: skip
 
 ROW = 2 * LANES  # doubles of one amplitude
@@ -350,3 +353,8 @@ def jacobian(
             for lane in range(min(LANES, derivative.shape[1] - block * LANES)):
                 for p in range(moved):
                     derivative[r, block * LANES + lane, p] = found[(r * moved + p) * LANES + lane]
+
+
+# What is inlined here comes from all of these, of which numba looks at the date of one.
+_PARTS = ("factors", "kernels", "lanes", "least_squares", "members", "tape")
+forget_older(Path(values.stats.cache_path), [Path(__file__).with_name(f"{part}.py") for part in _PARTS])

@@ -47,7 +47,7 @@ class Symbols:
     """What of a program never changes, as arrays over its factors.
 
     Attributes:
-        table: Integers of each factor, columns as in `kernels`.
+        table: Integers of each factor, columns as in `tape`.
         centres, halves, axes: Generators.
         starts: Angles at the task's weights, to the last bit; of those that differ by sample, nothing.
         weights: The task's weights, from which those that move are counted.
@@ -187,7 +187,7 @@ class Program:
 
     def angles(self, weights: FloatArray) -> FloatArray:
         """Of every factor whose angle is the same on all samples."""
-        return np.asarray(kernels().angles(self.turns, np.asarray(weights, dtype=float)))
+        return np.asarray(kernels().angles(self.turns, np.array(weights, dtype=float)))
 
     @cached_property
     def turns(self) -> Any:

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -48,6 +51,15 @@ class _Notice(event.Listener):
 
 
 event.register("numba:compile", _Notice())
+
+
+def forget_older(folder: Path, sources: Sequence[Path]) -> None:
+    """Delete what numba compiled before one of these files was changed, as far as it may be deleted."""
+    changed = max(source.stat().st_mtime for source in sources)
+    for index in folder.glob("*.nbi"):
+        with suppress(OSError):
+            if index.stat().st_mtime < changed:
+                index.unlink()
 
 
 class Tape(NamedTuple):

@@ -79,7 +79,9 @@ def test_what_is_proven_for_every_input_is_compared_where_all_have_it():
     rows = [row(c, name, 10, every_input=0.1) for c in ("x", "y") for name in "ab"]
     rows += [row("x", "c", 20, every_input=0.2), row("x", "c", 20, seed=1, every_input=0.3)]
     rows.append(row("y", "c", 30, every_input=None))  # no proof
-    assert report.everywhere(rows, "abc") == {"x": {"a": [0.1], "b": [0.1], "c": [0.2, 0.3]}}
+    rows += [row("x", name, 10, budget=0.1, every_input=0.9) for name in "ab"]  # not of all
+    assert report.everywhere(rows, "abc") == {("x", 0.05): {"a": [0.1], "b": [0.1], "c": [0.2, 0.3]}}
     text = report.tables(rows)
-    assert "mean over x," in text
+    assert "mean over x at 0.05." in text
     assert "| `c` | 3.00 | 25.0 % ± 63.5 | 3.00 | 0.250 |" in text
+    assert "| `a` | 1.50 | 10.0 % ± 0.0 | 3.00 | 0.100 |" in text

@@ -256,6 +256,41 @@ def test_threads_change_nothing(samples, monkeypatch):
     np.testing.assert_array_equal(one.values(task.weights), outputs_at(task, sites_of(task), inputs, threads=2))
 
 
+def test_kernels_are_compiled_for_one_kind_of_weights():
+    """Read-only, in steps, of integers: for another kind numba would take seconds more; of a wrong number, refused."""
+    circuit = QuantumCircuit(1)
+    circuit.rx(WEIGHTS[0], 0)
+    circuit.ry(WEIGHTS[1], 0)
+    task = Task(circuit, "Z", weights=[0.4, -0.3])
+    network = Network(task, sites_of(task))
+    given = task.weights, np.array(task.weights), np.repeat(task.weights, 2)[::2], np.array([1, 2])
+    assert not task.weights.flags.writeable
+    for weights in given:
+        network.jacobian(weights), network.values(weights), network.states(weights), network.coordinates(weights)
+    kernels = engine.kernels()
+    for kernel in (kernels.jacobian, kernels.values, kernels.advance, kernels.angles):
+        assert len(kernel.signatures) == 1
+    with pytest.raises(ValueError, match="reshape"):
+        network.values(np.zeros(3))
+
+
+def test_an_interruption_leaves_no_half_made_states(monkeypatch):
+    circuit = QuantumCircuit(1)
+    circuit.h(0)
+    circuit.ry(WEIGHTS[0], 0)
+    task = Task(circuit, "X", weights=[0.4])
+    network = Network(task, sites_of(task))
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Network, "_share", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            network.values(task.weights)
+    np.testing.assert_allclose(network.values(task.weights), [[np.cos(0.4)]], atol=1e-12)
+
+
 def test_states_are_those_of_quantum_info():
     """In the register's order, from |0…0⟩ and from states given."""
     circuit = prepared()

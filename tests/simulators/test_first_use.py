@@ -1,9 +1,14 @@
-"""Aer is loaded where it is used: it gives Qiskit's circuits the methods that a first pass calls."""
+"""Aer is loaded where it is used: it gives Qiskit's circuits the methods that a first pass calls. What numba keeps
+on disk is used as long as no compiled file is newer."""
 
+import os
 import subprocess
 import sys
 
 from helpers import ROOT
+
+from qprune.simulators.program import kernels
+from qprune.simulators.tape import forget_older
 
 CODE = """
 import numpy as np
@@ -21,3 +26,20 @@ assert hasattr(made.circuit, "save_probabilities")
 def test_the_first_pass_of_a_process_finds_aers_methods():
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", CODE], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_what_was_compiled_before_a_change_is_forgotten(tmp_path):
+    source, old, new = (tmp_path / name for name in ("a.py", "f-1.nbi", "f-2.nbi"))
+    for path, seconds in ((source, 1_000), (old, 999), (new, 1_001)):
+        path.touch()
+        os.utime(path, (seconds, seconds))
+    forget_older(tmp_path, [source])
+    assert sorted(tmp_path.iterdir()) == [source, new]
+
+
+def test_every_compiled_file_counts():
+    folder = ROOT / "qprune" / "simulators"
+    written = {
+        path.stem for path in folder.glob("*.py") if "@compiled" in path.read_text() or "@intrinsic" in path.read_text()
+    }
+    assert written <= set(kernels()._PARTS)
