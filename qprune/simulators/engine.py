@@ -251,8 +251,8 @@ _CACHED = {name for name, member in vars(Network).items() if isinstance(member, 
 
 
 @lru_cache
-def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, thread_name_prefix="qprune")
+def _pool(others: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(others, thread_name_prefix="qprune")
 
 
 def outputs_at(task: Task, sites: Sequence[Site], inputs: FloatArray, *, threads: int = 1) -> FloatArray:

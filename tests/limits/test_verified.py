@@ -255,7 +255,7 @@ def test_threads_move_no_bit_of_a_refit(monkeypatch):
         prune(classifier(samples=9, seed=3), Measured(0.5, refit=True), simulator=Statevector(threads=threads))
         for threads in (1, 2)
     )
-    assert set(pools) == {2}
+    assert set(pools) == {1}  # besides the thread that calls
     assert one.certificate.pruned_hash == two.certificate.pruned_hash
     np.testing.assert_array_equal(one.weights, two.weights)
 
