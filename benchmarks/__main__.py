@@ -36,6 +36,7 @@ from benchmarks.peers.circuits import cases
 from benchmarks.peers.sides import TOOLS
 from benchmarks.records import RESULTS
 from benchmarks.strategies import run as strategies
+from benchmarks.strategies.sets import BUDGETS
 from benchmarks.tasks.catalogue import TASKS
 
 NETWORK, CIRCUIT = "one small network, seconds: to see that it works", "one small circuit"
@@ -179,13 +180,14 @@ def _refit(commands: Any) -> None:
 
 
 def _strategies(commands: Any) -> None:
-    words = "every strategy under every limit, on all circuits"
+    words = "every strategy under every limit"
     command = _benchmark(commands, strategies.run, "strategies", words, quick=f"{CIRCUIT}, minutes", then=BOTH)
     _only(command, "--circuits", dest="names", choices=tuple(strategies.circuits()))
     _only(command, "--limits", choices=tuple(strategies.LIMITS))
     _only(command, "--strategies", dest="chosen", choices=tuple(strategies.STRATEGIES))
-    command.add_argument("--budgets", nargs="+", type=float, default=strategies.BUDGETS, help="default %(default)s")
+    _only(command, "--budgets", type=float, choices=BUDGETS)
     command.add_argument("--seeds", type=_positive, default=strategies.SEEDS, help="of what draws (default 5)")
+    command.add_argument("--full", action="store_true", help="every circuit, limit, strategy, budget and seed: days")
     words = "prove nothing for every input of the results"
     command.add_argument("--no-everywhere", dest="everywhere", action="store_false", help=words)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,10 +13,10 @@ import scipy
 from matplotlib.figure import Figure
 
 from benchmarks.records import Row
-from benchmarks.strategies.run import LIMITS
+from benchmarks.strategies.run import LIMITS, STRATEGIES
+from benchmarks.strategies.sets import DEFAULT, OPTIMUM, configs_of
 
 LEVEL = 0.05  # of the tests
-OPTIMUM = "optimum"
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ def ranking(rows: Sequence[Row], limit: str) -> Ranking | None:
 def tables(rows: Sequence[Row]) -> str:
     """Markdown: one table of ranks for each limit, then the distance to the optimum."""
     parts = ["# Strategies\n", "Cost left: 10 for a gate on two qubits, 1 for a rotation, 0.1 for one about Z.\n"]
+    parts.append(f"{_takes(rows)}\n")
     for limit in LIMITS:
         found = ranking(rows, limit)
         if found is None:
@@ -125,6 +127,16 @@ def tables(rows: Sequence[Row]) -> str:
         lines += [f"| `{name}` | {100 * np.mean(d):.1f} % | {100 * max(d):.1f} % |" for name, d in distances.items()]
         parts.append("\n".join(lines) + "\n")
     return "\n".join(parts)
+
+
+def _takes(rows: Sequence[Row]) -> str:
+    """What of the default set was run, and how long that took."""
+    found = {json.dumps(row["config"], sort_keys=True): row.get("processor_seconds", 0.0) for row in rows}
+    asked = [json.dumps(config, sort_keys=True) for config in configs_of(DEFAULT, tuple(STRATEGIES))]
+    took = [found[config] for config in asked if config in found]
+    missing = f"{len(asked) - len(took)} of its rows were not run" if len(took) < len(asked) else "nothing is missing"
+    hours = sum(took) / 3600
+    return f"The {len(asked)} prunings of the default set: {missing}; the others took {hours:.1f} hours of a processor."
 
 
 def measured_on(rows: Sequence[Row]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +16,7 @@ import numpy as np
 import qprune
 from benchmarks.peers.circuits import Case, ansatz, cases
 from benchmarks.records import Row, append, provenance, rows_of
+from benchmarks.strategies.sets import BUNDLES, DEFAULT, EVERYTHING, OPTIMUM, OTHERS, QUICK, SEEDS, SMALL, configs_of
 from qprune import Everywhere, Limit, Measured, Proven, strategies
 from qprune.gates.costs import default_cost
 from qprune.gates.sites import sites_of
@@ -23,14 +24,7 @@ from qprune.selection.prunable import is_prunable
 from qprune.selection.strategies import Evidence, Proposal, Strategy
 
 NAME = "strategies"
-BUDGETS = (0.05, 0.1)  # in units of half the widest spectrum
-SEEDS = 5
 CANDIDATES = 20  # up to which the true optimum is sought
-BUNDLES = ("reupload-2q", "iris-4q", "cancer-4q", "h2-vqe-4q", "digits-6q", "wine-6q", "digits4-8q")
-OTHERS = ("su2-full-4-data", "su2-circular-4", "real-amplitudes-4-data", "n-local-sca-4")
-OTHERS += ("qnn-5", "ae-5", "vqe_su2-5", "vqe_real_amp-5")  # of MQT Bench
-SMALL = tuple(f"small-{seed}" for seed in range(6))
-DRAWING = ("random", "qubo", "shapley", "l0")  # whose proposals depend on the seed
 LIMITS: dict[str, Callable[[float], Limit]] = {
     "measured": Measured,
     "measured, refit": lambda budget: Measured(budget, refit=True),
@@ -88,10 +82,11 @@ def run(
     out: Path,
     *,
     quick: bool = False,
+    full: bool = False,
     names: Sequence[str] = (),
     limits: Sequence[str] = (),
     chosen: Sequence[str] = (),
-    budgets: Sequence[float] = BUDGETS,
+    budgets: Sequence[float] = (),
     seeds: int = SEEDS,
     everywhere: bool = True,
     step: Callable[[str], None] = print,
@@ -101,42 +96,42 @@ def run(
     Args:
         out: The file.
         quick: One small circuit.
-        names, limits, chosen: Circuits, limits and strategies; default all.
-        budgets: In units of half the widest spectrum.
-        seeds: Of strategies that draw, and of all with refit; the others have one.
+        full: Everything, not the default set.
+        names, limits, chosen: Circuits, limits and strategies of it; default all.
+        budgets: In units of half the widest spectrum; default those of the set.
+        seeds: Of strategies that draw, and of all with refit, at most; the others have one.
         everywhere: Whether each result's deviation on every input is proven, too.
         step: Told of every row.
     """
     known = circuits()
-    names = names or (("small-0",) if quick else tuple(known))
+    parts = QUICK if quick else EVERYTHING if full else DEFAULT
+    asked = [
+        config
+        for config in configs_of(parts, tuple(STRATEGIES))
+        if (not names or config["circuit"] in names)
+        and (not limits or config["limit"] in limits)
+        and (not chosen or config["strategy"] in (*chosen, OPTIMUM))
+        and (not budgets or config["budget"] in budgets)
+        and config["seed"] < seeds
+    ]
+    if not asked:
+        raise qprune.OptionError(
+            "circuits, limits, strategies and budgets that go together in the default set must be given, got some that "
+            "left nothing; add --full"
+        )
     done = {json.dumps(row["config"], sort_keys=True) for row in rows_of(out)}
-    for name in names:
-        for config in _configs(name, limits or tuple(LIMITS), chosen or tuple(STRATEGIES), budgets, seeds):
-            if json.dumps(config, sort_keys=True) in done:
-                continue
-            row = _row(known[name].make(), config, everywhere)
-            append(out, row)
-            step(f"{config}: {row.get('two_qubit_gates', row.get('refused'))}")
-
-
-def _configs(
-    name: str, limits: Sequence[str], chosen: Sequence[str], budgets: Sequence[float], seeds: int
-) -> Iterator[dict[str, Any]]:
-    for limit in limits:
-        for strategy in chosen:
-            draws = strategy in DRAWING or limit.endswith("refit")  # which starts from drawn weights, too
-            for budget in budgets:
-                for seed in range(seeds if draws else 1):
-                    yield {"circuit": name, "limit": limit, "budget": budget, "strategy": strategy, "seed": seed}
-        if limit == "measured" and name in SMALL:
-            for budget in budgets:
-                yield {"circuit": name, "limit": limit, "budget": budget, "strategy": "optimum", "seed": 0}
+    left = [config for config in asked if json.dumps(config, sort_keys=True) not in done and config["circuit"] in known]
+    step(f"{len(left)} of {len(asked)} rows to measure")
+    for config in left:
+        row = _row(known[config["circuit"]].make(), config, everywhere)
+        append(out, row)
+        step(f"{config}: {row.get('two_qubit_gates', row.get('refused'))}")
 
 
 def _row(task: qprune.Task, config: dict[str, Any], everywhere: bool) -> Row:
     budget = config["budget"] * task.largest_change / 2
     row: Row = {"benchmark": NAME, "config": config, **provenance(config["seed"])}
-    if config["strategy"] == "optimum":
+    if config["strategy"] == OPTIMUM:
         strategy: Strategy = strategies.Elimination(exact=CANDIDATES)
     else:
         strategy = STRATEGIES[config["strategy"]]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import qprune
 from benchmarks.records import rows_of
-from benchmarks.strategies import report, run
+from benchmarks.strategies import report, run, sets
 
 
 def row(circuit, strategy, cost, limit="measured", budget=0.05, seed=0, **more):
@@ -85,3 +86,27 @@ def test_what_is_proven_for_every_input_is_compared_where_all_have_it():
     assert "mean over x at 0.05." in text
     assert "| `c` | 3.00 | 25.0 % ± 63.5 | 3.00 | 0.250 |" in text
     assert "| `a` | 1.50 | 10.0 % ± 0.0 | 3.00 | 0.100 |" in text
+
+
+def test_sets_have_each_row_once_and_the_default_is_a_part_of_everything():
+    known = tuple(run.STRATEGIES)
+    default, everything = (
+        [tuple(config.values()) for config in sets.configs_of(parts, known)]
+        for parts in (sets.DEFAULT, sets.EVERYTHING)
+    )
+    assert len(set(default)) == len(default)
+    assert set(default) < set(everything)
+    seeds = [c["seed"] for c in sets.Part(("a",), ("measured", "measured, refit"), budgets=(1,)).configs(["mip", "l0"])]
+    assert seeds == [0, *range(5), *range(5), *range(5)]  # mip draws nothing without refit
+
+
+def test_what_the_default_set_does_not_have_is_said_with_the_way_out(tmp_path):
+    with pytest.raises(qprune.OptionError, match=r"left nothing; add --full"):
+        run.run(tmp_path / "rows.jsonl", names=["digits-6q"], limits=["proven"])
+
+
+def test_the_page_says_what_is_missing():
+    assert "of its rows were not run" in report.tables([row("iris-4q", "mip", 10, processor_seconds=7200.0)])
+    configs = sets.configs_of(sets.DEFAULT, tuple(run.STRATEGIES))
+    rows = [{"config": config, "processor_seconds": 3600 / len(configs)} for config in configs]
+    assert "nothing is missing; the others took 1.0 hours" in report._takes(rows)
