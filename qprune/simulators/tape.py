@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from time import time
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -54,8 +55,11 @@ event.register("numba:compile", _Notice())
 
 
 def forget_older(folder: Path, sources: Sequence[Path]) -> None:
-    """Delete what numba compiled before one of these files was changed, as far as it may be deleted."""
-    changed = max(source.stat().st_mtime for source in sources)
+    """Delete what numba compiled before one of these files was changed, as far as it may be deleted.
+
+    Dates in the future, as some archives have, say nothing: by them every start would compile anew.
+    """
+    changed = max((date for source in sources if (date := source.stat().st_mtime) <= time()), default=0.0)
     for index in folder.glob("*.nbi"):
         with suppress(OSError):
             if index.stat().st_mtime < changed:

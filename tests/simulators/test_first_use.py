@@ -4,6 +4,7 @@ on disk is used as long as no compiled file is newer."""
 import os
 import subprocess
 import sys
+from time import time
 
 from helpers import ROOT
 
@@ -29,12 +30,14 @@ def test_the_first_pass_of_a_process_finds_aers_methods():
 
 
 def test_what_was_compiled_before_a_change_is_forgotten(tmp_path):
-    source, old, new = (tmp_path / name for name in ("a.py", "f-1.nbi", "f-2.nbi"))
-    for path, seconds in ((source, 1_000), (old, 999), (new, 1_001)):
+    source, later, old, new = (tmp_path / name for name in ("a.py", "b.py", "f-1.nbi", "f-2.nbi"))
+    for path, seconds in ((source, 1_000), (later, time() + 1_000), (old, 999), (new, 1_001)):
         path.touch()
         os.utime(path, (seconds, seconds))
-    forget_older(tmp_path, [source])
-    assert sorted(tmp_path.iterdir()) == [source, new]
+    forget_older(tmp_path, [later])  # a date that is still to come says nothing
+    assert old.exists()
+    forget_older(tmp_path, [source, later])
+    assert sorted(tmp_path.iterdir()) == [source, later, new]
 
 
 def test_every_compiled_file_counts():
