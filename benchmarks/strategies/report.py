@@ -134,9 +134,8 @@ def _takes(rows: Sequence[Row]) -> str:
     found = {json.dumps(row["config"], sort_keys=True): row.get("processor_seconds", 0.0) for row in rows}
     asked = [json.dumps(config, sort_keys=True) for config in configs_of(DEFAULT, tuple(STRATEGIES))]
     took = [found[config] for config in asked if config in found]
-    missing = f"{len(asked) - len(took)} of its rows were not run" if len(took) < len(asked) else "nothing is missing"
-    hours = sum(took) / 3600
-    return f"The {len(asked)} prunings of the default set: {missing}; the others took {hours:.1f} hours of a processor."
+    ran = f"{len(asked) - len(took)} were not run; the others" if len(took) < len(asked) else "all were run, and"
+    return f"Of the {len(asked)} prunings of the default set {ran} took {sum(took) / 3600:.1f} hours of a processor."
 
 
 def measured_on(rows: Sequence[Row]) -> str:
