@@ -220,7 +220,10 @@ def compressed(prepared: Prepared, budget: float, within: Watch[Reduced] | None 
             grown = list[Reduced]()
             with watch.part(3):  # of all ways together: where the first, the cheapest, is cut, the others would be too
                 for how in GROWING:
-                    grown += filter(None, [compressor.grown(budget, *how)])
+                    found = compressor.grown(budget, *how)
+                    if found is None and not grown:
+                        break  # where the first way came to nothing, none of the others came to anything so far
+                    grown += filter(None, [found])
             for begin in sorted(grown, key=watch.rank)[:1]:
                 few = 2 * _entangling(begin) <= _entangling(start)
                 with watch.part(2):

@@ -21,9 +21,8 @@ from qprune.simulators.engine import Network
 from qprune.simulators.program import kernels
 from qprune.task.task import Task
 
-DAMPING = 1e-3  # first damping of Levenberg-Marquardt, relative to the diagonal of the Gauss-Newton matrix
+DAMPING = 0.1  # first damping of Levenberg-Marquardt, relative to the diagonal of the Gauss-Newton matrix
 GAIN = 1e-4  # share by which a step must lower what is minimised for the next to be worth it
-RESIDUALS_PER_WEIGHT = 2  # from which on the Gauss-Newton matrix is trusted
 SMALLEST = 1e-12  # residual below which nothing is left to fit, in units of half the widest spectrum
 TREND = 4  # steps by whose fall of the residuals those to come are judged
 FARTHEST = 1e4  # largest turn of a gate in a step, radians: beyond, along what rounding takes for a slope, digits go
@@ -85,8 +84,9 @@ def fit(
     """Minimise Σ |outputs − target|^p over the movable weights by Levenberg-Marquardt.
 
     For p > 2 each step is Newton's with the Gauss-Newton Hessian p(p−1) Jᵀ diag(|r|^(p−2)) J; as p grows the minimum
-    goes from the least mean square to the least largest deviation. With too few outputs for that Hessian to have full
-    rank, as for a VQE, whose single output is stationary besides, BFGS takes its place.
+    goes from the least mean square to the least largest deviation. Fewer outputs than weights are no obstacle: damping
+    takes the shortest of all steps. A single one, as of a VQE, at whose minimum it is stationary besides, says nothing
+    of how it curves, and BFGS takes its place.
 
     Args:
         network: The pruned circuit.
@@ -102,10 +102,10 @@ def fit(
         The weights and the sum of squares.
     """
     free = network.free
-    if target.size < RESIDUALS_PER_WEIGHT * len(free):
-        return _quasi_newton(network, weights, target, steps, power)
     if not steps or not len(free):
         return weights, float(np.sum((network.values(weights) - target) ** 2))
+    if target.size == 1:
+        return _quasi_newton(network, weights, target, steps, power)
     k, units = kernels(), 1 / network.reach[free]
     damping, growth, step = DAMPING, 2.0, np.empty(len(free))
     norms = list[float]()

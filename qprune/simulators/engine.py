@@ -8,9 +8,7 @@ so that results are the same to the last bit for any number of threads.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property, lru_cache
-from itertools import pairwise
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,7 +16,7 @@ from numpy.typing import NDArray
 
 from qprune._arrays import ComplexArray, FloatArray
 from qprune.gates.sites import Site
-from qprune.simulators.program import Program, kernels, movable_weights, symbols_of
+from qprune.simulators.program import Program, kernels, movable_weights, symbols_of, team
 from qprune.simulators.readout import Readout
 from qprune.task.task import Task
 
@@ -230,29 +228,16 @@ class Network:
         return first, begun
 
     def _share(self, kernel: Callable[..., None], *arguments: Any) -> None:
-        """Run a kernel on all blocks of samples, shared out evenly to threads, this one among them."""
+        """Run a kernel on all blocks of samples, shared out to threads, this one among them."""
         tape, turns, blocks = self.program.tape, self.program.turns, self._blocks
         threads = 1
         if self.threads > 1:
             work = self.num_samples * 2 ** len(self.place) * (1 + len(tape.operations))
             threads = max(1, min(self.threads, blocks, work // PER_THREAD))
-        if threads == 1:
-            kernel(tape, turns, *arguments, 0, blocks)
-            return
-        cuts = [blocks * j // threads for j in range(threads + 1)]
-        pool = _pool(threads - 1)
-        others = [pool.submit(kernel, tape, turns, *arguments, *part) for part in pairwise(cuts[1:])]
-        kernel(tape, turns, *arguments, 0, cuts[1])
-        for other in others:
-            other.result()
+        team().run(kernel, (tape, turns, *arguments), blocks, threads)
 
 
 _CACHED = {name for name, member in vars(Network).items() if isinstance(member, cached_property)}
-
-
-@lru_cache
-def _pool(others: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(others, thread_name_prefix="qprune")
 
 
 def outputs_at(task: Task, sites: Sequence[Site], inputs: FloatArray, *, threads: int = 1) -> FloatArray:

@@ -1,4 +1,4 @@
-"""The compiled part of the engine, third: every gate on eight samples at a time, in cache from first to last.
+"""The compiled part of the engine, fourth: every gate on eight samples at a time, in cache from first to last.
 
 States are flat arrays of doubles: for every amplitude eight real parts, then eight imaginary parts, one of each sample.
 """
@@ -11,6 +11,7 @@ from qprune.simulators.factors import DENSE, DIAGONAL
 from qprune.simulators.lanes import LANES, aligned, load, splat, store
 from qprune.simulators.least_squares import damped_step, gram, power_sum
 from qprune.simulators.members import angles, sampled_members, shared_members
+from qprune.simulators.signals import another_block, begin, end, next_block
 from qprune.simulators.tape import (
     AT,
     F_MATRIX,
@@ -191,12 +192,16 @@ def _forward(tape, members, first, last, block, state, spare):
 
 
 @compiled
-def advance(tape, turns, weights, first, last, states, begin, end):
-    """Apply operations first to last − 1 to the states of blocks begin to end − 1, shape (blocks, 2^n · ROW)."""
+def advance(tape, turns, weights, first, last, states, share):
+    """Apply operations first to last − 1 to the states of a share of blocks, shape (blocks, 2^n · ROW)."""
+    begin(share)
     members, _ = shared_members(tape, turns, weights)
     spare = aligned(tape.permutation.size * ROW)
-    for block in range(begin, end):
+    block = next_block(share)
+    while block < len(states):
         _forward(tape, members, first, last, block, states[block], spare)
+        block = another_block(share)
+    end(share)
 
 
 @compiled
@@ -256,13 +261,15 @@ def _put(numbers, at, out, row, block):
 
 
 @compiled
-def values(tape, turns, weights, first, begun, diagonals, entries, numbers, starts, out, ended, begin, end):
+def values(tape, turns, weights, first, begun, diagonals, entries, numbers, starts, out, ended, share):
     """⟨O_r⟩ into `out`, shape (R, M), by operations from `first` on; final states into `ended`, if it has rows."""
+    begin(share)
     size, count = tape.permutation.size, out.shape[0]
     members, _ = shared_members(tape, turns, weights)
     state = aligned((1 + (0 if len(diagonals) else count)) * size * ROW)
     spare = aligned(size * ROW)
-    for block in range(begin, end):
+    block = next_block(share)
+    while block * LANES < out.shape[1]:
         _start(state, begun, block)
         _forward(tape, members, first, len(tape.operations), block, state, spare)
         if block < len(ended):
@@ -279,6 +286,8 @@ def values(tape, turns, weights, first, begun, diagonals, entries, numbers, star
                 total = _overlap(state, size, (1 + r) * size * ROW)
             store(spare, 0, total)
             _put(spare, 0, out, r, block)
+        block = another_block(share)
+    end(share)
 
 
 @compiled
@@ -294,7 +303,7 @@ def _moves(tape, turns, begins, ends):
 @compiled
 def jacobian(
     tape, turns, weights, column, first, reached, begun, diagonals, entries, numbers, starts, out, derivative,
-    begin, end,
+    share,
 ):  # fmt: skip
     """⟨O_r⟩ and their derivatives in the moving weights.
 
@@ -311,15 +320,17 @@ def jacobian(
         entries, numbers, starts: Observables that are not diagonal, as entries (row, column) and their values.
         out: Values, shape (R, M).
         derivative: Shape (R, M, F).
-        begin, end: Blocks.
+        share: Of the blocks.
     """
+    begin(share)
     size, count = tape.permutation.size, out.shape[0]
     members, generators = shared_members(tape, turns, weights)
     state = aligned((1 + count) * size * ROW)
     spare, sums = aligned(size * ROW), aligned(4 * LANES)
     moved = derivative.shape[2]
     found = aligned(count * moved * LANES)
-    for block in range(begin, end):
+    block = next_block(share)
+    while block * LANES < out.shape[1]:
         _start(state, begun, block)
         _forward(tape, members, reached, len(tape.operations), block, state, spare)
         _images(state, size, diagonals, entries, numbers, starts)
@@ -353,8 +364,10 @@ def jacobian(
             for lane in range(min(LANES, derivative.shape[1] - block * LANES)):
                 for p in range(moved):
                     derivative[r, block * LANES + lane, p] = found[(r * moved + p) * LANES + lane]
+        block = another_block(share)
+    end(share)
 
 
 # What is inlined here comes from all of these, of which numba looks at the date of one.
-_PARTS = ("factors", "kernels", "lanes", "least_squares", "members", "tape")
+_PARTS = ("factors", "kernels", "lanes", "least_squares", "members", "signals", "tape")
 forget_older(Path(values.stats.cache_path), [Path(__file__).with_name(f"{part}.py") for part in _PARTS])

@@ -1,4 +1,4 @@
-"""The compiled part of the engine, fourth: the steps of a fit, whose systems are so small that a library's calls cost
+"""The compiled part of the engine, last: the steps of a fit, whose systems are so small that a library's calls cost
 more than what they do.
 
 Sums have one order, whatever the number of threads.

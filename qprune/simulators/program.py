@@ -26,6 +26,11 @@ def kernels() -> Any:
     return import_module("qprune.simulators.kernels")
 
 
+def team() -> Any:
+    """The threads that help with them, likewise."""
+    return import_module("qprune.simulators.team")
+
+
 def movable_weights(task: Task, sites: Sequence[Site]) -> NDArray[np.bool_]:
     """Weights that may move: not held, all their gates trainable, in a U(1) family and affine in the weights."""
     present = {p.name for p in task.circuit.parameters}

@@ -37,7 +37,7 @@ from qprune.limits.removal import Reduced, remove_verified
 from qprune.limits.settings import Settings
 from qprune.selection.candidate import Candidate
 from qprune.selection.strategies import STRATEGIES
-from qprune.simulators import engine
+from qprune.simulators import engine, team
 
 x, y = INPUTS
 w0, w1, w2, w3 = WEIGHTS
@@ -248,14 +248,19 @@ def test_moved_gates_are_members_of_their_subgroup_at_the_new_weights():
 
 
 def test_threads_move_no_bit_of_a_refit(monkeypatch):
-    pool, pools = engine._pool, []
+    run, threads_of_calls = team.run, set()
+
+    def counted(kernel, arguments, blocks, threads):
+        threads_of_calls.add(threads)
+        run(kernel, arguments, blocks, threads)
+
     monkeypatch.setattr(engine, "PER_THREAD", 1)  # small as it is, shared out
-    monkeypatch.setattr(engine, "_pool", lambda threads: pools.append(threads) or pool(threads))
+    monkeypatch.setattr(team, "run", counted)
     one, two = (
         prune(classifier(samples=9, seed=3), Measured(0.5, refit=True), simulator=Statevector(threads=threads))
         for threads in (1, 2)
     )
-    assert set(pools) == {1}  # besides the thread that calls
+    assert threads_of_calls == {1, 2}
     assert one.certificate.pruned_hash == two.certificate.pruned_hash
     np.testing.assert_array_equal(one.weights, two.weights)
 

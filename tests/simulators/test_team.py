@@ -1,0 +1,93 @@
+"""Threads that help with the compiled engine's calls, told apart from one thread by nothing but the clock."""
+
+from __future__ import annotations
+
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from qiskit import QuantumCircuit
+from qiskit.circuit import Parameter, ParameterVector
+
+from qprune import Task
+from qprune.gates.sites import sites_of
+from qprune.simulators import engine
+from qprune.simulators.engine import Network
+from qprune.simulators.team import run
+
+
+@pytest.fixture
+def networks(monkeypatch):
+    """The same circuit with one thread, and with three however little there is to do."""
+    monkeypatch.setattr(engine, "PER_THREAD", 1)
+    x, w = Parameter("x"), ParameterVector("w", 4)
+    circuit = QuantumCircuit(3)
+    for q in range(3):
+        circuit.ry(x * (q + 1), q)
+        circuit.rx(w[q], q)
+    circuit.cx(0, 1)
+    circuit.rzz(w[3], 1, 2)
+    inputs = np.random.default_rng(3).normal(size=(200, 1))
+    task = Task(circuit, ["ZZI", "IXZ"], inputs=inputs, input_params=[x], weights=[0.4, -0.3, 1.1, 0.2])
+    return [Network(task, sites_of(task), threads=threads) for threads in (1, 3)]
+
+
+def assert_alike(networks, weights):
+    one, many = networks
+    np.testing.assert_array_equal(one.values(weights), many.values(weights))
+    for first, second in zip(one.jacobian(weights), many.jacobian(weights), strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+def test_helpers_that_slept_and_helpers_that_watch_do_the_same(networks):
+    """Calls in quick succession and after pauses, each at other weights."""
+    for k in range(60):
+        if k % 20 == 10:
+            time.sleep(0.05)  # far longer than a helper watches
+        assert_alike(networks, np.array([0.1, 0.2, 0.3, 0.4]) * k)
+
+
+def test_several_callers_share_the_helpers(networks):
+    """Who finds a helper busy does without."""
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(assert_alike, networks_of(networks), np.full(4, 0.1 * k)) for k in range(40)]:
+            done.result()
+
+
+def networks_of(networks):
+    """Their own for every caller: what they keep between calls is one caller's."""
+    return [network.without([]) for network in networks]
+
+
+def test_a_fork_has_helpers_of_its_own(networks):
+    """Those of the parent stay in the parent."""
+    assert_alike(networks, np.ones(4))
+    child = os.fork()
+    if child == 0:
+        try:
+            assert_alike(networks, np.zeros(4))
+        except BaseException:
+            os._exit(1)
+        os._exit(0)
+    deadline = time.monotonic() + 60
+    while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0):
+        assert time.monotonic() < deadline, "the child waits for ever"
+        time.sleep(0.01)
+    assert ended[1] == 0
+
+
+def test_what_a_helper_raises_reaches_the_caller_and_the_helper_lives():
+    def kernel(told, share):
+        told.append(share.helpers)
+        if not share.helpers:
+            raise MemoryError("of a helper")
+
+    told = []
+    with pytest.raises(MemoryError, match="of a helper"):
+        run(kernel, (told,), 1, 2)
+    assert sorted(told) == [0, 1]
+    again = []
+    run(lambda told, share: told.append(share.helpers), (again,), 1, 2)
+    assert sorted(again) == [0, 1]
