@@ -37,7 +37,7 @@ An angle of some thousand radians is known no better than that. What is larger, 
 alone: no merging, and no short cut in working it out."""
 
 
-def within_period(angle: NDArray[np.float64] | float, period: float) -> NDArray[np.float64]:
+def within_period(angle: NDArray[np.float64] | float, period: NDArray[np.float64] | float) -> NDArray[np.float64]:
     """An angle modulo its period, in [−period/2, period/2], right to some 10⁻¹⁶ however large it is.
 
     A float is a number of its own, and that number is meant: 1e16 is 10¹⁶ exactly, of which sine and cosine (and with
@@ -46,7 +46,7 @@ def within_period(angle: NDArray[np.float64] | float, period: float) -> NDArray[
 
     Args:
         angle: Radians, any shape.
-        period: 2π or 4π; the angle is scaled by a power of two, which rounds nothing.
+        period: 2π or 4π, of all or of each; the angle is scaled by a power of two, which rounds nothing.
 
     Example:
         >>> round(float(within_period(1e16, 2 * pi)), 12)

@@ -183,13 +183,12 @@ def saliencies(network: Network, weights: FloatArray, sites: Sequence[Site]) -> 
     normal += 1e-6 * max(np.trace(normal) / max(len(normal), 1), 1e-12) * np.eye(len(normal))
     inverse = np.linalg.inv(normal)
     forms, coordinates = network.slopes[:, network.free] / network.reach[network.free], network.coordinates(weights)
-    found = {}
-    for k in np.flatnonzero(forms.any(axis=1)).tolist():
-        group = subgroup_of(sites[k])
-        if group is not None:
-            turn = float(within_period(coordinates[k], group.period))
-            found[k] = turn**2 / max(float(forms[k] @ inverse @ forms[k]), LEAST)
-    return found
+    groups = {k: subgroup_of(sites[k]) for k in np.flatnonzero(forms.any(axis=1)).tolist()}
+    periods = {k: group.period for k, group in groups.items() if group is not None}
+    moved = list(periods)
+    turns = within_period(coordinates[moved], np.array(list(periods.values())))
+    gains = np.maximum(((forms[moved] @ inverse) * forms[moved]).sum(axis=1), LEAST)
+    return dict(zip(moved, (turns**2 / gains).tolist(), strict=True))
 
 
 def _linearised(network: Network, weights: FloatArray, target: FloatArray) -> tuple[FloatArray, FloatArray]:

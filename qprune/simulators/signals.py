@@ -90,6 +90,12 @@ def end(share):
 
 
 @compiled
+def finished(signals):
+    """How many blocks are, whoever did them."""
+    return _count(signals, FINISHED)
+
+
+@compiled
 def is_wanted(signals, bell, known):
     """After a call, by a helper: whether the bell rings before long."""
     _counted(signals, PARKED)

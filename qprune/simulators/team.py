@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qprune.simulators.signals import BELL, FINISHED, SIGNALS, Share, is_wanted
+from qprune.simulators.signals import BELL, SIGNALS, Share, finished, is_wanted
 
 
 class _Job:
@@ -90,10 +90,12 @@ def run(kernel: Callable[..., None], arguments: tuple[Any, ...], blocks: int, th
         threads: At least 1.
     """
     signals = np.zeros(SIGNALS, dtype=np.int64)
-    help_out = partial(kernel, *arguments, Share(signals, BELL, 0))
-    asked = [(_helper(k), _Job(help_out, signals)) for k in range(threads - 1)]
-    begun = [(helper, job) for helper, job in asked if helper.begin(job)]
+    begun = list[tuple[_Helper, _Job]]()
+    for k in range(threads - 1):
+        job = _Job(partial(kernel, *arguments, Share(signals, BELL, 0)), signals)
+        if _helper(k).begin(job):
+            begun.append((_helper(k), job))
     kernel(*arguments, Share(signals, BELL, len(begun)))
     for helper, job in begun:
-        if signals[FINISHED] < blocks:  # else whoever comes late finds nothing to do
+        if finished(signals) < blocks:  # else whoever comes late finds nothing to do
             helper.finish(job)
