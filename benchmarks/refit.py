@@ -128,18 +128,21 @@ _QNODE = (
     _LOAD
     + """
 import pennylane as qml
+import sympy
 NAMES = {"rx": qml.RX, "ry": qml.RY, "rz": qml.RZ, "cx": qml.CNOT, "cz": qml.CZ, "h": qml.Hadamard,
     "p": qml.PhaseShift, "rzz": qml.IsingZZ}
 where = {p: ("w", j) for j, p in enumerate(task.weight_params)} | {p: ("x", j) for j, p in enumerate(task.input_params)}
 gates = []
 for item in task.circuit.data:
     wires = [task.circuit.find_bit(q).index for q in item.qubits]
-    slopes = []
+    angles = []
     for angle in item.operation.params:
-        names = getattr(angle, "parameters", ())
-        zero = float(angle.bind({p: 0 for p in names})) if names else float(angle)
-        slopes.append((zero, [(*where[p], float(angle.gradient(p))) for p in names]))
-    gates.append((NAMES[item.operation.name], wires, slopes))
+        names = list(getattr(angle, "parameters", ()))
+        formula = angle.sympify() if names else sympy.Float(float(angle))
+        entries = {symbol.name: symbol for symbol in formula.free_symbols}
+        function = sympy.lambdify([entries.get(p.name, sympy.Dummy()) for p in names], formula, "math", dummify=True)
+        angles.append((function, [where[p] for p in names]))
+    gates.append((NAMES[item.operation.name], wires, angles))
 def words(observable):
     terms = [
         (c.real, [(q, l) for q, l in enumerate(reversed(label)) if l != "I"]) for label, c in observable.to_list()
@@ -150,8 +153,8 @@ def words(observable):
 observables = [words(o) for o in task.observables]
 def circuit(x, w):
     given = {"x": x, "w": w}
-    for gate, wires, slopes in gates:
-        gate(*(zero + sum(s * given[kind][j] for kind, j, s in terms) for zero, terms in slopes), wires=wires)
+    for gate, wires, angles in gates:
+        gate(*(function(*(given[kind][j] for kind, j in places)) for function, places in angles), wires=wires)
     return [qml.expval(o) for o in observables]
 rows = task.inputs[task.selected]
 """
