@@ -28,6 +28,8 @@ TREND = 4  # steps by whose fall of the residuals those to come are judged
 FARTHEST = 1e4  # largest turn of a gate in a step, radians: beyond, along what rounding takes for a slope, digits go
 LEAST = 1e-300  # least that is divided by
 FLOOR, ROUGH_FLOOR = 1e-9, 1e-4  # damping of directions that no output sees, relative to the mean of that diagonal
+SHORT_FLOOR = 1.0  # likewise where outputs are few: some see such a direction further on, as an energy from its minimum
+RESIDUALS_PER_WEIGHT = 2  # from which on they are not few
 
 
 def with_mixtures(task: Task, count: int, seed: int) -> Task:
@@ -85,8 +87,7 @@ def fit(
 
     For p > 2 each step is Newton's with the Gauss-Newton Hessian p(p−1) Jᵀ diag(|r|^(p−2)) J; as p grows the minimum
     goes from the least mean square to the least largest deviation. Fewer outputs than weights are no obstacle: damping
-    takes the shortest of all steps. A single one, as of a VQE, at whose minimum it is stationary besides, says nothing
-    of how it curves, and BFGS takes its place.
+    takes the shortest of all steps. A single one says nothing of how it curves, and BFGS takes its place.
 
     Args:
         network: The pruned circuit.
@@ -108,6 +109,7 @@ def fit(
         return _quasi_newton(network, weights, target, steps, power)
     k, units = kernels(), 1 / network.reach[free]
     damping, growth, step = DAMPING, 2.0, np.empty(len(free))
+    floor = SHORT_FLOOR if target.size < RESIDUALS_PER_WEIGHT * len(free) else FLOOR
     norms = list[float]()
     for left in range(steps, 0, -1):
         largest, square, products = k.gram(*_linearised(network, weights, target), units, power)
@@ -116,7 +118,7 @@ def fit(
             break
         before = products[len(free), len(free)]
         for _ in range(8):
-            promised, longest = k.damped_step(products, power, damping, FLOOR, step)
+            promised, longest = k.damped_step(products, power, damping, floor, step)
             if promised < gain * before:
                 return weights, square
             moved = weights.copy()

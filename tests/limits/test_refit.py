@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from helpers import INPUTS, WEIGHTS, outputs, state, states_at
 from qiskit import QuantumCircuit
+from qiskit.circuit import ParameterVector
 from qiskit.circuit.library import PauliEvolutionGate, StatePreparation
 from qiskit.quantum_info import SparsePauliOp
-from scipy.optimize import least_squares
+from scipy.optimize import least_squares, minimize
 
 from qprune import Accuracy, Task, prune, verify
 from qprune.gates.sites import sites_of
@@ -269,6 +270,36 @@ def test_fitting_never_makes_it_worse(name):
     # and no descent is left: an independent optimiser from there gains next to nothing
     again = least_squares(lambda v: (dense_outputs(task, v) - target).ravel(), weights)
     assert 2 * again.cost >= squares[-1] * (1 - 0.01)
+
+
+@pytest.mark.parametrize("further", [["ZZII"], ["ZZII", "IIZZ", "XIII"]])
+def test_few_outputs_stationary_at_the_start_are_fitted_all_the_same(further):
+    """A VQE at its minimum, read by its energy and a little more: SciPy's BFGS from there is the measure."""
+    angles = ParameterVector("a", 24)
+    circuit, names = QuantumCircuit(4), iter(angles)
+    for _ in range(3):
+        for q in range(4):
+            circuit.ry(next(names), q)
+            circuit.rz(next(names), q)
+        for q in range(3):
+            circuit.cx(q, q + 1)
+    chain = [("ZZII", -1), ("IZZI", -1), ("IIZZ", -1), ("XIII", -0.7), ("IXII", -0.7), ("IIXI", -0.7), ("IIIX", -0.7)]
+    energy = SparsePauliOp.from_list(chain)
+    start = np.random.default_rng(0).normal(size=24)
+    alone = network_of(Task(circuit, energy, weights=start))
+    minimum = minimize(lambda v: alone.values(v)[0, 0], start, method="BFGS").x
+    task = Task(circuit, [energy, *further], weights=minimum)
+    network = network_of(task)
+    target = network.values(minimum)
+    entangling = [k for k, site in enumerate(sites_of(task)) if len(site.qubits) > 1]
+    for gone in (entangling[:3], [entangling[1], entangling[5]], entangling[3:6]):
+        smaller = network.without(gone)
+        before = np.sum((smaller.values(minimum) - target) ** 2)
+        reached = minimize(lambda v, s=smaller: np.sum((s.values(v) - target) ** 2), minimum, method="BFGS").fun
+        weights, square = fit(smaller, minimum, target, steps=60)
+        assert reached < 1e-3 * before
+        assert square < 1e-3 * before
+        assert square == pytest.approx(np.sum((smaller.values(weights) - target) ** 2), rel=1e-9)
 
 
 def test_fitting_is_deterministic():
