@@ -268,8 +268,8 @@ def _mean(values: Iterable[float]) -> float:
 
 
 def _times(rows: Sequence[Row], found: Sequence[dict[str, Any]], key: str) -> float:
-    """Of what there was over what is left, a gate counting where nothing is."""
-    return mean(row["points"][0][key] / max(point[key], 1) for row, point in zip(rows, found, strict=True))
+    """What there was over what is left, means over seeds both, a gate counting where nothing is."""
+    return _mean(row["points"][0][key] for row in rows) / _mean(max(point[key], 1) for point in found)
 
 
 def _fall(rows: Sequence[Row], found: Sequence[dict[str, Any]]) -> float:
@@ -278,7 +278,7 @@ def _fall(rows: Sequence[Row], found: Sequence[dict[str, Any]]) -> float:
 
 
 def _points(fall: float) -> str:
-    return f"{abs(100 * fall):.2g} points {'lost' if fall > 0 else 'won'}" if abs(fall) > 1e-9 else "nothing lost"
+    return f"{abs(100 * fall):.3g} points {'lost' if fall > 0 else 'won'}" if abs(fall) > 1e-9 else "nothing lost"
 
 
 def _change(rows: Sequence[Row], found: Sequence[dict[str, Any]], key: str) -> str:
