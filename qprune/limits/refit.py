@@ -87,7 +87,7 @@ def fit(
 
     For p > 2 each step is Newton's with the Gauss-Newton Hessian p(p−1) Jᵀ diag(|r|^(p−2)) J; as p grows the minimum
     goes from the least mean square to the least largest deviation. Fewer outputs than weights are no obstacle: damping
-    takes the shortest of all steps. A single one says nothing of how it curves, and BFGS takes its place.
+    keeps steps short. A single one says nothing of how it curves, and BFGS takes its place.
 
     Args:
         network: The pruned circuit.

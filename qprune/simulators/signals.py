@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from qprune.simulators.tape import compiled
 
 TAKEN, FINISHED, PARKED, SIGNALS = range(4)  # counts: of blocks, and of helpers done with the interpreter's lock
-LOOKS = 100_000  # at a number before a thread sleeps: a tenth of a millisecond or so
+LOOKS = 1_000_000  # at a number before a thread sleeps: some two tenths of a millisecond, two looks a cycle
 BELL = np.zeros(1, dtype=np.int64)  # changes whenever helpers are wanted
 
 

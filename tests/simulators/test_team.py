@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -13,7 +15,7 @@ from qiskit.circuit import Parameter, ParameterVector
 
 from qprune import Task
 from qprune.gates.sites import sites_of
-from qprune.simulators import engine
+from qprune.simulators import engine, team
 from qprune.simulators.engine import Network
 from qprune.simulators.team import run
 
@@ -61,6 +63,41 @@ def networks_of(networks):
     return [network.without([]) for network in networks]
 
 
+def test_callers_who_come_first_at_once_are_all_served(networks, monkeypatch):
+    """Helpers are made by whoever asks first; each is asked, and waited for, as the same one."""
+    for k in range(10):
+        monkeypatch.setattr(team, "_helpers", [])
+        together = threading.Barrier(3)
+
+        def call(own, together=together, k=k):
+            together.wait()
+            assert_alike(own, np.full(4, 0.1 * k))
+
+        with ThreadPoolExecutor(3) as pool:
+            for done in [pool.submit(call, networks_of(networks)) for _ in range(3)]:
+                done.result(timeout=60)
+        assert len(team._helpers) == 2
+
+
+def test_helpers_keep_no_arrays():
+    """Those of a call are let go with it, not with the next one."""
+    array = np.zeros(3)
+    seen = weakref.ref(array)
+    run(lambda array, share: None, (array,), 1, 3)
+    del array
+    deadline = time.monotonic() + 60
+    while seen() is not None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_no_more_threads_than_asked_for():
+    for _ in range(3):
+        run(lambda share: None, (), 0, 140)
+    assert len(team._helpers) <= 139
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks are POSIX")
 def test_a_fork_has_helpers_of_its_own(networks):
     """Those of the parent stay in the parent."""
     assert_alike(networks, np.ones(4))
