@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from statistics import mean, stdev
+from statistics import mean, mode, stdev
 from typing import Any
 
 from benchmarks.compression.controls import KINDS, STARTS
@@ -182,7 +182,7 @@ def tables(rows: Sequence[Row], known: Sequence[Row]) -> str:
             "*test* data, which decided nothing: accuracy; for MaxCut the share of the best cut; for molecules mHa",
             "above the exact energy, chemical accuracy being 1.6. Mean over seeds, and standard deviation where there",
             "are several. Gates count encoding too.",
-            f"Of {ours} runs of qprune {cut} had a search stopped by its time. {duration(rows)}",
+            f"Of {ours} runs of qprune {cut} had a search stopped by its time, {patience(rows)}. {duration(rows)}",
             "",
             AIMS,
             "",
@@ -240,6 +240,14 @@ def tables(rows: Sequence[Row], known: Sequence[Row]) -> str:
             "",
         ]
     )
+
+
+def patience(rows: Sequence[Row]) -> str:
+    """Seconds that a search was given: what most tasks were, and which were given others."""
+    given = {row["config"]["task"]: row["patience"] for row in rows if row["config"]["way"] == OURS}
+    usual = mode(given.values())
+    others = [f"{seconds:g} s on {task}" for task, seconds in given.items() if seconds != usual]
+    return ", ".join([f"{usual:g} s", *others])
 
 
 def duration(rows: Sequence[Row]) -> str:

@@ -177,6 +177,7 @@ def test_tables_are_made_of_the_rows(folder):
     (place,) = ours["levels"].values()
     before, after = (ours["points"][k]["gates"] for k in (0, place))
     assert f"| h2-uccsd-4q | chemical accuracy | 1 | {before} → {after} | {before / after:.3g} |" in text
+    assert f"stopped by its time, {ours['patience']:g} s. One seed" in text
     hours = sum(row["seconds"] for row in rows_of(folder / "compression.jsonl")) / 3600
     assert f"One seed of 1 tasks took {hours:.1f} hours by the clock" in text
     for heading in (report.LABELS, report.SILENT, report.CONTROL, report.BASELINES):
