@@ -322,7 +322,9 @@ def check_certificate(circuit: QuantumCircuit, property_set: Mapping[str, Any]) 
             f"is at most {allowed[r, i]:.6g}: {_CHANGED}"
         )
     if (everywhere := allowed_everywhere(result)) is not None:
-        claim = everywhere_now(result, now, places)
+        # Where the pass ran on a device's qubits, its original has those; the task has the qubits that places tell.
+        original = result.original if result.original.num_qubits == task.num_qubits else task
+        claim = everywhere_now(result, original, now, places)
         if claim is not None and claim.lower > everywhere:
             raise CertificateViolation(
                 f"an output deviates by {claim.lower:.6g} at the input {', '.join(f'{x:.4g}' for x in claim.worst)}, "

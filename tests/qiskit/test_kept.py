@@ -7,7 +7,7 @@ import pytest
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
 from qiskit.quantum_info import Statevector
-from qiskit.transpiler import PassManager, TransformationPass
+from qiskit.transpiler import PassManager, TransformationPass, generate_preset_pass_manager
 from qiskit_ibm_runtime.fake_provider import FakeManilaV2
 
 from qprune import CertificateViolation, Everywhere, Measured, QpruneWarning, Task, prune
@@ -78,6 +78,20 @@ def test_a_pass_that_changes_what_is_between_the_samples_is_found(task, limit):
     assert largest_change(task, out, task.observables, [0.5]) > 0.3
     with pytest.raises(CertificateViolation, match="proven for every input is at most"):
         check_certificate(out, manager.property_set)
+
+
+@pytest.mark.parametrize("meddled", [False, True])
+def test_after_a_layout_with_spare_qubits(task, meddled):
+    """The pass then sees a device's qubits, more than the task has; what changes between the samples is found there."""
+    manager = generate_preset_pass_manager(0, coupling_map=[[0, 1], [1, 2]], initial_layout=[2, 1])
+    manager.optimization = PassManager([PruneGates(task, Everywhere(0.05)), *([Meddles()] if meddled else [])])
+    out = manager.run(task.circuit)
+    assert out.num_qubits == 3
+    if meddled:
+        with pytest.raises(CertificateViolation, match="proven for every input"):
+            check_certificate(out, manager.property_set)
+    else:
+        assert check_certificate(out, manager.property_set) <= 0.05
 
 
 def test_a_distribution_is_compiled_at_level_three(task):
