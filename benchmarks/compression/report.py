@@ -244,9 +244,9 @@ def tables(rows: Sequence[Row], known: Sequence[Row]) -> str:
 
 def patience(rows: Sequence[Row]) -> str:
     """Seconds that a search was given: what most tasks were, and which were given others."""
-    given = {row["config"]["task"]: row["patience"] for row in rows if row["config"]["way"] == OURS}
-    usual = mode(given.values())
-    others = [f"{seconds:g} s on {task}" for task, seconds in given.items() if seconds != usual]
+    ours = [(row["config"]["task"], row["patience"]) for row in rows if row["config"]["way"] == OURS]
+    usual = mode(seconds for _, seconds in ours)
+    others = [f"{seconds:g} s on {task}" for task, seconds in dict.fromkeys(ours) if seconds != usual]
     return ", ".join([f"{usual:g} s", *others])
 
 

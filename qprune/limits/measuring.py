@@ -222,7 +222,7 @@ def compressed(prepared: Prepared, budget: float, within: Watch[Reduced] | None 
                 for how in GROWING:
                     found = compressor.grown(budget, *how)
                     if found is None and not grown:
-                        break  # the others hardly ever come to anything then, in half of the time there is
+                        break  # the others hardly ever find anything then, and would take half of all time
                     grown += filter(None, [found])
             for begin in sorted(grown, key=watch.rank)[:1]:
                 few = 2 * _entangling(begin) <= _entangling(start)

@@ -9,7 +9,7 @@ whether the finished circuit still keeps what was certified.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from functools import cached_property
 from numbers import Real
@@ -48,6 +48,7 @@ from qprune.simulators.values import Outputs
 from qprune.task.task import Task
 
 RESULT, CERTIFICATE, WEIGHTS, TASK = "qprune_result", "qprune_certificate", "qprune_weights", "qprune_task"
+PLACES = "qprune_places"  # of the task's qubits in the circuit that the pass received
 
 APPROXIMATING: Mapping[str, float] = {
     "RemoveIdentityEquivalent": 5e-7,
@@ -187,11 +188,13 @@ class PruneGates(TransformationPass):
             raise TaskError("the circuit has delays; PruneGates must run before scheduling: move it forward")
         if self.target is not None:
             received = gathered(received)
-        result = pruned_under(self.limit, self._received_task(dag, received), self.settings)
+        places, task = self._received_task(dag, received)
+        result = pruned_under(self.limit, task, self.settings)
         self.property_set[RESULT] = result
         self.property_set[CERTIFICATE] = result.certificate
         self.property_set[WEIGHTS] = result.task.named_weights
         self.property_set[TASK] = self.task
+        self.property_set[PLACES] = places
         pruned = with_measurements(result.circuit, received)
         return circuit_to_dag(pruned if self.target is None else in_native_gates(pruned, self.target))
 
@@ -203,8 +206,8 @@ class PruneGates(TransformationPass):
             status.completed_passes = _Watch(status.completed_passes, unitaries)
         return state
 
-    def _received_task(self, dag: Any, received: QuantumCircuit) -> Task:
-        """The task on the circuit received, checked on every sample."""
+    def _received_task(self, dag: Any, received: QuantumCircuit) -> tuple[list[int], Task]:
+        """Where its qubits are in the circuit received, and the task on that, checked on every sample."""
         agreeing, errors = [], []
         for places in layout_readings(self.task, dag, self.property_set):
             try:
@@ -213,10 +216,10 @@ class PruneGates(TransformationPass):
             except TaskError as error:
                 errors.append(error)
             else:
-                agreeing.append(task)
+                agreeing.append((places, task))
         if not agreeing:
             raise errors[0]
-        if not all(same_outputs(agreeing[0], other) for other in agreeing):
+        if not all(same_outputs(agreeing[0][1], other) for _, other in agreeing):
             raise TaskError(
                 "it cannot be told whether the layout in the property set is applied to the circuit already; name its "
                 "register something else than 'q', or place PruneGates before the layout stage"
@@ -276,6 +279,13 @@ _CHANGED = (
 )
 
 
+def _carried(before: Sequence[int], after: Sequence[int], count: int) -> list[int]:
+    """On which qubits all of a circuit's are, where the first are known to have gone from some places to others."""
+    there = dict(zip(before, after, strict=True))
+    spare = iter(q for q in range(max(count, max(after) + 1)) if q not in after)
+    return [there[q] if q in there else next(spare) for q in range(count)]
+
+
 def check_certificate(circuit: QuantumCircuit, property_set: Mapping[str, Any]) -> float:
     """Whether what left the pass manager still keeps what was certified, simulated anew.
 
@@ -322,9 +332,7 @@ def check_certificate(circuit: QuantumCircuit, property_set: Mapping[str, Any]) 
             f"is at most {allowed[r, i]:.6g}: {_CHANGED}"
         )
     if (everywhere := allowed_everywhere(result)) is not None:
-        # Where the pass ran on a device's qubits, its original has those; the task has the qubits that places tell.
-        original = result.original if result.original.num_qubits == task.num_qubits else task
-        claim = everywhere_now(result, original, now, places)
+        claim = everywhere_now(result, now, _carried(property_set[PLACES], places, result.original.num_qubits))
         if claim is not None and claim.lower > everywhere:
             raise CertificateViolation(
                 f"an output deviates by {claim.lower:.6g} at the input {', '.join(f'{x:.4g}' for x in claim.worst)}, "

@@ -50,12 +50,11 @@ def allowed_everywhere(result: PruneResult) -> float | None:
     return max(claim.upper, budget or 0.0) + ROUNDING * float(widths(result.original).max())
 
 
-def everywhere_now(result: PruneResult, original: Task, now: Task, places: Sequence[int]) -> EveryInput | None:
+def everywhere_now(result: PruneResult, now: Task, places: Sequence[int]) -> EveryInput | None:
     """The same proof (T9) for the circuit that was made from the pruned one.
 
     Args:
         result: One that has such a proof.
-        original: What it is compared with.
         now: As in `changes`.
         places: On which of its qubits each qubit of the original ended up.
 
@@ -63,7 +62,7 @@ def everywhere_now(result: PruneResult, original: Task, now: Task, places: Seque
         The limits, searched until it is known whether they keep what was proven; None where there is no proof, as
         angles of the circuit cannot be read as functions of the inputs.
     """
-    claim = result.certificate.every_input
+    original, claim = result.original, result.certificate.every_input
     if claim is None:
         return None
     there = QuantumCircuit(now.num_qubits)

@@ -142,7 +142,7 @@ def _is_kept_everywhere(result: PruneResult, now: Task, places: Sequence[int]) -
     allowed = allowed_everywhere(result)
     if allowed is None:
         return True
-    claim = everywhere_now(result, result.original, now, places)
+    claim = everywhere_now(result, now, places)
     return claim is not None and claim.upper <= allowed
 
 

@@ -32,7 +32,7 @@ class _Helper:
         self._lock = Lock()
         self._news = Condition(self._lock)
         self._job = _Job(None, np.zeros(SIGNALS, dtype=np.int64))
-        Thread(target=self._work, name="qprune", daemon=True).start()
+        Thread(target=self._work, args=[self._job], name="qprune", daemon=True).start()
 
     def begin(self, job: _Job) -> bool:
         """Begin with a job, unless busy with another."""
@@ -50,8 +50,7 @@ class _Helper:
         if job.error is not None:
             raise job.error
 
-    def _work(self) -> None:
-        job = self._job
+    def _work(self, job: _Job) -> None:
         while True:
             job = self._after(job)
             try:

@@ -81,12 +81,15 @@ def test_a_pass_that_changes_what_is_between_the_samples_is_found(task, limit):
 
 
 @pytest.mark.parametrize("meddled", [False, True])
-def test_after_a_layout_with_spare_qubits(task, meddled):
-    """The pass then sees a device's qubits, more than the task has; what changes between the samples is found there."""
-    manager = generate_preset_pass_manager(0, coupling_map=[[0, 1], [1, 2]], initial_layout=[2, 1])
-    manager.optimization = PassManager([PruneGates(task, Everywhere(0.05)), *([Meddles()] if meddled else [])])
+@pytest.mark.parametrize("stage", ["init", "optimization"])
+@pytest.mark.parametrize(("layout", "width"), [([2, 1], 3), ([1, 0], 2), ([0, 1], 2)])
+def test_before_and_after_a_layout(task, layout, width, stage, meddled):
+    """After it the pass sees a device's qubits, in another order and perhaps more than the task has."""
+    couplings = [[q, q + 1] for q in range(width - 1)]
+    manager = generate_preset_pass_manager(0, coupling_map=couplings, initial_layout=layout)
+    setattr(manager, stage, PassManager([PruneGates(task, Everywhere(0.05)), *([Meddles()] if meddled else [])]))
     out = manager.run(task.circuit)
-    assert out.num_qubits == 3
+    assert out.num_qubits == width
     if meddled:
         with pytest.raises(CertificateViolation, match="proven for every input"):
             check_certificate(out, manager.property_set)

@@ -91,10 +91,34 @@ def test_helpers_keep_no_arrays():
         time.sleep(0.01)
 
 
-def test_no_more_threads_than_asked_for():
+def test_no_more_threads_than_asked_for(monkeypatch):
+    monkeypatch.setattr(team, "_helpers", [])
+    before = threading.active_count()
     for _ in range(3):
-        run(lambda share: None, (), 0, 140)
-    assert len(team._helpers) <= 139
+        run(lambda share: None, (), 0, 4)
+    assert threading.active_count() == before + 3
+
+
+def test_a_helper_takes_what_it_was_given_before_it_ran(monkeypatch):
+    """A thread may begin long after whoever started it went on."""
+
+    class Late(threading.Thread):
+        def run(self):
+            time.sleep(0.2)
+            super().run()
+
+    def kernel(told, share):
+        told.append(share.helpers)
+        deadline = time.monotonic() + 60
+        while share.helpers and len(told) < 2:
+            assert time.monotonic() < deadline, "the helper never came"
+            time.sleep(0.01)
+
+    monkeypatch.setattr(team, "_helpers", [])
+    monkeypatch.setattr(team, "Thread", Late)
+    told = []
+    run(kernel, (told,), 0, 2)
+    assert told == [1, 0]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks are POSIX")
