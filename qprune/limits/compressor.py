@@ -39,7 +39,7 @@ HOMOTOPY = 6  # steps from a gate to the identity, the weights following
 SCREEN_STEPS, FOLLOW_STEPS = 6, 2  # steps of a fit that only compares, and of one on the way to the identity
 LEAST_SQUARE = 1e-9  # squared change of all outputs below which gates are alike, in units of half the widest spectrum
 STATES_PER_SAMPLE = 4  # that an adjoint pass holds at a time
-FITS_PER_GATE = 150  # Jacobians that a whole search takes for every gate there is: 80 to 200 on the reference networks
+FITS_PER_GATE = 100  # Jacobians in whose time a whole search ends, for every gate: 50 to 190 on the reference networks
 OVERHEAD = 5e-4  # seconds of everything else for each of them
 SAMPLES_PER_WEIGHT = 2  # size of the ensemble that weights are fitted on; mixtures of inputs fill it up
 
