@@ -18,10 +18,9 @@ from qprune.simulators.engine import Network
 ROUND_STEPS, ROUND_RATE = 200, 0.02  # of training after each round of removal
 SAMPLES = 300  # of the training split that removal looks at, at least
 AMPLITUDES = 2**14  # of all samples together, beyond which pruning asks no integer program, which may take minutes
-FALL = 0.01  # of the accuracy on them that a round by labels may cost before training goes on
-FALLS = (0.03, 0.01)  # of the accuracy on them, up to which the original is pruned by labels and refitted
+FALLS = (0.03, 0.01, 0.0)  # of the accuracy on them, up to which the original is pruned by labels and refitted
+FURTHER = (0.03, 0.01)  # likewise each round after, before training goes on
 SHARE = 0.3  # of the gates left that a round of the baselines takes
-SMALL = 120  # gates up to which removal by labels is asked, which simulates the circuit once per gate
 SEARCHES = 12  # for smaller circuits yet, shared out to the levels
 
 
@@ -114,12 +113,10 @@ def trained_on(known: Known, point: Point, seed: int) -> Point:
     return Point(task, how, True, point.steps + ROUND_STEPS, _scores(known, task), None, point.cut)
 
 
-def steps_of(known: Known, point: Point) -> list[Limit]:
+def steps_of(known: Known) -> list[Limit]:
     """What a round of removal may be, the boldest first; the first that helps is taken."""
     found: list[Limit] = [Measured(budget, refit=True, window=0) for budget in reversed(known.budgets)]
-    if known.data is not None and point.task.circuit.size() <= SMALL:
-        found.append(Accuracy(FALL, window=0))
-    return found
+    return [Accuracy(fall, refit=True, window=0) for fall in (FURTHER if known.data else ())] + found
 
 
 def compressed(known: Known, original: Point, seed: int, patience: float) -> list[Point]:
@@ -150,7 +147,7 @@ def compressed(known: Known, original: Point, seed: int, patience: float) -> lis
     for least in levels.values():
         for _ in range(SEARCHES // len(levels)):
             best = cheapest(points, least)
-            left = [limit for limit in steps_of(known, best) if (id(best), repr(limit)) not in tried]
+            left = [limit for limit in steps_of(known) if (id(best), repr(limit)) not in tried]
             if best is original or not left:
                 break
             tried.add((id(best), repr(left[0])))

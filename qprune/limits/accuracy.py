@@ -9,22 +9,22 @@ from typing import ClassVar
 
 import numpy as np
 
+from qprune._arrays import FloatArray
 from qprune._checks import is_number, plain
 from qprune._rounding import MATRIX_ROUNDING
 from qprune.errors import OptionError
 from qprune.gates.sites import Site
 from qprune.limits.base import Limit, Rewritten, checked_refit, checked_window, option, set_checked
 from qprune.limits.between_samples import claim_between_samples
-from qprune.limits.measuring import check_removal, compressed, deviation_of, judged, removed, start_of, watch_of
+from qprune.limits.measuring import check_removal, compressed, deviation_of, judged, judged_by, removed, start_of
 from qprune.limits.prepared import Comparison, Prepared
-from qprune.limits.progress import INTERRUPTED
 from qprune.limits.removal import Reduced
 from qprune.limits.settings import Settings
+from qprune.limits.trial import Judge
 from qprune.results.every_input import EveryInput
 from qprune.task.labels import predicted
 from qprune.task.task import Task
 
-SHARES = np.geomspace(1e-3, 1, 10)  # deviations fitted to, in shares of the largest that observables allow
 SHARE_ROUNDING = 1e-9  # of a share of samples: far below one sample, far above what adding them up rounds
 
 
@@ -37,7 +37,8 @@ class Accuracy(Limit):
 
     Args:
         loss: Largest fall of the accuracy, in [0, 1]: 0.01 is one percentage point.
-        refit: Move the surviving weights so that the outputs stay near the original's, at rising deviations.
+        refit: Move the surviving weights to the original's outputs, in the least mean square. Labels decide which
+            circuits are good enough; no weight is moved by them.
         window: Qubits of a window of the bound that is reported beside, as in `Threshold`.
 
     Raises:
@@ -76,52 +77,37 @@ class Accuracy(Limit):
         return claim_between_samples(prepared, task, sites)
 
     def choose(self, prepared: Prepared) -> Rewritten:
-        smaller = self._with_refit(prepared) if self.refit else self._without(prepared)
+        judge, most = fall_of(prepared), self.loss + SHARE_ROUNDING
+        measure = partial(judged_by, judge, prepared)
+        if not self.refit:
+            smaller = removed(prepared, most, measure, in_outputs=False)
+        else:
+            smaller = _on_own_samples(prepared, compressed(prepared, most, judge=judge))
+            if measure(smaller) > most:  # an output within rounding of the boundary between two classes
+                smaller = replace(start_of(prepared), cut=smaller.cut)
         return judged(prepared, smaller, deviation_of(prepared, smaller))
 
-    def _without(self, prepared: Prepared) -> Reduced:
-        measure = partial(_fall, prepared)
-        return removed(prepared, self.loss + SHARE_ROUNDING, measure, in_outputs=False)
 
-    def _with_refit(self, prepared: Prepared) -> Reduced:
-        """The smallest circuit found whose accuracy is still there, deviations being bisected.
+def fall_of(prepared: Prepared) -> Judge:
+    """By how much accuracy on the selected samples falls, negative where it rises, from the changes of the outputs.
 
-        Each deviation gets a search of its own from the whole circuit: what went under a small one takes the freedom
-        that would let entangling gates go under a larger one. Of the time that is left each has an even share, as
-        larger deviations, of which more goes, are tried last.
-        """
-        low, high, cut = -1, len(SHARES), None
-        with watch_of(prepared) as watch:
-            watch.repeats = len(SHARES).bit_length()
-            watch.look(start_of(prepared))
-            while high - low > 1 and cut != INTERRUPTED:
-                middle = (low + high) // 2
-                with watch.part((high - low - 1).bit_length()):
-                    found = compressed(prepared, float(SHARES[middle] * prepared.task.largest_change), watch)
-                smaller, cut = _on_own_samples(prepared, found), found.cut or cut
-                if _fall(prepared, smaller) > self.loss + SHARE_ROUNDING:
-                    high = middle
-                else:
-                    low = middle
-                    watch.look(smaller)
-        return replace(watch.best or start_of(prepared), cut=watch.cut or cut)
+    An output that is zero but for rounding predicts nothing, whatever its sign: of what rounding may make of it, the
+    least accuracy counts.
+    """
+    task, before = prepared.task, prepared.prefix.outputs.means
+    labels = np.asarray(task.labels)  # there are some, as `check` has seen
+    rounding = MATRIX_ROUNDING * np.diag([spectrum.width for spectrum in task.spectra])
+    accuracy = task.accuracy(before, task.selected) or 0.0
+
+    def fall(change: FloatArray) -> float:
+        means = before + change
+        right = [predicted(labels, means + row[:, None]) == labels[task.selected] for row in (*rounding, *-rounding)]
+        # Each sample by itself: rounding may go either way on any of them.
+        return accuracy - float(np.all(right, axis=0).mean())
+
+    return fall
 
 
 def _on_own_samples(prepared: Prepared, reduced: Reduced) -> Reduced:
     """Fitting has an ensemble of its own, whose rows are the selected samples and mixtures of them."""
     return replace(reduced, task=prepared.task.with_circuit(reduced.task.circuit, reduced.task.named_weights))
-
-
-def _fall(prepared: Prepared, smaller: Reduced) -> float:
-    """By how much accuracy on the selected samples falls, negative where it rises.
-
-    An output that is zero but for rounding predicts nothing, whatever its sign: of what rounding may make of it, the
-    least accuracy counts.
-    """
-    task = prepared.task
-    means = prepared.runner.outputs(smaller.task, smaller.sites, task.selected).means
-    labels = np.asarray(task.labels)  # there are some, as `check` has seen
-    rounding = MATRIX_ROUNDING * np.diag([spectrum.width for spectrum in task.spectra])
-    right = [predicted(labels, means + row[:, None]) == labels[task.selected] for row in (*rounding, *-rounding)]
-    # Each sample by itself: rounding may go either way on any of them.
-    return (task.accuracy(prepared.prefix.outputs.means, task.selected) or 0.0) - float(np.all(right, axis=0).mean())

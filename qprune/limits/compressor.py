@@ -18,11 +18,10 @@ from qprune._arrays import FloatArray
 from qprune._threads import one_thread
 from qprune.gates.costs import Costs, cost_of
 from qprune.gates.sites import Site, circuit_of
-from qprune.gates.subgroups import subgroup_of
 from qprune.limits.progress import Watch
-from qprune.limits.refit import GAIN, fit, predicted_square, saliencies, with_mixtures
+from qprune.limits.refit import GAIN, saliencies, with_mixtures
 from qprune.limits.removal import LEAST_COST, Reduced, by_distance
-from qprune.limits.trial import FIT_GAIN, FIT_STEPS, HOPELESS, Fitter, Trial
+from qprune.limits.trial import FIT_GAIN, FIT_STEPS, HOPELESS, SCREEN_STEPS, Fitter, Judge, Trial
 from qprune.selection.candidate import Candidate
 from qprune.selection.select import longest_prefix
 from qprune.selection.strategies.base import Proposal, Proposer
@@ -32,11 +31,14 @@ from qprune.task.task import Task
 PROPOSALS = 6  # blocks of entangling gates tried at each size
 LOOK_AHEAD = 8  # single entangling gates tried in full, the best by first-order prediction
 STEPWISE = 4  # likewise, where gates go one after another and no budget says how many
+STUCK = 0.97  # of the mean square before: an addition that leaves more has helped too little
+PLATEAU = 8  # such additions in a row, at which a growth without restarts is given up
+# Samples to look ahead on: so many at least, else as have so many amplitudes together.
+LEAST_AHEAD, AMPLITUDES_AHEAD = 32, 2**13
+SHARE = 0.08  # of the rotations left that leave together, as far as one by one makes no difference
 GROWTH = 1.5  # additions at most in a search from nothing, times the number of entangling gates
 BEYOND = 8.0  # times the budget: how far removals one by one are followed
 FINALISTS = 2  # of these, how many are fitted to the end
-HOMOTOPY = 6  # steps from a gate to the identity, the weights following
-SCREEN_STEPS, FOLLOW_STEPS = 6, 2  # steps of a fit that only compares, and of one on the way to the identity
 LEAST_SQUARE = 1e-9  # squared change of all outputs below which gates are alike, in units of half the widest spectrum
 STATES_PER_SAMPLE = 4  # that an adjoint pass holds at a time
 FITS_PER_GATE = 100  # Jacobians in whose time a whole search ends, for every gate: 50 to 190 on the reference networks
@@ -58,7 +60,7 @@ class Compressor:
         doubt: How far measured deviations may be off, in the observables' unit; so much of a budget is not spent.
         watch: Told of every circuit that keeps the budget, and asked whether to go on.
         more: Inputs to fit on besides the samples, shape (…, D); default: mixtures of these, as many as weights need.
-        threads: As in `Fitter`.
+        threads, judge: As in `Fitter`; by `judge` count budgets and deviations everywhere here.
 
     Raises:
         TaskError: The states of the whole ensemble do not fit into memory.
@@ -77,9 +79,10 @@ class Compressor:
         watch: Watch[Reduced] | None = None,
         more: FloatArray | None = None,
         threads: int = 1,
+        judge: Judge | None = None,
     ) -> None:
         self.prunable, self.costs, self.strategy, self.candidates = prunable, costs, strategy, candidates
-        self.rng, self.doubt = np.random.default_rng(seed), doubt
+        self.rng, self.restarts, self.doubt = np.random.default_rng(seed), np.random.default_rng((seed, 1)), doubt
         selected = len(task.selected)
         missing = SAMPLES_PER_WEIGHT * len(task.weights) - selected
         count = max(missing, 0) if selected > 1 and task.inputs.shape[1] else 0
@@ -92,7 +95,11 @@ class Compressor:
         self.unit = task.largest_change / 2 or 1.0
         self.least_cost = LEAST_COST * max(map(self.cost, sites), default=0) or 1.0
         self.watch = Watch(self.rank) if watch is None else watch
-        self.fitter = Fitter(self.original, ensemble.selected, selected, self.watch.check, threads)
+        self.fitter = Fitter(self.original, ensemble.selected, selected, self.watch.check, threads, judge)
+        self.scout = self.fitter
+        if (step := selected // max(LEAST_AHEAD, AMPLITUDES_AHEAD >> self.fitter.num_qubits)) > 1:
+            few = ensemble.selected[:selected:step]
+            self.scout = Fitter(self.original, few, len(few), self.watch.check, threads)
         self.block = self.chunk = len(sites)
         self.failed = set[tuple[int, ...]]()  # gates whose loss, each by itself, broke the budget
 
@@ -103,6 +110,11 @@ class Compressor:
         began = perf_counter()
         start.network.jacobian(start.weights)
         return FITS_PER_GATE * len(self.original.sites) * (perf_counter() - began + OVERHEAD)
+
+    @property
+    def scouts(self) -> bool:
+        """Whether looking ahead on all samples is so dear that a part of them must do."""
+        return self.scout is not self.fitter
 
     @property
     def searches(self) -> bool:
@@ -151,23 +163,29 @@ class Compressor:
         current = self.original
         while True:
             start = self.fitter.start(current)
-            gates, predicted = self._predicted(start)
+            gates, predicted = self._predicted(self.fitter, start)
             if not len(gates):
                 return
             few = gates[np.argsort(predicted, kind="stable")[:STEPWISE]].tolist()
-            tried = [self._without(start, [k], [0]) for k in few]
+            tried = [self.fitter.turned_down(start, [k], [0]) for k in few]
             best = min(tried, key=lambda trial: judge(trial.reduced))
             current = self.fitter.fitted(best, FIT_STEPS, gain=FIT_GAIN).reduced
             yield current
 
-    def without_rotations(self, start: Trial) -> Iterator[Trial]:
-        """From a circuit, its rotations one after another, least salient per cost first, weights fitted a little."""
+    def without_rotations(self, start: Trial, share: float = 0.0) -> Iterator[Trial]:
+        """From a circuit, its rotations one after another, least salient per cost first, weights fitted a little.
+
+        Args:
+            start: The circuit.
+            share: Of those left, how many leave at once; at least one.
+        """
         current = start
         while order := self._by_saliency(current):
-            current = self.fitter.fitted(start.without([*current.gone, order[0]], current.weights), SCREEN_STEPS)
+            few = order[: max(1, int(share * len(order)))]
+            current = self.fitter.fitted(start.without([*current.gone, *few], current.weights), SCREEN_STEPS)
             yield current
 
-    def grown(self, budget: float, steps: int, floating: bool) -> Reduced | None:
+    def grown(self, budget: float, steps: int, floating: bool = False, restarts: bool = False) -> Reduced | None:
         """From no entangling gate on, add back the one that helps most, all weights fitted, until the budget is kept.
 
         The cheap way to small circuits. Ends without a result where the entangling gates cost as much as those of the
@@ -178,6 +196,8 @@ class Compressor:
             steps: Of the fits by which gates are compared.
             floating: Whether gates go again whenever fewer of them fit better than as few did before. What is best
                 differs between networks.
+            restarts: Whether fits start again from weights moved at random where an addition helps little. Without,
+                growing is given up on such a plateau.
 
         Raises:
             OutOfTime: The watch's time is up.
@@ -192,7 +212,9 @@ class Compressor:
             most = min(most, sum(self.cost(s) for s in self.watch.best.sites if len(s.qubits) > 1))
         least: dict[int, float] = {}  # square by number of gates
         with one_thread():
-            current = self.fitter.fitted(start.without(list(cost)), FIT_STEPS)
+            current, stuck = self.fitter.fitted(start.without(list(cost)), FIT_STEPS), 0
+            if restarts:
+                current = self._restarted(start, current)
             for _ in range(int(GROWTH * len(cost))):
                 if current.deviation <= HOPELESS[0] * budget:
                     within = self.fitter.fitted_within(current, budget)
@@ -202,12 +224,24 @@ class Compressor:
                 kept = sum(cost[k] for k in set(cost) - set(current.gone))
                 if not current.gone or kept >= most + (self.least_cost if floating else -self.least_cost):
                     return None
-                more = [[j for j in current.gone if j != k] for k in current.gone]
+                more, before = [[j for j in current.gone if j != k] for k in current.gone], current.square
                 current = self._best_of(start, current, more, LOOK_AHEAD, steps)
                 current = self.fitter.fitted(current, FIT_STEPS, gain=FIT_GAIN if floating else GAIN)
+                stuck = stuck + 1 if current.square > STUCK * before else 0
+                if stuck and restarts:
+                    current = self._restarted(start, current)
+                elif stuck == PLATEAU:
+                    return None
                 if floating:
                     current = self._with_fewer(start, current, list(cost), least, steps)
         return None
+
+    def _restarted(self, start: Trial, current: Trial) -> Trial:
+        """From weights moved at random, where that fits better: no gate helps where a fit ended in a poor valley."""
+        scout = self.scout.start(self.original).without(current.gone, current.weights)
+        moved = self.scout.restarted(scout, self.restarts).weights
+        found = self.fitter.fitted(start.without(current.gone, moved), FIT_STEPS, gain=FIT_GAIN)
+        return min(current, found, key=lambda trial: trial.square)
 
     def _with_fewer(
         self, start: Trial, current: Trial, gates: Sequence[int], least: dict[int, float], steps: int
@@ -226,10 +260,12 @@ class Compressor:
 
     def _best_of(self, start: Trial, current: Trial, sets: Sequence[list[int]], few: int, steps: int) -> Trial:
         """Without one of these sets of gates, that which fits best: by first order, then by short fits of a few."""
-        trials = [start.without(gone, current.weights) for gone in sets]
-        squares = [predicted_square(t.network, t.weights, self.fitter.target) for t in trials]
-        best = [trials[j] for j in np.argsort(squares, kind="stable")[:few]]
-        return min((self.fitter.fitted(trial, steps) for trial in best), key=lambda trial: trial.square)
+        scout = self.scout.start(self.original)
+        trials = [scout.without(gone, current.weights) for gone in sets]
+        squares = [self.scout.predicted_square(trial) for trial in trials]
+        tried = [trials[j] for j in np.argsort(squares, kind="stable")[:few]]
+        best = min((self.scout.fitted(trial, steps) for trial in tried), key=lambda trial: trial.square)
+        return start.without(best.gone, best.weights)
 
     def adopt(self, reduced: Reduced) -> Reduced:
         """A circuit that was reduced elsewhere, as a place to start from."""
@@ -243,14 +279,15 @@ class Compressor:
     def promising(self, reduced: Reduced) -> list[int]:
         """Places of all gates that may go, those first whose loss costs the least mean square per cost saved."""
         with one_thread():
-            gates, predicted = self._predicted(self.fitter.start(self.adopt(reduced)), rotations=True)
+            gates, predicted = self._predicted(self.fitter, self.fitter.start(self.adopt(reduced)), rotations=True)
         return gates[np.argsort(predicted, kind="stable")].tolist()
 
     def lowered(self, reduced: Reduced, gone: Sequence[int], budget: float) -> Reduced:
         """A circuit without some of its gates, turned down in small steps, its weights fitted to this ensemble."""
         with one_thread():
             start = self.fitter.start(self.adopt(reduced))
-            return self.fitter.fitted_within(self._without(start, sorted(gone), [0] * len(gone)), budget).reduced
+            down = self.fitter.turned_down(start, sorted(gone), [0] * len(gone))
+            return self.fitter.fitted_within(down, budget).reduced
 
     def rank(self, reduced: Reduced) -> tuple[float, float]:
         """What a search makes as small as it can."""
@@ -264,7 +301,8 @@ class Compressor:
     def _fewer_entangling_gates(self, current: Reduced, budget: float) -> Reduced | None:
         """A block of entangling gates, and of others that no weight moves, half the size each time none fits."""
         start = self.fitter.start(current)
-        gates, predicted = self._predicted(start)
+        ahead = self.scout.start(current)
+        gates, predicted = self._predicted(self.scout, ahead)
         order = np.argsort(predicted, kind="stable")
         self.block = min(self.block, max(1, len(gates) // 2))
         while self.block > 1:
@@ -272,39 +310,27 @@ class Compressor:
             drawn = [np.argsort(predicted - self.rng.gumbel(size=len(gates))) for _ in range(PROPOSALS - 1)]
             blocks = [order[: self.block], *(p[: self.block] for p in drawn)]
             turns = [[0] * self.block, *self.rng.integers(0, 2, (len(drawn), self.block)).tolist()]
-            tried = [self._without(start, sorted(gates[p].tolist()), t) for p, t in zip(blocks, turns, strict=True)]
-            if (smaller := self._best(tried, budget)) is not None:
+            sets = [sorted(gates[p].tolist()) for p in blocks]
+            tried = [self.scout.turned_down(ahead, gone, t) for gone, t in zip(sets, turns, strict=True)]
+            if (smaller := self._best(start, tried, budget)) is not None:
                 return smaller
             self.block //= 2
-        alone = [self._without(start, [k], [turn]) for k in gates[order[:LOOK_AHEAD]].tolist() for turn in (0, 1)]
-        return self._best(alone, budget)
+        few = gates[order[:LOOK_AHEAD]].tolist()
+        return self._best(start, [self.scout.turned_down(ahead, [k], [turn]) for k in few for turn in (0, 1)], budget)
 
-    def _predicted(self, start: Trial, rotations: bool = False) -> tuple[NDArray[np.intp], FloatArray]:
+    def _predicted(self, fitter: Fitter, start: Trial, rotations: bool = False) -> tuple[NDArray[np.intp], FloatArray]:
         """Gates that no weight moves, or on several qubits, or all, and the log of their loss per cost saved."""
         found, moved = {}, np.asarray(start.network.slopes.any(axis=1))
         for k, site in enumerate(start.base.sites):
             if self.prunable(site) and (rotations or len(site.qubits) > 1 or not moved[k]):
-                square = predicted_square(start.network.without([k]), start.weights, self.fitter.target)
+                square = fitter.predicted_square(start.without([k]))
                 found[k] = np.log(max(square / self.unit**2, LEAST_SQUARE) / max(self.cost(site), self.least_cost))
         return np.array(list(found), dtype=int), np.array(list(found.values()))
 
-    def _without(self, start: Trial, gone: Sequence[int], turns: Sequence[int]) -> Trial:
-        """Turn gates into the identity in small steps, down or on through a full period, the weights following."""
-        weights, periods = start.weights, {}
-        for k, turn in zip(gone, turns, strict=True):
-            group = subgroup_of(start.base.sites[k])
-            if group is not None and start.network.has_coordinate(k):
-                periods[k] = turn * group.period
-        for step in range(1, HOMOTOPY if periods else 0):
-            share = step / HOMOTOPY
-            network = start.network.turned_down({k: (1 - share, period * share) for k, period in periods.items()})
-            weights, _ = fit(network, weights, self.fitter.target, steps=FOLLOW_STEPS)
-        return self.fitter.fitted(start.without(gone, weights), SCREEN_STEPS)
-
-    def _best(self, tried: Sequence[Trial], budget: float) -> Reduced | None:
+    def _best(self, start: Trial, tried: Sequence[Trial], budget: float) -> Reduced | None:
         """The cheapest of the best few that fit once their weights are fitted to the end."""
-        finalists = sorted(tried, key=lambda trial: trial.deviation)[:FINALISTS]
-        fitted = [self.fitter.fitted_within(finalist, budget) for finalist in finalists]
+        finalists = sorted(tried, key=self.fitter.promise)[:FINALISTS]
+        fitted = [self.fitter.fitted_within(start.without(t.gone, t.weights), budget) for t in finalists]
         fitting = [trial.reduced for trial in fitted if trial.deviation <= budget]
         return min(fitting, key=self.rank, default=None)
 
@@ -325,7 +351,7 @@ class Compressor:
 
     def _path(self, start: Trial, budget: float) -> list[Trial]:
         """Without one rotation more each time, weights fitted a little, until that is far beyond the budget."""
-        path, further = [start], self.without_rotations(start)
+        path, further = [start], self.without_rotations(start, SHARE)
         while path[-1].deviation <= BEYOND * budget and (trial := next(further, None)) is not None:
             path.append(trial)
         return path[1:]

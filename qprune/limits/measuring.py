@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-import numpy as np
-
 from qprune._arrays import FloatArray
 from qprune.errors import OptionError
 from qprune.gates.costs import cost_of
@@ -20,6 +18,7 @@ from qprune.limits.progress import Watch
 from qprune.limits.removal import Measure, Reduced, Screen, remove_verified
 from qprune.limits.second_opinions import second_opinions
 from qprune.limits.settings import Settings
+from qprune.limits.trial import Judge, largest
 from qprune.selection.candidate import Candidate
 from qprune.selection.evidence import Surroundings
 from qprune.selection.representatives import identities, identity, refitted
@@ -29,6 +28,7 @@ from qprune.simulators.readout import LARGEST_DISTRIBUTION
 ENGINE_QUBITS = 14  # beyond, Aer is as fast
 # How circuits are grown from nothing: steps of the fits that compare, and whether gates go again.
 GROWING = ((12, False), (6, True), (12, True))
+RESTARTED = (12, False, True)  # how where that finds nothing, or where each addition is dear
 
 
 def check_removal(name: str, settings: Settings, refit: bool) -> None:
@@ -74,6 +74,13 @@ def deviation_of(prepared: Prepared, reduced: Reduced) -> float:
     return float((deviations(before, after) + doubt(task, before, after)).max())
 
 
+def judged_by(judge: Judge, prepared: Prepared, reduced: Reduced) -> float:
+    """What a judge says of a smaller circuit's measured outputs."""
+    task = prepared.task
+    after = prepared.runner.outputs(reduced.task, reduced.sites, task.selected)
+    return judge(after.means - prepared.prefix.outputs.means)
+
+
 def watch_of(prepared: Prepared, within: Watch[Reduced] | None = None) -> Watch[Reduced]:
     """Watches a search: the least total cost is best, then the least deviation.
 
@@ -91,9 +98,12 @@ def watch_of(prepared: Prepared, within: Watch[Reduced] | None = None) -> Watch[
 
 
 def compressor_of(
-    prepared: Prepared, watch: Watch[Reduced] | None = None, more: FloatArray | None = None
+    prepared: Prepared,
+    watch: Watch[Reduced] | None = None,
+    more: FloatArray | None = None,
+    judge: Judge | None = None,
 ) -> Compressor:
-    """Removal with refit, from a prepared circuit, under its own watch unless given; `more` as in `Compressor`."""
+    """Removal with refit, from a prepared circuit, under its own watch unless given; the rest as in `Compressor`."""
     settings, before = prepared.settings, prepared.prefix.outputs
     watch = watch_of(prepared) if watch is None else watch
     return Compressor(
@@ -104,10 +114,11 @@ def compressor_of(
         settings.seed,
         settings.ordering.seeded(settings.seed, surroundings(prepared, watch=watch)),
         lambda reduced: removals(prepared, reduced),
-        float(doubt(prepared.task, before, before).max()),
+        float(doubt(prepared.task, before, before).max()) if judge is None else 0.0,
         watch,
         more,
         settings.simulated.threads,
+        judge,
     )
 
 
@@ -152,13 +163,14 @@ def surroundings(prepared: Prepared, budget: float | None = None, watch: Watch[R
     return Surroundings(prepared.task, prepared.sites, prepared.costs, budget, holds_states, *clock)
 
 
-def screen_of(prepared: Prepared, rows: FloatArray | None = None) -> Screen | None:
+def screen_of(prepared: Prepared, rows: FloatArray | None = None, judge: Judge | None = None) -> Screen | None:
     """Deviations by the compiled engine; None where states do not fit it, or outputs are too many for it.
 
     Args:
         prepared: The original.
         rows: Inputs to compare at, shape (M, number of inputs); what they let pass is still to be measured. Default:
             the selected samples, which decide.
+        judge: As in `Fitter`; default: the largest deviation.
     """
     task, simulator = prepared.task, prepared.settings.simulated
     measured = len(task.measured_qubits) if task.observables is None else 0
@@ -166,13 +178,13 @@ def screen_of(prepared: Prepared, rows: FloatArray | None = None) -> Screen | No
         return None
     threads = simulator.threads
     target = Network(task, prepared.sites, rows=rows, threads=threads).values(task.weights)
+    far = largest(task) if judge is None else judge
 
     def screen(reduced: Reduced) -> Callable[[Sequence[int]], float]:
         network = Network(reduced.task, reduced.sites, task.selected, rows=rows, threads=threads)
 
         def deviation(gone: Sequence[int]) -> float:
-            change = np.abs(network.without(gone).values(reduced.task.weights) - target)
-            return float(change.sum(axis=0).max() / 2 if measured else change.max())
+            return far(network.without(gone).values(reduced.task.weights) - target)
 
         return deviation
 
@@ -196,7 +208,9 @@ def measured(prepared: Prepared, budget: float, refit: bool, within: Watch[Reduc
     return replace(watch.best or start, cut=watch.cut)
 
 
-def compressed(prepared: Prepared, budget: float, within: Watch[Reduced] | None = None) -> Reduced:
+def compressed(
+    prepared: Prepared, budget: float, within: Watch[Reduced] | None = None, judge: Judge | None = None
+) -> Reduced:
     """Gates removed and weights moved, such that no output of any selected sample changes by more than the budget.
 
     The best of several searches, the cheapest first, as each may get stuck: what goes without refit, a circuit grown
@@ -205,25 +219,27 @@ def compressed(prepared: Prepared, budget: float, within: Watch[Reduced] | None 
 
     Args:
         prepared: The original.
-        budget: Largest deviation of any output on any selected sample.
+        budget: Largest deviation of any output on any selected sample, or what a judge may say at most.
         within: As in `watch_of`.
+        judge: What circuits are judged by instead of the largest deviation.
     """
     start = start_of(prepared)
+    measure = partial(deviation_of if judge is None else partial(judged_by, judge), prepared)
     with watch_of(prepared, within) as watch:
-        compressor = compressor_of(prepared, watch)
+        compressor = compressor_of(prepared, watch, judge=judge)
         with watch.part(3 + compressor.searches):
             # Only a place to start from: to try other sets takes time, and the search ended the same without.
-            measure, screen = partial(deviation_of, prepared), screen_of(prepared)
-            removed(prepared, budget, measure, start, watch, screen, opinions=False)
+            screen = screen_of(prepared, judge=judge)
+            removed(prepared, budget, measure, start, watch, screen, in_outputs=judge is None, opinions=False)
         watch.expect(compressor.expected())
         if compressor.searches:
             grown = list[Reduced]()
-            with watch.part(3):  # of all ways together: where the first, the cheapest, is cut, the others would be too
-                for how in GROWING:
-                    found = compressor.grown(budget, *how)
-                    if found is None and not grown:
-                        break  # the others hardly ever find anything then, and would take half of all time
-                    grown += filter(None, [found])
+            with watch.part(2):  # of all ways together: where the first, the cheapest, is cut, the others would be too
+                if not compressor.scouts:
+                    grown += filter(None, [compressor.grown(budget, *GROWING[0])])
+                # Where the first finds nothing, the others of its kind hardly ever do.
+                for how in GROWING[1:] if grown else [RESTARTED]:
+                    grown += filter(None, [compressor.grown(budget, *how)])
             for begin in sorted(grown, key=watch.rank)[:1]:
                 few = 2 * _entangling(begin) <= _entangling(start)
                 with watch.part(2):

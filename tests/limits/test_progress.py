@@ -12,8 +12,8 @@ import pytest
 from helpers import WEIGHTS, deviation, state
 from qiskit import QuantumCircuit
 
-from qprune import Accuracy, Measured, OptionError, Task, prune, verify
-from qprune.limits import accuracy, measuring
+from qprune import Measured, OptionError, Task, prune, verify
+from qprune.limits import measuring
 from qprune.limits.prepared import prepare
 from qprune.limits.progress import INTERRUPTED, OUT_OF_TIME, OutOfTime, Watch
 from qprune.limits.settings import Settings
@@ -186,27 +186,6 @@ def test_a_part_that_was_cut_hides_no_error():
         raise OutOfTime
     with pytest.raises(ZeroDivisionError), search:
         raise ZeroDivisionError
-
-
-def test_every_deviation_that_accuracy_may_bear_is_tried_in_time(monkeypatch):
-    """Searches that all run out of time, and lose nothing, go on up to the largest deviation."""
-    deviations, left, real = [], [], accuracy.compressed
-
-    def cut(prepared, budget, within):
-        deviations.append(budget)
-        left.append(within.left())
-        with within.part(10**9):
-            return real(prepared, budget, within)
-
-    monkeypatch.setattr(accuracy, "compressed", cut)
-    task = network()
-    labelled = Task(task.circuit, ["IIZ"], weights=task.weights, labels=[1])
-    result = prune(labelled, Accuracy(0.5, refit=True), time_limit=1000.0)
-    assert deviations == sorted(deviations)
-    assert deviations[-1] == pytest.approx(labelled.largest_change)
-    assert left == sorted(left)
-    assert left[0] <= 250
-    assert result.certificate.options["cut_short"] == OUT_OF_TIME
 
 
 def test_refit_gets_its_share_of_the_time(monkeypatch):
