@@ -19,9 +19,9 @@ from qprune._threads import one_thread
 from qprune.gates.costs import Costs, cost_of
 from qprune.gates.sites import Site, circuit_of
 from qprune.limits.progress import Watch
-from qprune.limits.refit import GAIN, saliencies, with_mixtures
+from qprune.limits.refit import saliencies, with_mixtures
 from qprune.limits.removal import LEAST_COST, Reduced, by_distance
-from qprune.limits.trial import FIT_GAIN, FIT_STEPS, HOPELESS, SCREEN_STEPS, Fitter, Judge, Trial
+from qprune.limits.trial import FIT_GAIN, FIT_STEPS, SCREEN_STEPS, Fitter, Judge, Trial
 from qprune.selection.candidate import Candidate
 from qprune.selection.select import longest_prefix
 from qprune.selection.strategies.base import Proposal, Proposer
@@ -31,12 +31,9 @@ from qprune.task.task import Task
 PROPOSALS = 6  # blocks of entangling gates tried at each size
 LOOK_AHEAD = 8  # single entangling gates tried in full, the best by first-order prediction
 STEPWISE = 4  # likewise, where gates go one after another and no budget says how many
-STUCK = 0.97  # of the mean square before: an addition that leaves more has helped too little
-PLATEAU = 8  # such additions in a row, at which a growth without restarts is given up
-# Samples to look ahead on: so many at least, else as have so many amplitudes together.
+# Samples to look ahead on, where there are twice as many: this many at least, or with so many amplitudes together.
 LEAST_AHEAD, AMPLITUDES_AHEAD = 32, 2**13
 SHARE = 0.08  # of the rotations left that leave together, as far as one by one makes no difference
-GROWTH = 1.5  # additions at most in a search from nothing, times the number of entangling gates
 BEYOND = 8.0  # times the budget: how far removals one by one are followed
 FINALISTS = 2  # of these, how many are fitted to the end
 LEAST_SQUARE = 1e-9  # squared change of all outputs below which gates are alike, in units of half the widest spectrum
@@ -82,7 +79,7 @@ class Compressor:
         judge: Judge | None = None,
     ) -> None:
         self.prunable, self.costs, self.strategy, self.candidates = prunable, costs, strategy, candidates
-        self.rng, self.restarts, self.doubt = np.random.default_rng(seed), np.random.default_rng((seed, 1)), doubt
+        self.rng, self.doubt = np.random.default_rng(seed), doubt
         selected = len(task.selected)
         missing = SAMPLES_PER_WEIGHT * len(task.weights) - selected
         count = max(missing, 0) if selected > 1 and task.inputs.shape[1] else 0
@@ -96,10 +93,11 @@ class Compressor:
         self.least_cost = LEAST_COST * max(map(self.cost, sites), default=0) or 1.0
         self.watch = Watch(self.rank) if watch is None else watch
         self.fitter = Fitter(self.original, ensemble.selected, selected, self.watch.check, threads, judge)
-        self.scout = self.fitter
-        if (step := selected // max(LEAST_AHEAD, AMPLITUDES_AHEAD >> self.fitter.num_qubits)) > 1:
-            few = ensemble.selected[:selected:step]
-            self.scout = Fitter(self.original, few, len(few), self.watch.check, threads)
+        self.scout = self.fitter  # looks ahead, on some of the samples where they are many
+        few = max(LEAST_AHEAD, AMPLITUDES_AHEAD >> self.fitter.num_qubits)
+        if 2 * few <= selected:
+            some = np.sort(np.random.default_rng((seed, 2)).permutation(selected)[:few])
+            self.scout = Fitter(self.original, ensemble.selected[some], few, self.watch.check, threads)
         self.block = self.chunk = len(sites)
         self.failed = set[tuple[int, ...]]()  # gates whose loss, each by itself, broke the budget
 
@@ -110,11 +108,6 @@ class Compressor:
         began = perf_counter()
         start.network.jacobian(start.weights)
         return FITS_PER_GATE * len(self.original.sites) * (perf_counter() - began + OVERHEAD)
-
-    @property
-    def scouts(self) -> bool:
-        """Whether looking ahead on all samples is so dear that a part of them must do."""
-        return self.scout is not self.fitter
 
     @property
     def searches(self) -> bool:
@@ -184,88 +177,6 @@ class Compressor:
             few = order[: max(1, int(share * len(order)))]
             current = self.fitter.fitted(start.without([*current.gone, *few], current.weights), SCREEN_STEPS)
             yield current
-
-    def grown(self, budget: float, steps: int, floating: bool = False, restarts: bool = False) -> Reduced | None:
-        """From no entangling gate on, add back the one that helps most, all weights fitted, until the budget is kept.
-
-        The cheap way to small circuits. Ends without a result where the entangling gates cost as much as those of the
-        best circuit known.
-
-        Args:
-            budget: As in `compress`.
-            steps: Of the fits by which gates are compared.
-            floating: Whether gates go again whenever fewer of them fit better than as few did before. What is best
-                differs between networks.
-            restarts: Whether fits start again from weights moved at random where an addition helps little. Without,
-                growing is given up on such a plateau.
-
-        Raises:
-            OutOfTime: The watch's time is up.
-
-        Source: Pudil, Novovičová and Kittler, Pattern Recognition Letters 15, 1119 (1994).
-        """
-        budget -= self.doubt
-        start, sites = self.fitter.start(self.original), self.original.sites
-        cost = {k: self.cost(s) for k, s in enumerate(sites) if self.prunable(s) and len(s.qubits) > 1}
-        most = sum(cost.values())
-        if self.watch.best is not None:
-            most = min(most, sum(self.cost(s) for s in self.watch.best.sites if len(s.qubits) > 1))
-        least: dict[int, float] = {}  # square by number of gates
-        with one_thread():
-            current, stuck = self.fitter.fitted(start.without(list(cost)), FIT_STEPS), 0
-            if restarts:
-                current = self._restarted(start, current)
-            for _ in range(int(GROWTH * len(cost))):
-                if current.deviation <= HOPELESS[0] * budget:
-                    within = self.fitter.fitted_within(current, budget)
-                    if within.deviation <= budget:
-                        self.watch.look(within.reduced)
-                        return within.reduced
-                kept = sum(cost[k] for k in set(cost) - set(current.gone))
-                if not current.gone or kept >= most + (self.least_cost if floating else -self.least_cost):
-                    return None
-                more, before = [[j for j in current.gone if j != k] for k in current.gone], current.square
-                current = self._best_of(start, current, more, LOOK_AHEAD, steps)
-                current = self.fitter.fitted(current, FIT_STEPS, gain=FIT_GAIN if floating else GAIN)
-                stuck = stuck + 1 if current.square > STUCK * before else 0
-                if stuck and restarts:
-                    current = self._restarted(start, current)
-                elif stuck == PLATEAU:
-                    return None
-                if floating:
-                    current = self._with_fewer(start, current, list(cost), least, steps)
-        return None
-
-    def _restarted(self, start: Trial, current: Trial) -> Trial:
-        """From weights moved at random, where that fits better: no gate helps where a fit ended in a poor valley."""
-        scout = self.scout.start(self.original).without(current.gone, current.weights)
-        moved = self.scout.restarted(scout, self.restarts).weights
-        found = self.fitter.fitted(start.without(current.gone, moved), FIT_STEPS, gain=FIT_GAIN)
-        return min(current, found, key=lambda trial: trial.square)
-
-    def _with_fewer(
-        self, start: Trial, current: Trial, gates: Sequence[int], least: dict[int, float], steps: int
-    ) -> Trial:
-        """Without gates, one by one, while that fits better than as few gates ever did."""
-        while True:
-            kept = [k for k in gates if k not in current.gone]
-            least[len(kept)] = min(current.square, least.get(len(kept), np.inf))
-            if len(kept) - 1 not in least:
-                return current
-            fewer = self._best_of(start, current, [[*current.gone, k] for k in kept], LOOK_AHEAD // 2, steps)
-            fewer = self.fitter.fitted(fewer, FIT_STEPS, gain=FIT_GAIN)
-            if fewer.square >= (1 - FIT_GAIN) * least[len(kept) - 1]:
-                return current
-            current = fewer
-
-    def _best_of(self, start: Trial, current: Trial, sets: Sequence[list[int]], few: int, steps: int) -> Trial:
-        """Without one of these sets of gates, that which fits best: by first order, then by short fits of a few."""
-        scout = self.scout.start(self.original)
-        trials = [scout.without(gone, current.weights) for gone in sets]
-        squares = [self.scout.predicted_square(trial) for trial in trials]
-        tried = [trials[j] for j in np.argsort(squares, kind="stable")[:few]]
-        best = min((self.scout.fitted(trial, steps) for trial in tried), key=lambda trial: trial.square)
-        return start.without(best.gone, best.weights)
 
     def adopt(self, reduced: Reduced) -> Reduced:
         """A circuit that was reduced elsewhere, as a place to start from."""

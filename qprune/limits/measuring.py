@@ -13,6 +13,7 @@ from qprune.gates.sites import circuit_of
 from qprune.limits.base import Rewritten
 from qprune.limits.claims import deviations, doubt
 from qprune.limits.compressor import Compressor
+from qprune.limits.growth import Growth
 from qprune.limits.prepared import Prepared
 from qprune.limits.progress import Watch
 from qprune.limits.removal import Measure, Reduced, Screen, remove_verified
@@ -26,9 +27,6 @@ from qprune.simulators.engine import Network
 from qprune.simulators.readout import LARGEST_DISTRIBUTION
 
 ENGINE_QUBITS = 14  # beyond, Aer is as fast
-# How circuits are grown from nothing: steps of the fits that compare, and whether gates go again.
-GROWING = ((12, False), (6, True), (12, True))
-RESTARTED = (12, False, True)  # how where that finds nothing, or where each addition is dear
 
 
 def check_removal(name: str, settings: Settings, refit: bool) -> None:
@@ -235,11 +233,8 @@ def compressed(
         if compressor.searches:
             grown = list[Reduced]()
             with watch.part(2):  # of all ways together: where the first, the cheapest, is cut, the others would be too
-                if not compressor.scouts:
-                    grown += filter(None, [compressor.grown(budget, *GROWING[0])])
-                # Where the first finds nothing, the others of its kind hardly ever do.
-                for how in GROWING[1:] if grown else [RESTARTED]:
-                    grown += filter(None, [compressor.grown(budget, *how)])
+                for found in Growth(compressor, prepared.settings.seed).ways(budget):
+                    grown.append(found)  # one by one: the time may end before the last
             for begin in sorted(grown, key=watch.rank)[:1]:
                 few = 2 * _entangling(begin) <= _entangling(start)
                 with watch.part(2):

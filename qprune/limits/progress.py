@@ -53,7 +53,6 @@ class Watch(Generic[Circuit]):
     Attributes:
         best: The best circuit so far, None before the first.
         cut: "time limit", "interrupted" or None.
-        repeats: How many searches like the one that is expected it consists of.
     """
 
     def __init__(
@@ -67,7 +66,6 @@ class Watch(Generic[Circuit]):
         self.rank, self.what, self.within = rank, what, within
         self.best: Circuit | None = None
         self.cut: str | None = None
-        self.repeats = 1
         self._end = None if time_limit is None else time.monotonic() + time_limit
         self._shown, self._next = within is None and is_shown(progress), time.monotonic() + SILENT
         self._line: tqdm | None = None
@@ -132,7 +130,6 @@ class Watch(Generic[Circuit]):
 
     def expect(self, seconds: float) -> None:
         """How long the search will take, roughly: said once, where that is long and a person watches."""
-        seconds *= self.repeats
         if self.within is not None:
             self.within.expect(seconds)
         elif self._line is not None and seconds > LONG and not self._said:

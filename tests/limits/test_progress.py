@@ -204,7 +204,7 @@ def test_refit_gets_its_share_of_the_time(monkeypatch):
 
     monkeypatch.setattr(measuring, "removed", endless)
     monkeypatch.setattr(measuring.Compressor, "compress", compressed)
-    monkeypatch.setattr(measuring.Compressor, "grown", lambda *options: None)
+    monkeypatch.setattr(measuring.Growth, "ways", lambda *options: [])
     found = measuring.compressed(measuring_of(network(), time_limit=1e3), 0.3)
     assert begun[-1].sites == smaller[0].sites == found.sites
     assert found.cut == OUT_OF_TIME
