@@ -270,6 +270,7 @@ CHAINS: tuple[Chain, ...] = (
     Chain("qprune, proven", "qprune", partial(_qprune, limit=Proven, **FORMS)),
     Chain("qprune, verified", "qprune", partial(_qprune, limit=Measured, **FORMS)),
     Chain("qprune, every input", "qprune", partial(_qprune, limit=Everywhere, **FORMS)),
+    Chain("qprune, every input, refit", "qprune", partial(_qprune, limit=partial(Everywhere, refit=True))),
     Chain("qprune, verified, refit", "qprune", partial(_qprune, limit=partial(Measured, refit=True))),
 )
 

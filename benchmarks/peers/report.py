@@ -21,7 +21,7 @@ MEASURING = (
 )
 SLOW, LARGER = "GUOQ", "GUOQ, larger ε"  # takes all the time it is given, at a larger ε on some circuits alone
 USUAL = "RIE → LightCone → O3"  # an expert's way; compared for every input where it was judged so
-EVERY_INPUT = "qprune, every input"  # run on circuits with inputs, and compared where that is the measure
+EVERY_INPUT = ("qprune, every input", "qprune, every input, refit")  # compared where that is the measure
 Table = tuple[tuple[str, ...], list[tuple[str, ...]]]
 
 

@@ -16,7 +16,7 @@ from qprune.errors import OptionError
 from qprune.gates.sites import Site
 from qprune.limits.base import Limit, Rewritten, checked_refit, checked_window, option, set_checked
 from qprune.limits.between_samples import claim_between_samples
-from qprune.limits.measuring import check_removal, compressed, deviation_of, judged, judged_by, removed, start_of
+from qprune.limits.measuring import check_removal, compressed, deviation_of, judged, judgement, removed
 from qprune.limits.prepared import Comparison, Prepared
 from qprune.limits.removal import Reduced
 from qprune.limits.settings import Settings
@@ -78,13 +78,12 @@ class Accuracy(Limit):
 
     def choose(self, prepared: Prepared) -> Rewritten:
         judge, most = fall_of(prepared), self.loss + SHARE_ROUNDING
-        measure = partial(judged_by, judge, prepared)
-        if not self.refit:
-            smaller = removed(prepared, most, measure, in_outputs=False)
-        else:
+        measure = partial(judgement, judge, prepared)
+        smaller = None
+        if self.refit:
             smaller = _on_own_samples(prepared, compressed(prepared, most, judge=judge))
-            if measure(smaller) > most:  # an output within rounding of the boundary between two classes
-                smaller = replace(start_of(prepared), cut=smaller.cut)
+        if smaller is None or measure(smaller) > most:  # as where an output is within rounding of two classes
+            smaller = removed(prepared, most, measure, in_outputs=False)
         return judged(prepared, smaller, deviation_of(prepared, smaller))
 
 

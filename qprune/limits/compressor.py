@@ -2,7 +2,7 @@
 
 Entangling gates go first, in blocks, as all rotations can still compensate; then rotations. A circuit is kept if the
 largest deviation of any output on any selected sample is within the budget, and for that the weights are fitted to
-the largest deviation, not to the mean.
+the largest deviation, not to the mean; or if what judges it instead says so.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ LOOK_AHEAD = 8  # single entangling gates tried in full, the best by first-order
 STEPWISE = 4  # likewise, where gates go one after another and no budget says how many
 # Samples to look ahead on, where there are twice as many: this many at least, or with so many amplitudes together.
 LEAST_AHEAD, AMPLITUDES_AHEAD = 32, 2**13
-SHARE = 0.08  # of the rotations left that leave together, as far as one by one makes no difference
+TOGETHER = 0.08  # share of the rotations left that leave at once on the way
 BEYOND = 8.0  # times the budget: how far removals one by one are followed
 FINALISTS = 2  # of these, how many are fitted to the end
 LEAST_SQUARE = 1e-9  # squared change of all outputs below which gates are alike, in units of half the widest spectrum
@@ -118,7 +118,7 @@ class Compressor:
         """Entangling gates, then rotations, until nothing fits.
 
         Args:
-            budget: Largest deviation of any output on any selected sample.
+            budget: Largest deviation of any output on any selected sample, or what else is judged by.
             start: Where to go on from; default: the simplified original.
             block: Entangling gates to try at once at first; default: half of them.
 
@@ -166,7 +166,7 @@ class Compressor:
             yield current
 
     def without_rotations(self, start: Trial, share: float = 0.0) -> Iterator[Trial]:
-        """From a circuit, its rotations one after another, least salient per cost first, weights fitted a little.
+        """From a circuit, its rotations, a few at a time, least salient per cost first, weights fitted a little.
 
         Args:
             start: The circuit.
@@ -262,8 +262,9 @@ class Compressor:
 
     def _path(self, start: Trial, budget: float) -> list[Trial]:
         """Without one rotation more each time, weights fitted a little, until that is far beyond the budget."""
-        path, further = [start], self.without_rotations(start, SHARE)
-        while path[-1].deviation <= BEYOND * budget and (trial := next(further, None)) is not None:
+        path, further = [start], self.without_rotations(start, TOGETHER)
+        least = 0.0 if self.fitter.by_deviation else 1 / self.fitter.judged  # a sample, where each is right or wrong
+        while path[-1].deviation <= BEYOND * max(budget, least) and (trial := next(further, None)) is not None:
             path.append(trial)
         return path[1:]
 
@@ -283,7 +284,10 @@ class Compressor:
     def _fewer_in_order(self, current: Reduced, budget: float) -> Reduced | None:
         """What the strategy would take, entangling gates and rotations alike: a set, then blocks of its order."""
         found = self.candidates(current)
-        proposal = self.strategy.propose(found, current.sites, current.task, budget) or Proposal()
+        proposal = (
+            self.strategy.propose(found, current.sites, current.task, budget if self.fitter.by_deviation else None)
+            or Proposal()
+        )
         whole = self.fitter.start(current)
         best = whole
         for some in proposal.sets:

@@ -36,7 +36,10 @@ class Growth:
         self.cost = {k: search.cost(s) for k, s in sites if search.prunable(s) and len(s.qubits) > 1}
 
     def ways(self, budget: float) -> Iterator[Reduced]:
-        """What every way that is worth its time comes to: where the first finds nothing, its like hardly ever do.
+        """What every way that is worth its time comes to.
+
+        Where the first finds nothing, its like hardly ever do, and fits that start again are tried; these alone where
+        looking ahead is dear.
 
         Raises:
             OutOfTime: The watch's time is up; it has the best circuit so far.
@@ -71,7 +74,8 @@ class Growth:
         budget -= search.doubt
         most = sum(self.cost.values())
         if search.watch.best is not None:
-            most = min(most, sum(search.cost(s) for s in search.watch.best.sites if len(s.qubits) > 1))
+            best = (s for s in search.watch.best.sites if search.prunable(s) and len(s.qubits) > 1)
+            most = min(most, sum(map(search.cost, best)))
         least: dict[int, float] = {}  # square by number of gates
         with one_thread():
             current, stuck = self.fitter.fitted(self.start.without(list(self.cost)), FIT_STEPS), 0

@@ -72,7 +72,7 @@ def deviation_of(prepared: Prepared, reduced: Reduced) -> float:
     return float((deviations(before, after) + doubt(task, before, after)).max())
 
 
-def judged_by(judge: Judge, prepared: Prepared, reduced: Reduced) -> float:
+def judgement(judge: Judge, prepared: Prepared, reduced: Reduced) -> float:
     """What a judge says of a smaller circuit's measured outputs."""
     task = prepared.task
     after = prepared.runner.outputs(reduced.task, reduced.sites, task.selected)
@@ -209,7 +209,8 @@ def measured(prepared: Prepared, budget: float, refit: bool, within: Watch[Reduc
 def compressed(
     prepared: Prepared, budget: float, within: Watch[Reduced] | None = None, judge: Judge | None = None
 ) -> Reduced:
-    """Gates removed and weights moved, such that no output of any selected sample changes by more than the budget.
+    """Gates removed and weights moved, such that no output of any selected sample changes by more than the budget, or
+    whatever else judges circuits lets them pass.
 
     The best of several searches, the cheapest first, as each may get stuck: what goes without refit, a circuit grown
     from nothing, and the whole circuit. A time limit is shared out to them, as on a large circuit the first alone, of
@@ -222,7 +223,7 @@ def compressed(
         judge: What circuits are judged by instead of the largest deviation.
     """
     start = start_of(prepared)
-    measure = partial(deviation_of if judge is None else partial(judged_by, judge), prepared)
+    measure = partial(deviation_of if judge is None else partial(judgement, judge), prepared)
     with watch_of(prepared, within) as watch:
         compressor = compressor_of(prepared, watch, judge=judge)
         with watch.part(3 + compressor.searches):

@@ -45,7 +45,8 @@ class Reduced:
     Attributes:
         task: The circuit with its weights, on the fitting ensemble.
         sites: Its gates.
-        deviation: Largest |Δ| of any output on any selected sample; infinite while it is not known.
+        deviation: Largest |Δ| of any output on any selected sample, or what else is judged by; infinite while it is
+            not known.
         gone: Original gates that were removed approximately.
         changes: Exact simplifications on the way.
         cut: Why the search for it ended early: "time limit", "interrupted", or None.

@@ -93,9 +93,10 @@ class Fitter:
         self.samples, self.judged, self.check, self.threads = samples, judged, check, threads
         self.by_deviation = judge is None
         self.judge = largest(original.task) if judge is None else judge
-        self.original, self.is_distribution = original, original.task.observables is None
+        self.is_distribution = original.task.observables is None
         start = self.start(original)
         self.target = start.network.values(start.weights)
+        self.num_qubits = len(start.network.place)
 
     def start(self, reduced: Reduced) -> Trial:
         """A circuit as it is."""
@@ -119,9 +120,13 @@ class Fitter:
         return replace(trial, weights=weights, square=square, deviation=self.deviation(trial.network, weights))
 
     def fitted_within(self, trial: Trial, budget: float) -> Trial:
-        """Weights fitted to the mean square, then to ever higher powers until the largest deviation is within."""
+        """Weights fitted to the mean square, then to ever higher powers until the largest deviation is within.
+
+        Where something else judges, the mean square is all, unless that judges the weights worse than they were.
+        """
         if not self.by_deviation:
-            return self.fitted(trial, FIT_STEPS, gain=FIT_GAIN)
+            before = replace(trial, deviation=self.deviation(trial.network, trial.weights))
+            return min(self.fitted(trial, FIT_STEPS, gain=FIT_GAIN), before, key=lambda t: t.deviation)
         best = current = self.fitted(trial, FIT_STEPS, reach=HOPELESS[0] * budget, gain=FIT_GAIN)
         for power, hopeless in zip(POWERS, HOPELESS, strict=True):
             if best.deviation <= budget or best.deviation > hopeless * budget:
@@ -159,11 +164,6 @@ class Fitter:
     def promise(self, trial: Trial) -> float:
         """How likely a circuit that was fitted a little keeps the budget: the less, the likelier."""
         return trial.deviation if self.by_deviation else trial.square
-
-    @property
-    def num_qubits(self) -> int:
-        """Of the states that are simulated."""
-        return self.start(self.original).network.program.symbols.num_qubits
 
     def deviation(self, network: Network, weights: FloatArray) -> float:
         """How far from the original, on the judged samples."""

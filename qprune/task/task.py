@@ -63,7 +63,7 @@ class Task:
             indices in [0, M), such as those of test data appended to the inputs. They speak for unseen inputs only if
             training did not see them either.
         seed: Seed ≥ 0 of the hold-out that is drawn.
-        labels: Optional class of every sample, shape (M,), used only to report accuracy: ±1 (prediction: sign of the
+        labels: Optional class of every sample, shape (M,), by which accuracy is judged: ±1 (prediction: sign of the
             first observable), or 0 … R−1 with R > 1 observables (prediction: the largest). With one observable 0 is
             ⟨O⟩ > 0 and 1 is ⟨O⟩ < 0; pruning refuses that where the original is right more often the other way round.
         domain: The inputs that claims for every input speak of (THEORY T9): "data", the smallest box that holds the
