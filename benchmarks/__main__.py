@@ -200,6 +200,8 @@ def _compression(commands: Any) -> None:
     command.add_argument("--seeds", type=_positive, default=compression.SEEDS, help="how many (default %(default)s)")
     words = "seconds of a search (default %(default)g)"
     command.add_argument("--patience", type=float, default=compression.PATIENCE, help=words)
+    words = f"searches of qprune beyond the first from the original (default {compression.SEARCHES})"
+    command.add_argument("--searches", type=int, default=compression.SEARCHES, help=words)
 
 
 def _size(commands: Any) -> None:

@@ -21,7 +21,7 @@ AMPLITUDES = 2**14  # of all samples together, beyond which pruning asks no inte
 FALLS = (0.03, 0.01, 0.0)  # of the accuracy on them, up to which the original is pruned by labels and refitted
 FURTHER = (0.03, 0.01)  # likewise each round after, before training goes on
 SHARE = 0.3  # of the gates left that a round of the baselines takes
-SEARCHES = 12  # for smaller circuits yet, shared out to the levels
+SEARCHES = 12  # for smaller circuits yet, unless more are asked for, shared out to the levels
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +119,7 @@ def steps_of(known: Known) -> list[Limit]:
     return [Accuracy(fall, refit=True, window=0) for fall in (FURTHER if known.data else ())] + found
 
 
-def compressed(known: Known, original: Point, seed: int, patience: float) -> list[Point]:
+def compressed(known: Known, original: Point, seed: int, patience: float, searches: int) -> list[Point]:
     """All circuits on the way: rewritten, pruned without labels at each budget and by labels, then in turn trained on.
 
     At each level, the strictest first, the cheapest circuit that keeps its score on the selection split is pruned and
@@ -131,6 +131,7 @@ def compressed(known: Known, original: Point, seed: int, patience: float) -> lis
         original: The trained network.
         seed: Of pruning and of training.
         patience: Seconds for each search.
+        searches: For smaller circuits yet.
     """
     points, start = [original], original
     if known.data is None:  # ansätze of Pauli rotations, which Pauli form is for; elsewhere it is slow and gains little
@@ -145,7 +146,7 @@ def compressed(known: Known, original: Point, seed: int, patience: float) -> lis
         points.append(trained_on(known, points[-1], seed))
     tried, levels = set[tuple[int, str]](), known.limits(original.scores["selection"])
     for least in levels.values():
-        for _ in range(SEARCHES // len(levels)):
+        for _ in range(searches // len(levels)):
             best = cheapest(points, least)
             left = [limit for limit in steps_of(known) if (id(best), repr(limit)) not in tried]
             if best is original or not left:

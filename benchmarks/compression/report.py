@@ -7,8 +7,8 @@ from statistics import mean, mode, stdev
 from typing import Any
 
 from benchmarks.compression.controls import KINDS, STARTS
-from benchmarks.compression.points import ROUND_STEPS, SAMPLES
-from benchmarks.compression.run import OURS, WAYS
+from benchmarks.compression.points import ROUND_STEPS, SAMPLES, SEARCHES
+from benchmarks.compression.run import OURS, PATIENCE, WAYS
 from benchmarks.records import Row, markdown, origins
 from benchmarks.tasks.catalogue import TASKS
 
@@ -173,6 +173,7 @@ def tables(rows: Sequence[Row], known: Sequence[Row]) -> str:
     ours = sum(row["config"]["way"] == OURS for row in rows)
     measured = {row["config"]["task"] for row in rows if row["config"]["way"] == OURS}
     missing = [name for name in TASKS if name not in measured]
+    seconds, searches = effort(rows, "patience", " s", PATIENCE), effort(rows, "searches", "", SEARCHES)
     return "\n".join(
         [
             "# How small networks of the field's tasks become",
@@ -182,7 +183,8 @@ def tables(rows: Sequence[Row], known: Sequence[Row]) -> str:
             "*test* data, which decided nothing: accuracy; for MaxCut the share of the best cut; for molecules mHa",
             "above the exact energy, chemical accuracy being 1.6. Mean over seeds, and standard deviation where there",
             "are several. Gates count encoding too.",
-            f"Of {ours} runs of qprune {cut} had a search stopped by its time, {patience(rows)}. {duration(rows)}",
+            f"Of {ours} runs of qprune {cut} had a search stopped by its time, {seconds}.",
+            f"Searches beyond the first from the original: {searches}. {duration(rows)}",
             "",
             AIMS,
             "",
@@ -242,12 +244,12 @@ def tables(rows: Sequence[Row], known: Sequence[Row]) -> str:
     )
 
 
-def patience(rows: Sequence[Row]) -> str:
-    """Seconds that a search was given: what most tasks were, and which were given others."""
-    ours = [(row["config"]["task"], row["patience"]) for row in rows if row["config"]["way"] == OURS]
-    usual = mode(seconds for _, seconds in ours)
-    others = [f"{seconds:g} s on {task}" for task, seconds in dict.fromkeys(ours) if seconds != usual]
-    return ", ".join([f"{usual:g} s", *others])
+def effort(rows: Sequence[Row], key: str, unit: str, default: float) -> str:
+    """What most tasks were given, and which were given something else."""
+    ours = [(row["config"]["task"], row.get(key, default)) for row in rows if row["config"]["way"] == OURS]
+    usual = mode(given for _, given in ours)
+    others = [f"{given:g}{unit} on {task}" for task, given in dict.fromkeys(ours) if given != usual]
+    return ", ".join([f"{usual:g}{unit}", *others])
 
 
 def duration(rows: Sequence[Row]) -> str:

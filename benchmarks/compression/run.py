@@ -11,7 +11,16 @@ from typing import Any
 from benchmarks.compression.beforehand import NAME as BEFOREHAND
 from benchmarks.compression.beforehand import known_beforehand
 from benchmarks.compression.controls import controls
-from benchmarks.compression.points import Point, at_random, baseline, begun, by_magnitude, cheapest, compressed
+from benchmarks.compression.points import (
+    SEARCHES,
+    Point,
+    at_random,
+    baseline,
+    begun,
+    by_magnitude,
+    cheapest,
+    compressed,
+)
 from benchmarks.records import Row, append, provenance, rows_of
 from benchmarks.tasks.catalogue import TASKS, Known
 
@@ -21,10 +30,10 @@ PATIENCE = 15.0  # seconds of a search
 QUICK = ("h2-uccsd-4q",)
 OURS = "qprune"
 CONTROLLED = ("1 point", "chemical accuracy")  # levels whose circuit gets controls, which are most of the training
-WAYS: dict[str, Callable[[Known, Point, int, float], list[Point]]] = {
+WAYS: dict[str, Callable[[Known, Point, int, float, int], list[Point]]] = {
     OURS: compressed,
-    "magnitude": lambda known, original, seed, _: baseline(known, original, seed, by_magnitude),
-    "random": lambda known, original, seed, _: baseline(known, original, seed, at_random(seed)),
+    "magnitude": lambda known, original, seed, *_: baseline(known, original, seed, by_magnitude),
+    "random": lambda known, original, seed, *_: baseline(known, original, seed, at_random(seed)),
 }
 
 
@@ -36,6 +45,7 @@ def run(
     ways: Sequence[str] = (),
     seeds: int = SEEDS,
     patience: float = PATIENCE,
+    searches: int = SEARCHES,
     step: Callable[[str], None] = print,
 ) -> None:
     """Add the rows that the file does not hold yet, seed after seed, so that every task has a row early.
@@ -46,6 +56,7 @@ def run(
         tasks, ways: Only these; default all.
         seeds: How many: of the original's training, of pruning, of what is drawn.
         patience: Seconds of each search of qprune.
+        searches: Of it, beyond the first from the original.
         step: Told of every row.
     """
     tasks = tasks or (QUICK if quick else tuple(TASKS))
@@ -64,16 +75,16 @@ def run(
                 seen = known_beforehand(TASKS[name], original.task)
                 append(out, {"benchmark": BEFOREHAND, "config": first, **seen, **provenance(seed)})
             for config in asked:
-                row = _row(TASKS[name], original, config, patience)
+                row = _row(TASKS[name], original, config, patience, searches)
                 append(out, row)
                 step(f"{config}: {len(row['points'])} circuits, {row['seconds']:.0f} s")
 
 
-def _row(known: Known, original: Point, config: dict[str, Any], patience: float) -> Row:
+def _row(known: Known, original: Point, config: dict[str, Any], patience: float, searches: int) -> Row:
     wall, processor = time.perf_counter(), time.process_time()
-    row: Row = {"benchmark": NAME, "config": config, "unit": known.unit, "patience": patience}
+    row: Row = {"benchmark": NAME, "config": config, "unit": known.unit, "patience": patience, "searches": searches}
     row |= provenance(config["seed"])
-    points = WAYS[config["way"]](known, original, config["seed"], patience)
+    points = WAYS[config["way"]](known, original, config["seed"], patience, searches)
     limits = known.limits(original.scores["selection"])
     levels = {level: cheapest(points, least) for level, least in limits.items()}
     row |= {

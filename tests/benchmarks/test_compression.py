@@ -9,7 +9,7 @@ import pytest
 from helpers import state
 
 from benchmarks.__main__ import main
-from benchmarks.compression import points, report, run
+from benchmarks.compression import report, run
 from benchmarks.compression.beforehand import EXPLAINED, known_beforehand
 from benchmarks.compression.controls import control
 from benchmarks.compression.points import SAMPLES, Point, at_random, begun, by_magnitude, cheapest, without
@@ -133,9 +133,8 @@ def folder(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         (name,) = run.QUICK
         patch.setitem(TASKS, name, replace(TASKS[name], budgets=TASKS[name].budgets[:1]))
-        patch.setattr(points, "SEARCHES", 1)
         run.run(out, quick=True, ways=["magnitude"], step=told.append)
-        run.run(out, quick=True, ways=["magnitude", "qprune"], patience=0.5, step=told.append)
+        run.run(out, quick=True, ways=["magnitude", "qprune"], patience=0.5, searches=1, step=told.append)
     assert len(told) == len(rows_of(out)) == 2  # what was there was not measured again
     return target
 
@@ -177,7 +176,10 @@ def test_tables_are_made_of_the_rows(folder):
     (place,) = ours["levels"].values()
     before, after = (ours["points"][k]["gates"] for k in (0, place))
     assert f"| h2-uccsd-4q | chemical accuracy | 1 | {before} → {after} | {before / after:.3g} |" in text
-    assert f"stopped by its time, {ours['patience']:g} s. One seed" in text
+    assert (
+        f"stopped by its time, {ours['patience']:g} s.\nSearches beyond the first from the original: 1. One seed"
+        in text
+    )
     hours = sum(row["seconds"] for row in rows_of(folder / "compression.jsonl")) / 3600
     assert f"One seed of 1 tasks took {hours:.1f} hours by the clock" in text
     for heading in (report.LABELS, report.SILENT, report.CONTROL, report.BASELINES):
