@@ -83,7 +83,7 @@ def every_input(rng: np.random.Generator, tally: Tally) -> None:
 
 def refit(rng: np.random.Generator, tally: Tally) -> None:
     """Surviving weights move, on small networks."""
-    *_, outcome = _pruned(rng, tally, requests.draw_refit, most_qubits=2, most_gates=6)
+    *_, outcome = _pruned(rng, tally, requests.draw_refit, by_accuracy=0.7, most_qubits=2, most_gates=6)
     adapter.verify(outcome)
 
 

@@ -50,7 +50,7 @@ def draw_request(rng: np.random.Generator, scale: float, limit: str | None = Non
 def draw_accuracy(rng: np.random.Generator) -> Request:
     """For a task with labels."""
     loss = float(rng.choice([0.0, 0.01, rng.uniform(0, 0.6)]))
-    return Request("accuracy", budget=loss, refit=bool(rng.random() < 0.1), others=_others(rng, "accuracy"))
+    return Request("accuracy", budget=loss, refit=bool(rng.random() < 0.4), others=_others(rng, "accuracy"))
 
 
 def draw_refit(rng: np.random.Generator, scale: float) -> Request:
