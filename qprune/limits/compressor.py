@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 from time import perf_counter
 
 import numpy as np
@@ -34,11 +35,11 @@ STEPWISE = 4  # likewise, where gates go one after another and no budget says ho
 # Samples to look ahead on, where there are twice as many: this many at least, or with so many amplitudes together.
 LEAST_AHEAD, AMPLITUDES_AHEAD = 32, 2**13
 TOGETHER = 0.08  # share of the rotations left that leave at once on the way
-BEYOND = 8.0  # times the budget: how far removals one by one are followed
+BEYOND = 8.0  # times the budget: how far the removal of rotations is followed
 FINALISTS = 2  # of these, how many are fitted to the end
 LEAST_SQUARE = 1e-9  # squared change of all outputs below which gates are alike, in units of half the widest spectrum
 STATES_PER_SAMPLE = 4  # that an adjoint pass holds at a time
-FITS_PER_GATE = 100  # Jacobians in whose time a whole search ends, for every gate: 50 to 190 on the reference networks
+FITS_PER_GATE = 50  # Jacobians in whose time a whole search ends, for every gate: 20 to 60 on the reference networks
 OVERHEAD = 5e-4  # seconds of everything else for each of them
 SAMPLES_PER_WEIGHT = 2  # size of the ensemble that weights are fitted on; mixtures of inputs fill it up
 
@@ -93,11 +94,8 @@ class Compressor:
         self.least_cost = LEAST_COST * max(map(self.cost, sites), default=0) or 1.0
         self.watch = Watch(self.rank) if watch is None else watch
         self.fitter = Fitter(self.original, ensemble.selected, selected, self.watch.check, threads, judge)
-        self.scout = self.fitter  # looks ahead, on some of the samples where they are many
         few = max(LEAST_AHEAD, AMPLITUDES_AHEAD >> self.fitter.num_qubits)
-        if 2 * few <= selected:
-            some = np.sort(np.random.default_rng((seed, 2)).permutation(selected)[:few])
-            self.scout = Fitter(self.original, ensemble.selected[some], few, self.watch.check, threads)
+        self._seed, self._few = seed, few if 2 * few <= selected else None
         self.block = self.chunk = len(sites)
         self.failed = set[tuple[int, ...]]()  # gates whose loss, each by itself, broke the budget
 
@@ -108,6 +106,23 @@ class Compressor:
         began = perf_counter()
         start.network.jacobian(start.weights)
         return FITS_PER_GATE * len(self.original.sites) * (perf_counter() - began + OVERHEAD)
+
+    @property
+    def looks_at_all(self) -> bool:
+        """Whether candidates are compared on all samples; else looking ahead is so dear that a part must do."""
+        return self._few is None
+
+    @cached_property
+    def scout(self) -> Fitter:
+        """Looks ahead: the fitter, or one on a part of the selected samples, drawn by the seed."""
+        if self._few is None:
+            return self.fitter
+        some = np.sort(np.random.default_rng((self._seed, 2)).permutation(self.fitter.judged)[: self._few])
+        return Fitter(self.original, self.fitter.samples[some], self._few, self.watch.check, self.fitter.threads)
+
+    def ahead(self, start: Trial) -> Trial:
+        """A circuit as it is, on the samples that are looked ahead on."""
+        return start if self.looks_at_all else self.scout.start(start.base)
 
     @property
     def searches(self) -> bool:
@@ -144,14 +159,14 @@ class Compressor:
                 if current is before:
                     return current
 
-    def dismantled(self, judge: Callable[[Reduced], float]) -> Iterator[Reduced]:
+    def dismantled(self, score: Callable[[Reduced], float]) -> Iterator[Reduced]:
         """From the whole circuit, one entangling gate after another, until none is left, the weights following.
 
-        Each time it is that of the few that cost the least mean square per cost saved, by first order, which the judge
-        likes best. Weights are fitted to the mean square, which is what outputs of a device are judged by.
+        Each time it is that of the few that cost the least mean square per cost saved, by first order, which
+        scores best. Weights are fitted to the mean square, which is what outputs of a device are judged by.
 
         Args:
-            judge: The less, the better the circuit.
+            score: The less, the better the circuit.
         """
         current = self.original
         while True:
@@ -161,7 +176,7 @@ class Compressor:
                 return
             few = gates[np.argsort(predicted, kind="stable")[:STEPWISE]].tolist()
             tried = [self.fitter.turned_down(start, [k], [0]) for k in few]
-            best = min(tried, key=lambda trial: judge(trial.reduced))
+            best = min(tried, key=lambda trial: score(trial.reduced))
             current = self.fitter.fitted(best, FIT_STEPS, gain=FIT_GAIN).reduced
             yield current
 
@@ -212,7 +227,7 @@ class Compressor:
     def _fewer_entangling_gates(self, current: Reduced, budget: float) -> Reduced | None:
         """A block of entangling gates, and of others that no weight moves, half the size each time none fits."""
         start = self.fitter.start(current)
-        ahead = self.scout.start(current)
+        ahead = self.ahead(start)
         gates, predicted = self._predicted(self.scout, ahead)
         order = np.argsort(predicted, kind="stable")
         self.block = min(self.block, max(1, len(gates) // 2))
@@ -261,7 +276,7 @@ class Compressor:
         return self._first_that_fits(start, self._by_saliency(start), budget)
 
     def _path(self, start: Trial, budget: float) -> list[Trial]:
-        """Without one rotation more each time, weights fitted a little, until that is far beyond the budget."""
+        """Without a few rotations more each time, weights fitted a little, until that is far beyond the budget."""
         path, further = [start], self.without_rotations(start, TOGETHER)
         least = 0.0 if self.fitter.by_deviation else 1 / self.fitter.judged  # a sample, where each is right or wrong
         while path[-1].deviation <= BEYOND * max(budget, least) and (trial := next(further, None)) is not None:
@@ -284,10 +299,8 @@ class Compressor:
     def _fewer_in_order(self, current: Reduced, budget: float) -> Reduced | None:
         """What the strategy would take, entangling gates and rotations alike: a set, then blocks of its order."""
         found = self.candidates(current)
-        proposal = (
-            self.strategy.propose(found, current.sites, current.task, budget if self.fitter.by_deviation else None)
-            or Proposal()
-        )
+        told = budget if self.fitter.by_deviation else None  # strategies take it for one of outputs
+        proposal = self.strategy.propose(found, current.sites, current.task, told) or Proposal()
         whole = self.fitter.start(current)
         best = whole
         for some in proposal.sets:

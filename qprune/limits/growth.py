@@ -31,7 +31,8 @@ class Growth:
     def __init__(self, search: Compressor, seed: int) -> None:
         self.search, self.rng = search, np.random.default_rng((seed, 1))
         self.fitter, self.scout = search.fitter, search.scout
-        self.start, self.ahead = self.fitter.start(search.original), self.scout.start(search.original)
+        self.start = self.fitter.start(search.original)
+        self.ahead = search.ahead(self.start)
         sites = enumerate(search.original.sites)
         self.cost = {k: search.cost(s) for k, s in sites if search.prunable(s) and len(s.qubits) > 1}
 
@@ -44,7 +45,7 @@ class Growth:
         Raises:
             OutOfTime: The watch's time is up; it has the best circuit so far.
         """
-        first = None if self.scout is not self.fitter else self.grown(budget, *WAYS[0])
+        first = self.grown(budget, *WAYS[0]) if self.search.looks_at_all else None
         if first is not None:
             yield first
         for way in WAYS[1:] if first is not None else [RESTARTED]:

@@ -206,3 +206,12 @@ def test_aims_are_met_or_missed_by_the_level_of_one_point():
     assert bars[1:] == ("", "bars-2x2-4q: 10 times, 1.5 points lost")
     assert molecule[1:] == ("lih-uccsd-6q: 2.5 times", "")
     assert scratch[1] == ""  # nothing was trained from scratch
+
+
+def test_what_a_task_was_given_more_of_is_said():
+    given = [("a", 15.0), ("b", 15.0), ("b", 15.0), ("c", 60.0)]
+    rows = [{"config": {"task": task, "way": "qprune"}, "patience": seconds} for task, seconds in given]
+    assert (
+        report.effort([*rows, {"config": {"task": "d", "way": "random"}}], "patience", " s", 1.0) == "15 s, 60 s on c"
+    )
+    assert report.effort(rows, "searches", "", 12) == "12"
