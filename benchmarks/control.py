@@ -34,7 +34,7 @@ DIRECTIONS = "control, directions"
 Reached: TypeAlias = dict[tuple[str, int], tuple[float, int]]
 """By network and number of CX the limit for every input, and gates."""
 
-NETWORKS = ("iris-4q", "cancer-4q", "digits-6q")
+NETWORKS = ("iris-4q", "cancer-4q", "digits-6q", "digits4-8q", "digits-10q")
 BUDGETS = (0.05, 0.1)
 WEIGHTS_TO_SPARE = "## Weights to spare"
 SEED, MOST_CX = 0, 12
