@@ -48,7 +48,6 @@ def run(
     there = {
         (row["benchmark"], *row["config"].values()) for row in rows_of(out) if "is not installed" not in row["status"]
     }
-    names = {entry.name for entry in (*sides.TOOLS, *chains.CHAINS)}
     jobs = [
         (benchmark, case, entry)
         for case in cases(quick=quick)
@@ -56,7 +55,7 @@ def run(
         for benchmark, entries in ((SIDES, sides.TOOLS), (FAIR, chains.CHAINS))
         for entry in entries
         if (benchmark == FAIR or case.qubits <= SIDE_QUBITS)
-        and (not only or any(part == entry.name or (part not in names and part in entry.name) for part in only))
+        and _is_asked_for(entry, only)
         and not (missing and (benchmark, case.group, case.name, entry.name) in there)
         and not (quick and any(name in entry.name for name in QUICK_SKIPPED))
     ]
@@ -73,6 +72,16 @@ def run(
                 continue
             found, status, spent = worker.run((benchmark, case.name, entry.name), limit)
             append(out, {**row, "status": status, "processor_seconds": round(spent, 1), **_gathered(benchmark, found)})
+
+
+def _is_asked_for(entry: sides.Tool | chains.Chain, only: Sequence[str]) -> bool:
+    """By its name, or by a part of it that is no other's name; by no name at all, unless it takes too long for that."""
+    if entry.name in only:
+        return True
+    if isinstance(entry, chains.Chain) and entry.when_named:
+        return False
+    names = {each.name for each in (*sides.TOOLS, *chains.CHAINS)}
+    return not only or any(part in entry.name for part in only if part not in names)
 
 
 def _gathered(benchmark: str, found: list[Row]) -> Row:

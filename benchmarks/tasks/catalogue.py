@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import qprune
-from benchmarks.tasks.data import Data, Split, bars_and_stripes, mnist, mnist_amplitudes, phishing
+from benchmarks.tasks.data import Data, Split, bars_and_stripes, mnist, mnist_amplitudes, phishing, segments
 from benchmarks.tasks.fermions import molecule
 from benchmarks.tasks.networks import (
     Family,
@@ -181,6 +181,12 @@ TASKS: dict[str, Known] = {
         layers=6,
         data=phishing,
         about="phishing sites, nine properties as angles, strongly entangling",
+    ),
+    "segments-10q": Known(
+        family=partial(classifier, 10, strongly_entangling),
+        layers=6,
+        data=segments,
+        about="patches of photographs, nature or built, ten colours as angles, strongly entangling",
     ),
     "mnist-01-convolutional-8q": Known(
         family=partial(classifier, 8, convolutional),

