@@ -27,7 +27,8 @@ BISECTIONS = 5  # per budget, on the logarithm of a threshold
 EPSILONS = (1e-8, 1e-3, 1e-2, 1e-4, 1e-1)  # of BQSKit, which takes minutes for each
 GUOQ_EXACT = {1e-6: 20}  # ε of GUOQ, and processor seconds, all of which it takes
 GUOQ_CLOSE = {1e-2: 60}  # in 20 s it resynthesises nothing yet
-GUOQ_LONG = {1e-2: 3600}  # as long as wisq takes unless told otherwise
+# Of the hour that wisq takes unless told otherwise: long before, what each of its tries leaves behind fills 24 GB.
+GUOQ_LONG = {1e-2: 600}
 FORMS = {"form": "auto", "couplings": "any"}  # of qprune without refit, which takes minutes for each
 KEEP = 1 - 1e-9  # of a budget: what rounding leaves
 RESYNTHESIS = " → O3"
@@ -261,7 +262,7 @@ CHAINS: tuple[Chain, ...] = (
         partial(_guoq, start=tools.light_cone, seconds=GUOQ_CLOSE),
     ),
     Chain(
-        "LightCone → GUOQ, larger ε, an hour → LightCone → O3",
+        "LightCone → GUOQ, larger ε, ten minutes → LightCone → O3",
         "wisq",
         partial(_guoq, start=tools.light_cone, seconds=GUOQ_LONG),
         when_named=True,

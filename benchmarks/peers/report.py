@@ -20,7 +20,7 @@ MEASURING = (
     "of the circuits in the second column."
 )
 SLOW, LARGER = "GUOQ", "GUOQ, larger ε"  # takes all the time it is given, at a larger ε on some circuits alone
-LONG = "an hour"  # in the name of the chain that is given as much
+LONG = "ten minutes"  # in the name of the chain that is given as much
 GIVEN = ((False, GUOQ_EXACT), (False, GUOQ_CLOSE), (True, GUOQ_LONG))  # whether long, and seconds by ε
 USUAL = "RIE → LightCone → O3"  # an expert's way; compared for every input where it was judged so
 EVERY_INPUT = ("qprune, every input", "qprune, every input, refit")  # compared where that is the measure
