@@ -21,6 +21,7 @@ AMPLITUDES = 2**14  # of all samples together, beyond which pruning asks no inte
 FALLS = (0.03, 0.01, 0.0)  # of the accuracy on them, up to which the original is pruned by labels and refitted
 FURTHER = (0.03, 0.01)  # likewise each round after, before training goes on
 SHARE = 0.3  # of the gates left that a round of the baselines takes
+ANEW = 1000  # between the seeds of searches that begin anew
 SEARCHES = 12  # for smaller circuits yet, unless more are asked for, shared out to the levels
 
 
@@ -123,8 +124,9 @@ def compressed(known: Known, original: Point, seed: int, patience: float, search
     """All circuits on the way: rewritten, pruned without labels at each budget and by labels, then in turn trained on.
 
     At each level, the strictest first, the cheapest circuit that keeps its score on the selection split is pruned and
-    trained on, until that is no cheaper or no longer good enough, or the level's searches are used up. The test split
-    decides nothing.
+    trained on, until that is no cheaper or no longer good enough, or the level's searches are used up. Where there are
+    no samples, which selecting by them would fit ever closer, searches that are left begin anew by other seeds. The
+    test split decides nothing.
 
     Args:
         known: The task.
@@ -144,13 +146,17 @@ def compressed(known: Known, original: Point, seed: int, patience: float, search
     for limit in first:
         points.append(pruned(known, start, limit, seed, patience))
         points.append(trained_on(known, points[-1], seed))
-    tried, levels = set[tuple[int, str]](), known.limits(original.scores["selection"])
+    anew, tried, levels = 0, set[tuple[int, str]](), known.limits(original.scores["selection"])
     for least in levels.values():
         for _ in range(searches // len(levels)):
             best = cheapest(points, least)
             left = [limit for limit in steps_of(known) if (id(best), repr(limit)) not in tried]
             if best is original or not left:
-                break
+                if known.data is not None:
+                    break
+                anew += 1
+                points.append(pruned(known, start, first[1], seed + ANEW * anew, patience))
+                continue
             tried.add((id(best), repr(left[0])))
             smaller = pruned(known, best, left[0], seed, patience)
             if smaller.cost < best.cost:

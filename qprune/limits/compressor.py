@@ -88,14 +88,15 @@ class Compressor:
             ensemble = with_mixtures(task, count, seed)
         else:
             ensemble = task.with_inputs(np.concatenate([task.inputs[task.selected], more]))
-        check_memory(len({q for site in sites for q in site.qubits}), STATES_PER_SAMPLE * len(ensemble.selected))
+        qubits = len({q for site in sites for q in site.qubits})
+        few = max(LEAST_AHEAD, AMPLITUDES_AHEAD >> qubits)
+        self._seed, self._few = seed, few if 2 * few <= selected else None
+        check_memory(qubits, STATES_PER_SAMPLE * (len(ensemble.selected) + (self._few or 0)))
         self.original = Reduced(ensemble.with_circuit(circuit_of(task, tuple(sites))), tuple(sites), 0.0)
         self.unit = task.largest_change / 2 or 1.0
         self.least_cost = LEAST_COST * max(map(self.cost, sites), default=0) or 1.0
         self.watch = Watch(self.rank) if watch is None else watch
         self.fitter = Fitter(self.original, ensemble.selected, selected, self.watch.check, threads, judge)
-        few = max(LEAST_AHEAD, AMPLITUDES_AHEAD >> self.fitter.num_qubits)
-        self._seed, self._few = seed, few if 2 * few <= selected else None
         self.block = self.chunk = len(sites)
         self.failed = set[tuple[int, ...]]()  # gates whose loss, each by itself, broke the budget
 
@@ -336,6 +337,8 @@ class Compressor:
         sites = start.base.sites
         for k in [k for k in order if sites[k].origins not in self.failed][: 1 + LOOK_AHEAD]:
             smaller = self.fitter.fitted_within(start.without([k]), budget)
+            if smaller.deviation > budget and self.fitter.target.size == 1:  # cheap, and an energy has many valleys
+                smaller = self.fitter.fitted_within(self.fitter.restarted(smaller, self.rng), budget)
             if smaller.deviation <= budget:
                 return smaller.reduced
             self.failed.add(sites[k].origins)

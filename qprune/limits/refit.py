@@ -30,6 +30,10 @@ LEAST = 1e-300  # least that is divided by
 FLOOR, ROUGH_FLOOR = 1e-9, 1e-4  # damping of directions that no output sees, relative to the mean of that diagonal
 SHORT_FLOOR = 1.0  # likewise where outputs are few: some see such a direction further on, as an energy from its minimum
 RESIDUALS_PER_WEIGHT = 2  # from which on they are not few
+# Of a single output: fits of so many steps are to end at a minimum, not to compare, and take so many times as many, as
+# L-BFGS has to learn how the output curves.
+LONG, LONGER = 20, 15
+REMEMBERED = 20  # steps by which it knows
 
 
 def with_mixtures(task: Task, count: int, seed: int) -> Task:
@@ -87,7 +91,8 @@ def fit(
 
     For p > 2 each step is Newton's with the Gauss-Newton Hessian p(p−1) Jᵀ diag(|r|^(p−2)) J; as p grows the minimum
     goes from the least mean square to the least largest deviation. Fewer outputs than weights are no obstacle: damping
-    keeps steps short. A single one says nothing of how it curves, and BFGS takes its place.
+    keeps steps short. A single one says nothing of how it curves, and L-BFGS takes its place, to the end where many
+    steps are asked for.
 
     Args:
         network: The pruned circuit.
@@ -106,7 +111,7 @@ def fit(
     if not steps or not len(free):
         return weights, float(np.sum((network.values(weights) - target) ** 2))
     if target.size == 1:
-        return _quasi_newton(network, weights, target, steps, power)
+        return _quasi_newton(network, weights, target, LONGER * steps if steps >= LONG else steps, power)
     k, units = kernels(), 1 / network.reach[free]
     damping, growth, step = DAMPING, 2.0, np.empty(len(free))
     floor = SHORT_FLOOR if target.size < RESIDUALS_PER_WEIGHT * len(free) else FLOOR
@@ -158,8 +163,8 @@ def _quasi_newton(
         slope = (relative ** (power - 1)) @ matrix / network.reach[free]
         return float(np.sum(relative**power)), power / scale * slope
 
-    start = np.zeros(len(free))
-    turns = scipy.optimize.minimize(cost, start, jac=True, method="BFGS", options={"maxiter": steps}).x
+    options = {"maxiter": steps, "maxcor": REMEMBERED}
+    turns = scipy.optimize.minimize(cost, np.zeros(len(free)), jac=True, method="L-BFGS-B", options=options).x
     moved[free] = weights[free] + turns / network.reach[free]
     return moved, float(np.sum((network.values(moved) - target) ** 2))
 

@@ -96,7 +96,6 @@ class Fitter:
         self.is_distribution = original.task.observables is None
         start = self.start(original)
         self.target = start.network.values(start.weights)
-        self.num_qubits = len(start.network.place)
 
     def start(self, reduced: Reduced) -> Trial:
         """A circuit as it is."""

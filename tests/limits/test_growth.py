@@ -12,11 +12,11 @@ from qiskit.circuit import Parameter
 
 from qprune import Accuracy, Measured, Task, prune, verify
 from qprune.gates.sites import sites_of
-from qprune.limits import accuracy, measuring
+from qprune.limits import accuracy, compressor, measuring
 from qprune.limits.accuracy import fall_of
 from qprune.limits.growth import RESTARTED, WAYS, Growth
 from qprune.limits.measuring import compressor_of
-from qprune.limits.prepared import prepare
+from qprune.limits.prepared import Comparison, prepare
 from qprune.limits.progress import INTERRUPTED, OUT_OF_TIME, OutOfTime, Watch
 from qprune.limits.removal import Reduced
 from qprune.limits.settings import Settings
@@ -55,6 +55,18 @@ def chain(samples, qubits=3, entangled=False):
     rows = rng.uniform(0, np.pi, (samples, qubits))
     weights = rng.uniform(-1, 1, count)
     return Task(circuit, ["Z" + "I" * (qubits - 1)], inputs=rows, input_params=inputs, weights=weights)
+
+
+def test_the_states_of_both_ensembles_are_counted_before_they_are_made(monkeypatch):
+    """As many as an adjoint pass holds of every sample, those that are looked ahead on once more."""
+    asked = []
+    monkeypatch.setattr(compressor, "check_memory", lambda *numbers: asked.append(numbers))
+    for samples, ahead in ((100, False), (8000, True)):
+        search = compressor_of(prepare(chain(samples), Settings(), Comparison(window=0)))
+        more = len(search.scout.samples) if ahead else 0
+        assert search.looks_at_all is not ahead
+        assert asked.pop() == (3, compressor.STATES_PER_SAMPLE * (samples + more))
+        assert not asked
 
 
 def signs(result):

@@ -13,7 +13,7 @@ from scipy.optimize import least_squares, minimize
 
 from qprune import Accuracy, Task, prune, verify
 from qprune.gates.sites import sites_of
-from qprune.limits.refit import fit, predicted_square, saliencies
+from qprune.limits.refit import LONG, fit, predicted_square, saliencies
 from qprune.simulators.engine import Network
 
 x, y = INPUTS
@@ -300,6 +300,31 @@ def test_few_outputs_stationary_at_the_start_are_fitted_all_the_same(further):
         assert reached < 1e-3 * before
         assert square < 1e-3 * before
         assert square == pytest.approx(np.sum((smaller.values(weights) - target) ** 2), rel=1e-9)
+
+
+def test_a_long_fit_of_one_energy_ends_at_a_minimum():
+    """Asked for less than the least energy: in the end no weight moves it to first order, by dense matrices."""
+    angles = ParameterVector("a", 30)
+    circuit, names = QuantumCircuit(5), iter(angles)
+    for _ in range(3):
+        for q in range(5):
+            circuit.ry(next(names), q)
+            circuit.rz(next(names), q)
+        for q in range(4):
+            circuit.cx(q, q + 1)
+    pairs = [("ZZ", [q, q + 1], -1.0) for q in range(4)] + [("X", [q], -0.7) for q in range(5)]
+    energy = SparsePauliOp.from_sparse_list(pairs, 5)
+    least = np.linalg.eigvalsh(energy.to_matrix())[0]
+    for seed in range(3):
+        start = np.random.default_rng(seed).normal(size=30)
+        task = Task(circuit, energy, weights=start)
+        weights, _ = fit(network_of(task), start, np.array([[least - 1]]), steps=LONG)
+        slopes = []
+        for point in (start, weights):
+            moved = [point + sign * 1e-4 * row for sign in (1, -1) for row in np.eye(30)]
+            plus, minus = np.split(np.array(dense_outputs_at(task, moved))[:, 0, 0], 2)
+            slopes.append(np.linalg.norm(plus - minus) / 2e-4)
+        assert slopes[1] < 1e-2 * slopes[0]
 
 
 def test_fitting_is_deterministic():
