@@ -125,8 +125,8 @@ def compressed(known: Known, original: Point, seed: int, patience: float, search
 
     At each level, the strictest first, the cheapest circuit that keeps its score on the selection split is pruned and
     trained on, until that is no cheaper or no longer good enough, or the level's searches are used up. Where there are
-    no samples, which selecting by them would fit ever closer, searches that are left begin anew by other seeds. The
-    test split decides nothing.
+    no samples, and searches end before their time, those that are left begin anew by other seeds. The test split
+    decides nothing.
 
     Args:
         known: The task.
@@ -146,13 +146,15 @@ def compressed(known: Known, original: Point, seed: int, patience: float, search
     for limit in first:
         points.append(pruned(known, start, limit, seed, patience))
         points.append(trained_on(known, points[-1], seed))
-    anew, tried, levels = 0, set[tuple[int, str]](), known.limits(original.scores["selection"])
+    # No sample is fitted by chance where there is none, however much is tried; what is cut would be cut again.
+    begins_anew, anew = known.data is None and not any(point.cut for point in points), 0
+    tried, levels = set[tuple[int, str]](), known.limits(original.scores["selection"])
     for least in levels.values():
         for _ in range(searches // len(levels)):
             best = cheapest(points, least)
             left = [limit for limit in steps_of(known) if (id(best), repr(limit)) not in tried]
             if best is original or not left:
-                if known.data is not None:
+                if not begins_anew:
                     break
                 anew += 1
                 points.append(pruned(known, start, first[1], seed + ANEW * anew, patience))
