@@ -7,7 +7,7 @@ T2 applies to the result word for word.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import isnan, sqrt
 
 import numpy as np
@@ -86,6 +86,7 @@ def fit(
     gain: float = GAIN,
     enough: float = 0.0,
     reach: float = np.inf,
+    check: Callable[[], None] = lambda: None,
 ) -> tuple[FloatArray, float]:
     """Minimise Σ |outputs − target|^p over the movable weights by Levenberg-Marquardt.
 
@@ -103,6 +104,7 @@ def fit(
         gain: Stop when an iteration lowers the sum by less than this share.
         enough: Stop when no residual is larger.
         reach: Stop when, by the trend of the last steps, the largest residual will still exceed this after the last.
+        check: Called at every step; may raise to end the search that this is part of.
 
     Returns:
         The weights and the sum of squares.
@@ -111,12 +113,13 @@ def fit(
     if not steps or not len(free):
         return weights, float(np.sum((network.values(weights) - target) ** 2))
     if target.size == 1:
-        return _quasi_newton(network, weights, target, LONGER * steps if steps >= LONG else steps, power)
+        return _quasi_newton(network, weights, target, LONGER * steps if steps >= LONG else steps, power, check)
     k, units = kernels(), 1 / network.reach[free]
     damping, growth, step = DAMPING, 2.0, np.empty(len(free))
     floor = SHORT_FLOOR if target.size < RESIDUALS_PER_WEIGHT * len(free) else FLOOR
     norms = list[float]()
     for left in range(steps, 0, -1):
+        check()
         largest, square, products = k.gram(*_linearised(network, weights, target), units, power)
         norms.append(sqrt(square))
         if largest <= enough or _is_hopeless(norms, largest, left, reach):
@@ -150,13 +153,14 @@ def _is_hopeless(norms: Sequence[float], largest: float, left: int, reach: float
 
 
 def _quasi_newton(
-    network: Network, weights: FloatArray, target: FloatArray, steps: int, power: int
+    network: Network, weights: FloatArray, target: FloatArray, steps: int, power: int, check: Callable[[], None]
 ) -> tuple[FloatArray, float]:
     free, moved = network.free, weights.copy()
     unit = network.task.largest_change / 2 or 1.0
     scale = max(float(np.abs(network.values(weights) - target).max()), SMALLEST * unit)
 
     def cost(turns: FloatArray) -> tuple[float, FloatArray]:
+        check()
         moved[free] = weights[free] + turns / network.reach[free]
         residual, matrix = _linearised(network, moved, target)
         relative = residual / scale

@@ -75,7 +75,7 @@ class Fitter:
         original: The circuit to reproduce, on the ensemble that weights are fitted on.
         samples: That ensemble, as indices.
         judged: How many of these, from the first on, the deviation is measured on.
-        check: Called before every fit; may raise to end the search.
+        check: Called before every fit and at its every step; may raise to end the search.
         threads: Most threads that share the samples; no result depends on them.
         judge: Says how far from the original a circuit is; default: by its largest deviation, to which weights are then
             fitted. By anything else they are judged as the least mean square leaves them.
@@ -115,7 +115,7 @@ class Fitter:
         if self.is_distribution:  # a total variation is no largest entry
             options |= {"enough": 0.0, "reach": np.inf}
         wanted = self.target if target is None else target
-        weights, square = fit(trial.network, trial.weights, wanted, steps=steps, **options)
+        weights, square = fit(trial.network, trial.weights, wanted, steps=steps, check=self.check, **options)
         return replace(trial, weights=weights, square=square, deviation=self.deviation(trial.network, weights))
 
     def fitted_within(self, trial: Trial, budget: float) -> Trial:
@@ -148,7 +148,7 @@ class Fitter:
         for step in range(1, HOMOTOPY if periods else 0):
             share = step / HOMOTOPY
             network = start.network.turned_down({k: (1 - share, period * share) for k, period in periods.items()})
-            weights, _ = fit(network, weights, self.target, steps=FOLLOW_STEPS)
+            weights, _ = fit(network, weights, self.target, steps=FOLLOW_STEPS, check=self.check)
         return self.fitted(start.without(gone, weights), SCREEN_STEPS)
 
     def restarted(self, trial: Trial, rng: np.random.Generator) -> Trial:

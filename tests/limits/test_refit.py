@@ -13,6 +13,7 @@ from scipy.optimize import least_squares, minimize
 
 from qprune import Accuracy, Task, prune, verify
 from qprune.gates.sites import sites_of
+from qprune.limits.progress import OutOfTime
 from qprune.limits.refit import LONG, fit, predicted_square, saliencies
 from qprune.simulators.engine import Network
 
@@ -325,6 +326,26 @@ def test_a_long_fit_of_one_energy_ends_at_a_minimum():
             plus, minus = np.split(np.array(dense_outputs_at(task, moved))[:, 0, 0], 2)
             slopes.append(np.linalg.norm(plus - minus) / 2e-4)
         assert slopes[1] < 1e-2 * slopes[0]
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_a_fit_may_be_ended_at_every_step(outputs):
+    """What limits the time of a search is asked more than once in a fit, which may take minutes."""
+    asked = []
+
+    def check():
+        asked.append(None)
+        if len(asked) == 3:
+            raise OutOfTime
+
+    circuit = QuantumCircuit(3)
+    for k, angle in enumerate(ParameterVector("a", 6)):
+        circuit.ry(angle, k % 3)
+        circuit.cx(k % 3, (k + 1) % 3)
+    start = np.random.default_rng(0).normal(size=6)
+    network = network_of(Task(circuit, ["IIZ", "IZI", "ZII"][:outputs], weights=start))
+    with pytest.raises(OutOfTime):
+        fit(network, start, network.values(start + 0.5), steps=60, check=check)
 
 
 def test_fitting_is_deterministic():
