@@ -224,8 +224,10 @@ def accuracy_table(rows: Sequence[Row]) -> str:
 def peers_tables(rows: Sequence[Row]) -> str:
     """qprune beside other tools: at their own settings, and at equal measured deviation."""
     sides = [row for row in rows if row["benchmark"] == SIDES]
-    everywhere = peers.with_inputs(peers.over_the_domain([row for row in rows if row["benchmark"] == FAIR]))
-    fair = [row for row in rows if row["benchmark"] == FAIR and row["config"]["tool"] not in peers.EVERY_INPUT]
+    chains = [row for row in rows if row["benchmark"] == FAIR]
+    counted = peers.without_long(chains)
+    everywhere = peers.with_inputs(peers.over_the_domain(counted))
+    fair = [row for row in counted if row["config"]["tool"] not in peers.EVERY_INPUT]
     lines = [
         "# Beside what people use today",
         "",
@@ -271,7 +273,7 @@ def peers_tables(rows: Sequence[Row]) -> str:
         lines += ["For every input, where that was worked out:", ""]
         lines += [*markdown(*peers.at_the_price_of_measuring(everywhere)), ""]
     if theirs := peers.where_ran(fair, peers.LARGER):
-        lines += [f"### {peers.SLOW}", "", peers.searched(fair), "", *markdown(*peers.at_equal_deviation(theirs)), ""]
+        lines += [f"### {peers.SLOW}", "", peers.searched(chains), "", *markdown(*peers.at_equal_deviation(theirs)), ""]
     for group in dict.fromkeys(row["config"]["group"] for row in fair):
         mine = [row for row in fair if row["config"]["group"] == group]
         lines += [f"### {group}", "", *markdown(*peers.at_equal_deviation(mine)), ""]

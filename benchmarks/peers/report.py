@@ -20,8 +20,7 @@ MEASURING = (
     "of the circuits in the second column."
 )
 SLOW, LARGER = "GUOQ", "GUOQ, larger ε"  # takes all the time it is given, at a larger ε on some circuits alone
-LONG = "ten minutes"  # in the name of the chain that is given as much
-GIVEN = ((False, GUOQ_EXACT), (False, GUOQ_CLOSE), (True, GUOQ_LONG))  # whether long, and seconds by ε
+LONG = "ten minutes"  # in the name of the chain that is given as much, on so few circuits that no table counts it
 USUAL = "RIE → LightCone → O3"  # an expert's way; compared for every input where it was judged so
 EVERY_INPUT = ("qprune, every input", "qprune, every input, refit")  # compared where that is the measure
 Table = tuple[tuple[str, ...], list[tuple[str, ...]]]
@@ -177,20 +176,29 @@ def where_ran(rows: Sequence[Row], tool: str) -> list[Row]:
 
 
 def searched(rows: Sequence[Row]) -> str:
-    """How long GUOQ searched, at each ε that there are rows of, and what its chains took in all."""
-    given = [(long, *pair) for long, times in GIVEN for pair in times.items()]
+    """How long GUOQ searched, at each ε that there are rows of, what its chains took, and what more time found."""
     mine = [row for row in rows if SLOW in row["config"]["tool"] and row.get("points")]
     lines = []
-    for long, epsilon, limit in given:
-        there = [row for row in mine if (LONG in row["config"]["tool"]) == long]
-        there = [row for row in there if any(point["setting"] == epsilon for point in row["points"])]
+    for epsilon, limit in {**GUOQ_EXACT, **GUOQ_CLOSE}.items():
+        there = [row for row in without_long(mine) if any(point["setting"] == epsilon for point in row["points"])]
         names = {row["config"]["circuit"] for row in there}
         known = [row["processor_seconds"] for row in there if "processor_seconds" in row]
         if known:
             spent = f"median {median(known):.0f} s, at most {max(known):.0f} s in the {len(known)} rows that say so"
-            lines.append(f"- ε = {epsilon:g}: {limit} s on {_circuits(names)}; the chains in all {spent}")
+            lines.append(f"- ε = {epsilon:g}: {limit} s on each of {len(names)} circuits; the chains in all {spent}")
         elif there:
-            lines.append(f"- ε = {epsilon:g}: {limit} s on {_circuits(names)}")
+            lines.append(f"- ε = {epsilon:g}: {limit} s on each of {len(names)} circuits")
+    for row in (row for row in mine if LONG in row["config"]["tool"]):
+        circuit, point = row["config"]["circuit"], row["points"][0]
+        shorter = [
+            each["two_qubit_gates"]
+            for other in without_long(mine)
+            for each in other["points"]
+            if other["config"]["circuit"] == circuit and each["setting"] == point["setting"]
+        ]
+        found = f"{point['two_qubit_gates']} of {row['two_qubit_gates']} two-qubit gates left"
+        before = f", {min(shorter)} in {GUOQ_CLOSE[point['setting']]} s" if shorter else ""
+        lines.append(f"- ε = {point['setting']:g}: {GUOQ_LONG[point['setting']]} s on {circuit}: {found}{before}")
     return "\n".join(
         [
             "GUOQ takes all the time it is given; an hour by the clock is what it has by default. Seconds are of a",
@@ -204,8 +212,9 @@ def searched(rows: Sequence[Row]) -> str:
     )
 
 
-def _circuits(names: set[str]) -> str:
-    return names.copy().pop() if len(names) == 1 else f"each of {len(names)} circuits"
+def without_long(rows: Sequence[Row]) -> list[Row]:
+    """The rows that tables count."""
+    return [row for row in rows if LONG not in row["config"]["tool"]]
 
 
 def at_equal_deviation(rows: Sequence[Row]) -> Table:

@@ -111,11 +111,13 @@ def test_the_time_that_a_search_took_is_told():
         ]
     ]
     long = next(chain.name for chain in CHAINS if chain.when_named)
-    rows.append({"config": {"circuit": "four", "tool": long}, "points": [{"setting": 1e-2}]})
+    rows.append({"config": {"circuit": "four", "tool": long}, "points": [{"setting": 1e-2, "two_qubit_gates": 7}]})
+    rows[-1]["two_qubit_gates"] = 9
+    rows.append({"config": {"circuit": "four", "tool": "GUOQ"}, "points": [{"setting": 1e-2, "two_qubit_gates": 8}]})
     told = report.searched(rows)
     assert "on each of 3 circuits; the chains in all median 40 s, at most 50 s in the 2 rows that say so" in told
-    assert "- ε = 0.01: 60 s on one\n" in told
-    assert told.endswith("- ε = 0.01: 600 s on four")
+    assert "- ε = 0.01: 60 s on each of 2 circuits\n" in told
+    assert told.endswith("- ε = 0.01: 600 s on four: 7 of 9 two-qubit gates left, 8 in 60 s")
 
 
 def test_what_takes_long_runs_only_by_its_name():
