@@ -147,7 +147,9 @@ def compressed(known: Known, original: Point, seed: int, patience: float, search
         points.append(pruned(known, start, limit, seed, patience))
         points.append(trained_on(known, points[-1], seed))
     # No sample is fitted by chance where there is none, however much is tried; what is cut would be cut again.
-    begins_anew, anew = known.data is None and not any(point.cut for point in points), 0
+    mildly = first[1]
+    begins_anew = known.data is None and not any(point.cut for point in points if point.how == repr(mildly))
+    anew = 0
     tried, levels = set[tuple[int, str]](), known.limits(original.scores["selection"])
     for least in levels.values():
         for _ in range(searches // len(levels)):
@@ -157,7 +159,7 @@ def compressed(known: Known, original: Point, seed: int, patience: float, search
                 if not begins_anew:
                     break
                 anew += 1
-                points.append(pruned(known, start, first[1], seed + ANEW * anew, patience))
+                points.append(pruned(known, start, mildly, seed + ANEW * anew, patience))
                 continue
             tried.add((id(best), repr(left[0])))
             smaller = pruned(known, best, left[0], seed, patience)
