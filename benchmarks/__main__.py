@@ -262,9 +262,10 @@ def _folder(run: Callable[[Path], list[Path]]) -> Callable[..., int]:
 
 
 def _tool(part: str) -> str:
-    names = [entry.name for entry in (*TOOLS, *CHAINS)]
-    if not any(part in name for name in names):
-        raise argparse.ArgumentTypeError(f"{part!r} must be part of one of these names: {'; '.join(names)}")
+    entries = (*TOOLS, *CHAINS)
+    if not any(peers.is_asked_for(entry, [part]) for entry in entries):
+        names = "; ".join(entry.name for entry in entries)
+        raise argparse.ArgumentTypeError(f"{part!r} must be one of these names, or part of one that is short: {names}")
     return part
 
 

@@ -160,6 +160,7 @@ def compressed(known: Known, original: Point, seed: int, patience: float, search
                     break
                 anew += 1
                 points.append(pruned(known, start, mildly, seed + ANEW * anew, patience))
+                points.append(trained_on(known, points[-1], seed))
                 continue
             tried.add((id(best), repr(left[0])))
             smaller = pruned(known, best, left[0], seed, patience)

@@ -20,7 +20,7 @@ MEASURING = (
     "of the circuits in the second column."
 )
 SLOW, LARGER = "GUOQ", "GUOQ, larger ε"  # takes all the time it is given, at a larger ε on some circuits alone
-LONG = "ten minutes"  # in the name of the chain that is given as much, on so few circuits that no table counts it
+LONG = {chain.name for chain in CHAINS if chain.when_named}  # on so few circuits that no table counts them
 USUAL = "RIE → LightCone → O3"  # an expert's way; compared for every input where it was judged so
 EVERY_INPUT = ("qprune, every input", "qprune, every input, refit")  # compared where that is the measure
 Table = tuple[tuple[str, ...], list[tuple[str, ...]]]
@@ -188,7 +188,7 @@ def searched(rows: Sequence[Row]) -> str:
             lines.append(f"- ε = {epsilon:g}: {limit} s on each of {len(names)} circuits; the chains in all {spent}")
         elif there:
             lines.append(f"- ε = {epsilon:g}: {limit} s on each of {len(names)} circuits")
-    for row in (row for row in mine if LONG in row["config"]["tool"]):
+    for row in (row for row in mine if row["config"]["tool"] in LONG):
         circuit, point = row["config"]["circuit"], row["points"][0]
         shorter = [
             each["two_qubit_gates"]
@@ -214,7 +214,7 @@ def searched(rows: Sequence[Row]) -> str:
 
 def without_long(rows: Sequence[Row]) -> list[Row]:
     """The rows that tables count."""
-    return [row for row in rows if LONG not in row["config"]["tool"]]
+    return [row for row in rows if row["config"]["tool"] not in LONG]
 
 
 def at_equal_deviation(rows: Sequence[Row]) -> Table:
@@ -275,9 +275,11 @@ def not_run(rows: Sequence[Row]) -> list[str]:
             key = (row["config"]["tool"], row["status"])
             reasons[key] = reasons.get(key, 0) + 1
     lines = [f"- {tool}, {count} circuit{'s' if count > 1 else ''}: {why}" for (tool, why), count in reasons.items()]
-    ran = {row["config"]["circuit"] for row in rows}
-    absent = [case.name for case in cases() if case.name not in ran]
-    return [*lines, f"- every tool on {', '.join(absent)}: not run"] if absent else lines
+    for who, theirs in (("qprune", True), ("any other tool", False)):
+        ran = {row["config"]["circuit"] for row in rows if is_ours(row) == theirs and row["status"] == "done"}
+        if absent := [case.name for case in cases() if case.name not in ran]:
+            lines.append(f"- {who} on {', '.join(absent)}: not run to its end")
+    return lines
 
 
 def _line(name: str, cell: Callable[[float], str]) -> tuple[str, ...]:

@@ -55,7 +55,7 @@ def run(
         for benchmark, entries in ((SIDES, sides.TOOLS), (FAIR, chains.CHAINS))
         for entry in entries
         if (benchmark == FAIR or case.qubits <= SIDE_QUBITS)
-        and _is_asked_for(entry, only)
+        and is_asked_for(entry, only)
         and not (missing and (benchmark, case.group, case.name, entry.name) in there)
         and not (quick and any(name in entry.name for name in QUICK_SKIPPED))
     ]
@@ -74,7 +74,7 @@ def run(
             append(out, {**row, "status": status, "processor_seconds": round(spent, 1), **_gathered(benchmark, found)})
 
 
-def _is_asked_for(entry: sides.Tool | chains.Chain, only: Sequence[str]) -> bool:
+def is_asked_for(entry: sides.Tool | chains.Chain, only: Sequence[str]) -> bool:
     """By its name, or by a part of it that is no other's name; by no name at all, unless it takes too long for that."""
     if entry.name in only:
         return True

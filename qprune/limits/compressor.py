@@ -88,7 +88,8 @@ class Compressor:
             ensemble = with_mixtures(task, count, seed)
         else:
             ensemble = task.with_inputs(np.concatenate([task.inputs[task.selected], more]))
-        qubits = len({q for site in sites for q in site.qubits})
+        touched = {q for site in sites for q in site.qubits}
+        qubits = max(1, len(touched.union(*task.output_supports)))
         few = max(LEAST_AHEAD, AMPLITUDES_AHEAD >> qubits)
         self._seed, self._few = seed, few if 2 * few <= selected else None
         check_memory(qubits, STATES_PER_SAMPLE * (len(ensemble.selected) + (self._few or 0)))

@@ -34,6 +34,7 @@ RESIDUALS_PER_WEIGHT = 2  # from which on they are not few
 # L-BFGS has to learn how the output curves.
 LONG, LONGER = 20, 15
 REMEMBERED = 20  # steps by which it knows
+CLOSER = 0.1  # share of the residual to which a long one must have come to go on, with what is left as the unit
 
 
 def with_mixtures(task: Task, count: int, seed: int) -> Task:
@@ -99,7 +100,7 @@ def fit(
         network: The pruned circuit.
         weights: Where to start, shape (P,).
         target: Outputs to reproduce, shape (R, M).
-        steps: Most iterations.
+        steps: Most iterations; of a single output `LONGER` times as many, from `LONG` on.
         power: p, even, at least 2.
         gain: Stop when an iteration lowers the sum by less than this share.
         enough: Stop when no residual is larger.
@@ -113,7 +114,7 @@ def fit(
     if not steps or not len(free):
         return weights, float(np.sum((network.values(weights) - target) ** 2))
     if target.size == 1:
-        return _quasi_newton(network, weights, target, LONGER * steps if steps >= LONG else steps, power, check)
+        return _fit_of_one(network, weights, target, steps, check)
     k, units = kernels(), 1 / network.reach[free]
     damping, growth, step = DAMPING, 2.0, np.empty(len(free))
     floor = SHORT_FLOOR if target.size < RESIDUALS_PER_WEIGHT * len(free) else FLOOR
@@ -152,25 +153,38 @@ def _is_hopeless(norms: Sequence[float], largest: float, left: int, reach: float
     return bool(largest * (norms[-1] / norms[-1 - TREND]) ** (left / TREND) > reach)
 
 
-def _quasi_newton(
-    network: Network, weights: FloatArray, target: FloatArray, steps: int, power: int, check: Callable[[], None]
+def _fit_of_one(
+    network: Network, weights: FloatArray, target: FloatArray, steps: int, check: Callable[[], None]
 ) -> tuple[FloatArray, float]:
-    free, moved = network.free, weights.copy()
+    """What `fit` does with a single output, whose powers all have the same minima."""
     unit = network.task.largest_change / 2 or 1.0
-    scale = max(float(np.abs(network.values(weights) - target).max()), SMALLEST * unit)
+    before = abs(float(network.values(weights)[0, 0] - target[0, 0]))
+    while True:
+        scale = max(before, SMALLEST * unit)
+        weights = _descended(network, weights, target, scale, LONGER * steps if steps >= LONG else steps, check)
+        after = abs(float(network.values(weights)[0, 0] - target[0, 0]))
+        if steps < LONG or not SMALLEST * unit < after < CLOSER * scale:
+            return weights, after**2
+        before = after
+
+
+def _descended(
+    network: Network, start: FloatArray, target: FloatArray, scale: float, steps: int, check: Callable[[], None]
+) -> FloatArray:
+    """Weights after so many steps of L-BFGS that lower the square of the residual, which is counted in `scale`."""
+    free, moved = network.free, start.copy()
 
     def cost(turns: FloatArray) -> tuple[float, FloatArray]:
         check()
-        moved[free] = weights[free] + turns / network.reach[free]
+        moved[free] = start[free] + turns / network.reach[free]
         residual, matrix = _linearised(network, moved, target)
-        relative = residual / scale
-        slope = (relative ** (power - 1)) @ matrix / network.reach[free]
-        return float(np.sum(relative**power)), power / scale * slope
+        relative = residual[0] / scale
+        return relative**2, 2 * relative / scale * matrix[0] / network.reach[free]
 
     options = {"maxiter": steps, "maxcor": REMEMBERED}
     turns = scipy.optimize.minimize(cost, np.zeros(len(free)), jac=True, method="L-BFGS-B", options=options).x
-    moved[free] = weights[free] + turns / network.reach[free]
-    return moved, float(np.sum((network.values(moved) - target) ** 2))
+    moved[free] = start[free] + turns / network.reach[free]
+    return moved
 
 
 def predicted_square(network: Network, weights: FloatArray, target: FloatArray, damping: float = 1e-2) -> float:

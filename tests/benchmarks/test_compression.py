@@ -9,7 +9,7 @@ import pytest
 from helpers import state
 
 from benchmarks.__main__ import main
-from benchmarks.compression import report, run
+from benchmarks.compression import points, report, run
 from benchmarks.compression.beforehand import EXPLAINED, known_beforehand
 from benchmarks.compression.controls import control
 from benchmarks.compression.points import SAMPLES, Point, at_random, begun, by_magnitude, cheapest, without
@@ -61,6 +61,35 @@ def test_the_test_split_chooses_nothing():
     assert cheapest(points, 0.9) is points[0]
     assert cheapest(points, 0.89) is points[1]
     assert cheapest(points, 0.95) is points[0]  # none is good enough: the original
+
+
+@pytest.mark.parametrize(
+    ("name", "cut"), [("lih-hardware-6q", False), ("lih-hardware-6q", True), ("bars-2x2-4q", False)]
+)
+def test_searches_that_are_left_begin_anew_where_nothing_fits_by_chance(monkeypatch, name, cut):
+    """Each by a seed of its own, and trained on; not where samples choose, nor where the first was cut by its time."""
+    known, seeds, trained = TASKS[name], [], []
+    good, task = known.limits(1.0 if known.data else 0.0), point(1, 0.0, 0.0).task
+    scores = dict.fromkeys(("selection", "test"), max(good.values()))
+
+    def pruned(_, __, limit, seed, ___):
+        seeds.append(seed)
+        return Point(task, repr(limit), False, 0, scores, None, cut)
+
+    def trained_on(_, circuit, __):
+        trained.append(circuit)
+        return replace(circuit, how="trained on")
+
+    monkeypatch.setattr(points, "pruned", pruned)
+    monkeypatch.setattr(points, "trained_on", trained_on)
+    monkeypatch.setattr(points, "rewritten", lambda _, circuit: circuit)
+    original = Point(point(3, 0.0, 0.0).task, "original", False, 0, scores)
+    found = points.compressed(known, original, 7, 1.0, searches=6)
+    anew = [seed for seed in seeds if seed != 7]
+    assert len(anew) == len(set(anew))
+    assert bool(anew) is (known.data is None and not cut)
+    assert sum(each.how == "trained on" for each in found) == len(trained)
+    assert len(trained) >= len(seeds) - len(points.steps_of(known)) * len(good)
 
 
 def test_removal_leaves_the_other_gates_as_they_are(small):

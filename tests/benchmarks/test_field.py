@@ -10,7 +10,7 @@ from benchmarks.peers import chains, field, report, sides, tools
 from benchmarks.peers.chains import CHAINS
 from benchmarks.peers.circuits import ansatz
 from benchmarks.peers.measure import cx_count, deviation
-from benchmarks.peers.run import _is_asked_for
+from benchmarks.peers.run import is_asked_for
 from benchmarks.records import provenance
 from qprune.simulators.values import chain_memory, statevector_memory
 
@@ -123,12 +123,12 @@ def test_the_time_that_a_search_took_is_told():
 def test_what_takes_long_runs_only_by_its_name():
     long = next(chain for chain in CHAINS if chain.when_named)
     minute = next(chain for chain in CHAINS if "GUOQ, larger" in chain.name and not chain.when_named)
-    assert not _is_asked_for(long, ())
-    assert not _is_asked_for(long, ["GUOQ"])
-    assert _is_asked_for(long, [long.name])
-    assert _is_asked_for(minute, ())
-    assert _is_asked_for(minute, ["GUOQ"])
-    assert not _is_asked_for(minute, [long.name])
+    assert not is_asked_for(long, ())
+    assert not is_asked_for(long, ["GUOQ"])
+    assert is_asked_for(long, [long.name])
+    assert is_asked_for(minute, ())
+    assert is_asked_for(minute, ["GUOQ"])
+    assert not is_asked_for(minute, [long.name])
 
 
 def test_guoq_gets_the_part_without_inputs_and_all_the_time(monkeypatch):

@@ -58,15 +58,41 @@ def chain(samples, qubits=3, entangled=False):
 
 
 def test_the_states_of_both_ensembles_are_counted_before_they_are_made(monkeypatch):
-    """As many as an adjoint pass holds of every sample, those that are looked ahead on once more."""
+    """As many as an adjoint pass holds of every sample, those that are looked ahead on once more, of all qubits that
+    are read.
+    """
     asked = []
     monkeypatch.setattr(compressor, "check_memory", lambda *numbers: asked.append(numbers))
-    for samples, ahead in ((100, False), (8000, True)):
-        search = compressor_of(prepare(chain(samples), Settings(), Comparison(window=0)))
+    for samples, idle, ahead in ((100, 0, False), (8000, 0, True), (1000, 0, False), (1000, 5, True)):
+        task = chain(samples)
+        circuit = QuantumCircuit(3 + idle)
+        circuit.compose(task.circuit, range(3), inplace=True)
+        wide = Task(
+            circuit,
+            ["Z" * (3 + idle)],
+            inputs=task.inputs,
+            input_params=[f"x{q}" for q in range(3)],
+            weights=task.weights,
+        )
+        search = compressor_of(prepare(wide, Settings(), Comparison(window=0)))
         more = len(search.scout.samples) if ahead else 0
         assert search.looks_at_all is not ahead
-        assert asked.pop() == (3, compressor.STATES_PER_SAMPLE * (samples + more))
+        assert asked.pop() == (3 + idle, compressor.STATES_PER_SAMPLE * (samples + more))
         assert not asked
+
+
+def test_a_rotation_goes_although_its_loss_leaves_a_flat_valley():
+    """cos a cos b at a = b = π is 1: without either it is −1 and flat, and only a fit that starts elsewhere finds 1."""
+    circuit = QuantumCircuit(2)
+    for qubit, name in enumerate("ab"):
+        circuit.rx(Parameter(name), qubit)
+    search = search_of(Task(circuit, ["ZZ"], weights=[np.pi, np.pi]), Measured(0.01, refit=True))
+    start = search.fitter.start(search.original)
+    alone = search.fitter.fitted_within(start.without([0]), 0.01)
+    assert alone.deviation == pytest.approx(2)
+    found = search._first_that_fits(start, [0, 1], 0.01)
+    assert len(found.sites) == 1
+    assert found.deviation <= 0.01
 
 
 def signs(result):
