@@ -21,6 +21,7 @@ AMPLITUDES = 2**14  # of all samples together, beyond which pruning asks no inte
 FALLS = (0.03, 0.01, 0.0)  # of the accuracy on them, up to which the original is pruned by labels and refitted
 FURTHER = (0.03, 0.01)  # likewise each round after, before training goes on
 SHARE = 0.3  # of the gates left that a round of the baselines takes
+SURE = 1000  # samples that choose, of which trying more fits few by chance; where there are none it fits none
 ANEW = 1000  # between the seeds of searches that begin anew
 SEARCHES = 12  # for smaller circuits yet, unless more are asked for, shared out to the levels
 
@@ -124,9 +125,9 @@ def compressed(known: Known, original: Point, seed: int, patience: float, search
     """All circuits on the way: rewritten, pruned without labels at each budget and by labels, then in turn trained on.
 
     At each level, the strictest first, the cheapest circuit that keeps its score on the selection split is pruned and
-    trained on, until that is no cheaper or no longer good enough, or the level's searches are used up. Where there are
-    no samples, and searches end before their time, those that are left begin anew by other seeds. The test split
-    decides nothing.
+    trained on, until that is no cheaper or no longer good enough, or the level's searches are used up. Where many
+    samples choose, or none do, and searches end before their time, those that are left begin anew by other seeds. The
+    test split decides nothing.
 
     Args:
         known: The task.
@@ -146,9 +147,10 @@ def compressed(known: Known, original: Point, seed: int, patience: float, search
     for limit in first:
         points.append(pruned(known, start, limit, seed, patience))
         points.append(trained_on(known, points[-1], seed))
-    # No sample is fitted by chance where there is none, however much is tried; what is cut would be cut again.
     mildly = first[1]
-    begins_anew = known.data is None and not any(point.cut for point in points if point.how == repr(mildly))
+    was_cut = any(point.cut for point in points if point.how == repr(mildly))  # what is cut would be cut again
+    choosing = known.split("selection")
+    begins_anew = not was_cut and (choosing is None or len(choosing.labels) >= SURE)
     anew = 0
     tried, levels = set[tuple[int, str]](), known.limits(original.scores["selection"])
     for least in levels.values():

@@ -15,6 +15,7 @@ from benchmarks.compression.controls import control
 from benchmarks.compression.points import SAMPLES, Point, at_random, begun, by_magnitude, cheapest, without
 from benchmarks.records import rows_of
 from benchmarks.tasks.catalogue import CHEMICAL, TASKS
+from benchmarks.tasks.data import Split
 from benchmarks.tasks.training import outputs
 from qprune.gates.sites import sites_of
 from qprune.simulators.engine import Network
@@ -64,11 +65,21 @@ def test_the_test_split_chooses_nothing():
 
 
 @pytest.mark.parametrize(
-    ("name", "cut"), [("lih-hardware-6q", False), ("lih-hardware-6q", True), ("bars-2x2-4q", False)]
+    ("name", "cut", "choosing"),
+    [
+        ("lih-hardware-6q", False, 0),
+        ("lih-hardware-6q", True, 0),
+        ("bars-2x2-4q", False, 999),
+        ("bars-2x2-4q", False, 1000),
+    ],
 )
-def test_searches_that_are_left_begin_anew_where_nothing_fits_by_chance(monkeypatch, name, cut):
-    """Each by a seed of its own, and trained on; not where samples choose, nor where the first was cut by its time."""
+def test_searches_that_are_left_begin_anew_where_little_fits_by_chance(monkeypatch, name, cut, choosing):
+    """Each by a seed of its own, and trained on; not where few samples choose, nor where the first was cut."""
     known, seeds, trained = TASKS[name], [], []
+    if choosing:
+        whole = known.data()
+        few = Split(whole.selection.inputs[:choosing], whole.selection.labels[:choosing])
+        known = replace(known, data=lambda: replace(whole, selection=few))
     good, task = known.limits(1.0 if known.data else 0.0), point(1, 0.0, 0.0).task
     scores = dict.fromkeys(("selection", "test"), max(good.values()))
 
@@ -87,9 +98,9 @@ def test_searches_that_are_left_begin_anew_where_nothing_fits_by_chance(monkeypa
     found = points.compressed(known, original, 7, 1.0, searches=6)
     anew = [seed for seed in seeds if seed != 7]
     assert len(anew) == len(set(anew))
-    assert bool(anew) is (known.data is None and not cut)
+    assert bool(anew) is (choosing != 999 and not cut)
     assert sum(each.how == "trained on" for each in found) == len(trained)
-    assert len(trained) >= len(seeds) - len(points.steps_of(known)) * len(good)
+    assert len(trained) >= len(seeds) - len(points.steps_of(known))
 
 
 def test_removal_leaves_the_other_gates_as_they_are(small):
