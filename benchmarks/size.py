@@ -87,7 +87,7 @@ CONFIGS: tuple[Config, ...] = (
         )
         for tolerance in (1e-4, 1e-8, 0.0)
     ),
-    *(Config(CLUSTER, 12, 1000, 4, {"by": who}) for who in (SERIAL, ONE, ALL, KILLED)),
+    *(Config(CLUSTER, 12, 10_000, 4, {"by": who}) for who in (SERIAL, ONE, ALL, KILLED)),
 )
 QUICK: tuple[Config, ...] = (
     Config("statevector", 6, 1, 2, {"threads": 1}),
