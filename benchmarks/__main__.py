@@ -37,7 +37,7 @@ from benchmarks.peers.sides import TOOLS
 from benchmarks.records import RESULTS
 from benchmarks.strategies import run as strategies
 from benchmarks.strategies.sets import BUDGETS
-from benchmarks.tasks.catalogue import TASKS
+from benchmarks.tasks.catalogue import PATIENCE, TASKS
 
 NETWORK, CIRCUIT = "one small network, seconds: to see that it works", "one small circuit"
 
@@ -198,10 +198,13 @@ def _compression(commands: Any) -> None:
     _only(command, "--tasks", choices=tuple(TASKS))
     _only(command, "--ways", choices=tuple(compression.WAYS))
     command.add_argument("--seeds", type=_positive, default=compression.SEEDS, help="how many (default %(default)s)")
-    words = "seconds of a search (default %(default)g)"
-    command.add_argument("--patience", type=float, default=compression.PATIENCE, help=words)
+    words = f"seconds of a search (default {PATIENCE:g}, more on some tasks)"
+    command.add_argument("--patience", type=float, help=words)
     words = f"searches of qprune beyond the first from the original (default {compression.SEARCHES})"
     command.add_argument("--searches", type=int, default=compression.SEARCHES, help=words)
+    command.add_argument(
+        "--jobs", type=_positive, default=compression.JOBS, help="tasks at a time (default %(default)s)"
+    )
 
 
 def _size(commands: Any) -> None:

@@ -202,8 +202,14 @@ def _executor(config: Config, task: qprune.Task) -> Iterator[Executor | None]:
         in_pieces(executor, _warm, [(scaling.Config(4, 2, 1, 1),)] * 4 * count, lambda _: None)  # libraries are loaded
         if who == KILLED:
             victim = min(client.run(os.getpid).values())
-            threading.Timer(KILL_AFTER, os.kill, (victim, signal.SIGKILL)).start()
+            killer = threading.Timer(KILL_AFTER, os.kill, (victim, signal.SIGKILL))
+            killer.start()
         yield executor
+        if who == KILLED and killer.is_alive():
+            killer.cancel()
+            raise RuntimeError(
+                f"all was done before a worker was killed, {KILL_AFTER:g} s from the start: ask for more"
+            )
 
 
 def _warm(config: scaling.Config) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 
 from benchmarks.compression.controls import KINDS, STARTS
 from benchmarks.compression.points import ROUND_STEPS, SAMPLES, SEARCHES
-from benchmarks.compression.run import OURS, PATIENCE, WAYS
+from benchmarks.compression.run import OURS, WAYS
 from benchmarks.records import Row, markdown, origins
-from benchmarks.tasks.catalogue import TASKS
+from benchmarks.tasks.catalogue import PATIENCE, TASKS
 
 AIMS = "## Aims"
 LABELS, SILENT, CONTROL, BASELINES = "## With labels", "## Without labels", "## From scratch", "## Other orders"

@@ -103,8 +103,8 @@ def fit(
         steps: Most iterations; of a single output `LONGER` times as many, from `LONG` on.
         power: p, even, at least 2.
         gain: Stop when an iteration lowers the sum by less than this share.
-        enough: Stop when no residual is larger.
-        reach: Stop when, by the trend of the last steps, the largest residual will still exceed this after the last.
+        enough: Of several outputs, stop when no residual is larger.
+        reach: Likewise, when by the trend of the last steps the largest residual will still exceed this after the last.
         check: Called at every step; may raise to end the search that this is part of.
 
     Returns:
@@ -157,15 +157,14 @@ def _fit_of_one(
     network: Network, weights: FloatArray, target: FloatArray, steps: int, check: Callable[[], None]
 ) -> tuple[FloatArray, float]:
     """What `fit` does with a single output, whose powers all have the same minima."""
-    unit = network.task.largest_change / 2 or 1.0
-    before = abs(float(network.values(weights)[0, 0] - target[0, 0]))
+    long, least = steps >= LONG, SMALLEST * (network.task.largest_change / 2 or 1.0)
+    left = abs(float(network.values(weights)[0, 0] - target[0, 0]))
     while True:
-        scale = max(before, SMALLEST * unit)
-        weights = _descended(network, weights, target, scale, LONGER * steps if steps >= LONG else steps, check)
-        after = abs(float(network.values(weights)[0, 0] - target[0, 0]))
-        if steps < LONG or not SMALLEST * unit < after < CLOSER * scale:
-            return weights, after**2
-        before = after
+        scale = max(left, least)
+        weights = _descended(network, weights, target, scale, LONGER * steps if long else steps, check)
+        left = abs(float(network.values(weights)[0, 0] - target[0, 0]))
+        if not long or not least < left < CLOSER * scale:
+            return weights, left**2
 
 
 def _descended(

@@ -179,6 +179,17 @@ def folder(tmp_path_factory):
     return target
 
 
+def test_tasks_at_once_make_the_rows_of_tasks_in_turn(tmp_path):
+    """In processes of their own: the same circuits and scores, all of them, once."""
+    found = []
+    for jobs in (1, 2):
+        out = tmp_path / f"{jobs}.jsonl"
+        run.run(out, tasks=["h2-uccsd-4q"], ways=["magnitude"], seeds=2, jobs=jobs, step=lambda _: None)
+        found.append({row["config"]["seed"]: (row["points"], row["levels"]) for row in rows_of(out)})
+    assert sorted(found[0]) == [0, 1]
+    assert found[0] == found[1]
+
+
 def test_rows_keep_their_levels(folder):
     for row in rows_of(folder / "compression.jsonl"):
         points, known = row["points"], TASKS[row["config"]["task"]]

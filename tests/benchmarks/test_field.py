@@ -8,7 +8,7 @@ import pytest
 from benchmarks import size
 from benchmarks.peers import chains, field, report, sides, tools
 from benchmarks.peers.chains import CHAINS
-from benchmarks.peers.circuits import ansatz
+from benchmarks.peers.circuits import ansatz, cases
 from benchmarks.peers.measure import cx_count, deviation
 from benchmarks.peers.run import is_asked_for
 from benchmarks.records import provenance
@@ -118,6 +118,23 @@ def test_the_time_that_a_search_took_is_told():
     assert "on each of 3 circuits; the chains in all median 40 s, at most 50 s in the 2 rows that say so" in told
     assert "- ε = 0.01: 60 s on each of 2 circuits\n" in told
     assert told.endswith("- ε = 0.01: 600 s on four: 7 of 9 two-qubit gates left, 8 in 60 s")
+
+
+def test_who_was_not_run_on_a_circuit_is_named():
+    """Ours and theirs apart: a table that counts only circuits that both ran must not hide the others."""
+    names = [case.name for case in cases()]
+    rows = [
+        {"config": {"circuit": name, "tool": tool}, "status": status}
+        for name in names[2:]
+        for tool, status in (("qprune, proven", "done"), ("Qiskit O3", "done"))
+    ]
+    rows.append({"config": {"circuit": names[0], "tool": "qprune, proven"}, "status": "done"})
+    rows.append({"config": {"circuit": names[1], "tool": "Qiskit O3"}, "status": "stopped after 1 s"})
+    assert report.not_run(rows) == [
+        "- Qiskit O3, 1 circuit: stopped after 1 s",
+        f"- qprune on {names[1]}: not run to its end",
+        f"- any other tool on {names[0]}, {names[1]}: not run to its end",
+    ]
 
 
 def test_what_takes_long_runs_only_by_its_name():

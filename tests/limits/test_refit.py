@@ -273,17 +273,22 @@ def test_fitting_never_makes_it_worse(name):
     assert 2 * again.cost >= squares[-1] * (1 - 0.01)
 
 
+def layered(qubits):
+    """Three layers of RY and RZ on every qubit and CX between neighbours, each angle a weight."""
+    names, circuit = iter(ParameterVector("a", 6 * qubits)), QuantumCircuit(qubits)
+    for _ in range(3):
+        for q in range(qubits):
+            circuit.ry(next(names), q)
+            circuit.rz(next(names), q)
+        for q in range(qubits - 1):
+            circuit.cx(q, q + 1)
+    return circuit
+
+
 @pytest.mark.parametrize("further", [["ZZII"], ["ZZII", "IIZZ", "XIII"]])
 def test_few_outputs_stationary_at_the_start_are_fitted_all_the_same(further):
     """A VQE at its minimum, read by its energy and a little more: SciPy's BFGS from there is the measure."""
-    angles = ParameterVector("a", 24)
-    circuit, names = QuantumCircuit(4), iter(angles)
-    for _ in range(3):
-        for q in range(4):
-            circuit.ry(next(names), q)
-            circuit.rz(next(names), q)
-        for q in range(3):
-            circuit.cx(q, q + 1)
+    circuit = layered(4)
     chain = [("ZZII", -1), ("IZZI", -1), ("IIZZ", -1), ("XIII", -0.7), ("IXII", -0.7), ("IIXI", -0.7), ("IIIX", -0.7)]
     energy = SparsePauliOp.from_list(chain)
     start = np.random.default_rng(0).normal(size=24)
@@ -305,14 +310,7 @@ def test_few_outputs_stationary_at_the_start_are_fitted_all_the_same(further):
 
 def test_a_long_fit_of_one_energy_ends_at_a_minimum():
     """Asked for less than the least energy: in the end no weight moves it to first order, by dense matrices."""
-    angles = ParameterVector("a", 30)
-    circuit, names = QuantumCircuit(5), iter(angles)
-    for _ in range(3):
-        for q in range(5):
-            circuit.ry(next(names), q)
-            circuit.rz(next(names), q)
-        for q in range(4):
-            circuit.cx(q, q + 1)
+    circuit = layered(5)
     pairs = [("ZZ", [q, q + 1], -1.0) for q in range(4)] + [("X", [q], -0.7) for q in range(5)]
     energy = SparsePauliOp.from_sparse_list(pairs, 5)
     least = np.linalg.eigvalsh(energy.to_matrix())[0]
@@ -326,6 +324,18 @@ def test_a_long_fit_of_one_energy_ends_at_a_minimum():
             plus, minus = np.split(np.array(dense_outputs_at(task, moved))[:, 0, 0], 2)
             slopes.append(np.linalg.norm(plus - minus) / 2e-4)
         assert slopes[1] < 1e-2 * slopes[0]
+
+
+def test_a_fit_of_one_output_goes_on_while_it_comes_closer():
+    """To what another angle gives, attainable, from far off: in one fit to within 1e-11 of it, whatever its unit."""
+    for unit in (1e-19, 1.0, 1e12):
+        task = Task(layered(3), SparsePauliOp(["ZZI", "IXX"], [unit, 0.3 * unit]), weights=np.full(18, 0.4))
+        start, network = np.linspace(-1, 1.5, 18), network_of(task)
+        target = dense_outputs_at(task, [np.full(18, 0.4)])[0]
+        weights, square = fit(network, start, target, steps=60)
+        off = abs(dense_outputs_at(task, [weights])[0] - target).item()
+        assert off < 1e-11 * unit
+        assert np.sqrt(square) == pytest.approx(off, abs=1e-13 * unit)
 
 
 @pytest.mark.parametrize("outputs", [1, 3])
