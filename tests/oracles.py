@@ -63,6 +63,14 @@ def states_at(circuit, points):
     return phases[:, None] * vectors.reshape(len(points), -1)
 
 
+def dense_outputs_at(task, points):
+    """(points, R, M) at several weights."""
+    names = (*task.weight_params, *task.input_params)
+    bound = [dict(zip(names, (*weights, *row), strict=True)) for weights in points for row in task.inputs]
+    values = np.array([outputs(task, vector) for vector in states_at(task.circuit, bound)])
+    return values.reshape(len(points), task.num_samples, -1).swapaxes(1, 2)
+
+
 def columns_at(circuit, points, count):
     """The first columns of a circuit's matrix for each binding of parameters, (M, 2ⁿ, count)."""
     columns = []
