@@ -268,7 +268,9 @@ def test_a_dask_cluster_loses_a_worker_half_way_and_no_sample(monkeypatch):
     task = slow_network()
     serial = prune(task, Proven(0.3))
     with (
-        distributed.LocalCluster(2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None) as cluster,
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
+        ) as cluster,
         distributed.Client(cluster) as client,
     ):
         pids = client.run(os.getpid)
