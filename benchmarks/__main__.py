@@ -76,8 +76,10 @@ def _benchmark(
     """
 
     def measure(out: Path, **options: Any) -> int:
+        before = _lines(out)
         run(out=out, **options)
-        print(f"rows added to {out}{then and '; now ' + then}")
+        added = _lines(out) - before
+        print(f"{added} row{'s' * (added != 1)} added to {out}" + f"; now {then}" * bool(then and added))
         return 0
 
     command: ArgumentParser = commands.add_parser(name, help=words)
@@ -88,6 +90,10 @@ def _benchmark(
         command.add_argument("--again", action="store_true", help="measure anew what the file holds already")
     command.set_defaults(run=measure)
     return command
+
+
+def _lines(out: Path) -> int:
+    return len(out.read_bytes().splitlines()) if out.exists() else 0
 
 
 def _only(command: ArgumentParser, flag: str, words: str = "only these", **more: Any) -> None:
@@ -199,9 +205,9 @@ def _compression(commands: Any) -> None:
     _only(command, "--ways", choices=tuple(compression.WAYS))
     command.add_argument("--seeds", type=_positive, default=compression.SEEDS, help="how many (default %(default)s)")
     words = f"seconds of a search (default {PATIENCE:g}, more on some tasks)"
-    command.add_argument("--patience", type=float, help=words)
-    words = f"searches of qprune beyond the first from the original (default {compression.SEARCHES})"
-    command.add_argument("--searches", type=int, default=compression.SEARCHES, help=words)
+    command.add_argument("--patience", type=_seconds, help=words)
+    words = f"searches of qprune beyond the first, shared out to up to three levels (default {compression.SEARCHES})"
+    command.add_argument("--searches", type=_count, default=compression.SEARCHES, help=words)
     command.add_argument(
         "--jobs", type=_positive, default=compression.JOBS, help="tasks at a time (default %(default)s)"
     )
@@ -270,6 +276,20 @@ def _tool(part: str) -> str:
         names = "; ".join(entry.name for entry in entries)
         raise argparse.ArgumentTypeError(f"{part!r} must be one of these names, or part of one that is short: {names}")
     return part
+
+
+def _seconds(text: str) -> float:
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be a number of seconds above 0, got {text}")
+    return number
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"must be at least 0, got {number}")
+    return number
 
 
 def _positive(text: str) -> int:

@@ -15,7 +15,8 @@ from benchmarks.tasks.networks import new_weights
 STARTS = 3  # of each control
 KINDS = {
     "same structure": "the pruned circuit itself, with fresh weights",
-    "random structure": "as many CX and rotations in a drawn order, all within the light cone of the outputs",
+    "random structure": "after the encoding as many CX as the pruned circuit has beyond it, and a rotation for each of "
+    "its parameters, in a drawn order, all within the light cone of the outputs",
     "fewer layers": "the original's own kind with the fewest layers that have at least as many parameters",
 }
 

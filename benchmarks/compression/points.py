@@ -24,6 +24,7 @@ SHARE = 0.3  # of the gates left that a round of the baselines takes
 SURE = 1000  # samples that choose, of which trying more fits few by chance; where there are none it fits none
 ANEW = 1000  # between the seeds of searches that begin anew
 SEARCHES = 12  # for smaller circuits yet, unless more are asked for, shared out to the levels
+ORIGINAL, REWRITTEN = "original", "exact, couplings='any'"  # circuits whose outputs are the original's
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,8 +37,8 @@ class Point:
         labels: Whether labels were seen since the original.
         steps: Of training, the original's included.
         scores: On "selection" and "test".
-        every_input: Without labels: no input of the box of the samples changes an output by more (T9), where that is
-            known.
+        every_input: Pruned from the original without labels: no input of the box of the samples changes an output by
+            more (T9), where that is known.
         cut: Whether the search was stopped by its time.
     """
 
@@ -83,13 +84,13 @@ def sizes(task: qprune.Task) -> dict[str, int]:
 
 def begun(known: Known, task: qprune.Task) -> Point:
     """The original as a point."""
-    return Point(task, "original", False, known.steps, _scores(known, task))
+    return Point(task, ORIGINAL, False, known.steps, _scores(known, task))
 
 
 def rewritten(known: Known, point: Point) -> Point:
     """Exactly the same outputs at any weights, rotations about Pauli words written back with the fewest CX."""
     task = qprune.prune(point.task, Proven(0.0), couplings="any").task
-    return Point(task, "exact, couplings='any'", point.labels, point.steps, _scores(known, task))
+    return Point(task, REWRITTEN, point.labels, point.steps, _scores(known, task))
 
 
 def pruned(known: Known, point: Point, limit: Limit, seed: int, patience: float) -> Point:
@@ -103,7 +104,7 @@ def pruned(known: Known, point: Point, limit: Limit, seed: int, patience: float)
         point.labels or isinstance(limit, Accuracy),
         point.steps,
         _scores(known, result.task),
-        None if claim is None or point.labels else float(claim.upper),
+        None if claim is None or point.how not in (ORIGINAL, REWRITTEN) else float(claim.upper),
         "cut_short" in result.certificate.options,
     )
 
@@ -154,7 +155,7 @@ def compressed(known: Known, original: Point, seed: int, patience: float, search
     anew = 0
     tried, levels = set[tuple[int, str]](), known.limits(original.scores["selection"])
     for least in levels.values():
-        for _ in range(searches // len(levels)):
+        for _ in range(-(-searches // len(levels))):
             best = cheapest(points, least)
             left = [limit for limit in steps_of(known) if (id(best), repr(limit)) not in tried]
             if best is original or not left:
@@ -169,6 +170,18 @@ def compressed(known: Known, original: Point, seed: int, patience: float, search
             if smaller.cost < best.cost:
                 points += [smaller, trained_on(known, smaller, seed)]
     return points
+
+
+def once(points: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of the records of a run, what was pruned from the original without labels, once each way and by the first seed.
+
+    The first of its kind: those that follow came of smaller circuits, or of other seeds.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for point in points:
+        if not point["labels"]:
+            found.setdefault(point["how"], point)
+    return list(found.values())
 
 
 def cheapest(points: Sequence[Point], least: float) -> Point:

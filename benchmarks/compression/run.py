@@ -128,8 +128,6 @@ def _row(known: Known, original: Point, config: dict[str, Any], patience: float,
         "points": [point.record() for point in points],
         "levels": {level: points.index(point) for level, point in levels.items()},
     }
-    silent = [point for point in points if not point.labels]
-    row["levels_without_labels"] = {level: points.index(cheapest(silent, least)) for level, least in limits.items()}
     if config["way"] == OURS:
         found = {points.index(p): p for level, p in levels.items() if level in CONTROLLED and p is not original}
         row["controls"] = {str(place): controls(known, point) for place, point in found.items()}

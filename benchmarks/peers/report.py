@@ -105,6 +105,12 @@ def is_ours(row: Row) -> bool:
     return row["config"]["tool"].startswith(OURS)
 
 
+def measures_as_asked(row: Row) -> bool:
+    """Whether a chain left the observables as they are, at some point at least, if it made anything of the circuit."""
+    points = row.get("points")
+    return not points or not all(point.get("settings") for point in points)
+
+
 class Fair:
     """The points of every chain on the circuits of one group on which both qprune and peers gave some.
 
@@ -114,7 +120,7 @@ class Fair:
 
     def __init__(self, rows: Sequence[Row]) -> None:
         ran = [r for r in rows if r.get("points")]
-        alike = [r for r in ran if not all(p.get("settings") for p in r["points"])]  # which measure what was asked
+        alike = [r for r in ran if measures_as_asked(r)]
         sides = [{r["config"]["circuit"] for r in alike if is_ours(r) is ours} for ours in (True, False)]
         ran = [r for r in ran if all(r["config"]["circuit"] in side for side in sides)]
         self.before = {r["config"]["circuit"]: r["two_qubit_gates"] for r in ran}
@@ -276,7 +282,8 @@ def not_run(rows: Sequence[Row]) -> list[str]:
             reasons[key] = reasons.get(key, 0) + 1
     lines = [f"- {tool}, {count} circuit{'s' if count > 1 else ''}: {why}" for (tool, why), count in reasons.items()]
     for who, theirs in (("qprune", True), ("any other tool", False)):
-        ran = {row["config"]["circuit"] for row in rows if is_ours(row) == theirs and row["status"] == "done"}
+        mine = [row for row in rows if is_ours(row) == theirs and row["status"] == "done" and measures_as_asked(row)]
+        ran = {row["config"]["circuit"] for row in mine}
         if absent := [case.name for case in cases() if case.name not in ran]:
             lines.append(f"- {who} on {', '.join(absent)}: not run to its end")
     return lines

@@ -13,10 +13,11 @@ from benchmarks.compression import points, report, run
 from benchmarks.compression.beforehand import EXPLAINED, known_beforehand
 from benchmarks.compression.controls import control
 from benchmarks.compression.points import SAMPLES, Point, at_random, begun, by_magnitude, cheapest, without
-from benchmarks.records import rows_of
+from benchmarks.records import append, rows_of
 from benchmarks.tasks.catalogue import CHEMICAL, TASKS
 from benchmarks.tasks.data import Split
 from benchmarks.tasks.training import outputs
+from qprune import Measured
 from qprune.gates.sites import sites_of
 from qprune.simulators.engine import Network
 
@@ -199,7 +200,6 @@ def test_rows_keep_their_levels(folder):
             chosen = points[row["levels"][level]]
             assert chosen["selection"] >= least
             assert chosen["gates"] <= points[0]["gates"]
-            assert not points[row["levels_without_labels"][level]]["labels"]
         assert all("commit" in row and row["benchmark"] == run.NAME for _ in points)
 
 
@@ -266,3 +266,62 @@ def test_what_a_task_was_given_more_of_is_said():
         report.effort([*rows, {"config": {"task": "d", "way": "random"}}], "patience", " s", 1.0) == "15 s, 60 s on c"
     )
     assert report.effort(rows, "searches", "", 12) == "12"
+
+
+def made(how, gates, selection, every_input=None, labels=False):
+    counts = {"gates": gates, "two_qubit_gates": 1, "parameters": 3, "cost": gates, "labels": labels, "test": selection}
+    return {"how": how, "selection": selection, "every_input": every_input, **counts}
+
+
+def test_without_labels_the_original_is_pruned_once():
+    """Not what came of smaller circuits, of other seeds or of training; and how many claims the largest is of."""
+    known = [made(points.ORIGINAL, 100, 0.9), made("mild", 50, 0.9, 0.2), made("mild", 40, 0.9, labels=True)]
+    rows = [
+        {"points": [*known, made("bold", 30, left), made("mild", 20, 0.9)], "levels": {"no loss": 4, "1 point": 4}}
+        for left in (0.85, 0.89)
+    ]
+    rows = [{**row, "config": {"task": "mnist-01-6q", "seed": seed, "way": run.OURS}} for seed, row in enumerate(rows)]
+    assert [[point["gates"] for point in points.once(row["points"])] for row in rows] == [[100, 50, 30]] * 2
+    none, one = report.without_labels(rows)[1]
+    assert none[:5] == ("mnist-01-6q", "no loss", "2", "100 → 50 ± 0", "2")
+    assert none[-1] == "0.2"
+    assert one[3] == "100 → 40 ± 14"
+    assert one[-1] == "0.2, 1 of 2"
+
+
+def test_a_limit_for_every_input_is_of_the_original():
+    """Of what is pruned once more a claim would say how far it is from the smaller circuit, not from the original."""
+    known = TASKS["bars-2x2-4q"]
+    task = known.family().network(1)
+    task = task.with_weights(np.random.default_rng(0).normal(scale=0.3, size=len(task.weights)))
+    first = points.pruned(known, begun(known, task), Measured(0.3, window=0), 0, 5.0)
+    assert first.every_input > 0
+    for how, known_there in ((first.how, False), (points.REWRITTEN, True)):
+        again = points.pruned(known, replace(first, how=how), Measured(0.3, window=0), 0, 5.0)
+        assert (again.every_input is not None) is known_there
+
+
+def test_pages_without_a_run_of_ours(folder, tmp_path):
+    """As while rows of other orders alone are there."""
+    others = [row for row in rows_of(folder / "compression.jsonl") if row["config"]["way"] != run.OURS]
+    append(tmp_path / "compression.jsonl", others[0])
+    assert main(["tables", "--results", str(tmp_path)]) == 0
+    assert "Of 0 runs of qprune" in (tmp_path / "compression.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("option", "value"), [("--patience", "-1"), ("--patience", "inf"), ("--searches", "-3")])
+def test_options_out_of_range_are_refused(option, value, capsys):
+    with pytest.raises(SystemExit):
+        main(["compression", option, value])
+    assert f"argument {option}: must be" in capsys.readouterr().err
+
+
+def test_how_many_rows_are_added_is_said(tmp_path, capsys):
+    """Not that some were where the file held all of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        empty = {"benchmark": run.NAME, "points": [], "seconds": 0.0}
+        patch.setattr(run, "_row", lambda *given: {**empty, "config": given[2]})
+        call = ["compression", "--quick", "--ways", "magnitude", "random", "--out", str(tmp_path / "rows.jsonl")]
+        told = [main(call) or capsys.readouterr().out.splitlines()[-1] for _ in range(2)]
+    assert told[0].startswith("2 rows added")
+    assert told[1] == f"0 rows added to {tmp_path / 'rows.jsonl'}"

@@ -41,6 +41,11 @@ def test_the_table_says_what_limits():
     }
     spare = [{"config": {"network": name}, "weights": 48, "directions": 20} for name in ("iris-4q", "wine-6q")]
     lines = control.text(rows, [{**ours, "every_input": {"upper": 0.09}}, {**ours, "every_input": None}], spare)
+    others = [
+        {**ours, "config": {**ours["config"], "mode": mode}, "every_input": {"upper": 0.01}}
+        for mode in control.ELSEWHERE
+    ]
+    assert lines == control.text(rows, [{**ours, "every_input": {"upper": 0.09}}, *others], spare)
     assert "| iris-4q | 0.05 | 4 |  | the search |" in lines
     assert "| iris-4q | 0.1 | 1 | 4 | the search |" in lines
     assert "| iris-4q | 4 | 36 | 0.04 | 20 | 0.09 |" in lines

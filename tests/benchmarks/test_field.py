@@ -133,6 +133,8 @@ def test_who_was_not_run_on_a_circuit_is_named():
     ]
     rows.append({"config": {"circuit": names[0], "tool": "qprune, proven"}, "status": "done"})
     rows.append({"config": {"circuit": names[1], "tool": "Qiskit O3"}, "status": "stopped after 1 s"})
+    other = {"config": {"circuit": names[0], "tool": "operator backpropagation"}, "status": "done"}
+    rows.append({**other, "points": [{"settings": 4}]})  # asks for other measurements: stands in no such table
     assert report.not_run(rows) == [
         "- Qiskit O3, 1 circuit: stopped after 1 s",
         f"- qprune on {names[1]}: not run to its end",
