@@ -38,7 +38,9 @@ MIB = 2**20
 CLUSTER = "cluster"
 KILL_AFTER = 3.0  # seconds
 SERIAL, ONE, KILLED = "here", "1 worker", "4 workers, one killed after three seconds"
-WORKERS = {ONE: 1, "2 workers": 2, "4 workers": 4, KILLED: 4}
+AS_STARTED = "2 workers that give memory back"  # as Dask has them do
+WORKERS = {ONE: 1, "2 workers": 2, "4 workers": 4, KILLED: 4, AS_STARTED: 2}
+KEPT = dict.fromkeys(("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"), "33554432")  # as the guide says
 
 
 @dataclass(frozen=True)
@@ -186,12 +188,11 @@ def _executor(config: Config, task: qprune.Task) -> Iterator[Executor | None]:
     if config.what != CLUSTER or who == SERIAL:
         yield None
         return
-    import dask
     from distributed import Client, LocalCluster
 
     count = WORKERS[who]
     with (
-        dask.config.set({"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None}),  # as the guide says
+        patch.dict(os.environ, {} if who == AS_STARTED else KEPT),
         LocalCluster(n_workers=count, threads_per_worker=1, host="127.0.0.1", dashboard_address=None) as cluster,
         Client(cluster) as client,
     ):
@@ -235,9 +236,10 @@ def table(rows: Sequence[Row]) -> str:
             *map(str, row["gates"]),
             *(f"{row[key]:.3g}" for key in ("bound", "measured", "error")),
             str(row["largest_bond"] or ""),
-            *(f"{row['seconds'][key]:.3g}" for key in ("clock", "processor")),
+            f"{row['seconds']['clock']:.3g}",
+            f"{row['seconds']['processor']:.3g}" if is_alone(row) else "",
             f"{row['predicted_mib']:.3g} MiB",
-            "" if row["peak_mib"] is None else f"{row['peak_mib']:.0f} MiB",
+            f"{row['peak_mib']:.0f} MiB" if row["peak_mib"] is not None and is_alone(row) else "",
         )
         for row in rows
     ]
@@ -248,7 +250,7 @@ def table(rows: Sequence[Row]) -> str:
             "Made by `python -m benchmarks tables` from the rows beside it: pruned under",
             f"`Proven({BUDGET})`, each in a process of its own. *Predicted* is what the states take at the most, known",
             "before anything runs; *peak* is resident memory above what the process held before, with all else that",
-            "pruning holds. [How](../README.md#size).",
+            "pruning holds; of workers neither it nor their processor time was measured. [How](../README.md#size).",
             "",
             *markdown(header, lines),
             "",
@@ -257,6 +259,11 @@ def table(rows: Sequence[Row]) -> str:
             "",
         ]
     )
+
+
+def is_alone(row: Row) -> bool:
+    """Whether all was done by the process that was measured, none by workers."""
+    return row["config"]["options"].get("by", SERIAL) == SERIAL
 
 
 def _cluster(rows: Sequence[Row]) -> list[str]:
