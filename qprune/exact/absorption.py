@@ -19,6 +19,7 @@ from qprune.exact.simplify import output_sums, passes_to_the_end, simplify
 from qprune.gates.costs import Costs
 from qprune.gates.sites import Site, circuit_of, sites_of
 from qprune.gates.subgroups import commute, subgroup_of
+from qprune.task.checked import checked_task
 from qprune.task.task import Task
 
 Bit = NDArray[np.intp]
@@ -99,7 +100,7 @@ def absorb(task: Task, *, couplings: str | None = None, costs: Costs = None) -> 
         (2, ['ZZ'])
     """
     checked_choice(couplings, "couplings", (None, *COUPLINGS))
-    before = sites_of(task)
+    before = sites_of(checked_task(task))
     if task.observables is None:
         return _permuted(task, before)
     plain, simpler = _without_end(task, before), _simplified(task, before)

@@ -26,7 +26,7 @@ from qprune.limits.trial import FIT_GAIN, FIT_STEPS, SCREEN_STEPS, Fitter, Judge
 from qprune.selection.candidate import Candidate
 from qprune.selection.select import longest_prefix
 from qprune.selection.strategies.base import Proposal, Proposer
-from qprune.simulators.values import check_memory
+from qprune.simulators.engine import check_engine_memory
 from qprune.task.task import Task
 
 PROPOSALS = 6  # blocks of entangling gates tried at each size
@@ -38,7 +38,6 @@ TOGETHER = 0.08  # share of the rotations left that leave at once on the way
 BEYOND = 8.0  # times the budget: how far the removal of rotations is followed
 FINALISTS = 2  # of these, how many are fitted to the end
 LEAST_SQUARE = 1e-9  # squared change of all outputs below which gates are alike, in units of half the widest spectrum
-STATES_PER_SAMPLE = 4  # that an adjoint pass holds at a time
 FITS_PER_GATE = 50  # Jacobians in whose time a whole search ends, for every gate: 20 to 60 on the reference networks
 OVERHEAD = 5e-4  # seconds of everything else for each of them
 SAMPLES_PER_WEIGHT = 2  # size of the ensemble that weights are fitted on; mixtures of inputs fill it up
@@ -92,7 +91,8 @@ class Compressor:
         qubits = max(1, len(touched.union(*task.output_supports)))
         few = max(LEAST_AHEAD, AMPLITUDES_AHEAD >> qubits)
         self._seed, self._few = seed, few if 2 * few <= selected else None
-        check_memory(qubits, STATES_PER_SAMPLE * (len(ensemble.selected) + (self._few or 0)))
+        ensembles = [len(ensemble.selected), *([self._few] if self._few else [])]
+        check_engine_memory(task, sites, qubits, ensembles, threads)
         self.original = Reduced(ensemble.with_circuit(circuit_of(task, tuple(sites))), tuple(sites), 0.0)
         self.unit = task.largest_change / 2 or 1.0
         self.least_cost = LEAST_COST * max(map(self.cost, sites), default=0) or 1.0

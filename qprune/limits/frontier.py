@@ -157,7 +157,7 @@ def frontier(
     nothing.check(task, settings)
     limits = [replace(nothing, refit=False), *_limits(task, nothing, budgets)]
     prepared = prepare(task, settings, nothing.comparison)
-    answered = {_question(result.certificate): result for result in known}
+    answered = {_question(result.certificate): result for result in _results(known)}
     hashes = circuit_hash(task.circuit), task_hash(task)
     points, cut = list[PruneResult](), None
     try:
@@ -190,6 +190,17 @@ def _limits(task: Task, nothing: Measured, budgets: Sequence[float] | None) -> l
     except TypeError as error:
         raise OptionError(f"budgets must be a list of numbers ≥ 0, got {budgets!r}") from error
     return sorted((replace(nothing, budget=value) for value in values), key=lambda limit: limit.budget)
+
+
+def _results(known: Iterable[PruneResult]) -> list[PruneResult]:
+    results = list(known) if isinstance(known, Iterable) else [known]
+    for result in results:
+        if isinstance(known, PruneResult) or not isinstance(result, PruneResult):
+            raise OptionError(
+                f"known must be results of an earlier call, as the Frontier it returned, got {type(known).__name__}; "
+                "give one result as [result]"
+            )
+    return results
 
 
 def _question(certificate: Certificate) -> str:

@@ -17,12 +17,13 @@ from qprune.limits.growth import Growth
 from qprune.limits.prepared import Prepared
 from qprune.limits.progress import Watch
 from qprune.limits.removal import Measure, Reduced, Screen, remove_verified
-from qprune.limits.second_opinions import second_opinions
+from qprune.limits.second_opinions import is_small, second_opinions
 from qprune.limits.settings import Settings
 from qprune.limits.trial import Judge, largest
 from qprune.selection.candidate import Candidate
 from qprune.selection.evidence import Surroundings
 from qprune.selection.representatives import identities, identity, refitted
+from qprune.selection.strategies.base import Strategy
 from qprune.simulators.engine import Network
 from qprune.simulators.readout import LARGEST_DISTRIBUTION
 
@@ -128,24 +129,23 @@ def removed(
     watch: Watch[Reduced] | None = None,
     screen: Screen | None = None,
     in_outputs: bool = True,
-    opinions: bool = True,
+    strategies: Sequence[Strategy] | None = None,
 ) -> Reduced:
     """As many gates removed as a measure keeps within the budget, weights where they are.
 
-    Where nobody else proposes and looking is cheap, sets of gates are tried besides, and the cheapest circuit is taken.
-    Under its own watch unless given one, whose end is then the caller's to see to. `in_outputs` says whether the budget
-    is one of outputs, as strategies take it; without `opinions` no other sets are tried.
+    The cheapest circuit of several strategies is taken: by default of the one that was asked for and, where nobody else
+    proposes and looking is cheap, of second opinions. Under its own watch unless given one, whose end is then the
+    caller's to see to. `in_outputs` says whether the budget is one of outputs, as strategies take it.
     """
     start = start_of(prepared) if start is None else start
     if watch is None:
         with watch_of(prepared) as watch:
-            return removed(prepared, budget, measure, start, watch, screen, in_outputs, opinions)
+            return removed(prepared, budget, measure, start, watch, screen, in_outputs, strategies)
         return replace(watch.best or start, cut=watch.cut)
     settings = prepared.settings
     around = surroundings(prepared, budget if in_outputs else None, watch)
-    strategies = [settings.ordering]
-    if opinions and settings.ordering.searches and screen is not None:
-        strategies += second_opinions(prepared)
+    if strategies is None:
+        strategies = [settings.ordering, *(second_opinions(prepared) if screen is not None else [])]
     offers = partial(removals, prepared)
     found = []
     for strategy in strategies:
@@ -227,10 +227,12 @@ def compressed(
     with watch_of(prepared, within) as watch:
         compressor = compressor_of(prepared, watch, judge=judge)
         with watch.part(3 + compressor.searches):
-            # Only a place to start from: to try other sets takes time, and the search ended the same without.
             screen = screen_of(prepared, judge=judge)
-            removed(prepared, budget, measure, start, watch, screen, in_outputs=judge is None, opinions=False)
-        watch.expect(compressor.expected())
+            remove = partial(removed, prepared, budget, measure, start, watch, screen, judge is None)
+            remove([prepared.settings.ordering])  # second opinions take time, and hardly ever lead the search elsewhere
+        plain = watch.best or start
+        if watch.says_how_long:  # else a Jacobian or two for nothing
+            watch.expect(compressor.expected())
         if compressor.searches:
             grown = list[Reduced]()
             with watch.part(2):  # of all ways together: where the first, the cheapest, is cut, the others would be too
@@ -245,6 +247,13 @@ def compressed(
                 compressor.compress(budget, compressor.adopt(watch.best or start))
         # Where time is short the whole would not be got through either: it goes on from the best so far.
         compressor.compress(budget, compressor.adopt(watch.best) if watch.cut and watch.best else None)
+        best = watch.best or start
+        others = second_opinions(prepared) if screen is not None else []
+        gained_little = 2 * compressor.rank(best)[0] > compressor.rank(plain)[0]
+        if others and (gained_little or is_small(prepared)):  # so that no refit hardly ever leaves less
+            remove(others)
+            if watch.best is not best:
+                compressor.compress(budget, compressor.adopt(watch.best or start))
     return replace(watch.best or start, cut=watch.cut)
 
 

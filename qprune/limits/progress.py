@@ -128,6 +128,13 @@ class Watch(Generic[Circuit]):
         if self._line is not None:
             self._line.set_description_str(what, refresh=False)
 
+    @property
+    def says_how_long(self) -> bool:
+        """Whether `expect` is of use to anybody: a person watches, and has set no limit."""
+        if self.within is not None:
+            return self._end is None and self.within.says_how_long
+        return self._line is not None and self._end is None and not self._said
+
     def expect(self, seconds: float) -> None:
         """How long the search will take, roughly: said once, where that is long and a person watches."""
         if self.within is not None:

@@ -26,14 +26,23 @@ class _Glance(Elimination):
 
 
 def second_opinions(prepared: Prepared) -> list[Strategy]:
-    """Strategies whose proposals are tried besides the search's own; none on large ensembles."""
+    """Strategies whose proposals are tried besides the search's own; none on large ensembles, or beside another's."""
+    if not prepared.settings.ordering.searches:
+        return []
     outputs = prepared.prefix.outputs
     rows = outputs.means if outputs.distribution is None else outputs.distribution.T
-    qubits = len({q for site in prepared.sites for q in site.qubits})
-    amplitudes = 2**qubits * len(prepared.task.selected)
-    if amplitudes > AMPLITUDES:
+    if _amplitudes(prepared) > AMPLITUDES:
         return []
-    found: list[Strategy] = [_Glance(exact=CANDIDATES, leaves=HYPOTHESES[amplitudes > FEW])]
+    found: list[Strategy] = [_Glance(exact=CANDIDATES, leaves=HYPOTHESES[not is_small(prepared)])]
     if rows.size * len(prepared.prunable) <= CONSTRAINTS:
         found.append(IntegerProgram())
     return found
+
+
+def is_small(prepared: Prepared) -> bool:
+    """Whether a look takes hardly any time: a few qubits and samples."""
+    return _amplitudes(prepared) <= FEW
+
+
+def _amplitudes(prepared: Prepared) -> int:
+    return 2 ** len({q for site in prepared.sites for q in site.qubits}) * len(prepared.task.selected)

@@ -95,7 +95,7 @@ def resolve(name: str | Path) -> Path | BackendV2:
         if name in snapshots():
             raise OptionError(f"noise={str(name)!r} needs a newer qiskit-ibm-runtime than is installed: upgrade it")
     raise OptionError(
-        f"noise must be λ in [0, 1], a file or a name of noise_models/, got {str(name)!r}; "
+        f"noise must be λ in [0, 1], a file, or a name of noise_models/ or of a device, got {str(name)!r}; "
         f"{did_you_mean(str(name), names())}qprune.noise_model_names() lists all"
     )
 

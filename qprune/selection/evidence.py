@@ -15,11 +15,9 @@ from qprune.gates.costs import Costs, cost_of
 from qprune.gates.sites import Site
 from qprune.selection.candidate import Candidate
 from qprune.selection.participation import Participation
-from qprune.simulators.engine import Network
-from qprune.simulators.values import check_memory
+from qprune.simulators.engine import Network, check_engine_memory
 from qprune.task.task import Task
 
-STATES_PER_SAMPLE = 4  # that an adjoint pass holds at a time
 DEFAULT_BUDGET = 0.05  # share of the largest change that counts as the budget where a limit has none in that unit
 LEAST_SHARE = 1e-12  # of a scale: what is smaller counts as this much, so that nothing is divided by zero
 
@@ -159,7 +157,8 @@ class Evidence:
         task = self._known
         if self.around is not None and not self.around.holds_states:
             raise OptionError("this strategy works on statevectors; use Statevector(), or strategy='q-iprune'")
-        check_memory(len({q for s in self.sites for q in s.qubits}), STATES_PER_SAMPLE * len(task.selected))
+        qubits = {q for s in self.sites for q in s.qubits}.union(*task.output_supports)
+        check_engine_memory(task, self.sites, max(1, len(qubits)), [len(task.selected)])
         return Participation(task, self.sites, self.places)
 
     @cached_property

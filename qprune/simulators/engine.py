@@ -16,13 +16,16 @@ from numpy.typing import NDArray
 
 from qprune._arrays import ComplexArray, FloatArray
 from qprune.gates.sites import Site
-from qprune.simulators.program import Program, kernels, movable_weights, symbols_of, team
+from qprune.simulators.program import KEPT, TAPE_BYTES, Program, kernels, movable_weights, symbols_of, team
 from qprune.simulators.readout import Readout
+from qprune.simulators.values import check_fits
 from qprune.task.task import Task
 
 KEPT_BYTES = 2**28  # of states before the first gate that moves, up to which they are kept between calls
 ENDED_BYTES = 2**26  # of final states, up to which a Jacobian at the same weights begins with them
 CHUNK_BYTES = 2**27  # of angles, matrices and outputs of the samples that `outputs_at` runs at a time
+ENTRY_BYTES = 72  # of an entry of an observable that is not diagonal, as it is read, sorted and kept
+LISTED = 4  # bytes of the lists of a gate for every amplitude, as most list half of them
 PER_THREAD = 2**15  # amplitudes times operations from which on another thread is worth its start
 
 
@@ -66,9 +69,10 @@ class Network:
         symbols, self.site_of = symbols_of(task, sites, self.place, chosen, self.movable)
         self.program = Program.of(symbols)
         self._with_coordinate = [s.coordinate is not None for s in sites]
-        self._begun: FloatArray | None = None
-        # Of all that are edited from this one: made when asked for; weights and final states of the last values.
+        # Of all that are edited from this one: made when asked for; states before the first gate that moves, of the
+        # last circuits; weights and final states of the last values.
         self._readout: list[Readout] = []
+        self._begun: list[tuple[Program, FloatArray]] = []
         self._ended: list[tuple[Program, FloatArray, FloatArray]] = []
 
     # -- editing -----------------------------------------------------------------------------------------------
@@ -93,7 +97,7 @@ class Network:
     def _edited(self, program: Program) -> Network:
         new = object.__new__(Network)
         new.__dict__.update({name: v for name, v in vars(self).items() if name not in _CACHED})
-        new.program, new._begun = program, None
+        new.program = program
         return new
 
     # -- what it is --------------------------------------------------------------------------------------------
@@ -215,8 +219,9 @@ class Network:
 
     def _from_start(self, weights: FloatArray) -> tuple[int, FloatArray]:
         """The operation to begin with, and the states before it where they are worth keeping."""
-        if self._begun is not None:
-            return self._first, self._begun
+        for program, begun in self._begun:
+            if program is self.program:
+                return self._first, begun
         k, size = kernels(), 2 ** len(self.place)
         first = self._first
         if not first or self._blocks * size * k.ROW * 8 > KEPT_BYTES:
@@ -224,7 +229,7 @@ class Network:
         begun = np.zeros((self._blocks, size * k.ROW))
         begun[:, : k.LANES] = 1
         self._share(k.advance, weights, 0, first, begun)
-        self._begun = begun  # whole: an interruption leaves none behind
+        self._begun[:] = [(self.program, begun), *self._begun[: KEPT - 1]]  # whole: an interruption leaves none behind
         return first, begun
 
     def _share(self, kernel: Callable[..., None], *arguments: Any) -> None:
@@ -238,6 +243,44 @@ class Network:
 
 
 _CACHED = {name for name, member in vars(Network).items() if isinstance(member, cached_property)}
+
+
+def check_engine_memory(
+    task: Task, sites: Sequence[Site], num_qubits: int, ensembles: Sequence[int], threads: int = 1
+) -> None:
+    """Refuse Jacobians that do not fit into memory, before anything is compiled.
+
+    Every thread holds eight samples at a time: their states, one image for each output, and room for a matrix; so the
+    number of samples hardly matters, and a single one takes as much as eight.
+
+    Args:
+        task: Has the observables and weights.
+        sites: The gates.
+        num_qubits: Of the register.
+        ensembles: Numbers of samples; their circuits are run one after another.
+        threads: Most threads.
+
+    Raises:
+        TaskError: Says how much is missing.
+    """
+    size, block = 2**num_qubits, 2**num_qubits * int(kernels().ROW) * 8
+    observables = task.observables
+    outputs = 2 ** len(task.measured_qubits) if observables is None else len(observables)
+    masks = [np.unique(observable.paulis.x, axis=0) for observable in observables or ()]
+    is_diagonal = not any(mask.any() for mask in masks)
+    needed = size * (16 * outputs if is_diagonal else ENTRY_BYTES * sum(map(len, masks)))
+    blocks = [-(-samples // int(kernels().LANES)) for samples in ensembles]
+    for samples, count in zip(ensembles, blocks, strict=True):
+        kept = count * block
+        needed += kept * (KEPT * (kept <= KEPT_BYTES) + (kept <= ENDED_BYTES))
+        needed += 16 * outputs * samples * len(task.weights)
+        needed += max(KEPT * size * LISTED * len(sites), TAPE_BYTES)
+    check_fits(
+        needed + min(threads, max(blocks)) * (2 + outputs) * block,
+        f"the engine that refit and some strategies use, on {num_qubits} qubits with {outputs} outputs, eight samples "
+        f"for each of {threads} thread{'s' * (threads > 1)},",
+        "use fewer threads, a larger machine, observables whose light cone has fewer qubits, or no refit",
+    )
 
 
 def outputs_at(task: Task, sites: Sequence[Site], inputs: FloatArray, *, threads: int = 1) -> FloatArray:

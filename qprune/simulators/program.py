@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from importlib import import_module
 from math import pi
@@ -18,6 +18,9 @@ from qprune.gates.sites import Site
 from qprune.simulators.factors import DENSE, PAIR, Factor, factors_of
 from qprune.task.expressions import slopes_of
 from qprune.task.task import Task
+
+TAPE_BYTES = 2**26  # of circuits as the kernels read them, up to which all are kept, and beyond it the last `KEPT`
+KEPT = 2  # searches go back and forth between two, and hold hundreds
 
 
 @lru_cache(maxsize=1)
@@ -62,6 +65,7 @@ class Symbols:
         bits: Bits of dense factors, one after the other.
         exchanges: Factors that only exchange basis states as they stand.
         num_qubits, num_samples: Of the register; M.
+        tapes: Of the last programs of these symbols, by their edits: of wide circuits one takes more than a state.
     """
 
     table: NDArray[np.int64]
@@ -77,6 +81,7 @@ class Symbols:
     exchanges: NDArray[np.bool_]
     num_qubits: int
     num_samples: int
+    tapes: dict[tuple[int, ...], tuple[Any, ...]] = field(default_factory=dict)
 
     @cached_property
     def is_diagonal(self) -> NDArray[np.bool_]:
@@ -213,9 +218,19 @@ class Program:
         found[columns[self.moves[factors]]] = True
         return np.flatnonzero(found)
 
-    @cached_property
+    @property
     def tape(self) -> Any:
         """The circuit as the kernels read it."""
+        tapes, edits = self.symbols.tapes, (self.present, self.scales, self.shifts)
+        key = tuple(map(id, edits))
+        if key not in tapes:
+            tape = self._assembled()
+            tapes[key] = *edits, tape  # with what it is of, as identities of what is gone are given out again
+            while len(tapes) > max(KEPT, TAPE_BYTES // (tape.rows.nbytes + tape.sampled.nbytes + 1)):
+                del tapes[next(iter(tapes))]
+        return tapes[key][-1]
+
+    def _assembled(self) -> Any:
         k, symbols = kernels(), self.symbols
         exchanges = symbols.exchanges & (self.scales == 1) & (self.shifts == 0)
         operations, order, rows, permutation, in_sampled, in_dense = k.assemble(

@@ -136,7 +136,7 @@ def chain_memory(length: int, bond: int) -> int:
 
 def check_memory(num_qubits: int, copies: int) -> None:
     """Refuse statevectors that do not fit into memory, before anything is simulated."""
-    _check_fits(
+    check_fits(
         statevector_memory(num_qubits, copies),
         f"a statevector of {num_qubits} qubits{f', {copies} at a time,' if copies > 1 else ''}",
         "use fewer threads, a larger machine, observables whose light cone has fewer qubits, or, for circuits that "
@@ -146,14 +146,19 @@ def check_memory(num_qubits: int, copies: int) -> None:
 
 def check_chain_memory(length: int, bond: int) -> None:
     """Likewise matrix product states."""
-    _check_fits(
+    check_fits(
         chain_memory(length, bond),
         f"a matrix product state of {length} qubits with up to {bond} Schmidt coefficients",
         "give MatrixProductState a smaller bond",
     )
 
 
-def _check_fits(needed: int, what: str, instead: str) -> None:
+def check_fits(needed: int, what: str, instead: str) -> None:
+    """Refuse what takes more bytes than are free, up to a tenth of them.
+
+    Raises:
+        TaskError: Says what, how much, and what to do instead.
+    """
     if needed < SMALL:
         return
     import psutil

@@ -18,6 +18,7 @@ DENSE_QUBITS = 8  # observables on at most this many qubits are diagonalised
 LABEL_QUBITS = 16  # more letters than these nobody reads
 SQUARED_WORDS = 64  # Pauli words of an observable up to which its square says whether it has two eigenvalues only
 HERMITIAN = 1e-10  # imaginary part of a coefficient that is taken for rounding, as a share of the largest coefficient
+SQUARABLE = 1e140  # coefficients whose squares, summed over samples, are still far from the ends of what floats hold
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,12 @@ def _observable(item: Any, num_qubits: int) -> SparsePauliOp:
     coefficients = np.asarray(operator.coeffs, dtype=complex)
     if not np.all(np.isfinite(coefficients)):
         raise TaskError(f"observable {name_of(operator)} has a coefficient that is not finite; mend it")
+    largest = float(np.max(np.abs(coefficients)))
+    if largest and not 1 / SQUARABLE <= largest <= SQUARABLE:  # Aer, and fits, square outputs and sum them up
+        raise TaskError(
+            f"observable {name_of(operator)} must have coefficients whose squares a float can hold, the largest "
+            f"between {1 / SQUARABLE:g} and {SQUARABLE:g}, got {largest:g}; give it in another unit"
+        )
     simplified = SparsePauliOp(operator.paulis, coefficients).simplify(atol=0)  # the default drops terms below 10⁻⁸
     if np.max(np.abs(simplified.coeffs.imag)) > HERMITIAN * np.max(np.abs(simplified.coeffs)):
         raise TaskError(

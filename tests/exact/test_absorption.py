@@ -201,3 +201,8 @@ def test_an_absorbed_network_is_pruned_certified_and_verified():
     assert entangling[1] < entangling[0]
     assert absorbed.groups == (1, 1)
     verify(results[1])
+
+
+def test_a_result_is_no_task():
+    with pytest.raises(TaskError, match=r"task must be a qprune.Task, got PruneResult; .*take \.task"):
+        absorb(prune(load_network("iris-4q"), Proven(0.1)))

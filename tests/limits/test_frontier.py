@@ -80,3 +80,10 @@ def test_front_is_deterministic():
     ]
     assert texts[0] == texts[1]
     assert np.all([len(t) for t in texts[0]])
+
+
+def test_what_is_known_must_be_results():
+    result = qprune.prune(network(), Measured(0.01))
+    for known in (result, [result, 1], 3):
+        with pytest.raises(OptionError, match="known must be results of an earlier call"):
+            qprune.frontier(network(), budgets=(0.01,), known=known)

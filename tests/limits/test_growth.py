@@ -58,11 +58,9 @@ def chain(samples, qubits=3, entangled=False):
 
 
 def test_the_states_of_both_ensembles_are_counted_before_they_are_made(monkeypatch):
-    """As many as an adjoint pass holds of every sample, those that are looked ahead on once more, of all qubits that
-    are read.
-    """
+    """Of all samples, and of those that are looked ahead on, with all qubits that are read."""
     asked = []
-    monkeypatch.setattr(compressor, "check_memory", lambda *numbers: asked.append(numbers))
+    monkeypatch.setattr(compressor, "check_engine_memory", lambda _, __, *numbers: asked.append(numbers))
     for samples, idle, ahead in ((100, 0, False), (8000, 0, True), (1000, 0, False), (1000, 5, True)):
         task = chain(samples)
         circuit = QuantumCircuit(3 + idle)
@@ -75,9 +73,8 @@ def test_the_states_of_both_ensembles_are_counted_before_they_are_made(monkeypat
             weights=task.weights,
         )
         search = compressor_of(prepare(wide, Settings(), Comparison(window=0)))
-        more = len(search.scout.samples) if ahead else 0
         assert search.looks_at_all is not ahead
-        assert asked.pop() == (3 + idle, compressor.STATES_PER_SAMPLE * (samples + more))
+        assert asked.pop() == (3 + idle, [samples, *([len(search.scout.samples)] if ahead else [])], 1)
         assert not asked
 
 

@@ -218,3 +218,10 @@ def measuring_of(task, **settings):
 def test_a_time_limit_is_a_number_of_seconds(limit):
     with pytest.raises(OptionError, match="time_limit"):
         prune(network(), Measured(0.3), time_limit=limit)
+
+
+def test_nobody_waits_for_an_estimate_that_nobody_sees(monkeypatch):
+    """It takes Jacobians of the whole ensemble, which no time limit ends."""
+    monkeypatch.setattr("qprune.limits.compressor.Compressor.expected", lambda _: pytest.fail("asked for"))
+    prune(network(), Measured(0.2, refit=True), progress=False)
+    prune(network(), Measured(0.2, refit=True), progress=True, time_limit=10)

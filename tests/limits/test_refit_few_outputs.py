@@ -7,10 +7,12 @@ import pytest
 from helpers import dense_outputs_at
 from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterVector
+from qiskit.circuit.library import CRYGate, PauliEvolutionGate
 from qiskit.quantum_info import SparsePauliOp
 from scipy.optimize import minimize
 
-from qprune import Task
+from qprune import Measured, Task, prune
+from qprune.gates.costs import default_cost
 from qprune.gates.sites import sites_of
 from qprune.limits.progress import OutOfTime
 from qprune.limits.refit import LONG, fit
@@ -104,3 +106,23 @@ def test_a_fit_may_be_ended_at_every_step(outputs):
     network = network_of(Task(circuit, ["IIZ", "IZI", "ZII"][:outputs], weights=start))
     with pytest.raises(OutOfTime):
         fit(network, start, network.values(start + 0.5), steps=60, check=check)
+
+
+def test_refit_never_leaves_a_dearer_circuit_than_no_refit():
+    """Small ensembles: what removal alone may try is tried beside the fits. Sets of gates that undo each other."""
+    rng, letters = np.random.default_rng(0), ["XX", "ZI", "YX", "IX", "XY", "ZZ", "XI", "YI", "IZ"]
+    a, b, c = ParameterVector("w", 3)
+    circuit = QuantumCircuit(2)
+    circuit.ry(b, 0)
+    circuit.append(PauliEvolutionGate(SparsePauliOp(["XY", "YX"], [0.5, -0.5]), time=a), [0, 1])
+    circuit.cx(0, 1)
+    circuit.append(CRYGate(c, ctrl_state=0), [0, 1])
+    circuit.ry(-2 * a, 0)
+    circuit.rx(a, 0)
+    for _ in range(7):
+        observable = SparsePauliOp(list(rng.choice(letters, 3, replace=False)), rng.normal(size=3))
+        task = Task(circuit, observable, weights=rng.normal(size=3))
+        costs = [
+            sum(map(default_cost, sites_of(prune(task, Measured(0.2, refit=refit)).task))) for refit in (False, True)
+        ]
+        assert costs[1] <= costs[0]

@@ -138,7 +138,7 @@ def test_snapshots_and_paths_load(tmp_path):
     copy = tmp_path / "mine.json"
     copy.write_text((ROOT / "noise_models" / "readout.json").read_text())
     assert noise_model(copy).basis_gates == noise_model("readout").basis_gates
-    with pytest.raises(OptionError, match="a file or a name of noise_models/, got 'FakeNowhere'"):
+    with pytest.raises(OptionError, match="a file, or a name of noise_models/ or of a device, got 'FakeNowhere'"):
         noise_model("FakeNowhere")
 
 

@@ -337,3 +337,26 @@ def test_calibration_out_of_range(name, value):
 def test_a_circuit_is_no_task():
     with pytest.raises(TaskError, match="wrap a circuit"):
         qprune.prune(QuantumCircuit(1))
+
+
+@pytest.mark.parametrize("unit", [1e160, 1e-300])
+def test_units_whose_squares_no_float_holds_are_refused(unit):
+    with pytest.raises(TaskError, match=r"squares a float can hold.*give it in another unit"):
+        Task(QuantumCircuit(1), ("Z", unit))
+
+
+@pytest.mark.parametrize("unit", [1e-130, 1e130])
+def test_units_are_the_users_up_to_there(unit):
+    """Bound, deviation and what is left in extreme units are those in units of one."""
+    circuit, found = QuantumCircuit(2), []
+    circuit.ry(Parameter("a"), 0)
+    circuit.cx(0, 1)
+    circuit.rx(Parameter("b"), 1)
+    for scale in (1.0, unit):
+        task = Task(circuit, SparsePauliOp(["ZZ", "XI"], [scale, -scale]), weights=[0.7, 0.02])
+        for limit in (Proven(0.1 * scale), Measured(0.1 * scale, refit=True)):
+            result = qprune.prune(task, limit)
+            certificate = result.certificate
+            found.append((result.circuit.size(), certificate.largest_measured / scale))
+    for one, other in zip(found[:2], found[2:], strict=True):
+        assert one == pytest.approx(other, rel=1e-6, abs=1e-12)
