@@ -31,6 +31,8 @@ from qprune.limits.settings import Settings
 from qprune.results.every_input import EveryInput
 from qprune.task.task import Task
 
+CERTIFIED = 0.1  # of a time limit, beyond it, in which the limit that is certified may come below the budget
+
 
 @dataclass(frozen=True)
 class Everywhere(Limit):
@@ -40,7 +42,8 @@ class Everywhere(Limit):
     angles. ∏(2d_j+1) runs of each circuit determine it, and branch and bound encloses its supremum over the domain. A
     smaller circuit is accepted on the proven upper limit alone. Where a gate prepares a state of the inputs before
     anything else, as `AmplitudeEmbedding` does with an image, the limit holds for every state of its qubits, up to 11
-    of them: the largest eigenvalue of a matrix. Probabilities have such a limit for up to three measured qubits.
+    of them: the largest eigenvalue of a matrix. Probabilities have such a limit for up to three measured qubits. Under a
+    `time_limit` the limit that is certified in the end is kept to a tenth of that time, and may be as large as the budget.
 
     Args:
         budget: Largest change allowed, ≥ 0, in the observables' unit; total variation for probabilities.
@@ -108,7 +111,9 @@ class Everywhere(Limit):
         return judged(prepared, replace(watch.best or start, cut=watch.cut))
 
     def claimed(self, prepared: Prepared, task: Task, sites: Sequence[Site]) -> EveryInput:
-        return comparison_of(prepared).claim(task, sites, limit=self.budget)
+        allowed = prepared.settings.time_limit
+        patience = np.inf if allowed is None else CERTIFIED * allowed
+        return comparison_of(prepared).claim(task, sites, limit=self.budget, patience=patience)
 
 
 def screen_on_domain(prepared: Prepared, measure: UpperEverywhere) -> Screen | None:

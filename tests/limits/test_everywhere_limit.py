@@ -29,8 +29,9 @@ from qprune import (
 )
 from qprune.cli import main
 from qprune.limits.between_samples import comparison_of
+from qprune.limits.claim_everywhere import EveryInputComparison
 from qprune.limits.counterexamples import UpperEverywhere
-from qprune.limits.everywhere import screen_on_domain
+from qprune.limits.everywhere import CERTIFIED, screen_on_domain
 from qprune.limits.measuring import start_of
 from qprune.limits.prepared import Comparison, prepare
 from qprune.limits.settings import Settings
@@ -213,3 +214,26 @@ def test_what_the_screen_refuses_breaks_the_budget_somewhere():
     assert any(refused)
     assert not all(broken)
     assert [refuses([k]) > BUDGET for k in range(len(start.sites))] == broken
+
+
+def test_what_is_certified_after_a_time_limit_takes_a_share_of_it(monkeypatch):
+    """The limit may then be as large as the budget, and holds all the same; without one it is as near as ever."""
+    asked, claim = [], EveryInputComparison.claim
+
+    def watched(self, *given, **options):
+        asked.append(options["patience"])
+        return claim(self, *given, **options | {"patience": 1e-9})
+
+    task = network()
+    usual = prune(task, Everywhere(BUDGET)).certificate.every_input
+    monkeypatch.setattr(EveryInputComparison, "claim", watched)
+    result = prune(task, Everywhere(BUDGET), time_limit=600)
+    prune(task, Everywhere(BUDGET))
+    assert asked == [600 * CERTIFIED, np.inf]
+    found = result.certificate.every_input
+    assert usual.upper <= found.upper <= BUDGET
+    monkeypatch.undo()
+    verify(task, result)
+    rows = np.random.default_rng(1).uniform(*np.array([task.inputs.min(axis=0), task.inputs.max(axis=0)]), (500, 2))
+    changes = outputs_on(task, rows) - outputs_on(result.task, rows)
+    assert np.abs(changes).max() <= found.upper
