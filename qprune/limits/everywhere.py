@@ -42,8 +42,8 @@ class Everywhere(Limit):
     angles. ∏(2d_j+1) runs of each circuit determine it, and branch and bound encloses its supremum over the domain. A
     smaller circuit is accepted on the proven upper limit alone. Where a gate prepares a state of the inputs before
     anything else, as `AmplitudeEmbedding` does with an image, the limit holds for every state of its qubits, up to 11
-    of them: the largest eigenvalue of a matrix. Probabilities have such a limit for up to three measured qubits. Under a
-    `time_limit` the limit that is certified in the end is kept to a tenth of that time, and may be as large as the budget.
+    of them: the largest eigenvalue of a matrix. Probabilities have such a limit for up to three measured qubits. Under
+    a `time_limit` a tenth of it more is spent on bringing the certified limit below the budget.
 
     Args:
         budget: Largest change allowed, ≥ 0, in the observables' unit; total variation for probabilities.
