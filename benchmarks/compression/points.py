@@ -154,8 +154,8 @@ def compressed(known: Known, original: Point, seed: int, patience: float, search
     begins_anew = not was_cut and (choosing is None or len(choosing.labels) >= SURE)
     anew = 0
     tried, levels = set[tuple[int, str]](), known.limits(original.scores["selection"])
-    for least in levels.values():
-        for _ in range(-(-searches // len(levels))):
+    for level, least in enumerate(levels.values()):
+        for _ in range(searches // len(levels) + (level < searches % len(levels))):
             best = cheapest(points, least)
             left = [limit for limit in steps_of(known) if (id(best), repr(limit)) not in tried]
             if best is original or not left:

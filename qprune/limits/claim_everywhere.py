@@ -259,8 +259,8 @@ class EveryInputComparison:
             starts: As in `every_input`.
             limit: As in `every_input`.
             most_points: Control points to look at for each output; the limits hold whenever the search stops.
-            patience: Seconds for all searches, which may end before the gap is reached, but not before what `limit`
-                says is proven.
+            patience: Seconds after which searches end before they reach the gap; but what `limit` says is proven
+                again, however long that takes.
         """
         if not 0 < gap < 1:
             raise OptionError(f"gap must lie in (0, 1), got {gap!r}; 0.02 is a limit within 2 %")
@@ -278,7 +278,7 @@ class EveryInputComparison:
         suprema = []
         for r, difference in enumerate(found):
             left = max(0.0, time_limit - (monotonic() - began)) / (len(found) - r)
-            first = min(left, patience / len(found))
+            first = min(left, max(0.0, patience - (monotonic() - began)) / (len(found) - r))
             most = MOST_CELLS if most_points is None else cells_for(difference, most_points)
             enclosed = difference.enclosed(gap, None, first, looked_at, most)
             if limit is not None and enclosed.lower <= limit < enclosed.upper:

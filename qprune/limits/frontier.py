@@ -142,7 +142,7 @@ def frontier(
         >>> [r.circuit.size() for r in frontier(Task(circuit, "Z"), budgets=[0.1], refit=False)]
         [1, 0]
     """
-    task = checked_task(task)
+    task, results = checked_task(task), _results(known)
     settings = Settings(
         strategy=strategy,
         costs=costs,
@@ -157,7 +157,7 @@ def frontier(
     nothing.check(task, settings)
     limits = [replace(nothing, refit=False), *_limits(task, nothing, budgets)]
     prepared = prepare(task, settings, nothing.comparison)
-    answered = {_question(result.certificate): result for result in _results(known)}
+    answered = {_question(result.certificate): result for result in results}
     hashes = circuit_hash(task.circuit), task_hash(task)
     points, cut = list[PruneResult](), None
     try:
@@ -195,10 +195,10 @@ def _limits(task: Task, nothing: Measured, budgets: Sequence[float] | None) -> l
 def _results(known: Iterable[PruneResult]) -> list[PruneResult]:
     results = list(known) if isinstance(known, Iterable) else [known]
     for result in results:
-        if isinstance(known, PruneResult) or not isinstance(result, PruneResult):
+        if not isinstance(result, PruneResult) or not isinstance(known, Iterable):
             raise OptionError(
-                f"known must be results of an earlier call, as the Frontier it returned, got {type(known).__name__}; "
-                "give one result as [result]"
+                "known must be results of an earlier call, as the Frontier it returned or a list, got "
+                f"{'a single ' * (result is known)}{type(result).__name__}"
             )
     return results
 

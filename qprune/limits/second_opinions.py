@@ -40,7 +40,7 @@ def second_opinions(prepared: Prepared) -> list[Strategy]:
 
 
 def is_small(prepared: Prepared) -> bool:
-    """Whether a look takes hardly any time: a few qubits and samples."""
+    """Whether a look takes a second at most: a few qubits and samples."""
     return _amplitudes(prepared) <= FEW
 
 

@@ -158,7 +158,7 @@ class Evidence:
         if self.around is not None and not self.around.holds_states:
             raise OptionError("this strategy works on statevectors; use Statevector(), or strategy='q-iprune'")
         qubits = {q for s in self.sites for q in s.qubits}.union(*task.output_supports)
-        check_engine_memory(task, self.sites, max(1, len(qubits)), [len(task.selected)])
+        check_engine_memory(task, self.sites, max(1, len(qubits)), [len(task.selected)], more=len(self.places))
         return Participation(task, self.sites, self.places)
 
     @cached_property

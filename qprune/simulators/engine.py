@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from qprune._arrays import ComplexArray, FloatArray
 from qprune.gates.sites import Site
 from qprune.simulators.program import KEPT, TAPE_BYTES, Program, kernels, movable_weights, symbols_of, team
-from qprune.simulators.readout import Readout
+from qprune.simulators.readout import LARGEST_DISTRIBUTION, Readout
 from qprune.simulators.values import check_fits
 from qprune.task.task import Task
 
@@ -246,7 +246,7 @@ _CACHED = {name for name, member in vars(Network).items() if isinstance(member, 
 
 
 def check_engine_memory(
-    task: Task, sites: Sequence[Site], num_qubits: int, ensembles: Sequence[int], threads: int = 1
+    task: Task, sites: Sequence[Site], num_qubits: int, ensembles: Sequence[int], threads: int = 1, more: int = 0
 ) -> None:
     """Refuse Jacobians that do not fit into memory, before anything is compiled.
 
@@ -259,10 +259,13 @@ def check_engine_memory(
         num_qubits: Of the register.
         ensembles: Numbers of samples; their circuits are run one after another.
         threads: Most threads.
+        more: Weights besides the task's own.
 
     Raises:
         TaskError: Says how much is missing.
     """
+    if task.observables is None and len(task.measured_qubits) > LARGEST_DISTRIBUTION:
+        return  # which is refused where they are read
     size, block = 2**num_qubits, 2**num_qubits * int(kernels().ROW) * 8
     observables = task.observables
     outputs = 2 ** len(task.measured_qubits) if observables is None else len(observables)
@@ -273,7 +276,7 @@ def check_engine_memory(
     for samples, count in zip(ensembles, blocks, strict=True):
         kept = count * block
         needed += kept * (KEPT * (kept <= KEPT_BYTES) + (kept <= ENDED_BYTES))
-        needed += 16 * outputs * samples * len(task.weights)
+        needed += 24 * outputs * samples * (len(task.weights) + more)  # the Jacobian, and what is made of it
         needed += max(KEPT * size * LISTED * len(sites), TAPE_BYTES)
     check_fits(
         needed + min(threads, max(blocks)) * (2 + outputs) * block,

@@ -19,8 +19,8 @@ from qprune.simulators.factors import DENSE, PAIR, Factor, factors_of
 from qprune.task.expressions import slopes_of
 from qprune.task.task import Task
 
-TAPE_BYTES = 2**26  # of circuits as the kernels read them, up to which all are kept, and beyond it the last `KEPT`
-KEPT = 2  # searches go back and forth between two, and hold hundreds
+TAPE_BYTES = 2**26  # of circuits as the kernels read them, up to which `MOST_KEPT` are kept, and beyond it `KEPT`
+KEPT, MOST_KEPT = 2, 64  # searches go back and forth between two, compare some dozens, and try thousands once
 
 
 @lru_cache(maxsize=1)
@@ -223,12 +223,14 @@ class Program:
         """The circuit as the kernels read it."""
         tapes, edits = self.symbols.tapes, (self.present, self.scales, self.shifts)
         key = tuple(map(id, edits))
-        if key not in tapes:
-            tape = self._assembled()
-            tapes[key] = *edits, tape  # with what it is of, as identities of what is gone are given out again
-            while len(tapes) > max(KEPT, TAPE_BYTES // (tape.rows.nbytes + tape.sampled.nbytes + 1)):
-                del tapes[next(iter(tapes))]
-        return tapes[key][-1]
+        if key in tapes:
+            tapes[key] = tapes.pop(key)  # the latest last
+            return tapes[key][-1]
+        tape = self._assembled()
+        tapes[key] = *edits, tape  # with what it is of, as identities of what is gone are given out again
+        while len(tapes) > max(KEPT, min(MOST_KEPT, TAPE_BYTES // (1 + sum(array.nbytes for array in tape)))):
+            del tapes[next(iter(tapes))]
+        return tape
 
     def _assembled(self) -> Any:
         k, symbols = kernels(), self.symbols

@@ -120,13 +120,15 @@ def _observable(item: Any, num_qubits: int) -> SparsePauliOp:
     coefficients = np.asarray(operator.coeffs, dtype=complex)
     if not np.all(np.isfinite(coefficients)):
         raise TaskError(f"observable {name_of(operator)} has a coefficient that is not finite; mend it")
-    largest = float(np.max(np.abs(coefficients)))
-    if largest and not 1 / SQUARABLE <= largest <= SQUARABLE:  # Aer, and fits, square outputs and sum them up
+    simplified = SparsePauliOp(operator.paulis, coefficients).simplify(atol=0)  # the default drops terms below 10⁻⁸
+    sizes = np.abs(simplified.coeffs)
+    rest = float(np.max(sizes[np.any(simplified.paulis.x | simplified.paulis.z, axis=1)], initial=0))
+    if max(sizes) > SQUARABLE or 0 < rest < 1 / SQUARABLE:  # Aer, and fits, square outputs and sum them up
         raise TaskError(
             f"observable {name_of(operator)} must have coefficients whose squares a float can hold, the largest "
-            f"between {1 / SQUARABLE:g} and {SQUARABLE:g}, got {largest:g}; give it in another unit"
+            f"and the largest but the identity's between {1 / SQUARABLE:g} and {SQUARABLE:g}, got {max(sizes):g}, "
+            f"{rest:g}; give it in another unit"
         )
-    simplified = SparsePauliOp(operator.paulis, coefficients).simplify(atol=0)  # the default drops terms below 10⁻⁸
     if np.max(np.abs(simplified.coeffs.imag)) > HERMITIAN * np.max(np.abs(simplified.coeffs)):
         raise TaskError(
             f"observable {name_of(simplified)} is not Hermitian (largest imaginary Pauli coefficient "

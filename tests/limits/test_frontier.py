@@ -84,6 +84,6 @@ def test_front_is_deterministic():
 
 def test_what_is_known_must_be_results():
     result = qprune.prune(network(), Measured(0.01))
-    for known in (result, [result, 1], 3):
-        with pytest.raises(OptionError, match="known must be results of an earlier call"):
+    for known, got in ((result, "a single PruneResult"), ([result, 1], "int"), (3, "a single int")):
+        with pytest.raises(OptionError, match=f"known must be results of an earlier call.* got {got}"):
             qprune.frontier(network(), budgets=(0.01,), known=known)

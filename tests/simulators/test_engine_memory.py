@@ -11,9 +11,11 @@ import psutil
 import pytest
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
+from qiskit.circuit.library import UnitaryGate
+from qiskit.quantum_info import random_unitary
 
 from benchmarks.records import ROOT, can_measure_memory
-from qprune import Measured, Task, TaskError, prune
+from qprune import Measured, OptionError, Task, TaskError, prune
 from qprune.gates.sites import sites_of
 from qprune.simulators import engine, program
 from qprune.simulators.engine import Network, check_engine_memory
@@ -80,3 +82,32 @@ def test_of_wide_circuits_few_are_kept_and_nothing_depends_on_it(monkeypatch):
         assert len(whole._begun) == program.KEPT
     for kept, again in zip(*found, strict=True):
         np.testing.assert_array_equal(kept, again)
+
+
+def test_of_thousands_of_edits_some_dozens_are_kept():
+    """With a dense gate, too, whose matrix each of them has."""
+    circuit = QuantumCircuit(4)
+    circuit.append(UnitaryGate(random_unitary(16, seed=0)), range(4))
+    for q in range(4):
+        circuit.ry(Parameter(f"w{q}"), q)
+    task = Task(circuit, "ZZZZ", weights=np.linspace(0.2, 1.0, 4))
+    whole, first = Network(task, sites_of(task)), None
+    for _ in range(200):
+        edited = whole.without([2])
+        values = edited.values(task.weights)
+        first = values if first is None else first
+        np.testing.assert_array_equal(values, first)
+        whole.values(task.weights)
+    tapes = whole.program.symbols.tapes
+    assert len(tapes) == program.MOST_KEPT
+    assert any(edits[0] is whole.program.present for edits in tapes.values())  # used again and again: stays
+
+
+def test_too_many_outcomes_are_refused_by_name():
+    """Not for the memory that they would take."""
+    circuit = QuantumCircuit(14)
+    for q in range(14):
+        circuit.ry(Parameter(f"w{q:02d}"), q)
+    circuit.measure_all()
+    with pytest.raises(OptionError, match="measure fewer"):
+        prune(Task(circuit, weights=np.full(14, 0.3)), Measured(0.01, refit=True))

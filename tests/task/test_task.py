@@ -339,10 +339,17 @@ def test_a_circuit_is_no_task():
         qprune.prune(QuantumCircuit(1))
 
 
-@pytest.mark.parametrize("unit", [1e160, 1e-300])
-def test_units_whose_squares_no_float_holds_are_refused(unit):
+@pytest.mark.parametrize(
+    "observable", [("Z", 1e160), ("Z", 1e-300), SparsePauliOp(["I", "Z"], [1, 1e-200]), ("I", 1e200)], ids=str
+)
+def test_units_whose_squares_no_float_holds_are_refused(observable):
+    """Beside a constant, too."""
     with pytest.raises(TaskError, match=r"squares a float can hold.*give it in another unit"):
-        Task(QuantumCircuit(1), ("Z", unit))
+        Task(QuantumCircuit(1), observable)
+
+
+def test_an_observable_that_is_zero_is_one():
+    assert qprune.prune(Task(QuantumCircuit(1), ("Z", 0.0)), Measured(0.0)).circuit.size() == 0
 
 
 @pytest.mark.parametrize("unit", [1e-130, 1e130])
