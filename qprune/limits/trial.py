@@ -136,6 +136,7 @@ class Fitter:
 
     def predicted_square(self, trial: Trial) -> float:
         """Σ Δ² after one step of a fit, to first order."""
+        self.check()  # a Jacobian of a wide circuit takes seconds, and there is one for every gate
         return predicted_square(trial.network, trial.weights, self.target)
 
     def turned_down(self, start: Trial, gone: Sequence[int], turns: Sequence[int]) -> Trial:

@@ -13,7 +13,7 @@ from helpers import WEIGHTS, deviation, state
 from qiskit import QuantumCircuit
 
 from qprune import Measured, OptionError, Task, prune, verify
-from qprune.limits import measuring
+from qprune.limits import measuring, trial
 from qprune.limits.prepared import prepare
 from qprune.limits.progress import INTERRUPTED, OUT_OF_TIME, OutOfTime, Watch
 from qprune.limits.settings import Settings
@@ -225,3 +225,14 @@ def test_nobody_waits_for_an_estimate_that_nobody_sees(monkeypatch):
     monkeypatch.setattr("qprune.limits.compressor.Compressor.expected", lambda _: pytest.fail("asked for"))
     prune(network(), Measured(0.2, refit=True), progress=False)
     prune(network(), Measured(0.2, refit=True), progress=True, time_limit=10)
+
+
+def test_looking_ahead_asks_for_the_time_at_every_gate(monkeypatch):
+    """Each takes a Jacobian, which on a wide circuit lasts seconds: a growth compares all gates that may come back."""
+    asked, looked = [], []
+    predicted, check = trial.predicted_square, Watch.check
+    monkeypatch.setattr(Watch, "check", lambda self: asked.append(len(looked)) or check(self))
+    monkeypatch.setattr(trial, "predicted_square", lambda *given: looked.append(1) or predicted(*given))
+    prune(network(), Measured(0.2, refit=True))
+    assert looked
+    assert set(range(len(looked))) <= set(asked)
