@@ -193,6 +193,7 @@ def _limits(task: Task, nothing: Measured, budgets: Sequence[float] | None) -> l
 
 
 def _results(known: Iterable[PruneResult]) -> list[PruneResult]:
+    """What was given as known, if it is results."""
     results = list(known) if isinstance(known, Iterable) else [known]
     for result in results:
         if not isinstance(result, PruneResult) or not isinstance(known, Iterable):

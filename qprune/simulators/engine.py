@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from qprune._arrays import ComplexArray, FloatArray
 from qprune.gates.sites import Site
-from qprune.simulators.program import KEPT, TAPE_BYTES, Program, kernels, movable_weights, symbols_of, team
+from qprune.simulators.program import KEPT, MOST_KEPT, TAPE_BYTES, Program, kernels, movable_weights, symbols_of, team
 from qprune.simulators.readout import LARGEST_DISTRIBUTION, Readout
 from qprune.simulators.values import check_fits
 from qprune.task.task import Task
@@ -26,6 +26,7 @@ ENDED_BYTES = 2**26  # of final states, up to which a Jacobian at the same weigh
 CHUNK_BYTES = 2**27  # of angles, matrices and outputs of the samples that `outputs_at` runs at a time
 ENTRY_BYTES = 72  # of an entry of an observable that is not diagonal, as it is read, sorted and kept
 LISTED = 4  # bytes of the lists of a gate for every amplitude, as most list half of them
+TURNED = 64  # of the matrix of a gate that inputs enter, for every sample
 PER_THREAD = 2**15  # amplitudes times operations from which on another thread is worth its start
 
 
@@ -277,7 +278,8 @@ def check_engine_memory(
         kept = count * block
         needed += kept * (KEPT * (kept <= KEPT_BYTES) + (kept <= ENDED_BYTES))
         needed += 24 * outputs * samples * (len(task.weights) + more)  # the Jacobian, and what is made of it
-        needed += max(KEPT * size * LISTED * len(sites), TAPE_BYTES)
+        tape = size * LISTED * len(sites) + samples * TURNED * sum(site.role == "encoding" for site in sites)
+        needed += max(KEPT * tape, min(MOST_KEPT * tape, TAPE_BYTES))
     check_fits(
         needed + min(threads, max(blocks)) * (2 + outputs) * block,
         f"the engine that refit and some strategies use, on {num_qubits} qubits with {outputs} outputs, eight samples "

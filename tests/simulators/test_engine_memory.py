@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import psutil
@@ -66,7 +67,7 @@ def test_what_a_jacobian_takes_is_known_beforehand(qubits, samples, monkeypatch)
 
 
 def test_more_than_is_free_is_refused(monkeypatch):
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: type("Memory", (), {"available": 2**28}))
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=2**27, total=2**34))
     with pytest.raises(TaskError, match=r"18 qubits with 2 outputs, eight samples for each of 1 thread, needs .* MiB"):
         prune(chain(18, 1), Measured(0.1, refit=True))
 
